@@ -1,0 +1,1 @@
+"""An embedding index that is trained together with the retrieval model."""
