@@ -1,0 +1,1 @@
+"""Interactions, splits, histories and the data sets by name."""

@@ -1,0 +1,147 @@
+# pyarrow.compute makes its functions at run time, where pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+"""Columns of a table as numpy arrays: ids (int64 or strings) and times (numbers), with bad rows named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
+    """Ids as an Arrow array of int64 or of strings, none missing.
+
+    Whole floats (what pandas makes of integers beside a missing value) become int64; UUIDs, categories, dates, booleans
+    and decimals become strings.
+
+    Raises:
+        ValueError: an id is missing (null, NaN or an empty string), is a fraction, or has no sensible text; the message
+            names the row, counted from 1 without the header.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ids = _plain(column)
+    if ids.null_count:
+        _complain_of_row(name, pc.index(pc.is_null(ids), True).as_py(), "is missing")
+    if pa.types.is_floating(ids.type):
+        values = ids.to_numpy()
+        _complain_of_first(name, np.isnan(values), "is NaN")
+        # Past 2^53 neighbouring integers share a float, so that the id may already be another one.
+        unsafe = (values != np.floor(values)) | (np.abs(values) > 2**53)
+        _complain_of_first(
+            name, unsafe, "is not a whole number that a float holds exactly", values, "store ids as text"
+        )
+        return pa.array(values.astype(np.int64))
+    if pa.types.is_integer(ids.type):
+        if pa.types.is_uint64(ids.type) and pc.max(ids).as_py() is not None and pc.max(ids).as_py() >= 2**63:
+            return ids.cast(pa.string())
+        return ids.cast(pa.int64())
+    try:
+        ids = ids.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"{name}: ids of type {column.type} cannot be used; store them as integers or text") from error
+    # What an unset id turns into on its way through numpy or pandas and a CSV file; one user of them all is wrong.
+    missing = pc.is_in(ids, value_set=pa.array(["", "nan", "NaN"]))
+    if pc.any(missing).as_py():
+        row = pc.index(missing, True).as_py()
+        _complain_of_row(name, row, f"is missing ({ids[row].as_py()!r})")
+    return ids
+
+
+def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """Times as int64, or float64 where there are fractions; dates and datetimes count in their own unit from 1970.
+
+    Text (every CSV file) may be whole numbers, numbers, or ISO 8601 datetimes (counted in ns), one kind a column.
+
+    Raises:
+        ValueError: a time is missing, not a finite number, or unreadable; the message names the row, counted from 1
+            without the header.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    times = _plain(column)
+    if times.null_count:
+        _complain_of_row(name, pc.index(pc.is_null(times), True).as_py(), "is missing")
+    if pa.types.is_string(times.type) or pa.types.is_large_string(times.type):
+        times = _parsed_times(pc.utf8_trim_whitespace(times), name)
+    if pa.types.is_date(times.type) or pa.types.is_timestamp(times.type):
+        bits = pa.int32() if pa.types.is_date32(times.type) else pa.int64()
+        return times.cast(bits).to_numpy().astype(np.int64)
+    if pa.types.is_integer(times.type) and not pa.types.is_uint64(times.type):
+        return times.cast(pa.int64()).to_numpy()
+    if pa.types.is_floating(times.type) or pa.types.is_decimal(times.type) or pa.types.is_uint64(times.type):
+        values = times.cast(pa.float64(), safe=False).to_numpy()
+        _complain_of_first(name, ~np.isfinite(values), "is not a finite number", values)
+        return values
+    raise ValueError(f"{name}: times of type {column.type} cannot be ordered; store numbers or datetimes")
+
+
+def _plain(column: pa.ChunkedArray) -> pa.Array:
+    """One contiguous array, without dictionary (category), view or extension (UUID) types."""
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # what combine_chunks gives for no chunk at all
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
+    if isinstance(array.type, pa.UuidType):
+        return pa.array([None if v is None else str(v) for v in array.to_pylist()], pa.string())
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
+
+
+def _parsed_times(text: pa.Array, name: str) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kinds = (pa.int64(), pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC"))
+    for kind in kinds:
+        try:
+            return pc.cast(text, kind)
+        except pa.ArrowInvalid:
+            continue
+    row = _first_unreadable(text, kinds)
+    _complain_of_row(
+        name, row, f"(={text[row].as_py()!r}) cannot be read as time", "write numbers or ISO 8601 datetimes, one kind"
+    )
+    raise AssertionError("unreachable")
+
+
+def _first_unreadable(text: pa.Array, kinds: tuple[Any, ...]) -> int:
+    """The row where the kind that gets furthest stops: bisection, one cast of the remaining half a step."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def reads(part: pa.Array, kind: pa.DataType) -> bool:
+        try:
+            pc.cast(part, kind)
+        except pa.ArrowInvalid:
+            return False
+        return True
+
+    def first(kind: pa.DataType) -> int:
+        low, high = 0, len(text)  # text[:low] reads, text[:high] does not
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if reads(text[low:middle], kind) else (low, middle)
+        return low
+
+    return max(first(kind) for kind in kinds)
+
+
+def _complain_of_first(name: str, bad: np.ndarray, what: str, values: np.ndarray | None = None, mend: str = "") -> None:
+    if bad.any():
+        row = int(bad.argmax())
+        _complain_of_row(name, row, what if values is None else f"(={values[row]}) {what}", mend)
+
+
+def _complain_of_row(name: str, row: int, what: str, mend: str = "") -> None:
+    raise ValueError(f"row {row + 1}: {name} {what}; {mend or 'fill it in, or drop the row'}")

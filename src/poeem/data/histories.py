@@ -1,0 +1,68 @@
+"""Histories as the towers read them: the last items of a ragged row, right-aligned in a rectangle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from poeem.data.ragged import Ragged
+
+PADDING = -1
+
+
+def history_rows(ragged: Ragged, rows: np.ndarray, length: int) -> np.ndarray:
+    """The last ``length`` values of the given rows, oldest first, right-aligned, ``-1`` where there is none.
+
+    Args:
+        ragged: item numbers, one row a user or query.
+        rows: int64, ``(B,)``.
+        length: L, at least 1.
+    Returns:
+        int64, ``(B, L)``.
+    Raises:
+        ValueError: ``length`` is below 1 or a row does not exist.
+
+    >>> ragged = Ragged(np.array([0, 3, 4]), np.array([5, 6, 7, 8]))
+    >>> history_rows(ragged, np.array([1, 0]), 2)
+    array([[-1,  8],
+           [ 6,  7]])
+    """
+    rows = _checked_rows(ragged, rows)
+    return history_before(ragged, rows, ragged.offsets[rows + 1], length)
+
+
+def history_before(ragged: Ragged, rows: np.ndarray, stops: np.ndarray, length: int) -> np.ndarray:
+    """What stood in each row before a place in it: the history that belongs to the event at that place.
+
+    Args:
+        ragged: item numbers, one row a user.
+        rows: int64, ``(B,)``.
+        stops: int64, ``(B,)``, places in ``ragged.values``, within their row; the value at the place is left out.
+        length: L, at least 1.
+    Returns:
+        int64, ``(B, L)``, as :func:`history_rows`.
+    Raises:
+        ValueError: ``length`` is below 1, or a place is outside its row.
+
+    >>> ragged = Ragged(np.array([0, 3, 4]), np.array([5, 6, 7, 8]))
+    >>> history_before(ragged, np.array([0, 0]), np.array([2, 0]), 3)
+    array([[-1,  5,  6],
+           [-1, -1, -1]])
+    """
+    if length < 1:
+        raise ValueError(f"length (={length}) must be at least 1")
+    rows, stops = _checked_rows(ragged, rows), np.asarray(stops)
+    starts = ragged.offsets[rows]
+    if np.any((stops < starts) | (stops > ragged.offsets[rows + 1])):
+        raise ValueError("stops must lie within their rows: offsets[row] <= stop <= offsets[row + 1]")
+    places = stops[:, None] - np.arange(length, 0, -1)
+    inside = places >= starts[:, None]
+    history = np.full(places.shape, PADDING, dtype=np.int64)
+    history[inside] = ragged.values[places[inside]]
+    return history
+
+
+def _checked_rows(ragged: Ragged, rows: np.ndarray) -> np.ndarray:
+    rows = np.asarray(rows, dtype=np.int64)
+    if rows.size and (rows.min() < 0 or rows.max() >= len(ragged)):
+        raise ValueError(f"rows must lie in 0..{len(ragged) - 1}; got {rows.min()}..{rows.max()}")
+    return rows

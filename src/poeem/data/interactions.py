@@ -1,0 +1,207 @@
+# pyarrow.compute makes its functions at run time, where pyright cannot see them.
+# pyright: reportAttributeAccessIssue=false
+"""Interactions: who met which item when, read from a file, numbered and ordered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.data.columns import read_ids, read_times
+from poeem.data.ragged import offsets_of
+from poeem.data.tables import read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+USER, ITEM, TIMESTAMP, TITLE = "user", "item", "timestamp", "title"
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Events in the order (user, timestamp, row in the file), without exact duplicates; every event counts as positive.
+
+    Users and items are numbered by the order of their ids, so that the order of the file's rows does not matter.
+
+    Args:
+        user: int64 user numbers, ``(n,)``, never falling.
+        item: int64 item numbers, ``(n,)``.
+        timestamp: int64 or float64, ``(n,)``, in the unit of the file; the row of the file where it has no such column.
+        user_ids: ids as in the file, int64 or ``object`` of ``str``, ``(n_users,)``, ascending.
+        item_ids: the same for items, ``(n_items,)``: the catalogue is every item of the file.
+        item_table: one row an item, in the order of ``item_ids``: ``title`` and other columns, null where not known.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    timestamp: np.ndarray
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    item_table: pa.Table | None = None
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_ids)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Events of user ``u`` are ``offsets[u]:offsets[u + 1]``; int64, ``(n_users + 1,)``."""
+        return offsets_of(np.bincount(self.user, minlength=self.n_users))
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @classmethod
+    def from_columns(
+        cls, *, user: Sequence[Any], item: Sequence[Any], timestamp: Sequence[Any] | None = None
+    ) -> Interactions:
+        """From sequences of one length.
+
+        >>> events = Interactions.from_columns(user=[7, 5, 7, 7], item=["b", "a", "a", "b"], timestamp=[2, 0, 1, 2])
+        >>> events.user_ids.tolist(), events.user.tolist(), events.item.tolist()  # the event (7, b, 2) is there twice
+        ([5, 7], [0, 1, 1], [0, 0, 1])
+        """
+        import pyarrow as pa
+
+        columns = {USER: user, ITEM: item} | ({} if timestamp is None else {TIMESTAMP: timestamp})
+        return interactions_from_table(pa.table({name: pa.array(values) for name, values in columns.items()}))
+
+
+def read_interactions(path: str | os.PathLike[str], items: str | os.PathLike[str] | None = None) -> Interactions:
+    """Interactions from a Parquet or CSV file with the columns ``user``, ``item`` and, if known, ``timestamp``.
+
+    Without ``timestamp`` the order of the file is the order of time. Ids may be integers or text; in a CSV file they
+    stay text (``007`` is not ``7``). Rows equal in these columns count once. A ``title`` column becomes the item table
+    (first title of each item); other columns are not read.
+
+    Args:
+        path: ``.parquet``, ``.pq``, ``.csv`` or ``.tsv``, with column names.
+        items: a second file with a column ``item``, best also ``title``, and any others; its rows for items that have
+            no event are left out.
+    Raises:
+        ValueError: a file cannot be read, a column is missing, an id or time is missing or unreadable (the message
+            names the row, counted from 1 without the header), there is no row, or the item file names an item twice or
+            none of the items.
+    """
+    try:
+        table = read_table(path, text_columns=(USER, ITEM, TIMESTAMP, TITLE))
+        events = interactions_from_table(table)
+    except ValueError as error:
+        raise _naming(path, error) from error
+    if items is None:
+        return events
+    try:
+        return with_item_table(events, read_table(items, text_columns=(ITEM, TITLE)))
+    except ValueError as error:
+        raise _naming(items, error) from error
+
+
+def interactions_from_table(table: pa.Table) -> Interactions:
+    """Interactions from an Arrow table with the columns of :func:`read_interactions`; Raises as there."""
+    check_columns(table, (USER, ITEM))
+    if table.num_rows == 0:
+        raise ValueError("there are no rows; at least one event is needed")
+    user_ids, user = _number(read_ids(table[USER], USER))
+    item_ids, item = _number(read_ids(table[ITEM], ITEM))
+    has_time = TIMESTAMP in table.column_names
+    time = read_times(table[TIMESTAMP], TIMESTAMP) if has_time else np.arange(len(user), dtype=np.int64)
+    # lexsort is stable: equal (user, time) stay in the order of the file.
+    order = np.lexsort((time, user))
+    order = order[_first_occurrences(user[order], time[order] if has_time else None, item[order])]
+    return Interactions(
+        user=user[order],
+        item=item[order],
+        timestamp=time[order],
+        user_ids=user_ids,
+        item_ids=item_ids,
+        item_table=_first_titles(table, item) if TITLE in table.column_names else None,
+    )
+
+
+def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
+    """The same events with an item table joined by its column ``item``; it replaces the one there was.
+
+    Raises:
+        ValueError: no column ``item``, an id twice, or none of the events' items among them.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    check_columns(table, (ITEM,))
+    ids, wanted = read_ids(table[ITEM], ITEM), pa.array(events.item_ids)
+    if ids.type != wanted.type:  # a CSV file knows only text
+        ids, wanted = ids.cast(pa.string()), wanted.cast(pa.string())
+    counts = pc.value_counts(ids)
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if len(twice):
+        raise ValueError(f"item {twice[0].as_py()!r} is there more than once; keep one row for each item")
+    rows = pc.index_in(wanted, value_set=ids)
+    if rows.null_count == len(rows):
+        raise ValueError(
+            f"none of the {len(rows)} items of the interactions is there (they look like {wanted[0].as_py()!r}, "
+            f"here like {ids[0].as_py()!r}); use the same ids in both files"
+            if len(ids)
+            else "there are no rows; leave the item file out, or fill it"
+        )
+    side = table.drop_columns([ITEM]).take(rows)
+    return Interactions(events.user, events.item, events.timestamp, events.user_ids, events.item_ids, side)
+
+
+def check_columns(table: pa.Table, wanted: tuple[str, ...]) -> None:
+    """Complains of missing columns with those found and how to rename."""
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        found = ", ".join(map(repr, table.column_names)) or "none"
+        raise ValueError(
+            f"column {' and '.join(map(repr, missing))} is missing (found: {found}); rename the column that holds it "
+            f"to {missing[0]!r}, in a CSV file in the header line"
+        )
+
+
+def _number(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct ids, ascending, and the number of each row's id among them."""
+    import pyarrow.compute as pc
+
+    encoded = ids.dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order.to_numpy()] = np.arange(len(order))
+    return encoded.dictionary.take(order).to_numpy(zero_copy_only=False), place[encoded.indices.to_numpy()]
+
+
+def _first_occurrences(user: np.ndarray, time: np.ndarray | None, item: np.ndarray) -> np.ndarray:
+    """bool, ``(n,)``: rows, in order, that no earlier row equals (without times, in user and item)."""
+    columns = (user, item) if time is None else (user, time, item)
+    order = np.lexsort(columns[::-1])
+    same = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
+    first = np.ones(len(user), dtype=bool)
+    first[order[1:][same]] = False
+    return first
+
+
+def _first_titles(table: pa.Table, item: np.ndarray) -> pa.Table:
+    """The first title in the file of every item; empty text and null do not count where there is another."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    titles = table[TITLE].combine_chunks()
+    known = pc.is_valid(titles).to_numpy(zero_copy_only=False)
+    if pa.types.is_string(titles.type):
+        known &= pc.not_equal(titles, "").fill_null(False).to_numpy(zero_copy_only=False)
+    rows = np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)])
+    _, first = np.unique(item[rows], return_index=True)
+    return pa.table({TITLE: titles.take(pa.array(rows[first]))})
+
+
+def _naming(path: str | os.PathLike[str], error: ValueError) -> ValueError:
+    text = str(error)
+    return error if text.startswith(str(Path(path))) else ValueError(f"{Path(path)}: {text}")

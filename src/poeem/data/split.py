@@ -1,0 +1,186 @@
+"""Train, validation and test parts of interactions: leave-last-out per user, or one cut in time for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from poeem.data.interactions import Interactions
+from poeem.data.ragged import Ragged, offsets_of
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """Training events of every user, oldest first: user ``u`` has ``items[offsets[u]:offsets[u + 1]]``.
+
+    Args:
+        offsets: int64, ``(n_users + 1,)``.
+        items: int64 item numbers, ``(n_events,)``.
+    """
+
+    offsets: np.ndarray
+    items: np.ndarray
+
+    @property
+    def ragged(self) -> Ragged:
+        """The same, as the functions of ``poeem.data.histories`` take it."""
+        return Ragged(self.offsets, self.items)
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """What is asked in evaluation, one row a query.
+
+    Args:
+        users: int64 user numbers, ``(nq,)``.
+        history: item numbers the user is known by, oldest first, ``nq`` rows; masked in the ranking.
+        relevant: item numbers to be found, ``nq`` rows, each at least one; never masked.
+    """
+
+    users: np.ndarray
+    history: Ragged
+    relevant: Ragged
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, rows: np.ndarray) -> Queries:
+        """The given queries, in the given order (a sample of them, say)."""
+        return Queries(self.users[rows], self.history.take(rows), self.relevant.take(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Training events with the queries that validate and test a model trained on them.
+
+    Args:
+        train: events to train on, a row for every user of the file.
+        validation: for choosing and early stopping.
+        test: for the figures that are reported.
+        n_items: size of the catalogue, items without a training event included.
+    """
+
+    train: Sequences
+    validation: Queries
+    test: Queries
+    n_items: int
+
+    @property
+    def seen_in_training(self) -> np.ndarray:
+        """bool, ``(n_items,)``: whether an item has a training event. The others stay in the catalogue, as misses."""
+        seen = np.zeros(self.n_items, dtype=bool)
+        seen[self.train.items] = True
+        return seen
+
+    @property
+    def unseen_item_share(self) -> float:
+        """Share of the catalogue that has no training event, 0 to 1."""
+        return float(1 - self.seen_in_training.mean()) if self.n_items else 0.0
+
+    @property
+    def unseen_target_share(self) -> float:
+        """Share of the test's relevant items that have no training event, 0 to 1: recall cannot pass one less this."""
+        relevant = self.test.relevant.values
+        return float(1 - self.seen_in_training[relevant].mean()) if len(relevant) else 0.0
+
+
+def leave_last_out(interactions: Interactions) -> Split:
+    """Last event of a user = test, second last = validation, the rest trains.
+
+    The test history includes the validation item. Users with fewer than 3 events only train.
+
+    >>> from poeem.data.interactions import Interactions
+    >>> events = Interactions.from_columns(user=["ann"] * 4 + ["bob"] * 2, item=list("abcdab"))
+    >>> split = leave_last_out(events)
+    >>> split.train.items.tolist(), split.test.users.tolist()
+    ([0, 1, 0, 1], [0])
+    >>> split.test.history[0].tolist(), split.test.relevant[0].tolist()
+    ([0, 1, 2], [3])
+    """
+    events = Ragged(interactions.offsets, interactions.item)
+    asked = events.lengths >= 3
+    users = np.flatnonzero(asked)
+    held_out = np.where(asked, 2, 0)
+    train = _first_of(events, events.lengths - held_out)
+    return Split(
+        train=Sequences(train.offsets, train.values),
+        validation=_queries_at(events, users, events.offsets[users + 1] - 2),
+        test=_queries_at(events, users, events.offsets[users + 1] - 1),
+        n_items=interactions.n_items,
+    )
+
+
+def time_split(interactions: Interactions, test_share: float = 0.1, validation_share: float = 0.1) -> Split:
+    """One cut in time for all users: what came later is to be found from what came before.
+
+    The latest ``test_share`` of all events are the test's relevant items, the ``validation_share`` before them those of
+    validation; events at the very time of a cut fall after it. The test history includes the validation events.
+    A user is asked only with at least one event before the cut and one after it. An item that comes back several times
+    after the cut is relevant once.
+
+    Args:
+        interactions: events; without timestamps in the file, its rows count as time.
+        test_share: share of all events, above 0.
+        validation_share: share of all events, above 0; the two sum to less than 1.
+    Raises:
+        ValueError: the shares are out of range, or so many events share one time that a part stays empty.
+    """
+    for name, share in (("test_share", test_share), ("validation_share", validation_share)):
+        if not 0 < share < 1:
+            raise ValueError(f"{name} (={share}) must lie between 0 and 1, both excluded")
+    if test_share + validation_share >= 1:
+        raise ValueError(f"test_share + validation_share (={test_share + validation_share:g}) must stay below 1")
+    events = Ragged(interactions.offsets, interactions.item)
+    ordered = np.sort(interactions.timestamp)
+    test_from = _cut(ordered, test_share)
+    validation_from = _cut(ordered, test_share + validation_share)
+    if not ordered[0] < validation_from < test_from:
+        raise ValueError(
+            f"timestamp has too few distinct values to cut {validation_share:g} and {test_share:g} of the events "
+            f"off its end (cuts at {validation_from} and {test_from}, first event at {ordered[0]}); "
+            "choose other shares, or use leave_last_out"
+        )
+    user, time = interactions.user, interactions.timestamp
+
+    def before(cut: float) -> np.ndarray:
+        # A user's events are in the order of time, so that those before a cut are the first so many.
+        return np.bincount(user[time < cut], minlength=interactions.n_users)
+
+    n_train, n_known = before(validation_from), before(test_from)
+    train = _first_of(events, n_train)
+    return Split(
+        train=Sequences(train.offsets, train.values),
+        validation=_queries_between(events, n_train, n_known),
+        test=_queries_between(events, n_known, events.lengths),
+        n_items=interactions.n_items,
+    )
+
+
+def _cut(ordered: np.ndarray, share: float) -> float:
+    """The time from which on the latest ``share`` of the events lies."""
+    n_later = min(max(round(share * len(ordered)), 1), len(ordered))
+    return ordered[len(ordered) - n_later]
+
+
+def _first_of(events: Ragged, counts: np.ndarray) -> Ragged:
+    """The first ``counts[row]`` values of every row."""
+    within = np.arange(len(events.values)) - np.repeat(events.offsets[:-1], events.lengths)
+    return Ragged.from_lengths(counts, events.values[within < np.repeat(counts, events.lengths)])
+
+
+def _queries_at(events: Ragged, users: np.ndarray, places: np.ndarray) -> Queries:
+    """One query a user: the event at a place of ``events.values`` from all those before it."""
+    history = _first_of(events.take(users), places - events.offsets[users])
+    return Queries(users, history, Ragged(np.arange(len(users) + 1, dtype=np.int64), events.values[places]))
+
+
+def _queries_between(events: Ragged, n_history: np.ndarray, n_known: np.ndarray) -> Queries:
+    """One query a user who has both: the first ``n_history`` events, to find those up to ``n_known``."""
+    users = np.flatnonzero((n_history > 0) & (n_known > n_history))
+    known = _first_of(events.take(users), n_known[users])
+    within = np.arange(len(known.values)) - np.repeat(known.offsets[:-1], known.lengths)
+    later = within >= np.repeat(n_history[users], known.lengths)
+    pairs = np.unique(np.stack([known.row_of_value[later], known.values[later]]), axis=1)
+    relevant = Ragged(offsets_of(np.bincount(pairs[0], minlength=len(users))), pairs[1])
+    return Queries(users, _first_of(known, n_history[users]), relevant)
