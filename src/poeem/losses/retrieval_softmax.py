@@ -1,0 +1,124 @@
+"""Sampled softmax for retrieval: each query against the candidate items of its batch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from poeem.losses.softmax_cross_entropy import softmax_cross_entropy
+
+METRICS = ("ip", "cosine", "l2")
+
+
+def retrieval_softmax(
+    queries: Tensor,
+    items: Tensor,
+    target: Tensor | None = None,
+    *,
+    temperature: float = 0.07,
+    metric: str = "cosine",
+    log_q: Tensor | None = None,
+    item_ids: Tensor | None = None,
+    normalize_items: bool = False,
+) -> Tensor:
+    """Mean over queries of ``-log softmax_j(s(q, x_j) / temperature - log q_j)`` at the positive.
+
+    The score ``s`` is the one an engine gives: ``<q, x>`` for ``ip``, ``<q / |q|, x>`` for ``cosine``, ``-|q - x|^2``
+    for ``l2``. So items are scored as they come: under ``cosine``, float items must have unit length (their layer or
+    ``normalize_items=True`` sees to it) and quantized ones must be left as they are.
+
+    ``log_q`` undoes the popularity of candidates that are other queries' positives: with columns drawn with
+    probability ``q_j`` the loss then estimates the softmax over the whole catalogue (``poeem.data.frequency``).
+
+    Args:
+        queries: float, ``(n, dim)``; computed in float32 at least, under autocast too.
+        items: float, ``(m, dim)``, the candidates; columns of the softmax.
+        target: int64, ``(n,)``, the column of each query's positive; by default column i belongs to query i.
+        temperature: divides the scores.
+        metric: ``"ip"``, ``"cosine"`` or ``"l2"``.
+        log_q: float, ``(m,)``, log-probability that each column was drawn; nats.
+        item_ids: int64, ``(m,)``, which item each column is. A column with the target's id that is not the target
+            (an accidental hit) is left out. Not needed where every column is another item.
+        normalize_items: bring items to unit length first (``cosine`` only; for float items).
+    Returns:
+        Scalar, nats.
+    Raises:
+        ValueError: shapes, dtypes or devices do not go together, or ``metric`` or ``temperature`` is none.
+    Source:
+        Yi et al., "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019.
+
+    >>> q = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    >>> items = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> retrieval_softmax(q, items, temperature=1.0)  # log(1 + 1/e): the query's length does not matter
+    tensor(0.3133)
+    >>> retrieval_softmax(q, items, temperature=1.0, item_ids=torch.tensor([7, 7]))  # the other column is the same item
+    tensor(0.)
+    """
+    if normalize_items and metric != "cosine":
+        raise ValueError(f"normalize_items=True goes with metric='cosine' only, not with metric (={metric!r})")
+    views = (F.normalize(items, dim=-1) if normalize_items else items)[None]
+    return softmax_of_views(
+        queries, views, target, temperature=temperature, metric=metric, log_q=log_q, item_ids=item_ids
+    )[0]
+
+
+def softmax_of_views(
+    queries: Tensor,
+    items: Tensor,
+    target: Tensor | None = None,
+    *,
+    temperature: float,
+    metric: str,
+    log_q: Tensor | None = None,
+    item_ids: Tensor | None = None,
+) -> Tensor:
+    """:func:`retrieval_softmax` of several views of the same candidates, ``(views, m, dim)``; returns ``(views,)``.
+
+    Normalising the queries, finding the accidental hits and walking over the rows are done once for all views.
+    """
+    _check(queries, items, target, temperature, metric, log_q, item_ids)
+    if target is None:
+        target = torch.arange(len(queries), device=queries.device)
+    # Scores decide ranks: bfloat16 logits of size 1 / temperature would be off by tenths.
+    with torch.autocast(queries.device.type, enabled=False):
+        dtype = torch.promote_types(torch.promote_types(queries.dtype, items.dtype), torch.float32)
+        queries, items = queries.to(dtype), items.to(dtype)
+        scale = 1 / temperature
+        bias = items.new_zeros(items.shape[:2]) if log_q is None else -log_q.to(dtype).expand(items.shape[:2])
+        if metric == "cosine":
+            queries = F.normalize(queries, dim=-1)
+        elif metric == "l2":
+            # -|q - x|^2 = 2 <q, x> - |x|^2 - |q|^2; the last is the same for every column and leaves the softmax alone.
+            bias = bias - scale * items.square().sum(-1)
+            scale *= 2
+        return softmax_cross_entropy(queries, items, bias, target, scale=scale, item_ids=item_ids)
+
+
+def _check(queries, items, target, temperature, metric, log_q, item_ids) -> None:
+    if metric not in METRICS:
+        raise ValueError(f"metric (={metric!r}) must be one of {', '.join(map(repr, METRICS))}")
+    if not temperature > 0:
+        raise ValueError(f"temperature (={temperature}) must be greater than 0; 0.05 to 0.1 suits cosine")
+    if queries.dim() != 2 or not queries.is_floating_point() or len(queries) == 0:
+        raise ValueError(f"queries must be float, (n, dim), n > 0, not {queries.dtype}, {tuple(queries.shape)}")
+    if items.dim() != 3 or not items.is_floating_point() or items.shape[2] != queries.shape[1]:
+        shape = tuple(items.shape[1:]) if items.dim() == 3 else tuple(items.shape)
+        raise ValueError(f"items must be float, (m, dim={queries.shape[1]}) as queries, not {items.dtype}, {shape}")
+    n, m = len(queries), items.shape[1]
+    if items.device != queries.device:
+        raise ValueError(f"items are on {items.device}, queries on {queries.device}; move one with .to(device)")
+    if target is None and m < n:
+        raise ValueError(f"items has {m} rows for {n} queries; pass target, the row of each query's positive")
+    for name, tensor, length in (("target", target, n), ("item_ids", item_ids, m), ("log_q", log_q, m)):
+        if tensor is None:
+            continue
+        if tuple(tensor.shape) != (length,):
+            raise ValueError(f"{name} must have shape ({length},), not {tuple(tensor.shape)}")
+        if name == "log_q" and not tensor.is_floating_point():
+            raise ValueError(f"log_q must be float, natural logarithms, not {tensor.dtype}")
+        if name != "log_q" and tensor.dtype != torch.int64:
+            raise ValueError(f"{name} must be int64, not {tensor.dtype}; use {name}.long()")
+    # On an accelerator the look at the values would wait for the device; there the gather itself complains.
+    if target is not None and target.device.type == "cpu" and (target.min() < 0 or target.max() >= m):
+        raise ValueError(f"target must be in [0, {m}), not {int(target.min())} to {int(target.max())}")

@@ -1,0 +1,1 @@
+"""Towers: what makes vectors of histories and of items."""

@@ -1,0 +1,71 @@
+"""The history tower: the last items, weighted by how recent they are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from poeem.towers.item_table import ItemTable
+from poeem.towers.protocol import check_history
+from poeem.towers.skip_mlp import SkipMLP
+
+
+class HistoryTower(nn.Module):
+    """``mlp([sum_l w_l e_l, e_last])``, with ``w`` a softmax of one learned weight per place over the places filled.
+
+    Places count from the most recent item, so neither the padding nor the length of ``history`` matters. A history
+    without items has a learned vector.
+
+    Args:
+        item_table: ``nn.Embedding`` or ``ItemTable``; usually the item tower's own.
+        dim: of the query vectors.
+        history_length: places; older items are not looked at.
+        hidden: width of the perceptron, by default ``4 * dim``.
+        dropout: share of hidden units dropped in training.
+    Raises:
+        ValueError: ``dim`` or ``history_length`` below 1.
+
+    >>> tower = HistoryTower(nn.Embedding(10, 8), 8, history_length=5)
+    >>> q = tower(torch.tensor([[-1, 3, 4], [-1, -1, -1]]))
+    >>> q.shape, bool((q[0] == tower(torch.tensor([[3, 4]]))).all())
+    (torch.Size([2, 8]), True)
+    """
+
+    def __init__(
+        self,
+        item_table: nn.Embedding | ItemTable,
+        dim: int,
+        *,
+        history_length: int = 20,
+        hidden: int | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("dim", dim), ("history_length", history_length)):
+            if value < 1:
+                raise ValueError(f"{name} (={value}) must be at least 1")
+        width = item_table.embedding_dim
+        self.item_table, self.dim, self.history_length = item_table, dim, history_length
+        # From the most recent place, which a fresh tower weights e times as much as the oldest.
+        self.recency = nn.Parameter(torch.linspace(1, 0, history_length))
+        self.empty = nn.Parameter(torch.randn(width) * width**-0.5)
+        self.mlp = SkipMLP(2 * width, dim, hidden=hidden or 4 * dim, dropout=dropout)
+
+    def forward(self, history: Tensor) -> Tensor:
+        """int64 ``(B, L)``, oldest first, right-aligned, -1 empty, to ``(B, dim)``; any ``L``.
+
+        Raises:
+            ValueError: wrong dtype or shape, or a number outside the catalogue.
+        """
+        check_history(history, self.item_table.num_embeddings)
+        history = history[:, -self.history_length :]
+        filled = history >= 0
+        vectors = self.item_table(history.clamp(min=0))
+        recency = self.recency[: history.shape[1]].flip(0).expand(history.shape)
+        # A finite mask: a row without items would be 0 / 0 under -inf. Its weights are cleared below.
+        weights = recency.masked_fill(~filled, torch.finfo(recency.dtype).min).softmax(1) * filled
+        pooled = torch.einsum("bl,bld->bd", weights.to(vectors.dtype), vectors)
+        known = filled[:, -1:]
+        pooled = torch.where(known, pooled, self.empty)
+        last = torch.where(known, vectors[:, -1], self.empty)
+        return self.mlp(torch.cat([pooled, last], 1))

@@ -1,0 +1,67 @@
+"""What a tower must offer. Any ``nn.Module`` of this shape fits; none needs to inherit from anything of ours."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+# An empty place of a history, on its left.
+EMPTY = -1
+
+
+@runtime_checkable
+class QueryTower(Protocol):
+    """A history of items to a query vector: ``(B, L)`` int64, oldest first, right-aligned, -1 empty, to ``(B, dim)``.
+
+    A history without items must give a finite vector.
+    """
+
+    def __call__(self, history: Tensor, /) -> Tensor: ...
+
+
+@runtime_checkable
+class EveryPositionTower(QueryTower, Protocol):
+    """A query tower that also gives the vector after each item of the history, at the price of one pass."""
+
+    def every_position(self, history: Tensor, /) -> Tensor:
+        """``(B, L)`` to ``(B, L, dim)``; position ``i`` must not see the items after it."""
+        ...
+
+
+@runtime_checkable
+class ItemTower(Protocol):
+    """Item numbers to item vectors: ``(n,)`` int64 in ``[0, n_items)`` to ``(n, dim)``, for items never trained too."""
+
+    def __call__(self, items: Tensor, /) -> Tensor: ...
+
+
+def check_history(history: Tensor, n_items: int) -> None:
+    """Refuse what is no history.
+
+    Args:
+        history: int64, ``(B, L)``.
+        n_items: size of the catalogue.
+    Raises:
+        ValueError: wrong dtype or shape, or a number outside ``[-1, n_items)``.
+
+    >>> check_history(torch.tensor([[-1, 3]]), n_items=3)
+    Traceback (most recent call last):
+    ...
+    ValueError: history has item number 3; numbers must be in [0, 3), or -1 where it is empty
+    """
+    if history.dtype != torch.int64 or history.dim() != 2 or history.shape[1] == 0:
+        raise ValueError(f"history must be int64, (B, L), L > 0, not {history.dtype}, {tuple(history.shape)}")
+    check_numbers("history", history, n_items, lowest=EMPTY)
+
+
+def check_numbers(name: str, numbers: Tensor, n_items: int, lowest: int = 0) -> None:
+    """Refuse item numbers outside ``[lowest, n_items)``, on a CPU (an accelerator would have to be waited for)."""
+    if numbers.device.type != "cpu" or numbers.numel() == 0:
+        return
+    low, high = (int(end) for end in numbers.aminmax())
+    if low < lowest or high >= n_items:
+        wrong = low if low < lowest else high
+        empty = ", or -1 where it is empty" if lowest == EMPTY else ""
+        raise ValueError(f"{name} has item number {wrong}; numbers must be in [0, {n_items}){empty}")

@@ -1,0 +1,114 @@
+"""The sequence tower: a causal transformer over a user's items."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from poeem.towers.item_table import ItemTable
+from poeem.towers.protocol import check_history
+
+
+class SequenceTower(nn.Module):
+    """Self-attention over the items so far; the vector at each item predicts the next one.
+
+    Attention sees places only as distances: head by head, a learned bias for "so many items ago". Counted so, neither
+    padding, nor the length of ``history``, nor where a window of it begins moves a vector, and each position of
+    ``every_position`` is exactly the ``forward`` of the history up to there. An empty place attends to nothing but
+    itself: it is the (learned) vector of a history without items.
+
+    Args:
+        item_table: ``nn.Embedding`` or ``ItemTable``; usually the item tower's own.
+        dim: of the query vectors.
+        history_length: places; older items are not looked at.
+        blocks: attention + perceptron, normalised before each (pre-norm).
+        heads: attention heads; divides the table's width.
+        dropout: share of units dropped in training, after the table and after each half of a block.
+    Raises:
+        ValueError: a size below 1, or ``heads`` does not divide the width.
+    Source:
+        Kang, McAuley, "Self-attentive sequential recommendation", ICDM 2018; the bias by distance after Raffel et al.,
+        "Exploring the limits of transfer learning", JMLR 2020, section 2.1.
+
+    >>> tower = SequenceTower(nn.Embedding(10, 8), 8, history_length=5).eval()
+    >>> history = torch.tensor([[-1, 3, 4], [-1, -1, -1]])
+    >>> tower(history).shape, tower.every_position(history).shape
+    (torch.Size([2, 8]), torch.Size([2, 3, 8]))
+    """
+
+    def __init__(
+        self,
+        item_table: nn.Embedding | ItemTable,
+        dim: int,
+        *,
+        history_length: int = 200,
+        blocks: int = 2,
+        heads: int = 2,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        width = item_table.embedding_dim
+        for name, value in (("dim", dim), ("history_length", history_length), ("blocks", blocks), ("heads", heads)):
+            if value < 1:
+                raise ValueError(f"{name} (={value}) must be at least 1")
+        if width % heads:
+            fitting = ", ".join(str(h) for h in range(1, width + 1) if width % h == 0)
+            raise ValueError(f"heads (={heads}) must divide the table's width (={width}); choose one of {fitting}")
+        self.item_table, self.dim, self.history_length = item_table, dim, history_length
+        self.empty = nn.Parameter(torch.randn(width) * width**-0.5)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(_Block(width, heads, history_length, dropout) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Identity() if width == dim else nn.Linear(width, dim)
+
+    def forward(self, history: Tensor) -> Tensor:
+        """int64 ``(B, L)``, oldest first, right-aligned, -1 empty, to ``(B, dim)``: the vector after the last item."""
+        return self.every_position(history[:, -self.history_length :])[:, -1]
+
+    def every_position(self, history: Tensor) -> Tensor:
+        """The vector after each item, from the items up to it: ``(B, L)`` to ``(B, L, dim)``.
+
+        Raises:
+            ValueError: wrong dtype or shape, a number outside the catalogue, or ``L`` above ``history_length``.
+        """
+        check_history(history, self.item_table.num_embeddings)
+        length = history.shape[1]
+        if length > self.history_length:
+            raise ValueError(
+                f"history has {length} places, history_length is {self.history_length}; pass the last ones"
+            )
+        filled = (history >= 0)[..., None]
+        x = torch.where(filled, self.item_table(history.clamp(min=0)), self.empty)
+        # About unit variance per element: what a block adds then neither drowns nor is drowned.
+        x = self.dropout(x * x.shape[-1] ** 0.5)
+        places = torch.arange(length, device=history.device)
+        distance = places[:, None] - places
+        seen = (distance >= 0) & (filled[:, None, :, 0] | (distance == 0))
+        for block in self.blocks:
+            x = block(x, distance.clamp(min=0), seen[:, None])
+        return self.head(self.norm(x))
+
+
+class _Block(nn.Module):
+    """Attention, then a perceptron, each on the normalised input and added to it."""
+
+    def __init__(self, width: int, heads: int, history_length: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.by_distance = nn.Parameter(torch.zeros(heads, history_length))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, distance: Tensor, seen: Tensor) -> Tensor:
+        """``(B, L, width)`` and ``(L, L)`` distances, ``(B, 1, L, L)`` who sees whom, to ``(B, L, width)``."""
+        q, k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.qkv(self.norm_attention(x)).chunk(3, dim=-1)
+        )
+        bias = torch.where(seen, self.by_distance[:, distance].to(q.dtype), torch.finfo(q.dtype).min)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        x = x + self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
+        return x + self.dropout(self.mlp(self.norm_mlp(x)))

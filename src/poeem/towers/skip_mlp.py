@@ -1,0 +1,40 @@
+"""A two-layer perceptron beside a straight path."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SkipMLP(nn.Module):
+    """``y = x + W2 gelu(W1 x)``, or ``S x`` in place of ``x`` where the widths differ.
+
+    At first the perceptron adds nothing (``W2 = 0``) and ``S`` adds up the blocks of ``x``: a tower starts as its
+    embeddings, which already retrieve, and learns what to change.
+
+    Args:
+        width: of the input.
+        dim: of the output; where it differs, ``width`` should be a multiple of it for the start to be as said.
+        hidden: width between the layers.
+        dropout: share of hidden units dropped in training.
+
+    >>> SkipMLP(4, 2, hidden=8)(torch.tensor([[1.0, 2.0, 10.0, 20.0]])).detach()
+    tensor([[11., 22.]])
+    """
+
+    def __init__(self, width: int, dim: int, *, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.widen = nn.Linear(width, hidden)
+        self.narrow = nn.Linear(hidden, dim)
+        self.dropout = nn.Dropout(dropout)
+        self.skip = None if width == dim else nn.Linear(width, dim, bias=False)
+        with torch.no_grad():
+            self.narrow.weight.zero_()
+            self.narrow.bias.zero_()
+            if self.skip is not None and width % dim == 0:
+                self.skip.weight.copy_(torch.eye(dim).repeat(1, width // dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., width)`` to ``(..., dim)``."""
+        straight = x if self.skip is None else self.skip(x)
+        return straight + self.narrow(self.dropout(nn.functional.gelu(self.widen(x))))
