@@ -1,0 +1,127 @@
+"""Training batches as a pure function of the step: nothing to save, nothing to seek after a restart."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from poeem.data.histories import history_before
+from poeem.data.split import Sequences
+
+KINDS = ("prefix", "positions")
+
+
+class TrainingBatches:
+    """Histories with the items that came next, in an order drawn anew for every epoch.
+
+    ``kind="prefix"``: one example for every training event: what the user had before it (nothing, for the first one),
+    ``history (B, L)``, and the event, ``positive (B,)``. For towers that read one history at a time.
+
+    ``kind="positions"``: one example for every window of ``L`` events of a user, with the next item at every place of
+    it: ``history (B, L)`` and ``positive (B, L)``, -1 where there is none. For towers with ``every_position``. A user
+    with more than ``L`` events has one window per ``L`` begun: the latest, and others anywhere, drawn anew every epoch.
+
+    The epochs follow each other as one stream that is cut into full batches, so a batch may hold the end of one epoch
+    and the start of the next. ``batch(step)`` depends on ``(seed, step)`` alone.
+
+    Args:
+        sequences: training events, a row a user, oldest first.
+        kind: ``"prefix"`` or ``"positions"``.
+        batch_size: examples per step, over all ranks; cut down to the number of examples.
+        history_length: L.
+        seed: of the order and of the windows.
+    Raises:
+        ValueError: no events, an unknown kind, a size below 1.
+
+    >>> sequences = Sequences(np.array([0, 3]), np.array([5, 6, 7]))
+    >>> batch = TrainingBatches(sequences, "positions", batch_size=1, history_length=4).batch(step=0)
+    >>> batch["history"], batch["positive"]
+    (tensor([[-1, -1,  5,  6]]), tensor([[-1,  5,  6,  7]]))
+    """
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        kind: str = "prefix",
+        *,
+        batch_size: int = 1024,
+        history_length: int = 20,
+        seed: int = 0,
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"kind (={kind!r}) must be one of {', '.join(map(repr, KINDS))}")
+        for name, size in (("batch_size", batch_size), ("history_length", history_length)):
+            if size < 1:
+                raise ValueError(f"{name} (={size}) must be at least 1")
+        if len(sequences.items) == 0:
+            raise ValueError("sequences has no events; every user has too few for the split, or the file is empty")
+        self.kind, self.history_length, self.seed = kind, history_length, seed
+        self._events = sequences.ragged
+        # Examples before each user's first, (n_users + 1,).
+        if kind == "prefix":
+            self._examples = self._events.offsets
+        else:
+            windows = -(-self._events.lengths // history_length)
+            self._examples = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(windows)])
+        self.batch_size = min(batch_size, len(self))
+        self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        """Examples per epoch."""
+        return int(self._examples[-1])
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps after which every example has been seen; rounded up."""
+        return -(-len(self) // self.batch_size)
+
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
+        """The batch of a step, or one rank's part of it: the parts of all ranks are the batch of one.
+
+        Args:
+            step: from 0.
+            rank, world: of this process, and how many there are.
+        Returns:
+            ``history`` and ``positive``, int64, as above.
+        Raises:
+            ValueError: ``rank`` is none of ``world``, or there are more ranks than examples.
+        """
+        if not 0 <= rank < world or world > self.batch_size or step < 0:
+            raise ValueError(
+                f"step (={step}) must be at least 0, rank (={rank}) in [0, world={world}), "
+                f"and world at most batch_size (={self.batch_size})"
+            )
+        first, last = (step * self.batch_size + self.batch_size * r // world for r in (rank, rank + 1))
+        history, positive = self._rows(np.arange(first, last))
+        return {"history": torch.from_numpy(history), "positive": torch.from_numpy(positive)}
+
+    def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Examples at places of the endless stream of epochs."""
+        example, chance = np.empty_like(places), np.empty(len(places))
+        for epoch in range(places[0] // len(self), places[-1] // len(self) + 1):
+            order, chances = self._epoch(epoch)
+            here = places // len(self) == epoch
+            example[here] = order[places[here] % len(self)]
+            chance[here] = chances[example[here]] if len(chances) else 0.0
+        user = np.searchsorted(self._examples, example, side="right") - 1
+        nth = example - self._examples[user]
+        first, length = self._events.offsets[user], self._events.lengths[user]
+        if self.kind == "prefix":
+            event = first + nth
+            return history_before(self._events, user, event, self.history_length), self._events.values[event]
+        # The event a window ends with: the user's last, or for further windows any that leaves the window full.
+        free = length - self.history_length
+        event = first + length - 1 - np.where(nth > 0, 1 + np.floor(chance * free).astype(np.int64), 0)
+        history = history_before(self._events, user, event, self.history_length)
+        return history, history_before(self._events, user, event + 1, self.history_length)
+
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The epoch's order of examples, and a number in [0, 1) for each that places its window."""
+        if epoch not in self._epochs:
+            # Two are kept: a batch may lie across the border between them.
+            self._epochs = {e: kept for e, kept in self._epochs.items() if e == epoch - 1}
+            rng = np.random.default_rng([self.seed, epoch])
+            order = rng.permutation(len(self))
+            self._epochs[epoch] = order, rng.random(len(self) if self.kind == "positions" else 0)
+        return self._epochs[epoch]

@@ -1,0 +1,38 @@
+"""How often items come up as candidates of the softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from poeem.data.split import Sequences
+
+
+def log_q(sequences: Sequences, n_items: int, *, draws: int = 1) -> np.ndarray:
+    """Log-probability that an item is among ``draws`` training events: ``log(1 - (1 - p)^draws)``, ``p`` its share.
+
+    What ``retrieval_softmax`` takes off the logits, row by row of the candidates. With every positive of the batch a
+    column of its own, ``draws=1``; with each item that is a positive as one column, ``draws`` = positives of the batch.
+
+    Args:
+        sequences: training events.
+        n_items: size of the catalogue.
+        draws: events drawn, at least 1.
+    Returns:
+        float32, ``(n_items,)``, nats. Items without an event count as having one, so that all are finite.
+    Raises:
+        ValueError: ``draws`` below 1, or an item number outside the catalogue.
+
+    >>> log_q(Sequences(np.array([0, 4]), np.array([0, 0, 0, 1])), n_items=3).round(2)
+    array([-0.29, -1.39, -1.39], dtype=float32)
+    """
+    if draws < 1:
+        raise ValueError(f"draws (={draws}) must be at least 1")
+    counts = np.bincount(sequences.items, minlength=n_items)
+    if len(counts) != n_items:
+        raise ValueError(
+            f"n_items (={n_items}) must be above the highest item number of sequences (={len(counts) - 1})"
+        )
+    share = counts.clip(min=1) / max(len(sequences.items), 1)
+    # A catalogue of one item has share 1, whose log1p(-1) is -inf: expm1 brings that back to probability 1.
+    with np.errstate(divide="ignore"):
+        return np.log(-np.expm1(draws * np.log1p(-share.clip(max=1)))).astype(np.float32)
