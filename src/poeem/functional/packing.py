@@ -18,7 +18,7 @@ def packed_width(M: int, nbits: int) -> int:
 
 
 def pack_codes(codes: np.ndarray, nbits: int) -> np.ndarray:
-    """Pack word numbers into the bit stream that faiss stores: word ``m`` takes bits ``m * nbits`` onwards, lowest first.
+    """Pack word numbers as faiss stores them: word ``m`` takes the bits from ``m * nbits`` on, lowest bit first.
 
     Args:
         codes: integers in ``[0, 2**nbits)``, ``(n, M)``.

@@ -1,0 +1,109 @@
+"""Bundle: a trained index and its coded catalogue, neutral to every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.manifest import FileRecord
+from poeem.spec import IndexSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """What `write_bundle` wrote and `open_bundle` reads; nothing in it can be changed.
+
+    Args:
+        path: the folder.
+        spec: the trained structure.
+        metric: ``ip``, ``l2`` or ``cosine``.
+        dim: width of an embedding.
+        arrays: float32 by name: ``rotation (dim, dim)``, ``coarse (nlist, dim)``, ``codebooks (M, ksub, dsub)``,
+            ``query_adapter (dim, dim)``; those that the spec lacks are absent.
+        ids: the users' ids in row order, int64 or object of str, ``(n,)``.
+        codes: uint8 word numbers, ``(n, M)``.
+        lists: int32 inverted list of each row, ``(n,)``; None for a flat spec.
+        columns: the user's columns, one row per item; None if there are none.
+        fingerprint: SHA-256 over spec, metric, dim and arrays.
+        training: facts about the training.
+        files: size and checksum of each file.
+    """
+
+    path: Path
+    spec: IndexSpec
+    metric: str
+    dim: int
+    arrays: Mapping[str, np.ndarray]
+    ids: np.ndarray
+    codes: np.ndarray
+    lists: np.ndarray | None
+    columns: pa.Table | None
+    fingerprint: str
+    training: Mapping[str, Any]
+    files: Mapping[str, FileRecord] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for array in (*self.arrays.values(), self.ids, self.codes, self.lists):
+            if array is not None:
+                array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r}, {self.spec}, {self.metric}, dim={self.dim}, rows={len(self):,})"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its data files on disk."""
+        return sum(record.bytes for record in self.files.values())
+
+    @property
+    def string_ids(self) -> bool:
+        """Whether ids are strings; engines then hold row numbers."""
+        return self.ids.dtype == object
+
+    def row_of(self, ids: Any) -> np.ndarray:
+        """Rows of the items with these ids, int64, ``(k,)``.
+
+        Args:
+            ids: array or list of ids, of the bundle's id type.
+        Raises:
+            ValueError: an id is of another type, or no item has it.
+        """
+        wanted = np.asarray(ids)
+        if self.string_ids:
+            if wanted.dtype.kind not in "UO":
+                raise ValueError(f"ids must be strings as in the bundle, not {wanted.dtype}; pass str(id)")
+            rows = np.array([self._row_by_string.get(one, -1) for one in wanted.ravel().tolist()], dtype=np.int64)
+        else:
+            if wanted.dtype.kind not in "iu":
+                raise ValueError(f"ids must be integers as in the bundle, not {wanted.dtype}; pass int(id)")
+            wanted = wanted.astype(np.int64)
+            order, ordered = self._sorted_ids
+            place = np.minimum(np.searchsorted(ordered, wanted.ravel()), len(ordered) - 1)
+            rows = np.where(ordered[place] == wanted.ravel(), order[place], -1)
+        if (rows < 0).any():
+            missing = wanted.ravel()[rows < 0]
+            raise ValueError(
+                f"ids: {missing[0].item() if hasattr(missing[0], 'item') else missing[0]!r} is not among the "
+                f"{len(self):,} items of the bundle ({len(missing)} unknown)"
+            )
+        return rows
+
+    @cached_property
+    def _row_by_string(self) -> dict[str, int]:
+        return {one: row for row, one in enumerate(self.ids.tolist())}
+
+    @cached_property
+    def _sorted_ids(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.ids, kind="stable")
+        return order, self.ids[order]

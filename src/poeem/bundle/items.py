@@ -1,0 +1,138 @@
+"""`items.parquet`: one row per item, with its id, its list, its packed code and the user's own columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from poeem.bundle.ids import check_ids
+from poeem.bundle.manifest import ITEMS_FILE
+from poeem.functional.packing import pack_codes, unpack_codes
+from poeem.spec import IndexSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OUR_COLUMNS = ("id", "list", "code")
+
+
+class Items(NamedTuple):
+    """The rows of a catalogue: ids, codes ``(n, M)``, lists ``(n,)`` or None, the user's columns or None."""
+
+    ids: pa.Array
+    codes: np.ndarray
+    lists: np.ndarray | None
+    columns: pa.Table | None
+
+
+def check_columns(columns: pa.Table | None, rows: int) -> pa.Table | None:
+    """The user's columns without foreign metadata, or a refusal of what cannot stand beside ours.
+
+    Raises:
+        ValueError: no arrow table, another number of rows, or a name that is taken or there twice.
+    """
+    import pyarrow as pa
+
+    if columns is None:
+        return None
+    if not isinstance(columns, pa.Table):
+        raise ValueError(
+            f"columns must be a pyarrow.Table, not {type(columns).__name__}; build one with pa.table({{...}})"
+        )
+    if columns.num_rows != rows:
+        raise ValueError(
+            f"columns have {columns.num_rows} rows for {rows} items; give one row per item, in the same order"
+        )
+    names = columns.column_names
+    taken = [name for name in names if name in OUR_COLUMNS]
+    if taken:
+        raise ValueError(f"columns: the name {taken[0]!r} is taken by the bundle itself; rename or drop that column")
+    if len(set(names)) < len(names):
+        raise ValueError(f"columns: a name is there twice in {names}; rename one")
+    return columns.replace_schema_metadata(None) if names else None
+
+
+def write_items(path: Path, items: Items, nbits: int) -> None:
+    """Write the rows; the codes are packed to ``ceil(M * nbits / 8)`` bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    packed = pack_codes(items.codes, nbits)
+    code_type = pa.binary(packed.shape[1])
+    table = {"id": items.ids}
+    if items.lists is not None:
+        table["list"] = pa.array(items.lists, pa.int32())
+    # The buffer as it is: converting row by row would take longer than all the rest.
+    table["code"] = pa.FixedSizeBinaryArray.from_buffers(code_type, len(packed), [None, pa.py_buffer(packed)])
+    columns = {} if items.columns is None else dict(zip(items.columns.column_names, items.columns.columns))
+    # Ids and codes hardly ever repeat: a dictionary or compression of codes would only cost time.
+    compression = {name: "NONE" if name == "code" else "ZSTD" for name in (*table, *columns)}
+    pq.write_table(
+        pa.table({**table, **columns}),
+        path,
+        compression=compression,  # pyright: ignore[reportArgumentType]
+        use_dictionary=list(columns),  # pyright: ignore[reportArgumentType]
+    )
+
+
+def read_items(path: Path, spec: IndexSpec, rows: int, id_type: str) -> Items:
+    """Read the rows back.
+
+    Raises:
+        ValueError: it is no such file, or its rows or types are not those of the manifest.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pa.memory_map(str(path)) as source:
+            file = pq.ParquetFile(source)
+            _check_schema(file, spec, rows, id_type)
+            table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path.name} cannot be read ({error}); write the bundle again") from None
+    names = [name for name in table.column_names if name not in OUR_COLUMNS]
+    for name in OUR_COLUMNS:
+        if name in table.column_names and table[name].null_count:
+            raise ValueError(f"{path.name} has missing values in column {name!r}; write the bundle again")
+    ids = _one_chunk(table["id"])
+    check_ids(ids)
+    code = _one_chunk(table["code"])
+    width = spec.bytes_per_vector
+    packed = np.frombuffer(code.buffers()[1], dtype=np.uint8)[code.offset * width :][: rows * width]
+    return Items(
+        ids=ids,
+        codes=unpack_codes(packed.reshape(rows, width), spec.M, spec.nbits),
+        lists=_one_chunk(table["list"]).to_numpy() if spec.nlist else None,
+        columns=table.select(names) if names else None,
+    )
+
+
+def _check_schema(file, spec: IndexSpec, rows: int, id_type: str) -> None:
+    import pyarrow as pa
+
+    if file.metadata.num_rows != rows:
+        raise ValueError(
+            f"{ITEMS_FILE} has {file.metadata.num_rows} rows, the manifest says {rows}; write the bundle again"
+        )
+    needed = {"id": pa.int64() if id_type == "int64" else pa.string(), "code": pa.binary(spec.bytes_per_vector)}
+    if spec.nlist:
+        needed["list"] = pa.int32()
+    schema = file.schema_arrow
+    for name in OUR_COLUMNS:
+        found = [schema.field(i).type for i in range(len(schema)) if schema.field(i).name == name]
+        expected = [needed[name]] if name in needed else []
+        if found != expected:
+            raise ValueError(
+                f"{ITEMS_FILE}: column {name!r} is {found or 'absent'}, spec {spec} needs {expected or 'none'}; "
+                "write the bundle again"
+            )
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined

@@ -1,0 +1,131 @@
+"""Write a bundle, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.bundle.bundle import Bundle
+from poeem.bundle.check import check_arrays, check_codes, check_metric
+from poeem.bundle.fingerprint import fingerprint
+from poeem.bundle.ids import ids_to_arrow
+from poeem.bundle.items import Items, check_columns, write_items
+from poeem.bundle.manifest import ARRAYS_FILE, DATA_FILES, ITEMS_FILE, MANIFEST_FILE, FileRecord, Manifest, json_value
+from poeem.spec import IndexSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write_bundle(
+    path: str | Path,
+    *,
+    spec: IndexSpec,
+    metric: str,
+    dim: int,
+    arrays: Mapping[str, np.ndarray],
+    ids: Any,
+    codes: np.ndarray,
+    lists: np.ndarray | None = None,
+    columns: pa.Table | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Write the neutral artefact of a trained index; a bundle that was there is replaced in one swap.
+
+    Args:
+        path: the folder to write.
+        spec: the trained structure.
+        metric: ``ip``, ``l2`` or ``cosine``.
+        dim: width of an embedding.
+        arrays: float32, finite: ``rotation (dim, dim)`` with ``y = x @ R``, ``coarse (nlist, dim)``,
+            ``codebooks (M, ksub, dsub)`` (``(M, ksub, dim)`` for RQ), optionally ``query_adapter (dim, dim)``.
+        ids: n integers or strings, each once.
+        codes: integer word numbers in ``[0, ksub)``, ``(n, M)``.
+        lists: integers in ``[0, nlist)``, ``(n,)``; None for a flat spec.
+        columns: further facts about the items, such as titles; n rows.
+        training: facts to keep, as JSON can hold them.
+    Raises:
+        ValueError: something does not fit together, or ``path`` holds files that are no bundle.
+    """
+    path = Path(path)
+    check_metric(metric)
+    spec.check_dim(dim)
+    arrays = {name: np.array(array, order="C") for name, array in arrays.items() if array is not None}
+    check_arrays(spec, dim, arrays)
+    id_column = ids_to_arrow(ids)
+    codes, lists = np.asarray(codes), None if lists is None else np.asarray(lists)
+    if len(id_column) != len(codes):
+        raise ValueError(f"ids (n={len(id_column)}) and codes (n={len(codes)}) must have one row per item")
+    check_codes(spec, codes, lists)
+    items = Items(
+        ids=id_column,
+        codes=codes.astype(np.uint8, order="C"),
+        lists=None if lists is None else lists.astype(np.int32),
+        columns=check_columns(columns, len(id_column)),
+    )
+    facts = json_value(training or {})
+    _check_replaceable(path)
+
+    from safetensors.numpy import save_file
+
+    with staging(path) as new:
+        save_file(arrays, new / ARRAYS_FILE)
+        write_items(new / ITEMS_FILE, items, spec.nbits)
+        manifest = Manifest(
+            spec=spec,
+            metric=metric,
+            dim=dim,
+            rows=len(id_column),
+            id_type=str(id_column.type),
+            fingerprint=fingerprint(spec, metric, dim, arrays),
+            files={name: file_record(new / name) for name in DATA_FILES},
+            training=facts,
+        )
+        (new / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+        replace_directory(new, path)
+    return make_bundle(path, manifest, arrays, items)
+
+
+def make_bundle(path: Path, manifest: Manifest, arrays: Mapping[str, np.ndarray], items: Items) -> Bundle:
+    """The object for contents that have been checked."""
+    return Bundle(
+        path=path,
+        spec=manifest.spec,
+        metric=manifest.metric,
+        dim=manifest.dim,
+        arrays=MappingProxyType(dict(arrays)),
+        ids=items.ids.to_numpy(zero_copy_only=False),
+        codes=items.codes,
+        lists=items.lists,
+        columns=items.columns,
+        fingerprint=manifest.fingerprint,
+        training=MappingProxyType(dict(manifest.training)),
+        files=MappingProxyType(dict(manifest.files)),
+    )
+
+
+def file_record(path: Path) -> FileRecord:
+    """Size and SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return FileRecord(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _check_replaceable(path: Path) -> None:
+    """The swap deletes what stood at ``path``: that must be a bundle and nothing else."""
+    recover(path)
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise ValueError(f"path (={str(path)!r}) is a file; name a folder for the bundle")
+    foreign = sorted(p.name for p in path.iterdir() if p.name not in (MANIFEST_FILE, *DATA_FILES))
+    if foreign:
+        raise ValueError(
+            f"path (={str(path)!r}) holds {foreign[0]!r}, which is no part of a bundle and would be lost; "
+            "choose another folder or move it away"
+        )
