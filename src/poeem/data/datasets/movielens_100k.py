@@ -40,8 +40,9 @@ def load() -> Interactions:
         {
             "item_id:token": pa.int64(),
             "movie_title:token_seq": pa.string(),
-            "release_year:token": pa.string(),
+            "release_year:token": pa.int64(),
             "class:token_seq": pa.string(),
         },
+        nulls=("unkonwn", "V"),  # sic: what two films have for a year
     ).rename_columns(["item", "title", "year", "genres"])
     return with_item_table(interactions_from_table(ratings), films)

@@ -1,0 +1,1 @@
+"""Ranking metrics, scorers, exact neighbours and post-hoc baselines."""

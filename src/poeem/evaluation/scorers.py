@@ -1,0 +1,156 @@
+"""Scorers: query vectors in, a score for every item of the catalogue out, larger is better for every metric.
+
+Under ``l2`` a score is the negated squared distance, here and everywhere in the evaluation; it is nowhere else negated.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+METRIC_NAMES = ("ip", "l2", "cosine")
+
+
+class Scorer(Protocol):
+    """Anything that scores the whole catalogue."""
+
+    def scores(self, query_vectors: np.ndarray) -> np.ndarray:
+        """``(b, dim)`` -> float32 ``(b, n_items)``; ``-inf`` where an item cannot be returned."""
+        ...
+
+
+class FloatScorer:
+    """Exact scores of float item vectors: what no index can beat on average.
+
+    Args:
+        items: float, ``(n, dim)``; normalised here under ``cosine``, as the queries are.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        available: bool, ``(n,)``: items that may be returned; the others score ``-inf``. Default all.
+    Raises:
+        ValueError: an unknown metric, vectors that are not finite, or a zero vector under ``cosine``.
+
+    >>> FloatScorer(np.array([[3.0, 4.0], [0.0, 2.0]]), "cosine").scores(np.array([[0.0, 5.0]]))
+    array([[0.8, 1. ]], dtype=float32)
+    """
+
+    def __init__(self, items: np.ndarray, metric: str, available: np.ndarray | None = None) -> None:
+        self.items = prepared(items, metric, "items")
+        self.metric = metric
+        self.available = _checked_available(available, len(self.items))
+
+    def scores(self, query_vectors: np.ndarray) -> np.ndarray:
+        """``(b, dim)`` -> float32 ``(b, n)``."""
+        scores = pairwise_scores(prepared(query_vectors, self.metric, "query_vectors"), self.items, self.metric)
+        if self.available is not None:
+            scores[:, ~self.available] = -np.inf
+        return scores
+
+
+class DecodedScorer:
+    """What an index scores: the query against decoded vectors, with lists only those of the ``nprobe`` nearest.
+
+    Lists are probed by inner product under ``ip`` and ``cosine``, by distance under ``l2``. Decoded vectors are not
+    normalised; queries are, under ``cosine``.
+
+    Args:
+        decoded: float, ``(n, dim)``: what the codes stand for, in the space of the queries.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        coarse: centroids ``(nlist, dim)`` in the same space (a bundle's are rotated: ``coarse @ R.T``).
+        lists: the list of every item, ``(n,)``.
+        nprobe: lists visited a query; default all of them.
+        available: as for :class:`FloatScorer`.
+    Raises:
+        ValueError: an unknown metric, vectors that are not finite, or ``coarse``, ``lists``, ``nprobe`` that do not go
+            together.
+    """
+
+    def __init__(
+        self,
+        decoded: np.ndarray,
+        metric: str,
+        coarse: np.ndarray | None = None,
+        lists: np.ndarray | None = None,
+        nprobe: int | None = None,
+        available: np.ndarray | None = None,
+    ) -> None:
+        _check_metric(metric)
+        if (coarse is None) != (lists is None):
+            raise ValueError("coarse and lists go together; give both, or neither for a flat index")
+        if nprobe is not None and (coarse is None or not 1 <= nprobe <= len(coarse)):
+            raise ValueError(f"nprobe (={nprobe}) must be 1 to nlist (={0 if coarse is None else len(coarse)})")
+        self.decoded = _finite(decoded, "decoded")
+        self.metric = metric
+        self.available = _checked_available(available, len(self.decoded))
+        self.coarse = None if coarse is None else _finite(coarse, "coarse")
+        self.lists = None if lists is None else np.asarray(lists, dtype=np.int64)
+        self.nprobe = nprobe
+        if self.lists is not None and self.lists.shape != (len(self.decoded),):
+            raise ValueError(
+                f"lists must have a number for each of the {len(self.decoded)} items, got {self.lists.shape}"
+            )
+
+    def scores(self, query_vectors: np.ndarray) -> np.ndarray:
+        """``(b, dim)`` -> float32 ``(b, n)``."""
+        queries = prepared(query_vectors, self.metric, "query_vectors")
+        scores = pairwise_scores(queries, self.decoded, self.metric)
+        if self.coarse is not None and self.nprobe is not None and self.nprobe < len(self.coarse):
+            scores[~self._probed(queries)[:, self.lists]] = -np.inf
+        if self.available is not None:
+            scores[:, ~self.available] = -np.inf
+        return scores
+
+    def _probed(self, queries: np.ndarray) -> np.ndarray:
+        """bool, ``(b, nlist)``."""
+        assert self.coarse is not None
+        assert self.nprobe is not None
+        closeness = pairwise_scores(queries, self.coarse, self.metric)
+        probed = np.zeros(closeness.shape, dtype=bool)
+        np.put_along_axis(probed, np.argpartition(-closeness, self.nprobe - 1, axis=1)[:, : self.nprobe], True, axis=1)
+        return probed
+
+
+def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.ndarray:
+    """``<q, x>``, or ``-‖q - x‖²`` under ``l2``: float32 ``(b, dim)``, ``(n, dim)`` -> float32 ``(b, n)``."""
+    scores = queries @ items.T
+    if metric == "l2":
+        scores *= 2
+        scores -= np.square(items).sum(1)
+        scores -= np.square(queries).sum(1)[:, None]
+    return scores
+
+
+def prepared(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
+    """Vectors as float32, checked to be finite; of unit length under ``cosine``."""
+    _check_metric(metric)
+    vectors = _finite(vectors, name)
+    if metric != "cosine":
+        return vectors
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if np.any(norms == 0):
+        raise ValueError(f"{name}: row {int(np.argmin(norms))} is a zero vector, which has no cosine; leave it out")
+    return vectors / norms
+
+
+def _check_metric(metric: str) -> None:
+    if metric not in METRIC_NAMES:
+        raise ValueError(f"metric (={metric!r}) must be one of {', '.join(METRIC_NAMES)}")
+
+
+def _finite(vectors: np.ndarray, name: str) -> np.ndarray:
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2:
+        raise ValueError(f"{name} must be (n, dim), got shape {vectors.shape}")
+    finite = np.isfinite(vectors).all(1)
+    if not finite.all():
+        raise ValueError(f"{name}: row {int(np.argmin(finite))} holds NaN or infinity; mend or drop it")
+    return vectors
+
+
+def _checked_available(available: np.ndarray | None, n: int) -> np.ndarray | None:
+    if available is None:
+        return None
+    available = np.asarray(available)
+    if available.dtype != bool or available.shape != (n,):
+        raise ValueError(f"available must be bool, ({n},), got {available.dtype}, {available.shape}")
+    return available
