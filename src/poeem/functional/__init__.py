@@ -1,0 +1,1 @@
+"""The maths: pure functions of tensors, without state or configuration, one concept a file."""

@@ -1,0 +1,44 @@
+"""The coarse stage: every vector belongs to the inverted list of its nearest centroid."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.nearest import nearest_words
+
+
+def assign_lists(x: Tensor, centroids: Tensor) -> Tensor:
+    """Inverted list of every vector: ``argmin_j ‖x - C_j‖²``.
+
+    Args:
+        x: float32, ``(n, dim)``, rotated if there is a rotation.
+        centroids: float32, ``(nlist, dim)``.
+    Returns:
+        int64 list numbers in ``[0, nlist)``, ``(n,)``; ties go to the lowest number.
+    Raises:
+        ValueError: the widths of the two differ.
+
+    >>> assign_lists(torch.tensor([[0.2, 0.9]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    tensor([1])
+    """
+    if x.ndim != 2 or x.shape[1] != centroids.shape[1]:
+        raise ValueError(f"x (shape {tuple(x.shape)}) must be (n, {centroids.shape[1]}), as wide as the centroids")
+    return nearest_words(x[:, None], centroids[None])[:, 0]
+
+
+def equal_norms(centroids: Tensor, norm: Tensor | None = None) -> Tensor:
+    """Bring all centroids to one length, by default the mean of theirs.
+
+    With equal norms the nearest centroid by L2 is also the one of the largest inner product, so an engine that
+    assigns or probes by inner product finds the lists that training used.
+
+    >>> equal_norms(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    tensor([[2., 0.],
+            [0., 2.]])
+    """
+    norms = torch.linalg.vector_norm(centroids, dim=1, keepdim=True)
+    if norm is None:
+        norm = norms.mean()
+    # A centroid at the origin has no direction; it is left there rather than turned into NaN.
+    return centroids * (norm / norms.clamp_min(torch.finfo(centroids.dtype).tiny))

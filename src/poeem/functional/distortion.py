@@ -1,0 +1,22 @@
+"""What quantization loses, as training and reports measure it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def distortion(x: Tensor, x_hat: Tensor) -> Tensor:
+    """Mean over vectors of the squared L2 error, ``mean_i ‖x̂_i - sg(x_i)‖²``, in squared embedding units.
+
+    No gradient reaches ``x``: there is no commitment term.
+
+    Args:
+        x, x_hat: float, ``(n, dim)``.
+    Returns:
+        float, a scalar; 0 for no vectors.
+
+    >>> import torch
+    >>> distortion(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([[3.0, 4.0], [1.0, 1.0]]))
+    tensor(12.5000)
+    """
+    return (x_hat - x.detach()).square().sum() / max(1, x.shape[0])

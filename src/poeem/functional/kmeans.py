@@ -1,0 +1,116 @@
+"""k-means of all slices at once: seeding, Lloyd's iterations, empty clusters seeded anew."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.nearest import nearest_words
+
+# Rows per cluster from which seeds are drawn: enough to tell the clusters apart, and seeding stays cheap.
+_SEEDING_ROWS = 32
+
+
+def kmeans(x: Tensor, k: int, *, iterations: int = 20, generator: torch.Generator | None = None) -> Tensor:
+    """Centroids of every slice, by k-means++ seeding and Lloyd's iterations.
+
+    Args:
+        x: float32, ``(n, M, dsub)``: M independent problems; plain k-means is ``M = 1``.
+        k: number of centroids, at most ``n``.
+        iterations: Lloyd iterations at most; stops once no assignment changes.
+        generator: a CPU generator, for results that can be repeated.
+    Returns:
+        float32 ``(M, k, dsub)``.
+    Raises:
+        ValueError: fewer rows than centroids.
+    Source:
+        Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007.
+
+    >>> x = torch.tensor([0.0, 0.1, 5.0, 5.1]).reshape(4, 1, 1)
+    >>> kmeans(x, 2).flatten().sort().values
+    tensor([0.0500, 5.0500])
+    """
+    if x.shape[0] < k:
+        raise ValueError(f"x (={x.shape[0]} rows) must have at least k (={k}) rows; give more rows or a smaller k")
+    return lloyd(x, seed_words(x, k, generator=generator), iterations=iterations, generator=generator)
+
+
+@torch.no_grad()
+def seed_words(x: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:
+    """k-means++ seeds: each next one drawn with probability proportional to its squared distance to those before.
+
+    Args:
+        x: float32, ``(n, M, dsub)``.
+        k: number of seeds, at most ``n``.
+    Returns:
+        float32 ``(M, k, dsub)``, rows of ``x``.
+    """
+    n, M, _ = x.shape
+    kept = _draw_rows(n, min(n, _SEEDING_ROWS * k), generator).to(x.device)
+    slices = x[kept].transpose(0, 1).contiguous()
+    every = torch.arange(M, device=x.device)
+    seeds = torch.empty(M, k, x.shape[2], dtype=x.dtype, device=x.device)
+    error = torch.full(slices.shape[:2], torch.inf, dtype=x.dtype, device=x.device)
+    draws = torch.rand(k, M, generator=generator).to(x.device)
+    for j in range(k):
+        # The first seed, and those of a slice whose rows are all taken, are drawn evenly.
+        weights = torch.where(error.isfinite() & (error.sum(1, keepdim=True) > 0), error, 1.0)
+        steps = weights.cumsum(1)
+        row = torch.searchsorted(steps, draws[j, :, None] * steps[:, -1:]).clamp_max_(steps.shape[1] - 1)[:, 0]
+        seeds[:, j] = slices[every, row]
+        torch.minimum(error, (slices - seeds[:, j, None]).square().sum(-1), out=error)
+    return seeds
+
+
+@torch.no_grad()
+def lloyd(x: Tensor, words: Tensor, *, iterations: int, generator: torch.Generator | None = None) -> Tensor:
+    """Lloyd's iterations from given words; a word without rows moves to a row that is badly served.
+
+    Args:
+        x: float32, ``(n, M, dsub)``.
+        words: float32, ``(M, k, dsub)``; not changed.
+        iterations: at most so many; stops once no assignment changes.
+    Returns:
+        float32 ``(M, k, dsub)``.
+    """
+    codes = None
+    for _ in range(iterations):
+        before, codes = codes, nearest_words(x, words)
+        if before is not None and torch.equal(before, codes):
+            break
+        words = _means(x, codes, words, generator)
+    return words
+
+
+def _means(x: Tensor, codes: Tensor, words: Tensor, generator: torch.Generator | None) -> Tensor:
+    M, k, dsub = words.shape
+    rows = (codes + torch.arange(M, device=x.device) * k).flatten()
+    counts = torch.bincount(rows, minlength=M * k).to(x.dtype)
+    sums = torch.zeros(M * k, dsub, dtype=x.dtype, device=x.device).index_add_(0, rows, x.reshape(-1, dsub))
+    means = (sums / counts.clamp_min(1)[:, None]).view(M, k, dsub)
+    for m in (counts.view(M, k) == 0).any(1).nonzero().flatten().tolist():
+        empty = (counts.view(M, k)[m] == 0).nonzero().flatten()
+        means[m, empty] = worst_rows(x[:, m], words[m, codes[:, m]], len(empty), generator)
+    return means
+
+
+def worst_rows(x: Tensor, x_hat: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
+    """``count`` rows of ``x``, drawn by their squared error: where a further word helps most.
+
+    Drawn rather than the very worst: those are outliers, and often each other's neighbours.
+
+    Args:
+        x, x_hat: float, ``(n, dsub)``.
+        count: how many; rows repeat only when there are fewer.
+    Returns:
+        float ``(count, dsub)``.
+    """
+    error = (x - x_hat).square().sum(1).cpu()
+    # An exponential race: the smallest t_i / error_i are a weighted draw without repeats.
+    times = torch.empty_like(error).exponential_(generator=generator) / error.clamp_min(torch.finfo(error.dtype).tiny)
+    rows = times.argsort()[torch.arange(count) % len(times)]
+    return x[rows.to(x.device)]
+
+
+def _draw_rows(n: int, count: int, generator: torch.Generator | None) -> Tensor:
+    return torch.randperm(n, generator=generator)[:count] if count < n else torch.arange(n)

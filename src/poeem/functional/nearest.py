@@ -1,0 +1,76 @@
+"""The one function that assigns: in training, in encoding and when a bundle is written."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from poeem.functional.eager import eager
+
+# Scores of one block of rows against one set of words: 512 KiB, which stays in a core's second-level cache.
+_BLOCK_SCORES = 2**17
+# Below this many rows a thread's start costs more than it saves.
+_ROWS_PER_THREAD = 4096
+
+
+@eager
+@torch.no_grad()
+def nearest_words(x: Tensor, words: Tensor) -> Tensor:
+    """Nearest word of every sub-vector, by squared L2: ``argmin_k ‖x_m - w_mk‖²``.
+
+    Args:
+        x: float32, ``(n, M, dsub)``; any strides.
+        words: float32, ``(M, K, dsub)``, on the device of ``x``.
+    Returns:
+        int64 word numbers in ``[0, K)``, ``(n, M)``; ties go to the lowest number. No gradient flows through it.
+
+    >>> words = torch.tensor([[[0.0], [1.0]], [[0.0], [1.0]]])  # M=2, K=2, dsub=1
+    >>> nearest_words(torch.tensor([[[0.9], [0.1]]]), words)
+    tensor([[1, 0]])
+    """
+    # ‖x - w‖² = ‖x‖² - 2 (x.w - ‖w‖²/2), and ‖x‖² cannot move the argmin. Moving both to the words' mean leaves the
+    # distances as they are and keeps float32 from cancelling where the vectors lie far from the origin.
+    centre = words.mean(1)
+    centred = words - centre[:, None]
+    # [x, 1] . [w, -‖w‖²/2]: the product itself carries the norm, so the scores are written once and read once.
+    columns = torch.cat([centred.mT, -centred.square().sum(-1)[:, None] / 2], dim=1)
+    if x.device.type != "cpu":
+        return _nearest_on_device(x - centre, columns)
+    found = torch.empty(x.shape[1], x.shape[0], dtype=torch.int64)
+    threads = min(torch.get_num_threads(), x.shape[0] // _ROWS_PER_THREAD)
+    if threads < 2:
+        _nearest_on_cpu(x, centre, columns, found)
+    else:
+        share = -(-x.shape[0] // threads)
+        spans = [slice(start, start + share) for start in range(0, x.shape[0], share)]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda span: _nearest_on_cpu(x[span], centre, columns, found[:, span]), spans))
+    return found.T
+
+
+@torch.no_grad()
+def _nearest_on_cpu(x: Tensor, centre: Tensor, columns: Tensor, found: Tensor) -> None:
+    """Write the nearest words of ``x`` into ``found`` ``(M, n)``, a cache-sized block at a time."""
+    M, _, K = columns.shape
+    rows = max(16, _BLOCK_SCORES // K)
+    scores = torch.empty(rows, K)
+    block = torch.ones(M, min(rows, x.shape[0]), columns.shape[1])
+    for start in range(0, x.shape[0], rows):
+        size = min(rows, x.shape[0] - start)
+        torch.sub(x[start : start + size].transpose(0, 1), centre[:, None], out=block[:, :size, :-1])
+        for m in range(M):
+            torch.mm(block[m, :size], columns[m], out=scores[:size])
+            # numpy's argmax over a short row is vectorised and several times as fast as torch's.
+            scores[:size].numpy().argmax(1, out=found[m, start : start + size].numpy())
+
+
+def _nearest_on_device(x: Tensor, columns: Tensor) -> Tensor:
+    """The same by batched products, for devices that want few large calls."""
+    M, _, K = columns.shape
+    rows = max(1, 2**26 // (M * K))
+    parts = [
+        torch.baddbmm(columns[:, -1:], part.transpose(0, 1), columns[:, :-1]).argmax(-1).T for part in x.split(rows)
+    ]
+    return torch.cat(parts) if parts else torch.empty(0, M, dtype=torch.int64, device=x.device)

@@ -1,0 +1,43 @@
+"""The two ways in which a gradient passes the hard assignment."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def straight_through(x: Tensor, x_hat: Tensor) -> Tensor:
+    """``x + sg(x̂ - x)``: the value of ``x̂``, the gradient to ``x`` unchanged, none to the index.
+
+    Codebooks, centroids and rotation then learn from the distortion alone.
+
+    Args:
+        x, x_hat: float, of equal shape.
+    Source:
+        Zhang et al., "Joint Learning of Deep Retrieval Model and Product Quantization based Embedding Index", 2021.
+
+    >>> import torch
+    >>> x = torch.tensor([0.2], requires_grad=True)
+    >>> y = straight_through(x, torch.tensor([1.0]))
+    >>> y.backward()
+    >>> y.item(), x.grad.item()
+    (1.0, 1.0)
+    """
+    return x + (x_hat - x).detach()
+
+
+def task_gradient(x: Tensor, x_hat: Tensor) -> Tensor:
+    """``x̂ + x - sg(x)``: the same value, and the gradient goes to ``x`` and to what ``x̂`` was made of.
+
+    Codebooks, centroids and rotation thus learn from the retrieval loss too, as in MoPQ and Distill-VQ.
+
+    Args:
+        x, x_hat: float, of equal shape.
+
+    >>> import torch
+    >>> x, word = torch.tensor([0.2], requires_grad=True), torch.tensor([1.0], requires_grad=True)
+    >>> y = task_gradient(x, word)
+    >>> y.backward()
+    >>> y.item(), x.grad.item(), word.grad.item()
+    (1.0, 1.0, 1.0)
+    """
+    return x_hat + (x - x.detach())
