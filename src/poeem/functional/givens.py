@@ -1,0 +1,123 @@
+"""Givens rotations: turning many coordinate planes of an orthogonal matrix, and the derivative of doing so."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def skew_gradient(R: Tensor, G: Tensor) -> Tensor:
+    """``A = G^T R - R^T G``: ``A_ij`` is the derivative of the loss in the angle of plane ``(i, j)``, at angle zero.
+
+    The plane rotation is multiplied on the right with the block ``[[cos, -sin], [sin, cos]]`` in rows and columns
+    ``(i, j)``. A step of gradient descent turns the plane by ``-lr * A_ij``.
+
+    Args:
+        R: float, orthogonal, ``(dim, dim)``.
+        G: float, ``dloss / dR``, ``(dim, dim)``.
+    Returns:
+        skew-symmetric ``(dim, dim)``, loss units per radian.
+    Raises:
+        ValueError: the shapes are not equal and square.
+    Source:
+        Jiang et al., "Givens Coordinate Descent Methods for Rotation Matrix Learning in Trainable Embedding Indexes",
+        ICLR 2022.
+
+    >>> skew_gradient(torch.eye(2), torch.tensor([[0.0, 1.0], [3.0, 0.0]]))
+    tensor([[ 0.,  2.],
+            [-2.,  0.]])
+    """
+    if R.dim() != 2 or R.shape[0] != R.shape[1] or R.shape != G.shape:
+        raise ValueError(f"R (of shape {tuple(R.shape)}) and G (of shape {tuple(G.shape)}) must both be (dim, dim)")
+    product = G.T @ R  # R^T G is its transpose: one product instead of two
+    return product - product.T
+
+
+def rotate_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
+    """Turn disjoint planes all at once: ``R' = R @ prod Givens(i, j, angle)``; disjoint rotations commute.
+
+    Args:
+        R: float, ``(dim, dim)`` (or any ``(n, dim)``: rows are rotated).
+        pairs: int64, ``(p, 2)``; no coordinate appears twice (not checked: that would synchronise an accelerator).
+        angles: float, ``(p,)``, radians; differentiable.
+    Returns:
+        ``(dim, dim)``: column i is ``c R_i + s R_j``, column j is ``c R_j - s R_i``; the others are kept.
+    Raises:
+        ValueError: the shapes do not fit.
+    Source:
+        Jiang et al., ICLR 2022: a block of dim / 2 commuting rotations.
+
+    >>> rotate_pairs(torch.eye(3), torch.tensor([[0, 2]]), torch.tensor([0.5]))
+    tensor([[ 0.8776,  0.0000, -0.4794],
+            [ 0.0000,  1.0000,  0.0000],
+            [ 0.4794,  0.0000,  0.8776]])
+    """
+    _check_pairs(R, pairs, angles)
+    # Every column at once: R * cos + (R with the partners exchanged) * (+-sin); a free column has cos 1 and sin 0.
+    order = pairs.T.reshape(-1)
+    cosine, sine = angles.cos(), angles.sin()
+    partner = torch.arange(R.shape[1], device=R.device).index_copy(0, order, pairs.flip(1).T.reshape(-1))
+    cosines = torch.ones_like(R[0]).index_copy(0, order, torch.cat([cosine, cosine]).to(R.dtype))
+    sines = torch.zeros_like(R[0]).index_copy(0, order, torch.cat([sine, -sine]).to(R.dtype))
+    return torch.addcmul(R * cosines, R.index_select(1, partner), sines)
+
+
+def rotate_in_order(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
+    """Turn planes that may share coordinates, one after the other: ``R' = R @ Givens_1 @ Givens_2 @ ...``.
+
+    Args:
+        R: float, ``(dim, dim)`` or ``(n, dim)``.
+        pairs: int64, ``(p, 2)``, any distinct i and j in each row.
+        angles: float, ``(p,)``, radians.
+    Returns:
+        ``(dim, dim)``. Costs a Python step for each pair.
+    Raises:
+        ValueError: the shapes do not fit.
+
+    >>> turned = rotate_in_order(torch.eye(3), torch.tensor([[0, 1], [1, 2]]), torch.tensor([1.5708, 1.5708]))
+    >>> turned.round().abs()
+    tensor([[0., 0., 1.],
+            [1., 0., 0.],
+            [0., 1., 0.]])
+    """
+    _check_pairs(R, pairs, angles)
+    for pair, angle in zip(pairs.split(1), angles.split(1)):
+        R = rotate_pairs(R, pair, angle)
+    return R
+
+
+def best_angles(x: Tensor, y: Tensor, R: Tensor, pairs: Tensor) -> Tensor:
+    """The angles that minimise ``||x R' - y||_F`` when disjoint planes are turned and ``y`` stays as it is.
+
+    With ``M = R^T x^T y`` the loss of one plane is ``-(M_ii + M_jj) cos - (M_ji - M_ij) sin`` and a constant, hence
+    ``atan2(M_ji - M_ij, M_ii + M_jj)``: a descent on the distortion for fixed codes that needs no learning rate.
+
+    Args:
+        x: float, ``(n, dim)``.
+        y: float, targets in the rotated space (decoded vectors), ``(n, dim)``.
+        R: float, orthogonal, ``(dim, dim)``.
+        pairs: int64, ``(p, 2)``, disjoint; each plane's angle is also right on its own.
+    Returns:
+        ``(p,)`` radians in ``[-pi, pi]``, for :func:`rotate_pairs`.
+    Raises:
+        ValueError: the shapes do not fit.
+
+    >>> best_angles(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.eye(2), torch.tensor([[0, 1]]))
+    tensor([-1.5708])
+    """
+    if x.dim() != 2 or x.shape != y.shape or R.shape != (x.shape[1], x.shape[1]):
+        raise ValueError(
+            f"x (of shape {tuple(x.shape)}), y (of shape {tuple(y.shape)}) and R (of shape {tuple(R.shape)}) "
+            f"must be (n, dim), (n, dim) and (dim, dim)"
+        )
+    rotated = x @ R
+    (x_i, x_j), (y_i, y_j) = ((rows[:, pairs[:, 0]], rows[:, pairs[:, 1]]) for rows in (rotated, y))
+    return torch.atan2((x_j * y_i - x_i * y_j).sum(0), (x_i * y_i + x_j * y_j).sum(0))
+
+
+def _check_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> None:
+    if R.dim() != 2 or pairs.dim() != 2 or pairs.shape[1] != 2 or angles.shape != pairs.shape[:1]:
+        raise ValueError(
+            f"R (of shape {tuple(R.shape)}), pairs (of shape {tuple(pairs.shape)}) and angles (of shape "
+            f"{tuple(angles.shape)}) must be (n, dim), (p, 2) and (p,)"
+        )

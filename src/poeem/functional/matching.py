@@ -1,0 +1,175 @@
+"""Which coordinate planes to turn together: matchings of coordinates, by chance or by weight."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Blossom takes seconds for one step at this width.
+STEEPEST_MAX_DIM = 128
+
+
+def random_pairs(dim: int, seed: int, step: int) -> Tensor:
+    """A uniformly random perfect matching of ``dim`` coordinates, from ``(seed, step)`` and nothing else.
+
+    So every process of a distributed run, and a resumed run, takes the same pairs without talking to each other.
+
+    Args:
+        dim: number of coordinates; an odd one leaves one coordinate free.
+        seed, step: whole numbers of 0 or more.
+    Returns:
+        int64, ``(dim // 2, 2)``, i < j in each row, on the CPU.
+    Raises:
+        ValueError: an argument is negative.
+
+    >>> random_pairs(5, seed=0, step=3).shape
+    torch.Size([2, 2])
+    """
+    if min(dim, seed, step) < 0:
+        raise ValueError(f"dim (={dim}), seed (={seed}) and step (={step}) must be 0 or more")
+    order = np.random.default_rng((seed, step)).permutation(dim)
+    return torch.from_numpy(np.sort(order[: dim // 2 * 2].reshape(-1, 2), axis=1))
+
+
+def greedy_pairs(weights: Tensor) -> Tensor:
+    """The greedy matching: the heaviest pair with both coordinates free, again and again, without a sort.
+
+    A pair that is the best choice of both its coordinates will be taken by the greedy rule whatever happens elsewhere,
+    so all such pairs are taken in one round, which settles about half of the coordinates: O(log dim) rounds and
+    O(dim^2) work on random weights. The weight is at least half of the heaviest matching's.
+
+    Args:
+        weights: real, ``(dim, dim)``; the strict upper triangle is read. Equal weights: lowest i, then lowest j, first.
+    Returns:
+        int64, ``(dim // 2, 2)``, i < j in each row, on the device of ``weights``, in no particular order (but always
+        the same). An odd ``dim`` leaves one coordinate free.
+    Raises:
+        ValueError: ``weights`` is not square, or not finite.
+    Source:
+        Preis, "Linear time 1/2-approximation algorithm for maximum weighted matching in general graphs", 1999
+        (locally dominant edges); Jiang et al., ICLR 2022 (the greedy choice of planes).
+
+    >>> greedy_pairs(torch.tensor([[0.0, 3.0, 5.0, 1.0], [0.0, 0.0, 4.0, 2.0], [0.0] * 4, [0.0] * 4])).tolist()
+    [[0, 2], [1, 3]]
+    """
+    table = _symmetric(weights)
+    coordinate = np.arange(len(table))  # what the rows of the table stand for
+    free = np.ones(len(table), dtype=bool)
+    best = table.argmax(1) if len(table) else coordinate
+    found = []
+    while np.count_nonzero(free) > 1:
+        # argmax takes the first of equal values, and along a row that is the order (lowest i, then lowest j) of the
+        # pairs: all coordinates agree on one order, so the first pair of it is always mutual and a round never fails.
+        row = np.arange(len(table))
+        first = np.flatnonzero((best[best] == row) & free & (row < best))
+        second = best[first]
+        found.append(np.stack([coordinate[first], coordinate[second]], axis=1))
+        free[first] = free[second] = False
+        left = np.flatnonzero(free)
+        if len(first) == 1 and _all_equal(table, left):
+            # Equal weights would be taken one pair a round; the order is known.
+            found.append(coordinate[left[: len(left) // 2 * 2]].reshape(-1, 2))
+            break
+        if 4 * len(left) <= 3 * len(table):
+            coordinate, table = coordinate[left], table[left][:, left]
+            free = np.ones(len(left), dtype=bool)
+            best = table.argmax(1) if len(left) else left
+            continue
+        # Few were settled (rank-one weights settle one pair a round): to copy the rest would cost more than to look
+        # again where the choice is gone.
+        table[:, first] = table[:, second] = -np.inf
+        stale = left[~free[best[left]]]
+        if 2 * len(stale) < len(table):
+            best[stale] = table[stale].argmax(1)
+        else:
+            best = table.argmax(1)
+    pairs = np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+    return torch.from_numpy(pairs).to(weights.device)
+
+
+def steepest_pairs(weights: Tensor) -> Tensor:
+    """The matching of the largest total weight, by the blossom algorithm of networkx: exact, and slow.
+
+    Args:
+        weights: real, ``(dim, dim)``, ``dim`` <= 128; the strict upper triangle is read.
+    Returns:
+        int64, ``(dim // 2, 2)``, i < j in each row, sorted, on the device of ``weights``.
+    Raises:
+        ValueError: ``weights`` is not square, not finite or wider than 128.
+        ImportError: networkx is not installed.
+    Source:
+        Edmonds, "Paths, trees, and flowers", 1965; Jiang et al., ICLR 2022 (the steepest choice of planes).
+
+    >>> steepest_pairs(torch.tensor([[0.0, 3.0, 5.0, 1.0], [0.0, 0.0, 4.0, 2.0], [0.0] * 4, [0.0] * 4])).tolist()
+    [[0, 2], [1, 3]]
+    """
+    if len(weights) > STEEPEST_MAX_DIM:
+        raise ValueError(
+            f"dim (={len(weights)}) must be at most {STEEPEST_MAX_DIM} for the exact matching, which takes O(dim^3) in "
+            f"Python; use the greedy one, as good in practice"
+        )
+    table = _symmetric(weights)
+    try:
+        import networkx
+    except ImportError as error:
+        raise ImportError("the steepest matching needs networkx: pip install networkx") from error
+    graph = networkx.Graph()
+    graph.add_weighted_edges_from(
+        (i, j, float(table[i, j])) for i in range(len(table)) for j in range(i + 1, len(table))
+    )
+    matched = networkx.max_weight_matching(graph, maxcardinality=True)
+    pairs = torch.tensor(sorted(sorted(pair) for pair in matched), dtype=torch.int64).reshape(-1, 2)
+    return pairs.to(weights.device)
+
+
+def overlapping_pairs(weights: Tensor, count: int) -> Tensor:
+    """The ``count`` heaviest pairs, whether or not they share coordinates; to be applied one after the other.
+
+    Args:
+        weights: real, ``(dim, dim)``; the strict upper triangle is read.
+        count: how many, 0 to ``dim * (dim - 1) / 2``.
+    Returns:
+        int64, ``(count, 2)``, i < j, heaviest first (ties: lowest i, then lowest j), on the device of ``weights``.
+    Raises:
+        ValueError: ``weights`` is not square or not finite, or ``count`` is out of range.
+
+    >>> overlapping_pairs(torch.tensor([[0.0, 3.0, 5.0], [0.0, 0.0, 4.0], [0.0] * 3]), count=2).tolist()
+    [[0, 2], [1, 2]]
+    """
+    table = _symmetric(weights)
+    rows, columns = np.triu_indices(len(table), 1)
+    if not 0 <= count <= len(rows):
+        raise ValueError(f"count (={count}) must be from 0 to {len(rows)}, the pairs of dim={len(table)}")
+    heaviest = np.argsort(-table[rows, columns], kind="stable")[:count]
+    return torch.from_numpy(np.stack([rows[heaviest], columns[heaviest]], axis=1)).to(weights.device)
+
+
+def _symmetric(weights: Tensor) -> np.ndarray:
+    """The upper triangle, mirrored, with -inf on the diagonal, so that no coordinate is its own best.
+
+    Worked on by numpy wherever the weights live: its argmax is several times faster than torch's on a CPU, and to copy
+    the table from an accelerator once costs less than to wait for the outcome of every round.
+    """
+    if weights.dim() != 2 or weights.shape[0] != weights.shape[1]:
+        raise ValueError(f"weights (of shape {tuple(weights.shape)}) must be square, (dim, dim)")
+    weights = weights.detach()
+    if weights.dtype != torch.float64:
+        weights = weights.float()
+    upper = weights.triu(1).cpu().numpy()
+    table = upper + upper.T
+    if not np.isfinite(table).all():
+        raise ValueError("weights must be finite; found NaN or infinite values in the upper triangle")
+    np.fill_diagonal(table, -np.inf)
+    return table
+
+
+def _all_equal(table: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether all weights between these rows are one value; the diagonal is -inf and not looked at."""
+    if len(rows) < 2:
+        return False
+    value = table[rows[0], rows[1]]
+    # One row first: it says no at once nearly always.
+    return bool((table[rows[0], rows[1:]] == value).all()) and bool(
+        np.count_nonzero(table[np.ix_(rows, rows)] == value) == len(rows) * (len(rows) - 1)
+    )
