@@ -56,16 +56,13 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
                 logits = torch.addmm(bias[v], q, items[v].T, alpha=scale)
                 if hits is not None:
                     logits.masked_fill_(hits, -torch.inf)
-                log_total = torch.logsumexp(logits, 1, keepdim=True) if not wants_gradient else None
-                positive = logits.gather(1, column)
-                if log_total is not None:
-                    losses[v] += (log_total - positive).sum()
-                    continue
-                # log p of the target would underflow if read from p, so the total is taken from the largest logit.
-                top = logits.amax(1, keepdim=True)
+                positive, top = logits.gather(1, column), logits.amax(1, keepdim=True)
                 p = logits.sub_(top).exp_()
                 total = p.sum(1, keepdim=True)
+                # Not from the target's own p, which underflows where the target is hopeless.
                 losses[v] += (total.log() + top - positive).sum()
+                if not wants_gradient:
+                    continue
                 # d loss / d logits = p / total - onehot; the division is left to the two thin factors.
                 p.scatter_add_(1, column, -total)
                 torch.mm(p, items[v], out=grad_queries[v, chunk])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poeem.towers.item_table import ItemTable
+from poeem.towers.item_table import ItemTable, pool
 from poeem.towers.protocol import check_history
 from poeem.towers.skip_mlp import SkipMLP
 
@@ -60,12 +60,11 @@ class HistoryTower(nn.Module):
         check_history(history, self.item_table.num_embeddings)
         history = history[:, -self.history_length :]
         filled = history >= 0
-        vectors = self.item_table(history.clamp(min=0))
+        numbers = history.clamp(min=0)
         recency = self.recency[: history.shape[1]].flip(0).expand(history.shape)
         # A finite mask: a row without items would be 0 / 0 under -inf. Its weights are cleared below.
         weights = recency.masked_fill(~filled, torch.finfo(recency.dtype).min).softmax(1) * filled
-        pooled = torch.einsum("bl,bld->bd", weights.to(vectors.dtype), vectors)
         known = filled[:, -1:]
-        pooled = torch.where(known, pooled, self.empty)
-        last = torch.where(known, vectors[:, -1], self.empty)
+        pooled = torch.where(known, pool(self.item_table, numbers, weights), self.empty)
+        last = torch.where(known, self.item_table(numbers[:, -1]), self.empty)
         return self.mlp(torch.cat([pooled, last], 1))

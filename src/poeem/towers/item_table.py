@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -51,6 +52,34 @@ class ItemTable(nn.Module):
             vectors = vectors + feature(numbers)
         return vectors
 
+    def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
+        """``sum_l weights_l * self(numbers_l)``, without the ``(B, L, width)`` in between.
+
+        Args:
+            numbers: int64, ``(B, L)``, in ``[0, n_items)``.
+            weights: float, ``(B, L)``; 0 where a place is empty, whatever number stands there.
+        Returns:
+            ``(B, width)``.
+        """
+        vectors = _pool(self.ids.weight, numbers, weights)
+        for feature in self.features.values():
+            vectors = vectors + feature.pool(numbers, weights)  # type: ignore[operator]
+        return vectors
+
+
+def pool(table: nn.Embedding | ItemTable, numbers: Tensor, weights: Tensor) -> Tensor:
+    """:meth:`ItemTable.pool`, of an ``nn.Embedding`` too.
+
+    >>> pool(nn.Embedding.from_pretrained(torch.eye(2)), torch.tensor([[0, 1]]), torch.tensor([[0.25, 0.75]]))
+    tensor([[0.2500, 0.7500]])
+    """
+    return table.pool(numbers, weights) if isinstance(table, ItemTable) else _pool(table.weight, numbers, weights)
+
+
+def _pool(vectors: Tensor, numbers: Tensor, weights: Tensor) -> Tensor:
+    # Four times as fast as a batched matrix product of a thousand thin rows, on a CPU.
+    return F.embedding_bag(numbers, vectors, per_sample_weights=weights.to(vectors.dtype), mode="sum")
+
 
 class _Feature(nn.Module):
     """One categorical feature: the mean of its words' vectors."""
@@ -79,3 +108,10 @@ class _Feature(nn.Module):
 
     def forward(self, numbers: Tensor) -> Tensor:
         return self.vectors(self.words[numbers]).sum(-2) * self.share[numbers]
+
+    def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
+        words = self.words[numbers]
+        shares = (weights[..., None] * self.share[numbers]).expand(words.shape)
+        return F.embedding_bag(
+            words.flatten(1), self.vectors.weight, per_sample_weights=shares.flatten(1), mode="sum", padding_idx=0
+        )
