@@ -86,8 +86,7 @@ def test_another_width_has_a_head():
 
 
 def test_refuses_what_does_not_fit(tower):
-    with pytest.raises(
-        ValueError, match=r"heads \(=3\) must divide the table's width \(=8\); choose one of 1, 2, 4"
+    with pytest.raises(ValueError, match=r"heads \(=3\) must divide the table's width \(=8\); choose one of 1, 2, 4"):
         SequenceTower(nn.Embedding(10, 8), 8, heads=3)
     with pytest.raises(ValueError, match=r"blocks \(=0\) must be at least 1"):
         SequenceTower(nn.Embedding(10, 8), 8, blocks=0)
