@@ -53,13 +53,11 @@ def rotate_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
             [ 0.4794,  0.0000,  0.8776]])
     """
     _check_pairs(R, pairs, angles)
-    # Every column at once: R * cos + (R with the partners exchanged) * (+-sin); a free column has cos 1 and sin 0.
+    # Every column at once: R * cos + (R with the partners exchanged) * (+-sin); a free column is turned by 0.
     order = pairs.T.reshape(-1)
-    cosine, sine = angles.cos(), angles.sin()
-    partner = torch.arange(R.shape[1], device=R.device).index_copy(0, order, pairs.flip(1).T.reshape(-1))
-    cosines = torch.ones_like(R[0]).index_copy(0, order, torch.cat([cosine, cosine]).to(R.dtype))
-    sines = torch.zeros_like(R[0]).index_copy(0, order, torch.cat([sine, -sine]).to(R.dtype))
-    return torch.addcmul(R * cosines, R.index_select(1, partner), sines)
+    partner = torch.arange(R.shape[1], device=R.device).index_copy(0, order, order.roll(len(pairs)))
+    turns = torch.zeros_like(R[0]).index_copy(0, order, torch.cat([angles, -angles]).to(R.dtype))
+    return torch.addcmul(R * turns.cos(), R.index_select(1, partner), turns.sin())
 
 
 def rotate_in_order(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:

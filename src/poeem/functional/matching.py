@@ -8,6 +8,8 @@ from torch import Tensor
 
 # Blossom takes seconds for one step at this width.
 STEEPEST_MAX_DIM = 128
+# Up to this width a table fits the cache, and is searched faster than it is copied.
+COMPACT_ABOVE = 128
 
 
 def random_pairs(dim: int, seed: int, step: int) -> Tensor:
@@ -54,37 +56,39 @@ def greedy_pairs(weights: Tensor) -> Tensor:
     [[0, 2], [1, 3]]
     """
     table = _symmetric(weights)
-    coordinate = np.arange(len(table))  # what the rows of the table stand for
+    row = np.arange(len(table))
+    coordinate = row  # what the rows of the table stand for
     free = np.ones(len(table), dtype=bool)
-    best = table.argmax(1) if len(table) else coordinate
-    found = []
-    while np.count_nonzero(free) > 1:
+    found = [row[:0]]
+    best = table.argmax(1) if len(table) else row
+    left = row
+    while len(left) > 1:
         # argmax takes the first of equal values, and along a row that is the order (lowest i, then lowest j) of the
         # pairs: all coordinates agree on one order, so the first pair of it is always mutual and a round never fails.
-        row = np.arange(len(table))
-        first = np.flatnonzero((best[best] == row) & free & (row < best))
-        second = best[first]
-        found.append(np.stack([coordinate[first], coordinate[second]], axis=1))
-        free[first] = free[second] = False
-        left = np.flatnonzero(free)
+        first = ((best[best] == row) & (row < best) & free).nonzero()[0]
+        pair = np.concatenate([first, best[first]])
+        found.append(coordinate[pair])
+        free[pair] = False
+        left = free.nonzero()[0]
         if len(first) == 1 and _all_equal(table, left):
             # Equal weights would be taken one pair a round; the order is known.
-            found.append(coordinate[left[: len(left) // 2 * 2]].reshape(-1, 2))
+            found.append(coordinate[left[: len(left) // 2 * 2]].reshape(-1, 2).T.reshape(-1))
             break
-        if 4 * len(left) <= 3 * len(table):
+        if len(table) > COMPACT_ABOVE and 4 * len(left) <= 3 * len(table):
             coordinate, table = coordinate[left], table[left][:, left]
-            free = np.ones(len(left), dtype=bool)
+            left = row = row[: len(left)]
+            free = free[left] | True
             best = table.argmax(1) if len(left) else left
             continue
-        # Few were settled (rank-one weights settle one pair a round): to copy the rest would cost more than to look
-        # again where the choice is gone.
-        table[:, first] = table[:, second] = -np.inf
-        stale = left[~free[best[left]]]
+        # The table is small, or few were settled (rank-one weights settle one pair a round): copying the rest would
+        # cost more than looking again where the choice is gone.
+        table[:, pair] = -np.inf
+        stale = left[~free[best[left]]] if len(table) > COMPACT_ABOVE else row
         if 2 * len(stale) < len(table):
             best[stale] = table[stale].argmax(1)
         else:
             best = table.argmax(1)
-    pairs = np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+    pairs = np.concatenate([pair.reshape(2, -1).T for pair in found])
     return torch.from_numpy(pairs).to(weights.device)
 
 
@@ -160,7 +164,7 @@ def _symmetric(weights: Tensor) -> np.ndarray:
     table = upper + upper.T
     if not np.isfinite(table).all():
         raise ValueError("weights must be finite; found NaN or infinite values in the upper triangle")
-    np.fill_diagonal(table, -np.inf)
+    table.reshape(-1)[:: len(table) + 1] = -np.inf
     return table
 
 

@@ -72,7 +72,7 @@ def upper_position(pairs: Tensor, dim: int) -> Tensor:
     tensor([1, 2])
     """
     i, j = pairs.unbind(1)
-    return i * (2 * dim - i - 3) // 2 + j - 1
+    return (i * (2 * dim - 3 - i) >> 1) + j - 1
 
 
 def triangle_dim(vector: Tensor) -> int:

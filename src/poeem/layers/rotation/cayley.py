@@ -1,0 +1,50 @@
+"""CayleyRotation: all planes at once, by the Cayley map of a skew-symmetric matrix."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from poeem.functional.cayley import cayley
+from poeem.functional.triangle import skew
+from poeem.layers.rotation.rotation import Rotation, largest_magnitude, widest
+
+
+class CayleyRotation(Rotation):
+    """``R = base @ (I + A)^-1 (I - A)``, with the strict upper triangle of ``A`` as the parameter.
+
+    An ordinary function of ordinary parameters: any optimizer, also one that evaluates several times a step. Each
+    training step costs an O(dim^3) solve forward and one backward, in float64. Weight decay pulls ``R`` towards the
+    matrix of the last :meth:`set_`. Turns by 180 degrees from there are at infinity and slow to reach.
+
+    Args:
+        dim: width of the vectors.
+    Source:
+        Helfrich, Willmott, Ye, "Orthogonal Recurrent Neural Networks with Scaled Cayley Transform", ICML 2018.
+
+    >>> CayleyRotation(3).matrix().detach()
+    tensor([[1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.]])
+    """
+
+    base: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, "cayley")
+        self.register_buffer("base", torch.eye(dim))
+        self.upper = nn.Parameter(torch.zeros(dim * (dim - 1) // 2))
+
+    def _composed(self) -> Tensor:
+        self._check_finite(largest_magnitude(self.upper.detach()))
+        return (widest(self.base) @ cayley(skew(widest(self.upper)))).float()
+
+    def _take_up(self) -> None:
+        pass
+
+    def _differentiable(self) -> Tensor:
+        return self._composed()
+
+    def _reset(self, R: Tensor) -> None:
+        self.base.copy_(R)
+        self.upper.zero_()

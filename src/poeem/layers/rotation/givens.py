@@ -1,0 +1,178 @@
+"""GivensRotation: descent on the rotation group, a block of disjoint planes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+
+from poeem.functional.givens import rotate_pairs, skew_gradient
+from poeem.functional.matching import STEEPEST_MAX_DIM, greedy_pairs, random_pairs, steepest_pairs
+from poeem.functional.newton_schulz import newton_schulz
+from poeem.functional.triangle import pack_upper, unpack_upper, upper_position
+from poeem.layers.rotation.rotation import Rotation, largest_magnitude, replace_in_state, widest
+
+Choice = Literal["greedy", "random", "steepest"]
+
+# A product of rotations drifts by about 1e-7 a factor in float32; 32 factors stay far below 1e-5, and the correction
+# costs less than a tenth of a step.
+FOLDS_BETWEEN_CORRECTIONS = 32
+
+
+class GivensRotation(Rotation):
+    """The composed ``R`` in a buffer and an angle for each plane in a parameter, which is zero at every forward pass.
+
+    The gradient of the angles is ``A_ij`` of ``A = G^T R - R^T G``. The optimizer, whichever it is, writes a step into
+    the angles; the next forward pass in training turns dim / 2 disjoint planes of ``R`` by them and sets all angles
+    back to zero. Gradient descent thus is Givens coordinate descent, and weight decay has nothing to pull on.
+
+    The planes are chosen by the gradient, not by the step: Adam's first step is equally large in all planes.
+
+    Not supported, because the optimizer must own the angles from its step to the next forward pass and no longer:
+
+    - optimizers that evaluate the loss several times a step (LBFGS, SAM): a trial step would be folded into ``R`` and
+      could not be taken back;
+    - optimizers that write from a copy of the parameters of their own (master weights of DeepSpeed or apex): they would
+      not see the angles go back to zero, and would turn the same planes again;
+    - averages of parameters (EMA, SWA): an average of angles says nothing; average embeddings or take the last ``R``.
+
+    ``cayley`` has none of these limits.
+
+    Args:
+        dim: width of the vectors.
+        choice: of the planes: ``"greedy"`` by the gradient's magnitude, ``"random"`` from (seed, number of folds), or
+            ``"steepest"``, the exactly heaviest matching, dim <= 128.
+        seed: of the random choice.
+    Raises:
+        ValueError: an argument is out of its range.
+    Source:
+        Jiang et al., "Givens Coordinate Descent Methods for Rotation Matrix Learning in Trainable Embedding Indexes",
+        ICLR 2022. Angles held at zero, so that any optimizer can be used, are our own.
+
+    >>> rotation = GivensRotation(2)
+    >>> optimizer = torch.optim.SGD(rotation.parameters(), lr=0.5)
+    >>> (rotation.matrix() * torch.tensor([[0.0, 1.0], [0.0, 0.0]])).sum().backward()
+    >>> optimizer.step()
+    >>> rotation.matrix().detach()  # the upper right entry, -sin(angle), goes down
+    tensor([[ 0.8776, -0.4794],
+            [ 0.4794,  0.8776]])
+    """
+
+    base: Tensor
+    folds: Tensor
+
+    def __init__(self, dim: int, *, choice: Choice = "greedy", seed: int = 0) -> None:
+        super().__init__(dim, f"givens-{choice}")
+        if choice not in get_args(Choice):
+            raise ValueError(f"choice (={choice!r}) must be one of {', '.join(get_args(Choice))}")
+        if choice == "steepest" and dim > STEEPEST_MAX_DIM:
+            raise ValueError(
+                f"dim (={dim}) must be at most {STEEPEST_MAX_DIM} for givens-steepest, which takes O(dim^3) in Python "
+                f"at every step; choose givens-greedy, as good in practice"
+            )
+        if not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"seed (={seed!r}) must be a whole number of 0 or more")
+        self.choice = choice
+        self.seed = seed
+        self.register_buffer("base", torch.eye(dim))
+        self.register_buffer("folds", torch.zeros((), dtype=torch.int64))
+        self.angles = nn.Parameter(torch.zeros(dim * (dim - 1) // 2))
+        self._gradient: Tensor | None = None
+
+    def _composed(self) -> Tensor:
+        folded = self._folded()
+        return self.base.clone() if folded is None else folded
+
+    @torch.no_grad()
+    def _take_up(self) -> None:
+        folded = self._folded()
+        # Nothing is pending while gradients accumulate, or after an evaluation.
+        if folded is not None:
+            self.base.copy_(folded)
+            self.angles.zero_()
+            self.folds.add_(1)
+
+    def _differentiable(self) -> Tensor:
+        return cast(Tensor, _Composed.apply(self.angles, self.base, self._keep_gradient))
+
+    def _reset(self, R: Tensor) -> None:
+        self.base.copy_(R)
+        self.angles.zero_()
+        self.folds.zero_()
+        self._gradient = None
+
+    def _folded(self) -> Tensor | None:
+        """``R`` with the pending angles turned in, or None if all of them are zero."""
+        largest = largest_magnitude(self.angles)
+        if largest == 0:
+            return None
+        self._check_finite(largest)
+        folds = int(self.folds)
+        pairs = self._pairs(folds)
+        R = rotate_pairs(self.base, pairs, self.angles[upper_position(pairs, self.dim)])
+        if (folds + 1) % FOLDS_BETWEEN_CORRECTIONS == 0:
+            R = newton_schulz(widest(R)).float()
+        return R
+
+    def _pairs(self, folds: int) -> Tensor:
+        if self.choice == "random":
+            return random_pairs(self.dim, self.seed, folds).to(self.base.device)
+        # Zeroed in place (set_to_none=False), or not finite: the step itself is the next best weight.
+        usable = self._gradient is not None and 0 < largest_magnitude(self._gradient) < float("inf")
+        gradient = self._gradient if usable else self.angles
+        weights = unpack_upper(cast(Tensor, gradient).abs())
+        return greedy_pairs(weights) if self.choice == "greedy" else steepest_pairs(weights)
+
+    def _keep_gradient(self) -> None:
+        """At the end of a backward pass: hold on to the gradient, which ``zero_grad`` will take from the parameter.
+
+        The tensor itself and not a copy: whoever sums it over processes, clips or unscales it does so in place.
+        """
+        if self.angles.grad is not None:
+            self._gradient = self.angles.grad.detach()
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        with torch.no_grad():
+            folded = self._folded()
+            if folded is not None:
+                angles = torch.zeros_like(self.angles)
+                replace_in_state(destination, prefix, base=folded, angles=angles, folds=self.folds + 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The gradient may be a view of a bucket of all gradients, which a copy of this module need not carry along.
+        gradient = None if self._gradient is None else self._gradient.clone()
+        return self.__dict__ | {"_gradient": gradient}
+
+
+class _Composed(torch.autograd.Function):
+    """``R`` as a function of angles that are zero."""
+
+    @staticmethod
+    def forward(ctx: Any, angles: Tensor, base: Tensor, after_backward: Callable[[], None]) -> Tensor:
+        R = base.clone()  # the next fold changes base in place, and must not change this R
+        ctx.save_for_backward(R)
+        ctx.after_backward = after_backward
+        return R
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, G: Tensor) -> tuple[Tensor, None, None]:
+        (R,) = ctx.saved_tensors
+        # backward() may be called inside the autocast block.
+        with torch.autocast(R.device.type, enabled=False):
+            gradient = pack_upper(skew_gradient(R, G))
+        _at_the_end_of_backward(ctx.after_backward)
+        return gradient, None, None
+
+
+def _at_the_end_of_backward(callback: Callable[[], None]) -> None:
+    """Call back when all gradients are accumulated, and summed over processes by DDP.
+
+    DDP may exchange ``.grad`` for a view of its bucket, in a callback of its own (static_graph); queueing from a
+    callback puts ours behind it. A hook of the parameter would run too early, and be lost by deepcopy and pickle.
+    """
+    queue = torch.autograd.Variable._execution_engine.queue_callback  # pyright: ignore[reportAttributeAccessIssue]
+    queue(lambda: queue(callback))

@@ -1,0 +1,84 @@
+"""PolarRotation: a free matrix, brought back to the orthogonal group after every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from poeem.functional.newton_schulz import newton_schulz
+from poeem.layers.rotation.rotation import Rotation, largest_magnitude, orthogonality_error, replace_in_state, widest
+
+# A matrix within this of orthogonal is left alone: rounding to float32 alone makes about 1e-7.
+SETTLED = 1e-6
+
+
+class PolarRotation(Rotation):
+    """A ``(dim, dim)`` parameter ``W``; ``R`` is one Newton-Schulz step of its orthogonal polar factor.
+
+    After a step of the optimizer the next forward pass in training replaces ``W`` by its polar factor, the nearest
+    orthogonal matrix. The Newton-Schulz step then changes nothing but the gradient, which it projects on the tangent
+    space. Weight decay scales ``W``, which the polar factor undoes. Optimizers that evaluate several times a step or
+    write from a copy of the parameters see ``W`` change under them by a second-order amount.
+
+    Args:
+        dim: width of the vectors.
+    Source:
+        Higham, "Functions of Matrices", 2008, chapter 8.
+
+    >>> PolarRotation(2).matrix().detach()
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, "polar")
+        self.weight = nn.Parameter(torch.eye(dim))
+
+    def _composed(self) -> Tensor:
+        settled = self._settled()
+        return newton_schulz(widest(self.weight if settled is None else settled)).float()
+
+    @torch.no_grad()
+    def _take_up(self) -> None:
+        settled = self._settled()
+        if settled is not None:
+            self.weight.copy_(settled)
+
+    def _differentiable(self) -> Tensor:
+        return newton_schulz(widest(self.weight)).float()
+
+    def _reset(self, R: Tensor) -> None:
+        self.weight.copy_(R)
+
+    def _settled(self) -> Tensor | None:
+        """The polar factor of ``W`` as float32, or None if ``W`` is orthogonal already."""
+        self._check_finite(largest_magnitude(self.weight.detach()))
+        weight = widest(self.weight.detach())
+        if orthogonality_error(weight) <= SETTLED:
+            return None
+        return polar_factor(weight).float()
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        settled = self._settled()
+        if settled is not None:
+            replace_in_state(destination, prefix, weight=settled)
+
+
+def polar_factor(matrix: Tensor) -> Tensor:
+    """``U V^T`` of the SVD ``U S V^T``: the nearest orthogonal matrix, ``(dim, dim)``.
+
+    >>> polar_factor(torch.tensor([[0.0, -2.0], [9.0, 0.0]])) + 0.0
+    tensor([[ 0., -1.],
+            [ 1.,  0.]])
+    """
+    near = matrix
+    # Newton-Schulz is quadratic from where a step of an optimizer leaves a rotation; far from there it diverges.
+    for _ in range(8):
+        near = newton_schulz(near)
+        if orthogonality_error(near) <= SETTLED**2:
+            return near
+    left, _, right = torch.linalg.svd(matrix)
+    return left @ right

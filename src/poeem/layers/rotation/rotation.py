@@ -1,0 +1,141 @@
+"""Rotation: what every kind of trained rotation has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from poeem.functional.newton_schulz import newton_schulz
+from poeem.layers.outside_compile import outside_compile
+
+# How far from orthogonal, max|R^T R - I|, a given matrix may be and still count as a rounded rotation.
+SET_TOLERANCE = 1e-3
+
+
+class Rotation(nn.Module, ABC):
+    """An orthogonal matrix ``R`` to be applied as ``y = x @ R``, with ``max|R^T R - I| <= 1e-5`` at all times.
+
+    Whatever the optimizer has written into the parameters is taken up by the next :meth:`matrix` in training mode.
+    In eval mode, in ``state_dict`` and in copies ``R`` is composed just the same but the module is left as it is: a
+    checkpoint or an evaluation on one process only must change neither the trajectory nor the agreement of processes.
+
+    A rotation stays in float32 under ``module.half()`` or ``.to(dtype)``, as rounding it to 16 bits would break
+    orthogonality; it follows ``.to(device)``.
+
+    Args:
+        dim: width of the vectors, 1 or more.
+        kind: the name :func:`make_rotation` knows it by.
+    Raises:
+        ValueError: ``dim`` is not a positive whole number.
+    """
+
+    def __init__(self, dim: int, kind: str) -> None:
+        if not isinstance(dim, int) or dim < 1:
+            raise ValueError(f"dim (={dim!r}) must be a whole number of 1 or more")
+        super().__init__()
+        self.dim = dim
+        self.kind = kind
+
+    @outside_compile
+    def matrix(self) -> Tensor:
+        """``R``, float32, ``(dim, dim)``; differentiable in training mode. A copy: later steps do not change it.
+
+        Raises:
+            RuntimeError: the optimizer has made the parameters infinite or NaN.
+        """
+        if not self.training:
+            with torch.no_grad():
+                return self._composed()
+        self._take_up()
+        return self._differentiable()
+
+    @torch.no_grad()
+    def set_(self, R: Tensor) -> Rotation:
+        """Replace the rotation, as a warm start does; what was pending from the optimizer is dropped.
+
+        Args:
+            R: orthogonal, ``(dim, dim)``; rounding up to ``max|R^T R - I| = 1e-3`` is polished away.
+        Returns:
+            this module.
+        Raises:
+            ValueError: ``R`` has another shape or is not orthogonal.
+        """
+        R = torch.as_tensor(R)
+        if R.shape != (self.dim, self.dim):
+            raise ValueError(f"R (of shape {tuple(R.shape)}) must be (dim, dim) = ({self.dim}, {self.dim})")
+        R = R.detach().to("cpu", torch.float64)
+        error = orthogonality_error(R)
+        if not error <= SET_TOLERANCE:  # not: NaN must not pass
+            raise ValueError(
+                f"R must be orthogonal, but max|R.T @ R - I| is {error:.2g}; take the polar factor of it "
+                f"(U @ V.T of its SVD), or poeem.functional.procrustes of the vectors and their targets"
+            )
+        self._reset(newton_schulz(R, steps=2))
+        return self
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, kind={self.kind!r}"
+
+    @abstractmethod
+    def _composed(self) -> Tensor:
+        """``R`` with what is pending, without a gradient and without a change of the module."""
+
+    @abstractmethod
+    def _take_up(self) -> None:
+        """Take up what is pending, in place."""
+
+    @abstractmethod
+    def _differentiable(self) -> Tensor:
+        """``R`` for training; nothing is pending."""
+
+    @abstractmethod
+    def _reset(self, R: Tensor) -> None:
+        """Become ``R``, float64 on the CPU."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Rotation:
+        def keep_dtype(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(keep_dtype, recurse)
+
+    def _check_finite(self, largest: float) -> None:
+        if not largest < float("inf"):
+            raise RuntimeError(
+                f"the parameters of the {self.kind} rotation are not finite (largest magnitude: {largest}) after the "
+                f"optimizer's step; lower the learning rate, clip the gradient, or look for NaN in the loss"
+            )
+
+
+def orthogonality_error(R: Tensor) -> float:
+    """``max|R^T R - I|`` in float64.
+
+    >>> orthogonality_error(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
+    0.75
+    """
+    R = R.double()
+    return float((R.T @ R - torch.eye(len(R), dtype=R.dtype, device=R.device)).abs().max())
+
+
+def widest(tensor: Tensor) -> Tensor:
+    """float64 where the device has it: there neither autocast nor TF32 round the products that must stay orthogonal."""
+    return tensor if tensor.device.type == "mps" else tensor.double()
+
+
+def largest_magnitude(tensor: Tensor) -> float:
+    """``max|tensor|``, NaN if there is one, 0 if it is empty; waits for the accelerator once.
+
+    >>> largest_magnitude(torch.tensor([1.0, -3.0]))
+    3.0
+    """
+    return float(torch.linalg.vector_norm(tensor, float("inf"))) if tensor.numel() else 0.0
+
+
+def replace_in_state(destination: dict[str, Any], prefix: str, **values: Tensor) -> None:
+    """Put other values in the place of a module's own entries of a ``state_dict``."""
+    for name, value in values.items():
+        destination[prefix + name] = value
