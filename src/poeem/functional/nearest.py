@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from poeem.functional.eager import eager
+from poeem.functional.outside_compile import outside_compile
 
 # Scores of one block of rows against one set of words: 512 KiB, which stays in a core's second-level cache.
 _BLOCK_SCORES = 2**17
@@ -15,7 +15,7 @@ _BLOCK_SCORES = 2**17
 _ROWS_PER_THREAD = 4096
 
 
-@eager
+@outside_compile
 @torch.no_grad()
 def nearest_words(x: Tensor, words: Tensor) -> Tensor:
     """Nearest word of every sub-vector, by squared L2: ``argmin_k ‖x_m - w_mk‖²``.

@@ -1,0 +1,48 @@
+"""What the layer does across processes: all of it does nothing where there is one process."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this process does the work that is done once and then broadcast."""
+    return world_size() == 1 or dist.get_rank() == 0
+
+
+def summed(x: Tensor) -> Tensor:
+    """Sum over processes."""
+    if world_size() > 1:
+        x = x.clone()
+        dist.all_reduce(x)
+    return x
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """Rows of all processes, in rank order; their numbers may differ: ``(n_rank, dim)`` to ``(sum, dim)``."""
+    if world_size() == 1:
+        return rows
+    count = torch.tensor([len(rows)], device=rows.device)
+    counts = [torch.zeros_like(count) for _ in range(world_size())]
+    dist.all_gather(counts, count)
+    # all_gather wants equal shapes: pad to the longest and cut again.
+    longest = max(int(c) for c in counts)
+    padded = torch.zeros(longest, rows.shape[1], dtype=rows.dtype, device=rows.device)
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[: int(c)] for part, c in zip(parts, counts)])
+
+
+@torch.no_grad()
+def broadcast_(tensors: list[Tensor]) -> None:
+    """Overwrite the tensors by those of the first process."""
+    if world_size() > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)

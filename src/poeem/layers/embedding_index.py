@@ -1,0 +1,365 @@
+"""EmbeddingIndex: rotation, lists and codebooks as the last layer of an item tower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from poeem.functional.distortion import distortion
+from poeem.functional.outside_compile import outside_compile
+from poeem.functional.straight_through import straight_through, task_gradient
+from poeem.layers.checks import check_choice, check_count, check_nonzero, check_numbers, check_vectors
+from poeem.layers.coarse import CoarseQuantizer
+from poeem.layers.collective import broadcast_, is_first, summed
+from poeem.layers.product import ProductQuantizer
+from poeem.layers.rotation import make_rotation
+from poeem.layers.usage import Usage
+from poeem.layers.warm_start import RowBuffer, fit_sample
+from poeem.spec import IndexSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from poeem.bundle import Bundle
+
+Metric = Literal["ip", "l2", "cosine"]
+Estimator = Literal["ste", "task"]
+# Rows encoded at a time: their copies stay small however many there are.
+_ENCODE_ROWS = 16384
+# State beside parameters: phase, collected rows and counts, so that a resumed run continues exactly.
+_STATE = ("progress", "collected", "used_words", "used_lists")
+
+
+class Output(NamedTuple):
+    """What ``EmbeddingIndex`` returns for ``x`` of shape ``(n, dim)``."""
+
+    embedding: Tensor  # (n, dim): the value is x_hat, what the engine will score; x itself before the warm start
+    codes: Tensor | None  # (n, M) int64; None before the warm start
+    lists: Tensor | None  # (n,) int64; None before the warm start and for flat specs
+    distortion: Tensor  # scalar, mean ‖x_hat - sg(x)‖²; 0 before the warm start
+
+
+class EmbeddingIndex(nn.Module):
+    """A product-quantization index that is trained with the model it serves.
+
+    ``y = x R``, ``a = argmin_j ‖y - C_j‖²``, ``k_m = argmin_k ‖(y - C_a)_m - B_mk‖²``, ``x̂ = (C_a + [B_mk]) Rᵀ``.
+    Put it behind the item tower and add two terms to the loss: the retrieval loss on ``out.embedding``, and
+    ``out.distortion``. Any optimizer may hold its parameters; the rotation stays orthogonal under all of them.
+
+    In training the layer passes three phases: it is the identity for ``warmup_steps`` forwards, then it also collects
+    vectors, and with ``buffer_rows`` of them it fits itself and quantizes from there on. ``warm_start(sample)`` skips
+    to the last phase at once. Under DDP the phases change at the same step on every process.
+
+    Args:
+        dim: width of the embeddings.
+        spec: factory string or ``IndexSpec``, for instance ``"OPQ8,IVF64,PQ8"``.
+        metric: what the engine will score by, ``ip``, ``l2`` or ``cosine`` (then the layer normalises ``x``).
+        estimator: ``ste`` (codebooks learn from the distortion) or ``task`` (from the retrieval loss too).
+        rotation: how a rotation is trained if the spec has one: ``givens-greedy``, ``givens-random``,
+            ``givens-steepest``, ``cayley``, ``polar`` or ``frozen``.
+        warmup_steps: training forwards before vectors are collected.
+        buffer_rows: vectors collected, over all processes, before the warm start.
+        reseed_every: training forwards between two searches for dead words; 0 turns them off.
+        seed: of everything random in the layer.
+    Raises:
+        ValueError: an argument is out of range, or ``dim`` does not suit the spec.
+    Source:
+        Zhang et al., "Joint Learning of Deep Retrieval Model and Product Quantization based Embedding Index", 2021.
+
+    >>> index = EmbeddingIndex(dim=4, spec="PQ2x4", metric="ip")
+    >>> x = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    >>> index.warm_start(x)
+    >>> out = index(x)
+    >>> out.embedding.shape, out.codes.shape, out.lists
+    (torch.Size([64, 4]), torch.Size([64, 2]), None)
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        spec: str | IndexSpec,
+        *,
+        metric: Metric = "cosine",
+        estimator: Estimator = "ste",
+        rotation: str = "givens-greedy",
+        warmup_steps: int = 0,
+        buffer_rows: int = 16384,
+        reseed_every: int = 500,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.spec = spec if isinstance(spec, IndexSpec) else IndexSpec.parse(spec)
+        self.spec.check_dim(dim)
+        if self.spec.kind != "PQ":
+            raise ValueError(f"spec (={str(self.spec)!r}) cannot be trained yet; use a product quantizer such as 'PQ8'")
+        check_choice("metric", metric, get_args(Metric))
+        check_choice("estimator", estimator, get_args(Estimator))
+        for name, value in (
+            ("warmup_steps", warmup_steps),
+            ("buffer_rows", buffer_rows),
+            ("reseed_every", reseed_every),
+        ):
+            check_count(name, value)
+        if buffer_rows < self.min_rows:
+            raise ValueError(
+                f"buffer_rows (={buffer_rows}) must be at least {self.min_rows}, the most words or lists of "
+                f"{str(self.spec)!r}; raise it or choose a smaller spec"
+            )
+        self.dim, self.metric, self.estimator, self.seed = dim, metric, estimator, seed
+        self.warmup_steps, self.buffer_rows, self.reseed_every = warmup_steps, buffer_rows, reseed_every
+        self.rotation = make_rotation(dim, rotation, seed) if self.spec.rotated else None
+        # With equal norms the lists by L2 are those by inner product, whatever the engine uses.
+        self.coarse = CoarseQuantizer(self.spec.nlist, dim, equal_norm=metric != "l2") if self.spec.nlist else None
+        self.quantizer = ProductQuantizer(self.spec.M, self.spec.ksub, self.spec.dsub(dim))
+        self._step, self._ready = 0, False
+        self._buffer = RowBuffer(dim, buffer_rows)
+        self._usage = Usage(self.spec.M, self.spec.ksub, self.spec.nlist)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the index has been warm-started, so that it quantizes."""
+        return self._ready
+
+    @property
+    def step(self) -> int:
+        """Training forwards so far."""
+        return self._step
+
+    @property
+    def min_rows(self) -> int:
+        """Fewest vectors that a warm start can do with."""
+        return max(self.spec.ksub, self.spec.nlist)
+
+    def usage(self) -> dict[str, float]:
+        """Use of words and lists in recent training steps: ``perplexity``, ``dead_share``, ``list_imbalance``."""
+        return self._usage.metrics()
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, spec={str(self.spec)!r}, metric={self.metric!r}, ready={self.ready}"
+
+    def forward(self, x: Tensor) -> Output:
+        """Quantize, differentiably.
+
+        Args:
+            x: float, ``(n, dim)``, on the layer's device. Computed in float32 whatever its type or autocast.
+        Raises:
+            ValueError: wrong shape, type or device, a row that is not finite, or (outside training, under ``cosine``)
+                a zero row.
+            RuntimeError: outside training before the warm start.
+        """
+        check_vectors(x, self.dim, self.device)
+        with torch.autocast(x.device.type, enabled=False):
+            vectors = self._normalised(x.float(), zeros_allowed=self.training)
+            if self.training:
+                self._advance(vectors.detach())
+            else:
+                self._check_ready()
+            if not self._ready:
+                return Output(vectors.to(x.dtype), None, None, self._no_distortion())
+            x_hat, codes, lists = self._quantized(vectors.detach())
+            estimate = straight_through if self.estimator == "ste" else task_gradient
+            return Output(estimate(vectors, x_hat).to(x.dtype), codes, lists, distortion(vectors, x_hat))
+
+    def _quantized(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """``x_hat``, codes and lists of prepared vectors; gradients reach the index, not ``x``."""
+        matrix = None if self.rotation is None else self.rotation.matrix()
+        y = x if matrix is None else x @ matrix.detach()
+        centroid, lists = (None, None) if self.coarse is None else self.coarse(y)
+        residual = y if centroid is None else y - centroid.detach()
+        word, codes = self.quantizer(residual)
+        if self.training:
+            self._usage.add(codes, lists)
+            if self.reseed_every and self._step % self.reseed_every == 0:
+                self._reseed(y, residual, codes, lists)
+        y_hat = word if centroid is None else centroid + word
+        return (y_hat if matrix is None else y_hat @ matrix.T), codes, lists
+
+    def _no_distortion(self) -> Tensor:
+        """Zero that depends on every parameter: DDP wants a gradient for each of them at every step."""
+        return sum((0.0 * p.sum() for p in self.parameters()), torch.zeros((), device=self.device))
+
+    @torch.no_grad()
+    def warm_start(self, sample: Tensor) -> None:
+        """Fit rotation, centroids and codebooks to a sample, and quantize from now on.
+
+        Under DDP every process passes its own share; all end with the same index.
+
+        Args:
+            sample: float, ``(n, dim)``; the more rows the better, up to some 65,000.
+        Raises:
+            ValueError: too few rows (fewer than words or lists), or what ``forward`` refuses.
+        """
+        check_vectors(sample, self.dim, self.device)
+        self._fit(self._normalised(sample.detach().float(), zeros_allowed=False))
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Codes ``(n, M)`` and lists ``(n,)`` (None for flat) of vectors ``(n, dim)``, both int64.
+
+        Raises:
+            ValueError: what ``forward`` refuses.
+            RuntimeError: before the warm start.
+        """
+        self._check_ready()
+        check_vectors(x, self.dim, self.device)
+        matrix = None if self.rotation is None else self.rotation.matrix().detach()
+        codes = torch.empty(len(x), self.spec.M, dtype=torch.int64, device=x.device)
+        lists = None if self.coarse is None else torch.empty(len(x), dtype=torch.int64, device=x.device)
+        for start in range(0, len(x), _ENCODE_ROWS):
+            part = slice(start, start + _ENCODE_ROWS)
+            y = self._normalised(x[part].float(), zeros_allowed=False)
+            if matrix is not None:
+                y = y @ matrix
+            if self.coarse is not None and lists is not None:
+                centroid, lists[part] = self.coarse(y)
+                y = y - centroid
+            codes[part] = self.quantizer.assign(y)
+        return codes, lists
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor, lists: Tensor | None = None) -> Tensor:
+        """``x_hat`` ``(n, dim)``, float32, of codes ``(n, M)`` and, where the spec has lists, lists ``(n,)``.
+
+        Raises:
+            ValueError: wrong shape, numbers out of range, or lists given or missing against the spec.
+            RuntimeError: before the warm start.
+        """
+        self._check_ready()
+        check_numbers("codes", codes, (len(codes), self.spec.M), self.spec.ksub)
+        if (lists is None) != (self.coarse is None):
+            raise ValueError(f"lists must be {'None' if self.coarse is None else 'given'} for {str(self.spec)!r}")
+        y = self.quantizer.decode(codes)
+        if self.coarse is not None and lists is not None:
+            check_numbers("lists", lists, (len(codes),), self.spec.nlist)
+            y = y + self.coarse.centroids()[lists.long()]
+        return y if self.rotation is None else y @ self.rotation.matrix().T
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a bundle stores, float32: ``rotation``, ``coarse``, ``codebooks``; stages the spec lacks are absent."""
+        self._check_ready()
+        found: dict[str, Tensor] = {"codebooks": self.quantizer.codebooks}
+        if self.rotation is not None:
+            found["rotation"] = self.rotation.matrix()
+        if self.coarse is not None:
+            found["coarse"] = self.coarse.centroids()
+        return {name: array.detach().float().cpu().contiguous().numpy().copy() for name, array in found.items()}
+
+    def bundle(
+        self,
+        ids: Sequence[Any] | np.ndarray,
+        embeddings: Tensor | np.ndarray,
+        path: str | Path,
+        *,
+        columns: Any = None,
+        training: dict[str, Any] | None = None,
+    ) -> Bundle:
+        """Encode items and write them as a bundle, from which every engine is filled.
+
+        Args:
+            ids: ``(n,)`` distinct integers or strings.
+            embeddings: float, ``(n, dim)``: the item tower's vectors before the index.
+            path: folder to write; an older bundle there is replaced at once or not at all.
+            columns: optional ``pyarrow.Table`` of n rows stored beside the ids, such as titles.
+            training: optional facts for the manifest, JSON-able.
+        Raises:
+            ValueError: ids and rows differ in number, ids repeat, or what ``encode`` refuses.
+        """
+        from poeem.bundle import write_bundle
+
+        vectors = torch.as_tensor(embeddings)
+        if len(ids) != len(vectors):
+            raise ValueError(f"ids (={len(ids)}) and embeddings (={len(vectors)} rows) must be of one length")
+        codes, lists = self.encode(vectors.to(self.device))
+        return write_bundle(
+            path,
+            spec=self.spec,
+            metric=self.metric,
+            dim=self.dim,
+            arrays=self.arrays(),
+            ids=ids,
+            codes=codes.cpu().numpy().astype(np.uint8),
+            lists=None if lists is None else lists.cpu().numpy().astype(np.int32),
+            columns=columns,
+            training=training,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.quantizer.codebooks.device
+
+    # Phases -------------------------------------------------------------------------------------------------------
+
+    @outside_compile
+    def _advance(self, x: Tensor) -> None:
+        """Count the step, and move from warm-up to collecting to ready."""
+        if not self._ready and self._step >= self.warmup_steps:
+            self._buffer.add(x)
+            if self._buffer.full():
+                sample, self._buffer = self._buffer.rows(), RowBuffer(self.dim, self.buffer_rows)
+                self._fit(sample)
+        self._step += 1
+
+    def _fit(self, sample: Tensor) -> None:
+        found = fit_sample(sample, self.spec, equal_norm=self.metric != "l2", seed=self.seed)
+        if self.rotation is not None and found.rotation is not None:
+            self.rotation.set_(found.rotation)
+        if self.coarse is not None and found.coarse is not None:
+            self.coarse.set_(found.coarse)
+        self.quantizer.set_(found.codebooks)
+        self._ready = True
+
+    @outside_compile
+    @torch.no_grad()
+    def _reseed(self, y: Tensor, residual: Tensor, codes: Tensor, lists: Tensor | None) -> None:
+        """Move words and centroids that no vector has used for ``reseed_every`` steps to vectors served badly."""
+        dead_words, dead_lists = summed(self._usage.words) == 0, summed(self._usage.lists) == 0
+        self._usage.restart()
+        if is_first() and len(y):
+            generator = torch.Generator().manual_seed(self.seed + self._step)
+            self.quantizer.reseed_(dead_words, residual, codes, generator)
+            if self.coarse is not None and lists is not None:
+                self.coarse.reseed_(dead_lists, y, lists, generator)
+        if dead_words.any() or dead_lists.any():
+            broadcast_([self.quantizer.codebooks, *(() if self.coarse is None else (self.coarse.directions,))])
+
+    # State --------------------------------------------------------------------------------------------------------
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "progress"] = torch.tensor([self._step, int(self._ready)])
+        destination[prefix + "collected"] = self._buffer.rows().clone()
+        destination[prefix + "used_words"] = self._usage.words.clone()
+        destination[prefix + "used_lists"] = self._usage.lists.clone()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # Taken out first: torch would call keys that are neither parameter nor buffer unexpected.
+        state = {name: state_dict.pop(prefix + name) for name in _STATE if prefix + name in state_dict}
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if len(state) < len(_STATE):
+            missing_keys: list[str] = args[2]
+            missing_keys.extend(prefix + name for name in _STATE if name not in state)
+            return
+        self._step, self._ready = int(state["progress"][0]), bool(state["progress"][1])
+        self._buffer = RowBuffer(self.dim, self.buffer_rows, state["collected"].to(self.device).float())
+        self._usage.words, self._usage.lists = state["used_words"].clone(), state["used_lists"].clone()
+
+    # Checks -------------------------------------------------------------------------------------------------------
+
+    def _normalised(self, x: Tensor, *, zeros_allowed: bool) -> Tensor:
+        if self.metric != "cosine":
+            return x
+        if not zeros_allowed:
+            check_nonzero(x)
+        return nn.functional.normalize(x)
+
+    def _check_ready(self) -> None:
+        if not self._ready:
+            raise RuntimeError(
+                "the index is not ready: it has not been warm-started yet; "
+                f"call warm_start(sample), or train past warmup_steps (={self.warmup_steps}) and buffer_rows "
+                f"(={self.buffer_rows}) vectors"
+            )

@@ -1,0 +1,45 @@
+"""Which words and lists training has used of late: the metrics of codebook use, and what is dead."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.outside_compile import outside_compile
+from poeem.functional.usage import count_words, dead_share, imbalance_factor, perplexity
+
+
+class Usage:
+    """Counts over a window of training steps.
+
+    They are no buffers on purpose: DDP would overwrite every process's counts by those of the first.
+
+    Args:
+        M, ksub, nlist: structure of the index; ``nlist`` 0 for flat.
+    """
+
+    def __init__(self, M: int, ksub: int, nlist: int) -> None:
+        self.words = torch.zeros(M, ksub, dtype=torch.int64)
+        self.lists = torch.zeros(nlist, dtype=torch.int64)
+        self._last_words, self._last_lists = self.words, self.lists
+
+    @outside_compile
+    def add(self, codes: Tensor, lists: Tensor | None) -> None:
+        """Count one batch."""
+        self.words = self.words.to(codes.device) + count_words(codes, self.words.shape[1])
+        if lists is not None:
+            self.lists = self.lists.to(lists.device) + torch.bincount(lists, minlength=len(self.lists))
+
+    def restart(self) -> None:
+        """Begin a new window; the last one still counts in the metrics."""
+        self._last_words, self._last_lists = self.words, self.lists
+        self.words, self.lists = torch.zeros_like(self.words), torch.zeros_like(self.lists)
+
+    def metrics(self) -> dict[str, float]:
+        """``perplexity`` (1 to ksub), ``dead_share`` (0 to 1) and, with lists, ``list_imbalance`` (1 to nlist)."""
+        words = self.words + self._last_words.to(self.words.device)
+        found = {"perplexity": perplexity(words).item(), "dead_share": dead_share(words).item()}
+        if len(self.lists):
+            lists = self.lists + self._last_lists.to(self.lists.device)
+            found["list_imbalance"] = imbalance_factor(lists).item()
+        return found

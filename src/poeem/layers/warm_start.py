@@ -1,0 +1,87 @@
+"""The warm start: vectors are collected, fitted once on the first process, and sent to all."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.decomposition import Decomposition, decompose
+from poeem.layers.collective import broadcast_, gathered, is_first, summed
+from poeem.spec import IndexSpec
+
+# Rows beyond which a fit gains nothing: 256 per word or centroid (faiss's own rule), and some for the rotation.
+_ROWS_PER_WORD = 256
+_FEWEST_KEPT = 2**15
+
+
+class RowBuffer:
+    """Vectors seen while collecting, bounded.
+
+    Args:
+        dim: width of the rows.
+        capacity: rows wanted over all processes; no process keeps more.
+        rows: rows to begin with, as of a checkpoint.
+    """
+
+    def __init__(self, dim: int, capacity: int, rows: Tensor | None = None) -> None:
+        self.capacity = capacity
+        self._parts = [torch.empty(0, dim) if rows is None else rows]
+        self._count = len(self._parts[0])
+
+    def add(self, x: Tensor) -> None:
+        """Keep copies of the rows ``(n, dim)``, as far as there is room."""
+        self._parts = [part.to(x.device) for part in self._parts] + [x[: self.capacity - self._count].clone()]
+        self._count += len(self._parts[-1])
+
+    def full(self) -> bool:
+        """Whether the processes together hold ``capacity`` rows; all of them get the same answer."""
+        return int(summed(torch.tensor(self._count, device=self._parts[0].device))) >= self.capacity
+
+    def rows(self) -> Tensor:
+        """What this process has collected, ``(n, dim)``."""
+        self._parts = [torch.cat(self._parts)]
+        return self._parts[0]
+
+
+def fit_sample(sample: Tensor, spec: IndexSpec, *, equal_norm: bool, seed: int) -> Decomposition:
+    """Optimal space decomposition of the processes' samples together; every process returns the same arrays.
+
+    Args:
+        sample: float32, ``(n, dim)``, this process's share.
+        spec: the structure.
+        equal_norm: whether the centroids are brought to one length.
+        seed: of the k-means.
+    Raises:
+        ValueError: all shares together have fewer rows than the spec has words or lists.
+    """
+    sample = gathered(sample)
+    needed = max(spec.ksub, spec.nlist)
+    if len(sample) < needed:
+        raise ValueError(
+            f"sample (={len(sample)} rows) must have at least {needed} rows to warm-start {str(spec)!r}; give more "
+            "rows, or choose fewer nbits or lists"
+        )
+    device, dim = sample.device, sample.shape[1]
+    if is_first():
+        # Fitted on the CPU wherever the model lives: it happens once, and gives one result on every machine.
+        generator = torch.Generator().manual_seed(seed)
+        kept = torch.randperm(len(sample), generator=generator)[: max(_FEWEST_KEPT, _ROWS_PER_WORD * needed)]
+        found = decompose(
+            sample[kept.to(device)].cpu(),
+            M=spec.M,
+            ksub=spec.ksub,
+            nlist=spec.nlist,
+            rotated=spec.rotated,
+            equal_norm=equal_norm,
+            generator=generator,
+        )
+    else:
+        found = Decomposition(
+            torch.empty(dim, dim) if spec.rotated else None,
+            torch.empty(spec.nlist, dim) if spec.nlist else None,
+            torch.empty(spec.M, spec.ksub, spec.dsub(dim)),
+        )
+    rotation, coarse, codebooks = (None if array is None else array.contiguous().to(device) for array in found)
+    broadcast_([array for array in (rotation, coarse, codebooks) if array is not None])
+    assert codebooks is not None
+    return Decomposition(rotation, coarse, codebooks)
