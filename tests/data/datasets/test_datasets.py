@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from poeem.data.datasets import DATASETS, load_dataset
+from poeem.data.split import leave_last_out
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"dataset \(='ml-2m'\) is not known; choose from ml-1m, ml-100k"):
+        load_dataset("ml-2m")
+    assert set(DATASETS) == {"ml-1m", "ml-100k"}
+
+
+@pytest.mark.data
+def test_movielens_1m():
+    events = load_dataset("ml-1m")
+    assert (len(events), events.n_users, events.n_items) == (1_000_209, 6_040, 3_706)
+    assert events.user_ids[[0, -1]].tolist() == [1, 6040]
+    assert events.item_table.column_names == ["title", "year", "genres"]
+    star_wars = events.item_ids.tolist().index("Star Wars: Episode IV - A New Hope (1977)")
+    assert np.bincount(events.item)[star_wars] == 2_991
+    assert events.item_table.slice(star_wars, 1).to_pylist() == [
+        {"title": "Star Wars: Episode IV - A New Hope", "year": 1977, "genres": "Action Adventure Fantasy Sci-Fi"}
+    ]
+    split = leave_last_out(events)
+    assert len(split.test) == len(split.validation) == 6_040
+    assert len(split.train.items) == 1_000_209 - 2 * 6_040
+
+
+@pytest.mark.data
+def test_movielens_100k():
+    events = load_dataset("ml-100k")
+    assert (len(events), events.n_users, events.n_items) == (100_000, 943, 1_682)
+    assert events.item_ids.tolist() == list(range(1, 1683))
+    assert events.item_table["title"][:2].to_pylist() == ["Toy Story", "GoldenEye"]
+    assert events.item_table["year"].null_count == 2
