@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from poeem.data.ragged import Ragged
+from poeem.data.split import Queries
+from poeem.evaluation.baselines import BASELINES, check_baselines, evaluate_baselines
+from poeem.evaluation.metrics import METRICS
+from poeem.spec import IndexSpec
+
+
+def test_every_baseline_at_the_bytes_of_the_spec():
+    random = np.random.default_rng(0)
+    items, vectors = random.normal(size=(400, 16)), random.normal(size=(20, 16))
+    one = np.arange(21)
+    nearest = (vectors @ items.T).argmax(1)
+    queries = Queries(np.arange(20), Ragged(one, (nearest + 1) % 400), Ragged(one, nearest))
+    spec = IndexSpec.parse("OPQ4,IVF4,PQ4x6")
+    blocks = evaluate_baselines(BASELINES, items, spec, "ip", queries, vectors, nprobe=2, seed=0)
+    assert list(blocks) == ["pq", "opq", "rq", "lsh"]
+    for block in blocks.values():
+        assert set(block) == set(METRICS)
+        assert block["bytes_per_vector"] == spec.bytes_per_vector == 3
+        assert 0 < block["recall@100"] <= 1
+
+
+def test_unknown_and_repeated_names_are_refused():
+    for names in (["pq", "pqq"], ["pq", "pq"]):
+        with pytest.raises(ValueError, match=r"baselines \(=pq,pqq?\) must be different ones of pq, opq, rq, lsh"):
+            check_baselines(names)

@@ -1,0 +1,76 @@
+"""The scores of a baseline must be those of faiss's own search of the same structure."""
+
+import numpy as np
+import pytest
+
+from poeem.evaluation.baselines import faiss_build, opq, pq, rq
+
+faiss = pytest.importorskip("faiss")
+
+RANDOM = np.random.default_rng(0)
+ITEMS = RANDOM.normal(size=(600, 16)).astype(np.float32)
+QUERIES = RANDOM.normal(size=(8, 16)).astype(np.float32)
+BUILDERS = {"pq": pq.build, "opq": opq.build, "rq": rq.build}
+
+
+def built_and_searched(monkeypatch, builder, nlist, nprobe, metric):
+    """The baseline, and the scores of a search of the very index it came from, ``-inf`` where nothing came back."""
+    kept = []
+    factory = faiss.index_factory
+    monkeypatch.setattr(faiss, "index_factory", lambda *args: kept.append(factory(*args)) or kept[-1])
+    baseline = builder(ITEMS, M=4, nbits=4, nlist=nlist, nprobe=nprobe, metric=metric, seed=1)
+    (index,) = kept
+    if nlist:
+        faiss.extract_index_ivf(index).nprobe = nprobe or nlist
+    queries = QUERIES / np.linalg.norm(QUERIES, axis=1, keepdims=True) if metric == "cosine" else QUERIES
+    scores, ids = index.search(queries, len(ITEMS))
+    found = np.full((len(queries), len(ITEMS)), -np.inf)
+    for row, (d, i) in enumerate(zip(scores, ids)):
+        found[row, i[i >= 0]] = (-d if metric == "l2" else d)[i >= 0]
+    return baseline, found
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+@pytest.mark.parametrize(("nlist", "nprobe"), [(0, None), (8, 2), (8, None)])
+@pytest.mark.parametrize("name", list(BUILDERS))
+def test_scores_are_those_of_a_search(monkeypatch, capfd, name, nlist, nprobe, metric):
+    baseline, found = built_and_searched(monkeypatch, BUILDERS[name], nlist, nprobe, metric)
+    scores = baseline.scores(QUERIES)
+    assert np.array_equal(np.isneginf(scores), np.isneginf(found))
+    assert bool(np.isneginf(scores).any()) == (nprobe is not None)
+    reached = np.isfinite(found)
+    assert np.abs(scores[reached] - found[reached]).max() <= 2e-5 * np.abs(found[reached]).max()
+    assert baseline.bytes_per_vector == 2
+    assert baseline.build_seconds > 0
+    assert "".join(capfd.readouterr()) == "", "faiss must not warn of few training points"
+
+
+def test_the_seed_decides():
+    codes = [pq.build(ITEMS, M=4, nbits=4, metric="ip", seed=seed).scores(QUERIES) for seed in (1, 1, 2)]
+    assert np.array_equal(codes[0], codes[1])
+    assert not np.array_equal(codes[0], codes[2])
+
+
+def test_opq_beats_pq_where_dimensions_are_correlated():
+    mixed = ITEMS * np.geomspace(1, 0.05, 16, dtype=np.float32)
+    errors = {
+        name: np.square(BUILDERS[name](mixed, M=4, nbits=4, metric="l2").scorer.decoded - mixed).sum(1).mean()
+        for name in ("pq", "opq")
+    }
+    assert errors["opq"] < 0.9 * errors["pq"]
+
+
+def test_structures_that_cannot_be_filled_are_refused():
+    with pytest.raises(ValueError, match=r"nbits \(=8\) needs at least 256 items to train baseline 'rq' on, got 100"):
+        rq.build(ITEMS[:100], M=4)
+    with pytest.raises(ValueError, match=r"nlist \(=200\) needs at least 200 items"):
+        pq.build(ITEMS[:100], M=4, nbits=4, nlist=200)
+    with pytest.raises(ValueError, match=r"dim \(=16\) must be divisible by M \(=5\) for baseline 'opq'"):
+        opq.build(ITEMS, M=5)
+    with pytest.raises(ValueError, match=r"nprobe \(=9\) must be 1 to nlist \(=8\)"):
+        pq.build(ITEMS, M=4, nbits=4, nlist=8, nprobe=9)
+
+
+def test_structure_strings():
+    assert faiss_build.structure_of("PQ8x8np", 0, rotation="OPQ8") == "OPQ8,PQ8x8np"
+    assert faiss_build.structure_of("RQ8x8", 64) == "IVF64,RQ8x8"
