@@ -1,0 +1,42 @@
+"""Export a bundle to an engine by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from poeem.bundle import Bundle, open_bundle
+from poeem.engines.capabilities import check_capable
+from poeem.engines.report import Report
+
+# Module and function of each writer, imported when it is asked for: an engine that is not installed hurts nobody.
+WRITERS = {"faiss": ("poeem.engines.faiss.write", "write_faiss")}
+
+
+def export(bundle: Bundle | str | Path, engine: str, path: str | Path, **options: Any) -> Report:
+    """Write a bundle as an engine's own file, read it back and prove that the engine scores what training scored.
+
+    Args:
+        bundle: the bundle, or where it is.
+        engine: ``faiss``.
+        path: the file to write; a sidecar ``FILE.json`` with the report goes beside it.
+        options: of the engine; faiss: ``nprobe`` (lists visited per query, stored in the file) and ``queries``
+            (``(nq, dim)``, for the self-check).
+    Raises:
+        ValueError: an unknown engine, or one that cannot hold this index.
+        EngineMismatch: the engine disagrees with the reference; the file is not kept.
+    """
+    write = _writer(engine)
+    if not isinstance(bundle, Bundle):
+        bundle = open_bundle(bundle)
+    check_capable(engine, bundle.spec, bundle.metric)
+    return write(bundle, Path(path), **options)
+
+
+def _writer(engine: str) -> Callable[..., Report]:
+    if engine not in WRITERS:
+        raise ValueError(f"engine (={engine!r}) cannot be exported to; choose one of {', '.join(WRITERS)}")
+    module, name = WRITERS[engine]
+    return getattr(import_module(module), name)

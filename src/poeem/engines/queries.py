@@ -1,0 +1,62 @@
+"""Queries on their way to an engine: checked, and through the bundle's query adapter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | None = None) -> np.ndarray:
+    """Queries as an engine wants them; under ``cosine`` they are not normalised yet.
+
+    Args:
+        queries: finite floats, ``(nq, dim)``.
+        dim: width of an embedding.
+        metric: ``ip``, ``l2`` or ``cosine``.
+        adapter: the bundle's ``query_adapter``, ``(dim, dim)``: queries become ``q @ adapter``.
+    Returns:
+        float32, contiguous, ``(nq, dim)``.
+    Raises:
+        ValueError: wrong shape, NaN or infinite values, or a zero vector under ``cosine``.
+
+    >>> prepare_queries([[1.0, 2.0]], dim=2, metric="ip", adapter=np.float32([[0, 1], [1, 0]]))
+    array([[2., 1.]], dtype=float32)
+    >>> prepare_queries([1.0, 2.0], dim=2, metric="ip")
+    Traceback (most recent call last):
+    ...
+    ValueError: queries must have shape (nq, 2), not (2,); pass a single query as q[None]
+    """
+    queries = np.asarray(queries)
+    if queries.dtype.kind not in "fiu":
+        raise ValueError(f"queries must be numbers, not {queries.dtype}; pass a float32 array")
+    if queries.ndim != 2 or queries.shape[1] != dim:
+        mend = "pass a single query as q[None]" if queries.ndim == 1 else f"the index has dim={dim}"
+        raise ValueError(f"queries must have shape (nq, {dim}), not {queries.shape}; {mend}")
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    if adapter is not None:
+        queries = queries @ adapter
+    _refuse_rows(~np.isfinite(queries).all(1), "NaN or infinite values")
+    if metric == "cosine":
+        _refuse_rows(~queries.any(1), "a zero vector, which has no direction to compare by cosine")
+    return queries
+
+
+def check_k(k: int) -> int:
+    """The number of results per query.
+
+    >>> check_k(0)
+    Traceback (most recent call last):
+    ...
+    ValueError: k (=0) must be a whole number of at least 1
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k (={k!r}) must be a whole number of at least 1")
+    return int(k)
+
+
+def _refuse_rows(wrong: np.ndarray, what: str) -> None:
+    if wrong.any():
+        raise ValueError(
+            f"queries: row {int(np.argmax(wrong))} has {what} ({int(wrong.sum())} of {len(wrong)} rows); drop such rows"
+        )

@@ -1,0 +1,64 @@
+"""Report: what an export wrote, and how far the engine is from the reference."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Report:
+    """Facts of one export; as JSON it is the sidecar of the engine's file.
+
+    Args:
+        engine: name of the engine.
+        path: what was written.
+        spec: the trained structure.
+        metric: ``ip``, ``l2`` or ``cosine``.
+        dim: width of an embedding.
+        rows: items in the file.
+        bytes: size of what was written.
+        fingerprint: of the trained index.
+        items_sha256: checksum of the bundle's items, to which row numbers refer where ids are strings.
+        id_type: ``int64``: ids are in the file; ``string``: row numbers are, and the bundle has the ids.
+        query_adapter: whether queries go through the bundle's adapter before the engine.
+        nlist: inverted lists; 0 is a flat index.
+        nprobe: lists visited per query, as stored.
+        seconds: whole export, self-check included.
+        check_seconds: the self-check alone.
+        worst_score_error: largest ``|difference| / max|score|`` of a query, engine against reference.
+        rank_agreement: share of the ranks that hold the reference's item or one of equal score.
+        queries_checked: queries of the self-check.
+        results_checked: results per query of the self-check.
+    """
+
+    engine: str
+    path: str
+    spec: str
+    metric: str
+    dim: int
+    rows: int
+    bytes: int
+    fingerprint: str
+    items_sha256: str
+    id_type: str
+    query_adapter: bool
+    nlist: int
+    nprobe: int
+    seconds: float
+    check_seconds: float
+    worst_score_error: float
+    rank_agreement: float
+    queries_checked: int
+    results_checked: int
+
+    def to_json(self) -> str:
+        """One JSON object."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.rows:,} items as {self.engine} {self.spec} ({self.metric}), {self.bytes:,} bytes in "
+            f"{self.seconds:.2f} s; {self.queries_checked} queries agree with the reference to "
+            f"{self.worst_score_error:.1e}"
+        )
