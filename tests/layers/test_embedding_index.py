@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -328,11 +329,15 @@ def test_refuses_bad_codes(codes, lists, message):
 
 
 @pytest.mark.slow
-def test_compiles():
+@pytest.mark.filterwarnings("ignore")  # the compiler warns about torch itself
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_compiles(backend):
+    if backend == "inductor" and shutil.which("g++") is None:
+        pytest.skip("inductor needs a C++ compiler")
     index = ready()
     x = sample()
     plain = index(x)
-    compiled = torch.compile(index)(x)
+    compiled = torch.compile(index, backend=backend)(x)
     assert torch.equal(plain.codes, compiled.codes)
     torch.testing.assert_close(plain.embedding, compiled.embedding)
     compiled.distortion.backward()
