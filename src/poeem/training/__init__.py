@@ -1,0 +1,1 @@
+"""Training: the loop's pieces, and the recipes made of them."""

@@ -1,0 +1,127 @@
+"""Checkpoints of a run: written beside their place and renamed in, so that none is ever half there.
+
+Our own rather than accelerate's: its restore unpickles random states, and ours are functions of the step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from poeem.bundle.atomic import recover, replace_directory, staging, sync_file
+from poeem.training.weights import load_weights, save_weights
+
+STATE_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = "state.json", "model.safetensors", "optimizer.pt"
+SETTINGS_FILE = "settings.json"
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints, ``step-N/`` each: weights, optimizer, state, and a checksum of each file.
+
+    Args:
+        folder: is made if need be.
+        settings: what the run depends on, as JSON values; a run can be resumed with the same only.
+        resume: whether the folder may hold a run already.
+        keep: newest checkpoints to keep; the best one is kept beside them.
+    Raises:
+        ValueError: there is a run and ``resume`` is false, or its settings are others.
+    """
+
+    def __init__(self, folder: str | Path, settings: Mapping[str, Any], *, resume: bool, keep: int = 2) -> None:
+        self.folder, self.keep = Path(folder), keep
+        file = self.folder / SETTINGS_FILE
+        if file.is_file():
+            if not resume:
+                raise ValueError(f"{self.folder} holds a run already; resume it, or choose another folder")
+            _check_settings(file, settings)
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps(dict(settings), indent=2))
+
+    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
+        """Write ``step-<step>`` and delete what is no longer kept.
+
+        Args:
+            step: steps done.
+            model, optimizer: unwrapped.
+            state: JSON values to come back on resume; ``best_step``, if there and no None, is kept too.
+        """
+        target = self.folder / f"step-{step}"
+        with staging(target) as new:
+            save_weights(model, new / WEIGHTS_FILE)
+            torch.save(optimizer.state_dict(), new / OPTIMIZER_FILE)
+            files = {name: _sha256(new / name) for name in (WEIGHTS_FILE, OPTIMIZER_FILE)}
+            (new / STATE_FILE).write_text(json.dumps({"step": step, "state": dict(state), "files": files}, indent=2))
+            replace_directory(new, target)
+        kept = {*self.steps()[-self.keep :], state.get("best_step")}
+        for old in self.steps():
+            if old not in kept:
+                shutil.rmtree(self.folder / f"step-{old}", ignore_errors=True)
+        return target
+
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints that are there, ascending; an interrupted write is finished or forgotten first."""
+        for ready in self.folder.glob(".step-*.ready"):
+            recover(self.folder / ready.name.removeprefix(".").removesuffix(".ready"))
+        names = (re.fullmatch("step-([0-9]+)", path.name) for path in self.folder.glob("step-*"))
+        return sorted(int(name[1]) for name in names if name)
+
+    def load(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
+        """Bring back ``step-<step>``; returns the state that was saved with it.
+
+        Raises:
+            ValueError: it is damaged or of another model.
+        """
+        folder = self.folder / f"step-{step}"
+        mend = f"delete {folder} to go on from the checkpoint before it"
+        try:
+            said = json.loads((folder / STATE_FILE).read_text())
+            files, state = said["files"], said["state"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"checkpoint {folder} cannot be read ({STATE_FILE}: {error}); {mend}") from None
+        for name in (WEIGHTS_FILE, OPTIMIZER_FILE):
+            if not (folder / name).is_file() or _sha256(folder / name) != files.get(name):
+                raise ValueError(f"checkpoint {folder} is damaged ({name} is not what was written); {mend}")
+        load_weights(model, folder / WEIGHTS_FILE)
+        if optimizer is not None:
+            optimizer.load_state_dict(torch.load(folder / OPTIMIZER_FILE, map_location="cpu", weights_only=True))
+        return state
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    # Several processes of one run may write the same file at once.
+    beside = path.with_name(f".{path.name}.new-{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    sync_file(beside)
+    beside.replace(path)
+
+
+def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
+            raise ValueError("no JSON object")
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read ({error}); start a new run in another folder") from None
+    asked = json.loads(json.dumps(dict(settings)))
+    for name in (*asked, *(name for name in stored if name not in asked)):
+        if stored.get(name) != asked.get(name):
+            raise ValueError(
+                f"{name} (={asked.get(name)!r}) differs from that of the run to resume (={stored.get(name)!r}); "
+                "resume with the same settings, or start a new run in another folder"
+            )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

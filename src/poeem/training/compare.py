@@ -1,0 +1,141 @@
+"""The table of a run: float model, index and post-hoc baselines, on the test, as ``metrics.json``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.engines.probing import check_nprobe
+from poeem.evaluation.baselines import check_baselines, evaluate_baselines
+from poeem.evaluation.scorers import FloatScorer
+from poeem.training.build import build_batches, build_model, column_log_q
+from poeem.training.checkpoints import Checkpoints, write_text
+from poeem.training.environment import environment
+from poeem.training.fit import fit
+from poeem.training.load import Run, load_run
+from poeem.training.model import JointModel
+from poeem.training.scoring import BundleScorer, score
+from poeem.training.vectors import item_vectors, query_vectors
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def compare(
+    path: str | Path,
+    *,
+    accelerator: Accelerator,
+    baselines: Sequence[str] = ("pq", "opq", "rq"),
+    nprobe: int | None = None,
+    show: bool = True,
+) -> dict[str, Any]:
+    """Evaluate a stored run on its test part and write ``metrics.json``.
+
+    The float model and every baseline come from a twin trained without the index on the same batches, with the same
+    seed, optimizer, schedule and number of steps; it is trained here if the run has none yet.
+
+    Args:
+        path: the run's folder.
+        accelerator: to train the twin on.
+        baselines: words of ``poeem.evaluation.baselines``; without any, no twin is trained and ``float`` is null.
+        nprobe: lists visited a query, by index and baselines; default the run's.
+        show: the twin's progress.
+    Returns:
+        what ``metrics.json`` holds.
+    Raises:
+        FileNotFoundError: there is no finished run.
+        ValueError: an unknown baseline, or a damaged run.
+    """
+    baselines = check_baselines(baselines)
+    run = load_run(path)
+    spec = run.bundle.spec
+    nprobe = check_nprobe(nprobe, spec.nlist, default=run.settings["nprobe"]) if spec.nlist else None
+    twin = float_twin(run, accelerator, show=show) if baselines else None
+    if not accelerator.is_main_process:
+        return {}
+
+    timings = dict(run.config["timings"])
+    began = time.perf_counter()
+    test, split = run.split.test, run.split
+    available = split.seen_in_training
+    items = run.items(np.arange(split.n_items))
+    metrics: dict[str, Any] = {
+        "dataset": run.config["dataset"],
+        "spec": str(spec),
+        "metric": run.bundle.metric,
+        "bytes_per_vector": spec.bytes_per_vector,
+        "steps": run.config["step"],
+        "nprobe": nprobe,
+        "float": None,
+        "joint_float": score(FloatScorer(items, run.bundle.metric), run.model, test, split, items),
+        "index": score(BundleScorer(run.bundle, nprobe), run.model, test, split, items),
+    }
+    if spec.nlist:
+        metrics["index_full_probe"] = score(BundleScorer(run.bundle, None), run.model, test, split, items)
+    metrics["baselines"] = {}
+    if twin is not None:
+        model, timings["float_train_seconds"] = twin
+        floats = item_vectors(model, np.arange(split.n_items))
+        metrics["float"] = score(FloatScorer(floats, model.metric), model, test, split, floats)
+        metrics["baselines"] = evaluate_baselines(
+            baselines,
+            floats,
+            spec,
+            model.metric,
+            test,
+            query_vectors(model, test.history),
+            nprobe=nprobe,
+            seed=run.settings["seed"],
+            available=available,
+        )
+    timings["evaluate_seconds"] = time.perf_counter() - began
+    metrics["data"] = {
+        "users": run.interactions.n_users,
+        "items": run.interactions.n_items,
+        "events": len(run.interactions),
+        "test_queries": len(test),
+        "unseen_item_share": split.unseen_item_share,
+        "unseen_target_share": split.unseen_target_share,
+    }
+    metrics |= {
+        "settings": run.settings,
+        "timings": timings,
+        "environment": environment(accelerator.device),
+    }
+    write_text(run.folder.metrics, json.dumps(metrics, indent=2, allow_nan=False))
+    return metrics
+
+
+def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
+    """The model that never saw an index, trained for the run's steps or read back, and the seconds that took."""
+    settings, split = run.settings, run.split
+    batches = build_batches(settings, split.train)
+    draws = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
+    model = build_model(settings, split.n_items, indexed=False, draws=draws)
+    seconds = run.folder.load_float(model)
+    if seconds is not None:
+        return model.eval(), seconds
+    # The run's checkpoint folder may be gone: it is needed to resume, not to evaluate.
+    kept = Checkpoints(run.folder.float_checkpoints, settings | {"until": run.config["step"]}, resume=True)
+    state = fit(
+        model,
+        batches,
+        accelerator=accelerator,
+        checkpoints=kept,
+        steps=settings["steps"],
+        until=run.config["step"],
+        lr=settings["lr"],
+        weight_decay=settings["weight_decay"],
+        decay=settings["decay"],
+        seed=settings["seed"],
+        title="float twin",
+        show=show,
+    )
+    if accelerator.is_main_process:
+        run.folder.store_float(model, state.seconds)
+    return model.cpu().eval(), state.seconds

@@ -1,0 +1,73 @@
+"""Where a training runs: one accelerator object for device, processes and precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+TRACKERS = ("tensorboard", "wandb")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is unknown or not there.
+
+    >>> check_device("gpu")
+    Traceback (most recent call last):
+    ...
+    ValueError: device (='gpu') must be one of 'auto', 'cpu', 'cuda', 'mps'
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device (={device!r}) must be one of {', '.join(map(repr, DEVICES))}")
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(device, lambda: True)()
+    if not there:
+        raise ValueError(f"device (={device!r}) is not there on this machine, or torch was built without it; use 'cpu'")
+
+
+def torch_device(device: str) -> torch.device:
+    """The device for work without a training loop: the accelerator, if there is one and it is not refused."""
+    check_device(device)
+    if device != "auto":
+        return torch.device(device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_accelerator(
+    device: str = "auto",
+    *,
+    mixed_precision: str | None = None,
+    log_with: str | None = None,
+    log_folder: str | Path | None = None,
+) -> Accelerator:
+    """accelerate's ``Accelerator``; several processes and their settings come from ``accelerate launch`` or torchrun.
+
+    Args:
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        mixed_precision: ``"no"``, ``"fp16"`` or ``"bf16"``; default what ``accelerate launch`` says.
+        log_with: ``"tensorboard"`` or ``"wandb"``; default neither.
+        log_folder: for the tracker's files.
+    Raises:
+        ValueError: an argument is none of its choices, or the tracker is not installed.
+    """
+    check_device(device)
+    if log_with is not None and log_with not in TRACKERS:
+        raise ValueError(f"log_with (={log_with!r}) must be one of {', '.join(map(repr, TRACKERS))}")
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate.utils import is_tensorboard_available, is_wandb_available
+
+    if log_with and not {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}[log_with]():
+        raise ValueError(f"log_with (={log_with!r}) is not installed; run: pip install {log_with}")
+    # Every process computes its buffers from the same gradients; sending them at each forward would only cost time.
+    ddp = DistributedDataParallelKwargs(broadcast_buffers=False)
+    return Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=mixed_precision,
+        log_with=log_with,
+        project_dir=log_folder,
+        kwargs_handlers=[ddp],
+    )

@@ -1,0 +1,90 @@
+"""A stored run, ready to encode queries and items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+from poeem.bundle.read import open_bundle
+from poeem.data.interactions import Interactions
+from poeem.data.ragged import Ragged
+from poeem.data.split import Split, leave_last_out
+from poeem.training.build import build_model
+from poeem.training.devices import torch_device
+from poeem.training.model import JointModel
+from poeem.training.run_folder import WEIGHTS_FILE, RunFolder
+from poeem.training.stored_interactions import read_stored_interactions
+from poeem.training.vectors import item_vectors, query_vectors
+from poeem.training.weights import load_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What ``poeem train`` left behind.
+
+    Args:
+        folder: paths.
+        config: settings, steps, timings, name of the data set.
+        model: towers and index, in eval mode.
+        bundle: the index with the coded catalogue.
+        interactions: the events it was trained and tested on; row i of the bundle is item number i.
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    model: JointModel
+    bundle: Bundle
+    interactions: Interactions
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run was started with."""
+        return self.config["settings"]
+
+    @cached_property
+    def split(self) -> Split:
+        """Training, validation and test parts."""
+        return leave_last_out(self.interactions)
+
+    @property
+    def histories(self) -> Ragged:
+        """All events of every user, oldest first."""
+        return Ragged(self.interactions.offsets, self.interactions.item)
+
+    def queries(self, histories: Ragged) -> np.ndarray:
+        """Query vectors of histories of item numbers: float32 ``(nq, dim)``."""
+        return query_vectors(self.model, histories)
+
+    def items(self, numbers: np.ndarray) -> np.ndarray:
+        """Item vectors before the index: float32 ``(n, dim)``."""
+        return item_vectors(self.model, numbers)
+
+
+def load_run(path: str | Path, device: str = "cpu") -> Run:
+    """Read a finished run from its folder.
+
+    Args:
+        path: the folder ``out`` of the training.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    Raises:
+        FileNotFoundError: there is no finished run.
+        ValueError: a part is damaged, or parts of different runs are mixed.
+    """
+    folder = RunFolder(path)
+    config = folder.config()
+    bundle = open_bundle(folder.bundle)
+    if bundle.fingerprint != config.get("fingerprint"):
+        raise ValueError(
+            f"{folder.model} and {folder.bundle} are not of one training (their fingerprints differ); "
+            "restore the folder that belongs to the other, or train again"
+        )
+    interactions = read_stored_interactions(folder.model)
+    model = build_model(config["settings"], interactions.n_items, indexed=True)
+    load_weights(model, folder.model / WEIGHTS_FILE)
+    model.to(torch_device(device)).eval()
+    return Run(folder, config, model, bundle, interactions)

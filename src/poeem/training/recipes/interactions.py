@@ -1,0 +1,245 @@
+"""The recipe for interactions: a two-tower model and its index, trained together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.bundle.ids import ids_to_arrow
+from poeem.bundle.items import OUR_COLUMNS
+from poeem.data.interactions import Interactions
+from poeem.data.split import leave_last_out
+from poeem.engines.probing import check_nprobe, default_nprobe
+from poeem.evaluation.baselines import check_baselines
+from poeem.spec import IndexSpec
+from poeem.training.build import build_batches, build_model, column_log_q
+from poeem.training.checkpoints import Checkpoints
+from poeem.training.compare import compare
+from poeem.training.devices import make_accelerator
+from poeem.training.fit import FitState, fit
+from poeem.training.model import JointModel
+from poeem.training.run_folder import RunFolder
+from poeem.training.scoring import validation_score
+from poeem.training.seeds import check_seed
+from poeem.training.stored_interactions import interactions_digest
+from poeem.training.vectors import item_vectors
+
+# What suits each tower. A window of the sequence tower holds hundreds of positives, an example of the other one.
+TOWERS: dict[str, dict[str, Any]] = {
+    "history": {"epochs": 3, "batch_size": 1024, "lr": 3e-3, "history_length": 20, "dropout": 0.0},
+    "sequence": {"epochs": 60, "batch_size": 128, "lr": 1e-3, "history_length": 200, "dropout": 0.2},
+}
+
+
+def train_interactions(
+    interactions: Interactions,
+    *,
+    spec: str,
+    out: str | Path,
+    dataset: str = "interactions",
+    tower: str = "history",
+    dim: int = 64,
+    epochs: float | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    weight_decay: float = 0.0,
+    decay: str = "linear",
+    dropout: float | None = None,
+    history_length: int | None = None,
+    metric: str = "cosine",
+    temperature: float = 0.07,
+    views: str = "both",
+    estimator: str = "ste",
+    rotation: str = "givens-greedy",
+    candidates: str = "unique",
+    nprobe: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    mixed_precision: str | None = None,
+    baselines: Sequence[str] = ("pq", "opq", "rq"),
+    resume: bool = False,
+    patience: int | None = None,
+    validate_every: int | None = None,
+    checkpoint_every: int | None = None,
+    log_with: str | None = None,
+    show: bool = True,
+) -> dict[str, Any]:
+    """Train towers and index together, write ``out/`` with bundle and model, and compare with indexes built afterwards.
+
+    Every argument that has None for a default takes what suits the tower, see ``TOWERS``.
+
+    Args:
+        interactions: events; the last and second last of a user test and validate.
+        spec: factory string of the index.
+        out: folder of the run; must be empty or absent, unless ``resume``.
+        dataset: what to call the data.
+        tower: ``"history"`` or ``"sequence"``.
+        dim: width of the embeddings.
+        epochs, steps: length of the training, one of the two.
+        batch_size: examples a step over all processes: events, or windows of events for the sequence tower.
+        lr, weight_decay, decay: of AdamW and its schedule.
+        dropout, history_length: of the towers.
+        metric: ``"cosine"``, ``"ip"`` or ``"l2"``.
+        temperature: of the softmax.
+        views, estimator, rotation: how the index learns, see ``two_views`` and ``EmbeddingIndex``.
+        candidates: columns of the softmax, see ``JointModel``.
+        nprobe: lists visited a query where figures are given; default the square root of the number of lists.
+        seed: of everything random.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        mixed_precision: ``"no"``, ``"fp16"`` or ``"bf16"``; default what ``accelerate launch`` says.
+        baselines: indexes built after training to compare with; without any, no float twin is trained.
+        resume: go on with the run in ``out``, which must have been started with the same settings.
+        patience: validations without gain after which to stop with the best model; default never.
+        validate_every, checkpoint_every: steps.
+        log_with: ``"tensorboard"`` or ``"wandb"``.
+        show: progress on stderr.
+    Returns:
+        what ``out/metrics.json`` holds; empty on all but the main process.
+    Raises:
+        ValueError: an argument is out of range, the data do not suffice, or ``out`` is taken.
+        NotFinite: training has diverged.
+        KeyboardInterrupt: after a checkpoint.
+    """
+    chosen = _settled(tower, epochs, steps, batch_size, lr, dropout, history_length)
+    baselines = check_baselines(baselines)
+    parsed = IndexSpec.parse(spec)
+    nprobe = _checked_nprobe(nprobe, parsed)
+    check_seed(seed)
+    ids_to_arrow(interactions.item_ids)
+    split = leave_last_out(interactions)
+    if len(split.test) == 0:
+        raise ValueError("interactions: no user has 3 events or more, so that nothing is left to test with; add data")
+    folder = RunFolder(out)
+    accelerator = make_accelerator(
+        device, mixed_precision=mixed_precision, log_with=log_with, log_folder=folder.path / "logs"
+    )
+    if accelerator.is_main_process:
+        folder.check_startable(resume=resume)
+    accelerator.wait_for_everyone()
+
+    settings: dict[str, Any] = {
+        "dataset": dataset,
+        "interactions": interactions_digest(interactions),
+        "spec": str(parsed),
+        "tower": tower,
+        "dim": dim,
+        **chosen,
+        "weight_decay": weight_decay,
+        "decay": decay,
+        "metric": metric,
+        "temperature": temperature,
+        "views": views,
+        "estimator": estimator,
+        "rotation": rotation,
+        "candidates": candidates,
+        "nprobe": nprobe,
+        "seed": seed,
+        "patience": patience,
+        "validate_every": validate_every,
+        "processes": accelerator.num_processes,
+        "mixed_precision": accelerator.mixed_precision,
+    }
+    batches = build_batches(settings, split.train)
+    if steps is None:
+        settings["steps"] = max(1, round(settings["epochs"] * batches.steps_per_epoch))
+    draws = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
+    model = build_model(settings, split.n_items, indexed=True, draws=draws)
+    trained_items = np.flatnonzero(split.seen_in_training)
+    _check_items(model, parsed, len(trained_items))
+    if not folder.has_model:
+        if log_with:
+            accelerator.init_trackers("poeem", config=settings)
+        state = fit(
+            model,
+            batches,
+            accelerator=accelerator,
+            checkpoints=Checkpoints(folder.checkpoints, settings, resume=resume),
+            steps=settings["steps"],
+            lr=settings["lr"],
+            weight_decay=weight_decay,
+            decay=decay,
+            seed=seed,
+            warm_start_items=trained_items,
+            validate=lambda model: validation_score(model, split, nprobe=nprobe, seed=seed),
+            validate_every=validate_every,
+            patience=patience,
+            checkpoint_every=checkpoint_every,
+            title=f"{tower} + {parsed}",
+            show=show,
+        )
+        if log_with:
+            accelerator.end_training()
+        if accelerator.is_main_process:
+            _store(folder, model, interactions, settings, state)
+        accelerator.wait_for_everyone()
+    return compare(folder.path, accelerator=accelerator, baselines=baselines, show=show)
+
+
+def _settled(tower: str, epochs: float | None, steps: int | None, *sizes: float | None) -> dict[str, Any]:
+    """Length of the training and sizes, as given or as they suit the tower."""
+    if tower not in TOWERS:
+        raise ValueError(f"tower (={tower!r}) must be one of {', '.join(map(repr, TOWERS))}")
+    if epochs is not None and steps is not None:
+        raise ValueError(f"epochs (={epochs}) and steps (={steps}) both say how long to train; give one of them")
+    if steps is not None and steps < 2:
+        raise ValueError(f"steps (={steps}) must be at least 2: the index is warm-started at half of them")
+    if epochs is not None and not 0 < epochs < float("inf"):
+        raise ValueError(f"epochs (={epochs}) must be a number above 0")
+    names = ("batch_size", "lr", "dropout", "history_length")
+    given = {name: value for name, value in zip(names, sizes) if value is not None}
+    settings = TOWERS[tower] | given | {"steps": steps}
+    return settings | {"epochs": None if steps is not None else epochs or settings["epochs"]}
+
+
+def _checked_nprobe(nprobe: int | None, spec: IndexSpec) -> int | None:
+    if spec.nlist:
+        return check_nprobe(nprobe, spec.nlist, default_nprobe(spec.nlist))
+    if nprobe is not None:
+        raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, spec {str(spec)!r} has none; leave it out")
+    return None
+
+
+def _check_items(model: JointModel, spec: IndexSpec, trained: int) -> None:
+    assert model.index is not None
+    if trained < model.index.min_rows:
+        raise ValueError(
+            f"spec (={str(spec)!r}) needs at least {model.index.min_rows} items with training events, there are "
+            f"{trained}; choose fewer nbits or lists, such as 'PQ{spec.M}x4'"
+        )
+
+
+def _store(
+    folder: RunFolder, model: JointModel, interactions: Interactions, settings: dict[str, Any], state: FitState
+) -> None:
+    """Bundle and model, from which everything after this is done."""
+    assert model.index is not None
+    began = time.perf_counter()
+    facts = {"dataset": settings["dataset"], "steps": state.step, "seed": settings["seed"]}
+    bundle = model.index.bundle(
+        interactions.item_ids,
+        item_vectors(model, np.arange(interactions.n_items)),
+        folder.bundle,
+        columns=_columns(interactions),
+        training=facts,
+    )
+    timings = {
+        "train_seconds": state.seconds,
+        "warm_start_seconds": state.warm_start_seconds,
+        # What takes the place of building an index: encode the catalogue and write it.
+        "bundle_seconds": time.perf_counter() - began,
+    }
+    config = {"dataset": settings["dataset"], "settings": settings, "step": state.step}
+    folder.store_model(model, interactions, config | {"fingerprint": bundle.fingerprint, "timings": timings})
+
+
+def _columns(interactions: Interactions) -> Any:
+    """Titles and other columns for the bundle; names that it needs for itself get a prefix."""
+    table = interactions.item_table
+    if table is None:
+        return None
+    return table.rename_columns([f"item_{name}" if name in OUR_COLUMNS else name for name in table.column_names])

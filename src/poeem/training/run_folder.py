@@ -1,0 +1,105 @@
+"""The folder of a run: ``bundle/ model/ checkpoints/ metrics.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.data.interactions import Interactions
+from poeem.training.checkpoints import write_text
+from poeem.training.model import JointModel
+from poeem.training.stored_interactions import write_interactions
+from poeem.training.weights import load_weights, save_weights
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
+FLOAT_FILE, FLOAT_WEIGHTS_FILE = "float.json", "float.safetensors"
+FORMAT, FORMAT_VERSION = "poeem run", 1
+
+
+class RunFolder:
+    """Paths within a run, and its ``model/``.
+
+    Args:
+        path: of the run; need not exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.bundle, self.model = self.path / "bundle", self.path / "model"
+        self.checkpoints, self.float_checkpoints = self.path / "checkpoints", self.path / "checkpoints" / "float"
+        self.metrics = self.path / "metrics.json"
+
+    def check_startable(self, *, resume: bool) -> None:
+        """Refuse to start where something is already, or to resume where nothing is.
+
+        Raises:
+            ValueError: the message says what to do instead.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"out (={str(self.path)!r}) is a file; name a folder for the run")
+        if resume and not self.checkpoints.is_dir():
+            raise ValueError(f"out (={str(self.path)!r}) holds no run to resume; leave resume out to start one")
+        if not resume and self.path.is_dir() and any(self.path.iterdir()):
+            what = "a run already; resume it" if self.checkpoints.is_dir() else "files already; empty it"
+            raise ValueError(f"out (={str(self.path)!r}) holds {what}, or choose another folder")
+
+    def store_model(self, model: JointModel, interactions: Interactions, config: Mapping[str, Any]) -> None:
+        """Write ``model/`` whole: weights, interactions, and the facts from which the towers are built again."""
+        with staging(self.model) as new:
+            save_weights(model, new / WEIGHTS_FILE)
+            write_interactions(new, interactions)
+            facts = {"format": FORMAT, "format_version": FORMAT_VERSION, **config}
+            (new / CONFIG_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
+            replace_directory(new, self.model)
+
+    def store_float(self, model: JointModel, seconds: float) -> None:
+        """Put the float twin's weights, and what its training took, beside the model's."""
+        beside = self.model / f".{FLOAT_WEIGHTS_FILE}.new"
+        save_weights(model, beside)
+        beside.replace(self.model / FLOAT_WEIGHTS_FILE)
+        write_text(self.model / FLOAT_FILE, json.dumps({"seconds": seconds}))
+
+    def load_float(self, model: JointModel) -> float | None:
+        """Bring back the float twin's weights and return the seconds of its training; None if there is no twin yet."""
+        file = self.model / FLOAT_FILE
+        if not file.is_file():
+            return None
+        load_weights(model, self.model / FLOAT_WEIGHTS_FILE)
+        return float(json.loads(file.read_text(encoding="utf-8"))["seconds"])
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the training has been finished and its model stored."""
+        if self.path.is_dir():
+            recover(self.model)
+        return (self.model / CONFIG_FILE).is_file()
+
+    def config(self) -> dict[str, Any]:
+        """What ``store_model`` was given.
+
+        Raises:
+            FileNotFoundError: there is no run, or it has not been finished.
+            ValueError: the file is damaged or of a newer version.
+        """
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"no run at {str(self.path)!r}: there is no such folder")
+        if not self.has_model:
+            unfinished = self.checkpoints.is_dir()
+            mend = "its training is not finished: resume it" if unfinished else "name the folder that a training wrote"
+            raise FileNotFoundError(f"no model in {str(self.path)!r}; {mend}")
+        file = self.model / CONFIG_FILE
+        try:
+            config = json.loads(file.read_text(encoding="utf-8"))
+            said, number = config["format"], config["format_version"]
+            _ = config["settings"], config["step"], config["timings"], config["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{file}: cannot be read ({error}); restore the file, or train again") from None
+        if said != FORMAT or number != FORMAT_VERSION:
+            raise ValueError(
+                f"{file}: is {said!r} version {number!r}, this poeem reads {FORMAT!r} version {FORMAT_VERSION}; "
+                "upgrade poeem, or train again"
+            )
+        return config

@@ -1,0 +1,32 @@
+"""The learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+
+DECAYS = ("linear", "cosine", "constant")
+
+
+def learning_rate(step: int, steps: int, *, peak: float, decay: str = "linear", warmup_share: float = 0.02) -> float:
+    """Up to ``peak`` in the first share of the steps, then down towards 0.
+
+    Args:
+        step: from 0.
+        steps: of the whole run, also where it is stopped early or resumed.
+        peak: highest learning rate.
+        decay: ``"linear"``, ``"cosine"`` or ``"constant"``.
+        warmup_share: share of the steps that rise, 0 to 1.
+    Raises:
+        ValueError: an unknown decay.
+
+    >>> [learning_rate(step, 4, peak=1.0, warmup_share=0.5) for step in range(4)]
+    [0.5, 1.0, 1.0, 0.5]
+    """
+    if decay not in DECAYS:
+        raise ValueError(f"decay (={decay!r}) must be one of {', '.join(map(repr, DECAYS))}")
+    # At least one step: Adam's first steps go by the sign of the gradient alone.
+    warmup = max(1, int(warmup_share * steps))
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return peak * {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}[decay]

@@ -1,0 +1,65 @@
+"""A run's interactions beside its model: users' histories for search, and the split for a later evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from poeem.data.interactions import Interactions
+
+EVENTS_FILE, USERS_FILE, ITEMS_FILE = "interactions.parquet", "users.parquet", "items.parquet"
+
+
+def write_interactions(folder: Path, interactions: Interactions) -> None:
+    """Three Parquet files: events by number, ids of users, ids of items with their table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    events = {"user": interactions.user, "item": interactions.item, "timestamp": interactions.timestamp}
+    pq.write_table(pa.table(events), folder / EVENTS_FILE, compression="zstd")
+    pq.write_table(pa.table({"id": pa.array(interactions.user_ids)}), folder / USERS_FILE, compression="zstd")
+    items = pa.table({"id": pa.array(interactions.item_ids)})
+    if interactions.item_table is not None:
+        # The id comes first, so that the columns after it are the table again, whatever their names.
+        for name, column in zip(interactions.item_table.column_names, interactions.item_table.columns):
+            items = items.append_column(name, column)
+    pq.write_table(items, folder / ITEMS_FILE, compression="zstd")
+
+
+def read_stored_interactions(folder: Path) -> Interactions:
+    """What ``write_interactions`` wrote.
+
+    Raises:
+        ValueError: a file is missing or damaged.
+    """
+    events, users, items = (_read(folder / name) for name in (EVENTS_FILE, USERS_FILE, ITEMS_FILE))
+    others = items.remove_column(0)
+    return Interactions(
+        user=events["user"].to_numpy(),
+        item=events["item"].to_numpy(),
+        timestamp=events["timestamp"].to_numpy(),
+        user_ids=users["id"].to_numpy(),
+        item_ids=items.column(0).to_numpy(),
+        item_table=others if others.column_names else None,
+    )
+
+
+def interactions_digest(interactions: Interactions) -> str:
+    """SHA-256 over the numbered events and the ids: a run may only be resumed on the data it began with."""
+    digest = hashlib.sha256()
+    for numbers in (interactions.user, interactions.item, interactions.timestamp):
+        digest.update(numbers.tobytes())
+    for ids in (interactions.user_ids, interactions.item_ids):
+        digest.update("\n".join(map(str, ids.tolist())).encode())
+    return digest.hexdigest()
+
+
+def _read(path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read ({said}); restore the file, or train again") from None

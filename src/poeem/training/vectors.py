@@ -1,0 +1,53 @@
+"""Vectors of items and histories from a trained model, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from poeem.data.histories import history_rows
+from poeem.data.ragged import Ragged
+from poeem.training.model import JointModel
+
+ITEM_ROWS = 65536
+QUERY_ROWS = 1024
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Eval mode without gradients; the mode that was is brought back."""
+    was = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was)
+
+
+def item_vectors(model: JointModel, items: np.ndarray) -> np.ndarray:
+    """The item tower's vectors, before the index: item numbers ``(n,)`` to float32 ``(n, dim)``."""
+    device = model.log_q.device
+    with evaluating(model):
+        parts = [
+            model.towers.item(torch.from_numpy(items[start : start + ITEM_ROWS]).to(device)).float().cpu().numpy()
+            for start in range(0, len(items), ITEM_ROWS)
+        ]
+    return np.concatenate(parts) if parts else np.empty((0, model.towers.dim), np.float32)
+
+
+def query_vectors(model: JointModel, histories: Ragged) -> np.ndarray:
+    """The query tower's vectors of whole histories: ``nq`` rows to float32 ``(nq, dim)``."""
+    query, device = model.towers.query, model.log_q.device
+    length: Any = query.history_length
+    parts = []
+    with evaluating(model):
+        for start in range(0, len(histories), QUERY_ROWS):
+            rows = np.arange(start, min(start + QUERY_ROWS, len(histories)))
+            history = torch.from_numpy(history_rows(histories, rows, length)).to(device)
+            parts.append(query(history).float().cpu().numpy())
+    return np.concatenate(parts) if parts else np.empty((0, model.towers.dim), np.float32)

@@ -1,0 +1,36 @@
+"""Weights of a module in a safetensors file: no pickle, and what towers share is stored once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+
+def save_weights(model: nn.Module, path: str | Path) -> None:
+    """Write parameters, buffers and the index's progress."""
+    from safetensors.torch import save_model
+
+    save_model(model, str(path))
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Read what ``save_weights`` wrote into a model of the same structure.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or it holds another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_model
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there are no weights; restore the file, or train again")
+    try:
+        load_model(model, path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: cannot be read ({error}); restore the file, or train again") from None
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path}: holds the weights of another model ({said[:300]}); train again") from None
