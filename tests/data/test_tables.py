@@ -32,9 +32,12 @@ def test_tab_separated_and_parquet_in_a_folder_that_looks_like_a_partition(tmp_p
         ("a.parquet", b"", "the file is empty"),
         ("a.parquet", b"PAR1 no", "cannot be read as Parquet"),
         ("a.json", b"{}", "must end in .parquet, .pq, .csv or .tsv"),
-        ("a.csv", b"user,item\n1,2\n3\n", "cannot be read as CSV .*Row #3: Expected 2 columns, got 1"),
+        ("a.csv", b"user,item\n1,2\n3\n", "cannot be read as CSV: .*row 2: Expected 2 columns, got 1: 3; .*"),
+        ("a.csv", b"user,item", "the file is empty"),
         ("a.csv", b"user,item,user\n1,2,3\n", "column user is there more than once"),
         ("a.csv", b"user,item\n\xff,2\n", "cannot be read as CSV"),
+        ("a.csv", b'user,item\n1,2\n"3\n4"\n', "row 2: Expected 2 columns, got 1: .3 4.;"),
+        ("a.csv.gz", b"user,item\n1,2\n", "cannot be read as CSV: .*inflate"),
     ],
 )
 def test_files_that_cannot_be_read_are_named(tmp_path, name, content, message):

@@ -175,7 +175,9 @@ def _number(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     order = pc.sort_indices(encoded.dictionary)
     place = np.empty(len(order), dtype=np.int64)
     place[order.to_numpy()] = np.arange(len(order))
-    return encoded.dictionary.take(order).to_numpy(zero_copy_only=False), place[encoded.indices.to_numpy()]
+    # Arrow's memory is read-only, which torch.from_numpy would warn about: hence a copy.
+    distinct = np.array(encoded.dictionary.take(order).to_numpy(zero_copy_only=False))
+    return distinct, place[encoded.indices.to_numpy()]
 
 
 def _first_occurrences(user: np.ndarray, time: np.ndarray | None, item: np.ndarray) -> np.ndarray:
@@ -195,7 +197,7 @@ def _first_titles(table: pa.Table, item: np.ndarray) -> pa.Table:
 
     titles = table[TITLE].combine_chunks()
     known = pc.is_valid(titles).to_numpy(zero_copy_only=False)
-    if pa.types.is_string(titles.type):
+    if pa.types.is_string(titles.type) or pa.types.is_large_string(titles.type):
         known &= pc.not_equal(titles, "").fill_null(False).to_numpy(zero_copy_only=False)
     rows = np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)])
     _, first = np.unique(item[rows], return_index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+EMPTY = "the file is empty; it needs at least a header and one row"
 
 
 def read_table(path: str | os.PathLike[str], text_columns: tuple[str, ...] = ()) -> pa.Table:
@@ -29,7 +31,7 @@ def read_table(path: str | os.PathLike[str], text_columns: tuple[str, ...] = ())
     if not path.is_file():
         raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
     if path.stat().st_size == 0:
-        raise ValueError(f"{path}: the file is empty; it needs at least a header and one row")
+        raise ValueError(f"{path}: {EMPTY}")
     table = _read_parquet(path) if suffix in PARQUET_SUFFIXES else _read_csv(path, DELIMITERS[suffix], text_columns)
     repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if repeated:
@@ -64,9 +66,18 @@ def _read_csv(path: Path, delimiter: str, text_columns: tuple[str, ...]) -> pa.T
 
     try:
         return read(use_threads=True)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         try:
             # Only one thread knows, and names, the row that is at fault.
             return read(use_threads=False)
-        except pa.ArrowInvalid as located:
-            raise ValueError(f"{path}: cannot be read as CSV (its first line is line 1): {located}") from error
+        except (pa.ArrowException, OSError) as located:
+            raise ValueError(f"{path}: {_complaint(str(located))}") from error
+
+
+def _complaint(pyarrow_says: str) -> str:
+    if "Empty CSV file" in pyarrow_says:
+        return EMPTY
+    # One line, whatever the row at fault holds; and rows counted as everywhere else, without the header.
+    what = " ".join(pyarrow_says.split())
+    what = re.sub(r"Row #(\d+)", lambda match: f"row {int(match[1]) - 1}", what)
+    return f"cannot be read as CSV: {what}; values with a comma, quote or line break need quotes, text must be UTF-8"
