@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,17 @@ from poeem.bundle.bundle import Bundle
 from poeem.engines.probing import check_nprobe, probes_by_inner_product
 from poeem.engines.queries import check_k, prepare_queries
 
-# Items decoded at a time: 8,192 x 64 doubles are 4 MB and stay near the processor.
-_BLOCK_BYTES = 4 * 2**20
-_QUERIES_AT_ONCE = 256
+# A block of scores or decoded items: 2 MB stay near the processor.
+_BLOCK_BYTES = 2 * 2**20
+_QUERIES_AT_ONCE = 64
 
 
 class ReferenceScorer:
     """Scores of queries against the decoded items of a bundle: the contract of training and engines.
 
     ``ip``: ``<q, x_hat>``; ``l2``: ``‖q - x_hat‖²``, smaller is better; ``cosine``: ``<q / ‖q‖, x_hat>``, ``x_hat`` not
-    normalised again. The bundle's query adapter is applied to queries first. All products are taken in float64, so that
-    a difference from an engine is the engine's.
+    normalised again. The bundle's query adapter is applied to queries first. All sums are in float64, so that a
+    difference from an engine is the engine's.
 
     Args:
         bundle: the bundle to score.
@@ -33,8 +34,7 @@ class ReferenceScorer:
         arrays = {name: array.astype(np.float64) for name, array in bundle.arrays.items()}
         self._rotation = arrays.get("rotation")
         self._coarse = arrays.get("coarse")
-        self._words = arrays["codebooks"].reshape(-1, arrays["codebooks"].shape[-1])
-        self._first_word = np.arange(bundle.spec.M) * bundle.spec.ksub
+        self._codebooks = arrays["codebooks"]
         self._by_inner_product = self._coarse is not None and probes_by_inner_product(
             bundle.spec, bundle.metric, self._coarse
         )
@@ -50,7 +50,7 @@ class ReferenceScorer:
         if rows is not None:
             return self._rotate_back(self._decode_rotated(rows)).astype(np.float32)
         decoded = np.empty((len(self.bundle), self.bundle.dim), dtype=np.float32)
-        for block in self._blocks():
+        for block in self._blocks(self.bundle.dim):
             decoded[block] = self._rotate_back(self._decode_rotated(block))
         return decoded
 
@@ -66,10 +66,9 @@ class ReferenceScorer:
             ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; nprobe below 1.
         """
         rotated = self._rotated_queries(queries)
-        visited = self._visited(rotated, nprobe)
         scores = np.empty((len(rotated), len(self.bundle)), dtype=np.float32)
-        for block in self._blocks():
-            scores[:, block] = self._block_scores(rotated, visited, block)
+        for some, block, block_scores in self._score_blocks(rotated, nprobe):
+            scores[some, block] = block_scores.T
         return scores if self.larger_is_better else -scores
 
     def search(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -92,28 +91,24 @@ class ReferenceScorer:
         """As `search`, with scores in float64, and the largest absolute score of each query over all visited items."""
         k = check_k(k)
         rotated = self._rotated_queries(queries)
-        visited = self._visited(rotated, nprobe)
         best = np.full((len(rotated), k), -np.inf)
         rows = np.full((len(rotated), k), -1, dtype=np.int64)
         largest = np.zeros(len(rotated))
-        for first in range(0, len(rotated), _QUERIES_AT_ONCE):
-            some = slice(first, first + _QUERIES_AT_ONCE)
-            few = None if visited is None else visited[some]
-            for block in self._blocks():
-                scores = self._block_scores(rotated[some], few, block)
-                # -inf marks what is not visited and would drown the largest score.
-                finite = scores if few is None else np.where(np.isfinite(scores), scores, 0.0)
-                largest[some] = np.maximum(largest[some], np.maximum(finite.max(1), -finite.min(1)))
-                best[some], rows[some] = _merge(best[some], rows[some], scores, block.start)
+        for some, block, scores in self._score_blocks(rotated, nprobe):
+            # -inf marks what is not visited and would drown the largest score.
+            absolute = np.abs(scores, where=np.isfinite(scores), out=np.zeros_like(scores))
+            largest[some] = np.maximum(largest[some], absolute.max(0))
+            best[some], rows[some] = _merge(best[some], rows[some], scores, block.start)
         return (best if self.larger_is_better else -best), rows, largest
 
     def scores_of(self, queries: Any, rows: np.ndarray) -> np.ndarray:
-        """float64 scores of chosen items, row for row: ``(nq, k)`` for ``rows (nq, k)``."""
+        """float64 scores of chosen items by their decoded vectors: ``(nq, k)`` for ``rows (nq, k)``."""
         rotated = self._rotated_queries(queries)
         scores = np.empty(rows.shape)
         for i, query in enumerate(rotated):
-            scores[i] = self._products(query[None], self._decode_rotated(rows[i]))[0]
-        return scores if self.larger_is_better else -scores
+            decoded = self._decode_rotated(rows[i])
+            scores[i] = decoded @ query if self.larger_is_better else ((decoded - query) ** 2).sum(1)
+        return scores
 
     def _rotated_queries(self, queries: Any) -> np.ndarray:
         """Queries in the space of the words, where the rotation leaves every score as it is."""
@@ -137,14 +132,58 @@ class ReferenceScorer:
         np.put_along_axis(visited, np.argpartition(-nearness, nprobe - 1, axis=1)[:, :nprobe], True, axis=1)
         return visited
 
-    def _blocks(self) -> Iterator[slice]:
-        rows = max(1, _BLOCK_BYTES // (8 * self.bundle.dim))
+    def _score_blocks(self, rotated: np.ndarray, nprobe: int | None) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Queries, rows and their scores ``(rows, queries)``, block by block; larger is better, -inf is not visited."""
+        visited = self._visited(rotated, nprobe)
+        for first in range(0, len(rotated), _QUERIES_AT_ONCE):
+            some = slice(first, min(first + _QUERIES_AT_ONCE, len(rotated)))
+            tables = self._tables(rotated[some])
+            lists = None if self._coarse is None else self._coarse @ rotated[some].T
+            if lists is not None and visited is not None:
+                lists[~visited[some].T] = -np.inf
+            for block in self._blocks(some.stop - some.start):
+                products = self._look_up(tables, lists, block)
+                if self.bundle.metric == "l2":
+                    products = 2 * products - self._norms[block, None] - (rotated[some] ** 2).sum(1)
+                yield some, block, products
+
+    def _tables(self, rotated: np.ndarray) -> np.ndarray:
+        """``<q, B_mk>`` of every word: ``(M, ksub, nq)``."""
+        if self.bundle.spec.kind == "RQ":
+            return self._codebooks @ rotated.T
+        slices = rotated.reshape(len(rotated), self.bundle.spec.M, -1)
+        return self._codebooks @ slices.transpose(1, 2, 0)
+
+    def _look_up(self, tables: np.ndarray, lists: np.ndarray | None, block: slice) -> np.ndarray:
+        """``<q, y_hat>`` as a sum of looked-up products: ``(rows, nq)``."""
+        # Codes and lists were checked with the bundle: "clip" only spares numpy a second pass over them.
+        codes = self.bundle.codes[block]
+        products = np.take(tables[0], codes[:, 0], axis=0, mode="clip")
+        for m in range(1, len(tables)):
+            products += np.take(tables[m], codes[:, m], axis=0, mode="clip")
+        if lists is not None and self.bundle.lists is not None:
+            products += np.take(lists, self.bundle.lists[block], axis=0, mode="clip")
+        return products
+
+    @cached_property
+    def _norms(self) -> np.ndarray:
+        """``‖y_hat‖²`` of every item, ``(n,)``."""
+        norms = np.empty(len(self.bundle))
+        for block in self._blocks(self.bundle.dim):
+            decoded = self._decode_rotated(block)
+            norms[block] = np.einsum("nd,nd->n", decoded, decoded)
+        return norms
+
+    def _blocks(self, width: int) -> Iterator[slice]:
+        """Rows in blocks for which ``(rows, width)`` doubles stay near the processor."""
+        rows = max(1, _BLOCK_BYTES // (8 * width))
         for first in range(0, len(self.bundle), rows):
             yield slice(first, min(first + rows, len(self.bundle)))
 
     def _decode_rotated(self, rows: np.ndarray | slice) -> np.ndarray:
         """``y_hat``, before the rotation back: ``(n, dim)``."""
-        words = np.take(self._words, self.bundle.codes[rows] + self._first_word, axis=0)
+        codes = self.bundle.codes[rows]
+        words = self._codebooks[np.arange(self.bundle.spec.M), codes]
         decoded = words.reshape(len(words), -1) if self.bundle.spec.kind == "PQ" else words.sum(1)
         if self._coarse is not None and self.bundle.lists is not None:
             decoded += self._coarse[self.bundle.lists[rows]]
@@ -153,30 +192,15 @@ class ReferenceScorer:
     def _rotate_back(self, decoded: np.ndarray) -> np.ndarray:
         return decoded if self._rotation is None else decoded @ self._rotation.T
 
-    def _products(self, rotated: np.ndarray, decoded: np.ndarray) -> np.ndarray:
-        """Scores with larger as better: squared distances come negated."""
-        scores = rotated @ decoded.T
-        if self.bundle.metric == "l2":
-            scores *= 2
-            scores -= (rotated**2).sum(1)[:, None]
-            scores -= np.einsum("nd,nd->n", decoded, decoded)
-        return scores
-
-    def _block_scores(self, rotated: np.ndarray, visited: np.ndarray | None, block: slice) -> np.ndarray:
-        scores = self._products(rotated, self._decode_rotated(block))
-        if visited is not None and self.bundle.lists is not None:
-            scores[~visited[:, self.bundle.lists[block]]] = -np.inf
-        return scores
-
 
 def _merge(best: np.ndarray, rows: np.ndarray, scores: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """The best k of the best so far and of a block of later rows; of equal scores the earlier row is kept."""
-    # Past the first blocks hardly a column still beats anyone's k-th best.
-    columns = np.flatnonzero((scores > best[:, -1:]).any(0))
-    if not columns.size:
+    """The best k so far with those of a block of later rows, ``(rows, nq)``; of equal scores the earlier row stays."""
+    # Past the first blocks hardly a row still beats anyone's k-th best.
+    better = np.flatnonzero((scores > best[:, -1]).any(1))
+    if not better.size:
         return best, rows
-    all_scores = np.concatenate([best, scores[:, columns]], axis=1)
-    all_rows = np.concatenate([rows, np.broadcast_to(columns + first, (len(rows), len(columns)))], axis=1)
+    all_scores = np.concatenate([best, scores[better].T], axis=1)
+    all_rows = np.concatenate([rows, np.broadcast_to(better + first, (len(rows), len(better)))], axis=1)
     order = np.argsort(-all_scores, axis=1, kind="stable")[:, : best.shape[1]]
     best, rows = np.take_along_axis(all_scores, order, axis=1), np.take_along_axis(all_rows, order, axis=1)
     rows[np.isneginf(best)] = -1

@@ -105,7 +105,8 @@ def _check_rows(bundle: Bundle, index: faiss.Index) -> None:
         # numpy sorts 16-bit integers by radix, several times faster than wider ones.
         narrow = bundle.lists.astype(np.uint16) if bundle.spec.nlist <= 2**16 else bundle.lists
         order = np.argsort(narrow, kind="stable")
-        expected_ids, expected_codes = expected_ids[order], expected_codes[order]
+        expected_ids = np.take(expected_ids, order)
+        expected_codes = np.take(expected_codes, order, axis=0)
         expected_sizes = np.bincount(bundle.lists, minlength=bundle.spec.nlist)
     else:
         expected_sizes = np.array([len(bundle)])
