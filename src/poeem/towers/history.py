@@ -62,8 +62,8 @@ class HistoryTower(nn.Module):
         filled = history >= 0
         numbers = history.clamp(min=0)
         recency = self.recency[: history.shape[1]].flip(0).expand(history.shape)
-        # A finite mask: a row without items would be 0 / 0 under -inf. Its weights are cleared below.
-        weights = recency.masked_fill(~filled, torch.finfo(recency.dtype).min).softmax(1) * filled
+        # A finite mask: under -inf, a row without items would be 0 / 0, and its gradient nan although it is not used.
+        weights = recency.masked_fill(~filled, torch.finfo(recency.dtype).min).softmax(1)
         known = filled[:, -1:]
         pooled = torch.where(known, pool(self.item_table, numbers, weights), self.empty)
         last = torch.where(known, self.item_table(numbers[:, -1]), self.empty)
