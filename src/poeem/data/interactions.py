@@ -14,12 +14,12 @@ import numpy as np
 
 from poeem.data.columns import read_ids, read_times
 from poeem.data.ragged import offsets_of
-from poeem.data.tables import read_table
+from poeem.data.tables import check_columns, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-USER, ITEM, TIMESTAMP, TITLE = "user", "item", "timestamp", "title"
+USER, ITEM, TIMESTAMP, TITLE = COLUMNS = ("user", "item", "timestamp", "title")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,21 +93,21 @@ def read_interactions(path: str | os.PathLike[str], items: str | os.PathLike[str
             none of the items.
     """
     try:
-        table = read_table(path, text_columns=(USER, ITEM, TIMESTAMP, TITLE))
+        table = read_table(path, required=(USER, ITEM), optional=(TIMESTAMP, TITLE), text_columns=COLUMNS)
         events = interactions_from_table(table)
     except ValueError as error:
         raise _naming(path, error) from error
     if items is None:
         return events
     try:
-        return with_item_table(events, read_table(items, text_columns=(ITEM, TITLE)))
+        return with_item_table(events, read_table(items, required=(ITEM,), text_columns=COLUMNS))
     except ValueError as error:
         raise _naming(items, error) from error
 
 
 def interactions_from_table(table: pa.Table) -> Interactions:
     """Interactions from an Arrow table with the columns of :func:`read_interactions`; Raises as there."""
-    check_columns(table, (USER, ITEM))
+    check_columns(table.column_names, (USER, ITEM))
     if table.num_rows == 0:
         raise ValueError("there are no rows; at least one event is needed")
     user_ids, user = _number(read_ids(table[USER], USER))
@@ -136,7 +136,7 @@ def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    check_columns(table, (ITEM,))
+    check_columns(table.column_names, (ITEM,))
     ids, wanted = read_ids(table[ITEM], ITEM), pa.array(events.item_ids)
     if ids.type != wanted.type:  # a CSV file knows only text
         ids, wanted = ids.cast(pa.string()), wanted.cast(pa.string())
@@ -154,17 +154,6 @@ def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
         )
     side = table.drop_columns([ITEM]).take(rows)
     return Interactions(events.user, events.item, events.timestamp, events.user_ids, events.item_ids, side)
-
-
-def check_columns(table: pa.Table, wanted: tuple[str, ...]) -> None:
-    """Complains of missing columns with those found and how to rename."""
-    missing = [name for name in wanted if name not in table.column_names]
-    if missing:
-        found = ", ".join(map(repr, table.column_names)) or "none"
-        raise ValueError(
-            f"column {' and '.join(map(repr, missing))} is missing (found: {found}); rename the column that holds it "
-            f"to {missing[0]!r}, in a CSV file in the header line"
-        )
 
 
 def _number(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
