@@ -93,7 +93,7 @@ def check_exact(bundle: Bundle, search: Search, *, engine: str, queries: Any = N
         raise EngineMismatch(
             f"{engine} does not score as the reference: worst error {agreement.worst_score_error:.1e} of a query's "
             f"largest score (allowed {TOLERANCE:.0e}), {agreement.rank_agreement:.1%} of ranks agree over "
-            f"{agreement.queries} queries; nothing was kept: check the engine's version, and under l2 centre the "
+            f"{agreement.queries} queries; nothing was kept: check the engine's version; under l2 centre the "
             "embeddings (far from the origin float32 sums cancel)"
         )
     return agreement

@@ -52,7 +52,16 @@ def stored_codes(bundle: Bundle) -> np.ndarray:
     # The norm is that of the sum of words alone, without the list's centroid.
     words = bundle.arrays["codebooks"][np.arange(bundle.spec.M), bundle.codes].astype(np.float64).sum(1)
     norms = np.einsum("nd,nd->n", words, words).astype("<f4")
-    return np.concatenate([packed, norms[:, None].view(np.uint8)], axis=1)
+    return _append_bits(packed, norms.view("<u4"), bundle.spec.M * bundle.spec.nbits)
+
+
+def _append_bits(packed: np.ndarray, values: np.ndarray, used: int) -> np.ndarray:
+    """The bit stream goes on: 32 more bits after the ``used`` ones, without rounding up to a byte in between."""
+    whole, begun = divmod(used, 8)
+    tail = (values.astype("<u8") << np.uint64(begun))[:, None].view(np.uint8)[:, : 5 if begun else 4]
+    if begun:
+        tail[:, 0] |= packed[:, -1]
+    return np.concatenate([packed[:, :whole], tail], axis=1)
 
 
 def _flat_index(bundle: Bundle) -> faiss.Index:

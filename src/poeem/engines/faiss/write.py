@@ -89,10 +89,14 @@ def check_file(bundle: Bundle, path: Path, queries: Any = None) -> Agreement:
 
     def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         scores, ids = searcher.search_stored(queries, k, nprobe=max(1, bundle.spec.nlist))
-        found = ids >= 0 if bundle.string_ids else np.isin(ids, bundle.ids)
-        if not found.all():
-            raise EngineMismatch("faiss returns ids that are not in the bundle; nothing was kept")
-        return scores, ids if bundle.string_ids else bundle.row_of(ids.ravel()).reshape(ids.shape)
+        if bundle.string_ids:
+            return scores, ids
+        try:
+            return scores, bundle.row_of(ids.ravel()).reshape(ids.shape)
+        except ValueError as error:
+            raise EngineMismatch(
+                f"faiss returns fewer than {k} items, or unknown ones ({error}); nothing was kept"
+            ) from None
 
     return check_exact(bundle, search, engine="faiss", queries=queries)
 
