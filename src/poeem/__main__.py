@@ -1,0 +1,8 @@
+"""``python -m poeem``."""
+
+import sys
+
+from poeem.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""``poeem evaluate``: the table of a run, computed again."""
+
+from __future__ import annotations
+
+from poeem.cli.options import Baselines, Device, Json, Nprobe, RunFolder, words
+from poeem.cli.output import print_json
+
+
+def evaluate(
+    folder: RunFolder,
+    baselines: Baselines = "pq,opq,rq",
+    nprobe: Nprobe = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Evaluate a run on its test part, against indexes built afterwards on a model trained without the index."""
+    from poeem.cli.report import print_metrics
+    from poeem.training.compare import compare
+    from poeem.training.devices import make_accelerator
+    from poeem.training.run_folder import RunFolder as Folder
+
+    # The cheap complaint first: making the accelerator takes seconds.
+    Folder(folder).config()
+    metrics = compare(folder, accelerator=make_accelerator(device), baselines=words(baselines), nprobe=nprobe)
+    if metrics:
+        print_json(metrics) if json else print_metrics(metrics, folder)

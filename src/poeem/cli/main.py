@@ -1,0 +1,81 @@
+"""``poeem``: the commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from poeem.cli import encode, evaluate, export, search, train
+from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure
+from poeem.cli.output import say
+
+# typer carries its own click or uses an installed one, by version; this is the base of its complaints in both.
+UsageError: Any = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="poeem",
+    help="Train a retrieval model together with its embedding index, and hand it to a stock engine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train.train, evaluate.evaluate, export.export, search.search, encode.encode):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from poeem import __version__
+
+        print(f"poeem {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: arguments without the program's name; default ``sys.argv``.
+    Returns:
+        0; 2 for a user's mistake (one line on stderr); 1 for an internal fault or a failed self-check; 130 for Ctrl-C.
+    """
+    try:
+        code = app(args=None if argv is None else list(argv), standalone_mode=False)
+        return code if isinstance(code, int) else OK
+    except UsageError as error:
+        # Without a message help has been printed in its place.
+        return _complain(error.format_message(), MISTAKE) if error.format_message() else MISTAKE
+    except (ValueError, OSError) as error:
+        return _complain(str(error), MISTAKE)
+    except Failure as error:
+        return _complain(str(error), FAULT)
+    except (KeyboardInterrupt, typer.Abort):
+        say("poeem: interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        traceback.print_exc()
+        say(f"poeem: internal fault: {type(error).__name__}: {error}")
+        return FAULT
+
+
+def _complain(message: str, code: int) -> int:
+    say(f"poeem: error: {' '.join(message.split())}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""What commands print: a document for programs, tables for people, complaints for both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def say(line: str) -> None:
+    """A line on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout; columns that hold numbers are set flush right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for number, name in enumerate(columns):
+        numeric = bool(rows) and all(
+            row[number].replace(".", "").replace("-", "").isdigit() or not row[number] for row in rows
+        )
+        table.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*row)
+    # Where nobody looks, no line is to be cut to the width of a terminal.
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False).print(table)

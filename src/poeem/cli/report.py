@@ -1,0 +1,40 @@
+"""The table of ``metrics.json`` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from poeem.cli.output import print_table
+
+COLUMNS = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "neighbour_recall@10")
+
+
+def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
+    """Float models, index and baselines, a row each."""
+    nlist_note = f", nprobe {metrics['nprobe']}" if metrics["nprobe"] else ""
+    title = (
+        f"{metrics['dataset']}: {metrics['spec']} ({metrics['metric']}{nlist_note}), {metrics['steps']} steps, "
+        f"{metrics['data']['test_queries']} test queries -> {folder}"
+    )
+    dim, size = metrics["settings"]["dim"], metrics["bytes_per_vector"]
+    rows = []
+    if metrics["float"] is not None:
+        rows.append(_row("float, trained without index", metrics["float"], 4 * dim, None))
+    rows.append(_row("float, trained with index", metrics["joint_float"], 4 * dim, None))
+    rows.append(_row("index, trained jointly", metrics["index"], size, metrics["timings"]["bundle_seconds"]))
+    if "index_full_probe" in metrics:
+        rows.append(_row("the same, all lists", metrics["index_full_probe"], size, None))
+    for name, block in metrics["baselines"].items():
+        rows.append(_row(f"{name}, built afterwards", block, block["bytes_per_vector"], block["build_seconds"]))
+    print_table(title, ("", *COLUMNS, "bytes", "build s"), rows)
+
+
+def _row(name: str, block: Mapping[str, float], size: int, seconds: float | None) -> list[str]:
+    return [
+        name,
+        *(f"{block[column]:.4f}" for column in COLUMNS),
+        str(size),
+        "" if seconds is None else f"{seconds:.2f}",
+    ]

@@ -1,0 +1,101 @@
+"""``poeem train``: a model and its index from interactions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from poeem.cli.errors import Failure
+from poeem.cli.options import Baselines, Device, Json, Nprobe, words
+from poeem.cli.output import print_json, say
+
+
+def train(
+    index: Annotated[str, typer.Option(help="Structure of the index, such as OPQ8,PQ8 or OPQ8,IVF64,PQ8.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run; must be new.")],
+    interactions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with user, item, timestamp (and title).")
+    ] = None,
+    items: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with item, title and other columns.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="A data set by name: ml-1m or ml-100k.")] = None,
+    tower: Annotated[str, typer.Option(help="history (fast) or sequence (a transformer: slower, better).")] = "history",
+    dim: Annotated[int, typer.Option(help="Width of the embeddings.")] = 64,
+    epochs: Annotated[float | None, typer.Option(help="Length of the training; default by tower.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the training, in place of --epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step; default by tower.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate; default by tower.")] = None,
+    metric: Annotated[str, typer.Option(help="cosine, ip or l2.")] = "cosine",
+    temperature: Annotated[float, typer.Option(help="Of the softmax.")] = 0.07,
+    views: Annotated[str, typer.Option(help="both, or quantized (the original's loss).")] = "both",
+    estimator: Annotated[
+        str, typer.Option(help="ste, or task (codebooks also learn from the retrieval loss).")
+    ] = "ste",
+    rotation: Annotated[
+        str, typer.Option(help="givens-greedy, givens-random, givens-steepest, cayley, polar or frozen.")
+    ] = "givens-greedy",
+    nprobe: Nprobe = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    device: Device = "auto",
+    baselines: Baselines = "pq,opq,rq",
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many validations without gain, with the best model.")
+    ] = None,
+    log_with: Annotated[str | None, typer.Option(help="tensorboard or wandb.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; same options.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a model and its index together, and compare with indexes built afterwards."""
+    from poeem.cli.report import print_metrics
+    from poeem.training.recipes.interactions import train_interactions
+
+    if (interactions is None) == (dataset is None):
+        raise ValueError("give one of --interactions FILE and --dataset NAME")
+    if dataset is not None and items is not None:
+        raise ValueError("--items goes with --interactions; a data set by name brings its own titles")
+    try:
+        metrics = train_interactions(
+            _read(interactions, items, dataset),
+            spec=index,
+            out=out,
+            dataset=dataset or str(interactions),
+            tower=tower,
+            dim=dim,
+            epochs=epochs,
+            steps=steps,
+            batch_size=batch_size,
+            lr=lr,
+            metric=metric,
+            temperature=temperature,
+            views=views,
+            estimator=estimator,
+            rotation=rotation,
+            nprobe=nprobe,
+            seed=seed,
+            device=device,
+            baselines=words(baselines),
+            patience=patience,
+            log_with=log_with,
+            resume=resume,
+        )
+    except KeyboardInterrupt:
+        say(f"the run is kept in {out}; go on with the same command and --resume")
+        raise
+    if not metrics:  # one of several processes, not the first
+        return
+    print_json(metrics) if json else print_metrics(metrics, out)
+
+
+def _read(interactions: Path | None, items: Path | None, dataset: str | None) -> Any:
+    from poeem.data.datasets import load_dataset
+    from poeem.data.interactions import read_interactions
+
+    if interactions is not None:
+        return read_interactions(interactions, items)
+    try:
+        return load_dataset(str(dataset))
+    except RuntimeError as error:
+        raise Failure(str(error)) from error

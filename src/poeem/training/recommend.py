@@ -1,0 +1,46 @@
+"""Items for users, for histories, and like an item, from a stored run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from poeem.data.ragged import Ragged
+from poeem.engines.queries import check_k
+from poeem.training.load import Run
+from poeem.training.scoring import BundleScorer
+
+
+def recommend(run: Run, histories: Ragged, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The best items for histories, as the index scores them; what a history holds is left out.
+
+    Args:
+        run: the stored run.
+        histories: item numbers, oldest first, ``nq`` rows.
+        k: items a query.
+        nprobe: lists visited; default the run's.
+    Returns:
+        scores float32 and item numbers int64, ``(nq, k)``, best first; number -1 where there are not so many items.
+    Raises:
+        ValueError: ``k`` or ``nprobe`` below 1.
+    """
+    return _best(run, run.queries(histories), histories, k, nprobe)
+
+
+def similar_items(run: Run, items: np.ndarray, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The items nearest to the given ones ``(nq,)``, as ``recommend``; each leaves itself out."""
+    itself = Ragged(np.arange(len(items) + 1), items)
+    return _best(run, run.items(items), itself, k, nprobe)
+
+
+def _best(run: Run, queries: np.ndarray, left_out: Ragged, k: int, nprobe: int | None) -> tuple[np.ndarray, np.ndarray]:
+    k = check_k(k)
+    scores = BundleScorer(run.bundle, nprobe or run.settings["nprobe"]).scores(queries)
+    scores[left_out.row_of_value, left_out.values] = -np.inf
+    # An item without a training event has a vector that means nothing.
+    scores[:, ~run.split.seen_in_training] = -np.inf
+    numbers = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    best = np.take_along_axis(scores, numbers, axis=1)
+    numbers = np.where(np.isneginf(best), -1, numbers)
+    missing = ((0, 0), (0, k - numbers.shape[1]))
+    best, numbers = np.pad(best, missing, constant_values=-np.inf), np.pad(numbers, missing, constant_values=-1)
+    return (-best if run.bundle.metric == "l2" else best), numbers
