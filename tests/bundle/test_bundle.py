@@ -246,6 +246,10 @@ def test_an_interrupted_swap_is_finished_on_open(path):
     os.rename(path, path.parent / ".bundle.old")
     assert len(open_bundle(path.parent)) == 7
     assert [p.name for p in path.parent.iterdir()] == ["bundle"]
+    # Killed after the swap, before the former contents were deleted.
+    write_bundle(path.parent / ".bundle.old", **parts(rows=8))
+    assert len(open_bundle(path)) == 7
+    assert [p.name for p in path.parent.iterdir()] == ["bundle"]
 
 
 def test_what_is_not_there_is_named(tmp_path):

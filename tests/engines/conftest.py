@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from poeem.spec import IndexSpec
 
 
 @pytest.fixture
-def make_bundle(tmp_path):
+def make_bundle(tmp_path, monkeypatch):
     """Bundles of random arrays and codes, with equal-norm centroids unless told otherwise."""
 
     def make(spec="OPQ4,IVF8,PQ4", metric="ip", *, dim=16, rows=300, seed=0, name="bundle", equal=True, **changes):
@@ -36,7 +37,10 @@ def make_bundle(tmp_path):
         }
         extra = changes.pop("extra_arrays", {})
         parts["arrays"] = {**arrays, **extra}
-        return write_bundle(tmp_path / name, **{**parts, **changes})
+        with monkeypatch.context() as patched:
+            # Hundreds of small bundles: waiting for the disk would take longer than the tests.
+            patched.setattr(os, "fsync", lambda descriptor: None)
+            return write_bundle(tmp_path / name, **{**parts, **changes})
 
     return make
 
@@ -95,6 +99,10 @@ def assert_search_is_right(found, rows, expected, larger_is_better, tolerance=1e
         assert (found[i][len(hits) :] == -sign * -np.inf).all()
 
 
+def rows_of(bundle, ids):
+    return np.where(ids < 0, -1, bundle.row_of(np.where(ids < 0, bundle.ids[0], ids).ravel()).reshape(ids.shape))
+
+
 @pytest.fixture
 def oracle():
-    return SimpleNamespace(decode=decode, scores=scores, assert_search_is_right=assert_search_is_right)
+    return SimpleNamespace(decode=decode, scores=scores, rows_of=rows_of, assert_search_is_right=assert_search_is_right)

@@ -39,8 +39,7 @@ def locate_bundle(path: str | Path) -> Path:
     """
     path = Path(path)
     for folder in (path, path / "bundle"):
-        if not folder.exists() and folder.parent.is_dir():
-            recover(folder)
+        recover(folder)
         if (folder / MANIFEST_FILE).is_file():
             return folder
     if not path.exists():

@@ -42,7 +42,7 @@ def test_faiss_scores_what_the_formulas_say(make_bundle, oracle, tmp_path, spec,
     # Stock use, nothing of ours: the queries as they are, nprobe as stored.
     scores, ids = index.search(some_queries(), 50)
     expected = oracle.scores(bundle, some_queries(), nprobe=2)
-    rows = np.array([[-1 if i < 0 else bundle.row_of([i])[0] for i in line] for line in ids])
+    rows = oracle.rows_of(bundle, ids)
     scores[ids < 0] = np.inf if metric == "l2" else -np.inf
     oracle.assert_search_is_right(scores, rows, expected, metric != "l2")
 
@@ -55,7 +55,7 @@ def test_centroids_of_free_norm_are_probed_as_by_the_reference(make_bundle, orac
     index = faiss.read_index(str(tmp_path / "x.faiss"))
     scores, ids = index.search(some_queries(), 10)
     expected = oracle.scores(bundle, some_queries(), nprobe=3)
-    oracle.assert_search_is_right(scores, bundle.row_of(ids.ravel()).reshape(ids.shape), expected, metric != "l2")
+    oracle.assert_search_is_right(scores, oracle.rows_of(bundle, ids), expected, metric != "l2")
     assert faiss.downcast_index(parts_of(index).inner.quantizer).metric_type == faiss.METRIC_L2
 
 
@@ -105,7 +105,7 @@ def test_rows_can_be_deleted_and_added_by_id(make_bundle, oracle, tmp_path, spec
     assert set(ids.ravel()) == set(bundle.ids)
     if not bundle.spec.nlist and metric != "cosine":
         expected = oracle.scores(bundle, some_queries())
-        oracle.assert_search_is_right(scores, bundle.row_of(ids.ravel()).reshape(ids.shape), expected, metric != "l2")
+        oracle.assert_search_is_right(scores, oracle.rows_of(bundle, ids), expected, metric != "l2")
 
 
 def test_string_ids_are_row_numbers_in_the_file(make_bundle, tmp_path):
