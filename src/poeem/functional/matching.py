@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,6 +12,8 @@ from torch import Tensor
 STEEPEST_MAX_DIM = 128
 # Up to this width a table fits the cache, and is searched faster than it is copied.
 COMPACT_ABOVE = 128
+# So few coordinates are matched faster by a sort and a loop than by further rounds.
+SORT_UP_TO = 32
 
 
 def random_pairs(dim: int, seed: int, step: int) -> Tensor:
@@ -35,7 +39,7 @@ def random_pairs(dim: int, seed: int, step: int) -> Tensor:
 
 
 def greedy_pairs(weights: Tensor) -> Tensor:
-    """The greedy matching: the heaviest pair with both coordinates free, again and again, without a sort.
+    """The greedy matching: the heaviest pair with both coordinates free, again and again, with little sorting.
 
     A pair that is the best choice of both its coordinates will be taken by the greedy rule whatever happens elsewhere,
     so all such pairs are taken in one round, which settles about half of the coordinates: O(log dim) rounds and
@@ -62,7 +66,7 @@ def greedy_pairs(weights: Tensor) -> Tensor:
     found = [row[:0]]
     best = table.argmax(1) if len(table) else row
     left = row
-    while len(left) > 1:
+    while len(left) > SORT_UP_TO:
         # argmax takes the first of equal values, and along a row that is the order (lowest i, then lowest j) of the
         # pairs: all coordinates agree on one order, so the first pair of it is always mutual and a round never fails.
         first = ((best[best] == row) & (row < best) & free).nonzero()[0]
@@ -73,6 +77,7 @@ def greedy_pairs(weights: Tensor) -> Tensor:
         if len(first) == 1 and _all_equal(table, left):
             # Equal weights would be taken one pair a round; the order is known.
             found.append(coordinate[left[: len(left) // 2 * 2]].reshape(-1, 2).T.reshape(-1))
+            left = left[:0]
             break
         if len(table) > COMPACT_ABOVE and 4 * len(left) <= 3 * len(table):
             coordinate, table = coordinate[left], table[left][:, left]
@@ -88,6 +93,7 @@ def greedy_pairs(weights: Tensor) -> Tensor:
             best[stale] = table[stale].argmax(1)
         else:
             best = table.argmax(1)
+    found.append(coordinate[left[_sorted_greedy(table[left][:, left])]])
     pairs = np.concatenate([pair.reshape(2, -1).T for pair in found])
     return torch.from_numpy(pairs).to(weights.device)
 
@@ -166,6 +172,24 @@ def _symmetric(weights: Tensor) -> np.ndarray:
         raise ValueError("weights must be finite; found NaN or infinite values in the upper triangle")
     table.reshape(-1)[:: len(table) + 1] = -np.inf
     return table
+
+
+def _sorted_greedy(table: np.ndarray) -> np.ndarray:
+    """The greedy matching by its definition: all i, then all j."""
+    rows, columns = _triangle(len(table))
+    order = np.argsort(-table[rows, columns], kind="stable")
+    free, first, second = [True] * len(table), [], []
+    for i, j in zip(rows[order].tolist(), columns[order].tolist()):
+        if free[i] and free[j]:
+            free[i] = free[j] = False
+            first.append(i)
+            second.append(j)
+    return np.array(first + second, dtype=np.int64)
+
+
+@lru_cache(maxsize=SORT_UP_TO + 1)
+def _triangle(dim: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(dim, 1)
 
 
 def _all_equal(table: np.ndarray, rows: np.ndarray) -> bool:
