@@ -234,6 +234,14 @@ def test_a_wrong_export_is_caught_and_not_kept(make_bundle, tmp_path, monkeypatc
     assert sorted(os.listdir(tmp_path)) == ["bundle"]
 
 
+@pytest.mark.parametrize("spec", ["PQ4x5", "OPQ4,IVF8,PQ4"])
+def test_one_wrong_row_of_many_is_caught_by_its_bytes(make_bundle, tmp_path, monkeypatch, spec):
+    bundle = make_bundle(spec, rows=5000)
+    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe: one_wrong_code(bundle))
+    with pytest.raises(EngineMismatch, match="does not hold the ids and codes of the bundle"):
+        export(bundle, "faiss", tmp_path / "x.faiss")
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
