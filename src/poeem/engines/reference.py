@@ -182,15 +182,31 @@ class ReferenceScorer:
 
     def _decode_rotated(self, rows: np.ndarray | slice) -> np.ndarray:
         """``y_hat``, before the rotation back: ``(n, dim)``."""
-        codes = self.bundle.codes[rows]
-        words = self._codebooks[np.arange(self.bundle.spec.M), codes]
-        decoded = words.reshape(len(words), -1) if self.bundle.spec.kind == "PQ" else words.sum(1)
+        spec, codes = self.bundle.spec, self.bundle.codes[rows]
+        if spec.kind == "PQ":
+            words = self._codebooks.reshape(-1, self._codebooks.shape[2])
+            decoded = np.take(words, codes + np.arange(spec.M) * spec.ksub, axis=0, mode="clip").reshape(len(codes), -1)
+        else:
+            decoded = sum_words(self._codebooks, codes)
         if self._coarse is not None and self.bundle.lists is not None:
-            decoded += self._coarse[self.bundle.lists[rows]]
+            decoded += np.take(self._coarse, self.bundle.lists[rows], axis=0, mode="clip")
         return decoded
 
     def _rotate_back(self, decoded: np.ndarray) -> np.ndarray:
         return decoded if self._rotation is None else decoded @ self._rotation.T
+
+
+def sum_words(codebooks: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """What additive codes stand for, ``sum_m B[m, code_m]``: ``(n, dim)`` from ``(M, ksub, dim)`` and ``(n, M)``.
+
+    >>> sum_words(np.array([[[1.0], [2.0]], [[10.0], [20.0]]]), np.array([[1, 0], [0, 1]]))
+    array([[12.],
+           [21.]])
+    """
+    total = np.take(codebooks[0], codes[:, 0], axis=0, mode="clip")
+    for m in range(1, len(codebooks)):
+        total += np.take(codebooks[m], codes[:, m], axis=0, mode="clip")
+    return total
 
 
 def _merge(best: np.ndarray, rows: np.ndarray, scores: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:

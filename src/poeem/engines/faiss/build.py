@@ -8,10 +8,14 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.engines.probing import check_nprobe, default_nprobe, probes_by_inner_product
+from poeem.engines.reference import sum_words
 from poeem.functional.packing import pack_codes
 
 if TYPE_CHECKING:
     import faiss
+
+
+_ROWS_AT_ONCE = 8192
 
 
 def build_index(bundle: Bundle, nprobe: int | None = None) -> faiss.Index:
@@ -50,8 +54,12 @@ def stored_codes(bundle: Bundle) -> np.ndarray:
     if bundle.spec.kind == "PQ" or bundle.metric != "l2":
         return packed
     # The norm is that of the sum of words alone, without the list's centroid.
-    words = bundle.arrays["codebooks"][np.arange(bundle.spec.M), bundle.codes].astype(np.float64).sum(1)
-    norms = np.einsum("nd,nd->n", words, words).astype("<f4")
+    codebooks = bundle.arrays["codebooks"].astype(np.float64)
+    norms = np.empty(len(bundle), dtype="<f4")
+    for first in range(0, len(bundle), _ROWS_AT_ONCE):
+        some = slice(first, first + _ROWS_AT_ONCE)
+        words = sum_words(codebooks, bundle.codes[some])
+        norms[some] = np.einsum("nd,nd->n", words, words)
     return _append_bits(packed, norms.view("<u4"), bundle.spec.M * bundle.spec.nbits)
 
 
