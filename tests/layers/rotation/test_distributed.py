@@ -28,7 +28,9 @@ class Tower(nn.Module):
         self.rotation = make_rotation(8, kind, seed=0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.linear(x) @ self.rotation.matrix()
+        R = self.rotation.matrix()
+        self.used = R.detach()
+        return self.linear(x) @ R
 
 
 def train(kind: str, setting: dict[str, bool], rank: int) -> torch.Tensor:
@@ -49,9 +51,8 @@ def train(kind: str, setting: dict[str, bool], rank: int) -> torch.Tensor:
             model.state_dict()
             rotation.eval().matrix()
             rotation.train()
-        # What this process folds on its own, before a broadcast from the first could mend it.
-        found.append(rotation.eval().matrix())
-        rotation.train()
+        # What this process has used, before a broadcast from the first could mend it.
+        found.append(model.module.used)
     return torch.stack(found)
 
 

@@ -129,6 +129,7 @@ def test_autocast_leaves_it_in_float32(kind):
                     (R * x[:8]).sum().backward()
             with torch.no_grad():
                 for parameter in module.parameters():
+                    assert parameter.grad is not None
                     parameter -= 0.01 * parameter.grad
         assert error(module.matrix()) <= 1e-6
         gradients.append(module.matrix().detach())

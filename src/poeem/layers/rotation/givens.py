@@ -169,10 +169,9 @@ class _Composed(torch.autograd.Function):
 
 
 def _at_the_end_of_backward(callback: Callable[[], None]) -> None:
-    """Call back when all gradients are accumulated, and summed over processes by DDP.
+    """Call back when all gradients are accumulated.
 
-    DDP may exchange ``.grad`` for a view of its bucket, in a callback of its own (static_graph); queueing from a
-    callback puts ours behind it. A hook of the parameter would run too early, and be lost by deepcopy and pickle.
+    DDP may exchange ``.grad`` for a view of its bucket after a hook of the parameter has run; such a hook would also be
+    lost by deepcopy and pickle.
     """
-    queue = torch.autograd.Variable._execution_engine.queue_callback  # pyright: ignore[reportAttributeAccessIssue]
-    queue(lambda: queue(callback))
+    torch.autograd.Variable._execution_engine.queue_callback(callback)  # pyright: ignore[reportAttributeAccessIssue]
