@@ -28,7 +28,7 @@ class Checkpoints:
     """The folder of a run's checkpoints, ``step-N/`` each: weights, optimizer, state, and a checksum of each file.
 
     Args:
-        folder: is made if need be.
+        folder: is made by ``begin``.
         settings: what the run depends on, as JSON values; a run can be resumed with the same only.
         resume: whether the folder may hold a run already.
         keep: newest checkpoints to keep; the best one is kept beside them.
@@ -37,15 +37,18 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any], *, resume: bool, keep: int = 2) -> None:
-        self.folder, self.keep = Path(folder), keep
+        self.folder, self.keep, self._settings = Path(folder), keep, dict(settings)
         file = self.folder / SETTINGS_FILE
         if file.is_file():
             if not resume:
                 raise ValueError(f"{self.folder} holds a run already; resume it, or choose another folder")
             _check_settings(file, settings)
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(dict(settings), indent=2))
+
+    def begin(self) -> None:
+        """Make the folder and note the settings: from here on there is a run to resume."""
+        if not (self.folder / SETTINGS_FILE).is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(self.folder / SETTINGS_FILE, json.dumps(self._settings, indent=2))
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
         """Write ``step-<step>`` and delete what is no longer kept.

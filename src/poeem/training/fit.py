@@ -100,6 +100,9 @@ def fit(
     validate_every = validate_every or max(batches.steps_per_epoch, -(-steps // 20))
     warm_start_step = steps // 2 if warm_start_step is None else warm_start_step
     raw_optimizer = make_optimizer(model, lr=lr, weight_decay=weight_decay)
+    learning_rate(0, steps, peak=lr, decay=decay)
+    # Nothing is written before every argument has been looked at.
+    checkpoints.begin()
     wrapped, optimizer = accelerator.prepare(model, raw_optimizer)
     model.train()
 

@@ -108,6 +108,7 @@ def train_interactions(
     chosen = _settled(tower, epochs, steps, batch_size, lr, dropout, history_length)
     baselines = check_baselines(baselines)
     parsed = IndexSpec.parse(spec)
+    parsed.check_dim(dim)
     nprobe = _checked_nprobe(nprobe, parsed)
     check_seed(seed)
     ids_to_arrow(interactions.item_ids)
@@ -151,6 +152,7 @@ def train_interactions(
     model = build_model(settings, split.n_items, indexed=True, draws=draws)
     trained_items = np.flatnonzero(split.seen_in_training)
     _check_items(model, parsed, len(trained_items))
+    checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
     if not folder.has_model:
         if log_with:
             accelerator.init_trackers("poeem", config=settings)
@@ -158,7 +160,7 @@ def train_interactions(
             model,
             batches,
             accelerator=accelerator,
-            checkpoints=Checkpoints(folder.checkpoints, settings, resume=resume),
+            checkpoints=checkpoints,
             steps=settings["steps"],
             lr=settings["lr"],
             weight_decay=weight_decay,

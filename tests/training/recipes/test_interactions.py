@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from safetensors.numpy import load_file
+
+from poeem.data.interactions import Interactions
+from poeem.training.recipes.interactions import train_interactions
+
+BLOCK = {"recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10"}
+SMALL = {"spec": "PQ2x4", "dim": 8, "steps": 4, "batch_size": 64, "device": "cpu", "show": False}
+
+
+def test_metrics_are_what_the_file_holds_and_complete(finished):
+    folder, metrics = finished
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    for name in ("float", "joint_float", "index", "index_full_probe"):
+        assert set(metrics[name]) == BLOCK, name
+    assert set(metrics["baselines"]) == {"pq", "opq", "rq"}
+    for block in metrics["baselines"].values():
+        assert set(block) == BLOCK | {"bytes_per_vector", "build_seconds"}
+        assert block["bytes_per_vector"] == metrics["bytes_per_vector"] == 1
+    assert metrics["spec"] == "OPQ2,IVF4,PQ2x4"
+    assert (metrics["steps"], metrics["nprobe"]) == (60, 2)
+    assert metrics["float"]["neighbour_recall@10"] == metrics["joint_float"]["neighbour_recall@10"] == 1
+    assert {"train_seconds", "float_train_seconds", "bundle_seconds"} <= set(metrics["timings"])
+    assert metrics["environment"]["device"] == "cpu"
+    assert metrics["data"]["unseen_item_share"] == pytest.approx(1 / metrics["data"]["items"])
+
+
+def test_it_learns(finished):
+    # Ten items a group, a handful seen: at random an item is among ten of eighty with 1/8.
+    _, metrics = finished
+    assert metrics["float"]["recall@10"] > 0.5
+    assert metrics["index"]["recall@10"] > 0.3
+
+
+def test_same_seed_same_bits_other_seed_others(finished, small, tmp_path):
+    options = SMALL | {"spec": "OPQ2,IVF4,PQ2x4", "steps": 60, "lr": 0.01, "baselines": ()}
+    train_interactions(small, out=tmp_path / "same", **options)
+    train_interactions(small, out=tmp_path / "other", seed=1, **options)
+    arrays = [
+        load_file(f / "bundle" / "arrays.safetensors") for f in (finished[0], tmp_path / "same", tmp_path / "other")
+    ]
+    assert all((arrays[0][name] == arrays[1][name]).all() for name in arrays[0])
+    assert (arrays[0]["codebooks"] != arrays[2]["codebooks"]).any()
+
+
+def test_without_baselines_there_is_no_twin(small, tmp_path):
+    metrics = train_interactions(small, out=tmp_path / "run", baselines=(), **SMALL)
+    assert metrics["float"] is None
+    assert metrics["baselines"] == {}
+    assert "index_full_probe" not in metrics
+    assert not (tmp_path / "run" / "checkpoints" / "float").exists()
+
+
+def test_a_finished_run_resumes_to_its_own_table(finished, small, copied):
+    folder, metrics = finished
+    shutil.rmtree(copied / "bundle")
+    shutil.copytree(folder / "bundle", copied / "bundle")
+    options = {"dim": 8, "steps": 60, "batch_size": 64, "lr": 0.01, "device": "cpu", "show": False}
+    again = train_interactions(small, spec="OPQ2,IVF4,PQ2x4", out=copied, resume=True, **options)
+    assert again["index"] == metrics["index"]
+    with pytest.raises(ValueError, match=r"lr \(=0.02\) differs from that of the run to resume \(=0.01\)"):
+        train_interactions(small, spec="OPQ2,IVF4,PQ2x4", out=copied, resume=True, **(options | {"lr": 0.02}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"spec": "PQ3x4"}, r"dim \(=8\) must be divisible by M"),
+        ({"spec": "XY"}, "index spec 'XY'"),
+        ({"spec": "PQ2"}, r"spec \(='PQ2'\) needs at least 256 items .* there are 80; choose fewer nbits"),
+        ({"tower": "tree"}, r"tower \(='tree'\) must be one of 'history', 'sequence'"),
+        ({"epochs": 1}, "give one of them"),
+        ({"steps": 1}, r"steps \(=1\) must be at least 2"),
+        ({"steps": None, "epochs": -1}, r"epochs \(=-1\)"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"dim": 0}, r"dim \(=0\)"),
+        ({"lr": 0}, "lr"),
+        ({"seed": -1}, "seed"),
+        ({"metric": "dot"}, "metric"),
+        ({"views": "none"}, "views"),
+        ({"estimator": "x"}, "estimator"),
+        ({"rotation": "x", "spec": "OPQ2,PQ2x4"}, "rotation|kind"),
+        ({"temperature": 0}, "temperature"),
+        ({"nprobe": 2}, r"nprobe \(=2\) goes with inverted lists"),
+        ({"nprobe": 0, "spec": "IVF4,PQ2x4"}, "nprobe"),
+        ({"baselines": ("ivf",)}, "baselines"),
+        ({"device": "tpu"}, "device"),
+        ({"log_with": "paper"}, "log_with"),
+        ({"patience": 0}, "patience"),
+        ({"resume": True}, "holds no run to resume"),
+        ({"decay": "step"}, "decay"),
+        ({"history_length": 0}, "history_length"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_refused_before_any_folder_is_made(small, tmp_path, wrong, said):
+    with pytest.raises(ValueError, match=said):
+        train_interactions(small, out=tmp_path / "run", **(SMALL | wrong))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_taken_is_left_alone(small, finished, tmp_path):
+    with pytest.raises(ValueError, match="holds a run already; resume it, or choose another folder"):
+        train_interactions(small, out=finished[0], **SMALL)
+    (tmp_path / "mine").write_text("")
+    with pytest.raises(ValueError, match="holds files already; empty it, or choose another folder"):
+        train_interactions(small, out=tmp_path, **SMALL)
+
+
+def test_data_without_a_test_user_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no user has 3 events"):
+        train_interactions(Interactions.from_columns(user=[1, 1], item=[1, 2]), out=tmp_path / "run", **SMALL)

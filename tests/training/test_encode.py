@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from poeem.functional.packing import unpack_codes
+from poeem.training.encode import encode_items
+from poeem.training.load import load_run
+
+
+@pytest.fixture(scope="module")
+def run(finished):
+    return load_run(finished[0])
+
+
+def read_parts(folder, run) -> tuple[list, np.ndarray, np.ndarray]:
+    table = pq.read_table(folder)
+    packed = np.frombuffer(b"".join(table["code"].to_pylist()), np.uint8).reshape(len(table), -1)
+    return (
+        table["id"].to_pylist(),
+        unpack_codes(packed, run.bundle.spec.M, run.bundle.spec.nbits),
+        table["list"].to_numpy(),
+    )
+
+
+def test_vectors_in_parts(run, tmp_path):
+    vectors = run.items(np.arange(run.interactions.n_items))
+    np.save(tmp_path / "v.npy", vectors)
+    facts = encode_items(run, tmp_path / "v.npy", tmp_path / "parts", rows_a_part=32)
+    assert facts["parts"] == 3
+    assert json.loads((tmp_path / "parts" / "_poeem.json").read_text()) == facts
+    ids, codes, lists = read_parts(tmp_path / "parts", run)
+    assert ids == list(range(len(vectors)))
+    np.testing.assert_array_equal(codes, run.bundle.codes)
+    np.testing.assert_array_equal(lists, run.bundle.lists)
+
+
+def test_known_ids(run, tmp_path):
+    pq.write_table(pa.table({"item": ["i5", "i12"]}), tmp_path / "i.parquet")
+    encode_items(run, tmp_path / "i.parquet", tmp_path / "parts")
+    ids, codes, _ = read_parts(tmp_path / "parts", run)
+    assert ids == ["i5", "i12"]
+    np.testing.assert_array_equal(codes, run.bundle.codes[run.bundle.row_of(ids)])
+
+
+def test_what_cannot_be_encoded_is_named_and_leaves_nothing(run, tmp_path):
+    vectors = np.ones((5, 8), np.float32)
+    vectors[3, 2] = np.nan
+    np.save(tmp_path / "nan.npy", vectors)
+    np.save(tmp_path / "zero.npy", np.zeros((2, 8), np.float32))
+    np.save(tmp_path / "wide.npy", np.ones((2, 9), np.float32))
+    np.save(tmp_path / "ints.npy", np.ones((2, 8), np.int64))
+    (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "odd.npy").write_bytes(b"\x93NUMPY odd")
+    pq.write_table(pa.table({"item": ["i5", "nope"]}), tmp_path / "unknown.parquet")
+    pq.write_table(pa.table({"id": ["i5"]}), tmp_path / "column.parquet")
+    pq.write_table(pa.table({"item": ["i5", "i5"]}), tmp_path / "twice.parquet")
+    for name, said in {
+        "nan.npy": "row 3 holds NaN",
+        "zero.npy": "zero rows",
+        "wide.npy": "9 columns, the index has dim=8",
+        "ints.npy": "must hold floats",
+        "empty.npy": "the file is empty",
+        "odd.npy": "cannot be read as .npy",
+        "none.npy": "no such file",
+        "unknown.parquet": "'nope'",
+        "column.parquet": "column 'item' is missing",
+        "twice.parquet": "'i5' is there more than once",
+        "none.parquet": "no such file",
+        "none.txt": "must end in",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            encode_items(run, tmp_path / name, tmp_path / "parts")
+        assert not (tmp_path / "parts").exists(), name
+
+
+def test_a_folder_that_is_taken_is_refused(run, tmp_path):
+    (tmp_path / "x").write_text("")
+    with pytest.raises(ValueError, match="is there already"):
+        encode_items(run, tmp_path / "v.npy", tmp_path)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from poeem.training.load import load_run
+from poeem.training.recipes.interactions import train_interactions
+
+
+def test_towers_and_index_agree_with_the_bundle(finished, small):
+    run = load_run(finished[0])
+    codes, lists = run.model.index.encode(torch.from_numpy(run.items(np.arange(small.n_items))))
+    np.testing.assert_array_equal(codes.numpy(), run.bundle.codes)
+    np.testing.assert_array_equal(lists.numpy(), run.bundle.lists)
+    assert run.bundle.ids.tolist() == small.item_ids.tolist()
+    assert run.queries(run.histories).shape == (small.n_users, 8)
+    assert not run.model.training
+
+
+def test_bundle_carries_titles_and_renames_what_it_needs_itself(finished, small):
+    columns = load_run(finished[0]).bundle.columns
+    assert columns.column_names == ["title", "item_list"]
+    assert columns["title"].equals(small.item_table["title"])
+
+
+def test_no_run_and_an_unfinished_one_are_told_apart(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        load_run(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="name the folder that a training wrote"):
+        load_run(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(FileNotFoundError, match="its training is not finished: resume it"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("model/config.json", "config.json: cannot be read"),
+        ("model/weights.safetensors", "weights.safetensors: cannot be read"),
+        ("model/interactions.parquet", "interactions.parquet: cannot be read"),
+        ("bundle/arrays.safetensors", "arrays.safetensors"),
+    ],
+)
+def test_an_empty_file_is_named(copied, name, said):
+    (copied / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=said):
+        load_run(copied)
+
+
+def test_newer_format_is_refused(copied):
+    file = copied / "model" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"format_version": 2}))
+    with pytest.raises(ValueError, match=r"version 2, this poeem reads 'poeem run' version 1; upgrade poeem"):
+        load_run(copied)
+
+
+def test_model_and_bundle_of_different_trainings_are_refused(copied, small, tmp_path):
+    other = tmp_path / "other"
+    train_interactions(
+        small, spec="PQ2x4", out=other, dim=8, steps=4, batch_size=64, device="cpu", baselines=(), show=False
+    )
+    shutil.rmtree(copied / "bundle")
+    shutil.copytree(other / "bundle", copied / "bundle")
+    with pytest.raises(ValueError, match="not of one training"):
+        load_run(copied)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.towers.two_tower import interaction_towers
+from poeem.training.model import JointModel
+
+N, DIM = 40, 8
+
+
+def joint(metric: str = "cosine", kind: str = "history", indexed: bool = True, **settings) -> JointModel:
+    towers = interaction_towers(kind, N, DIM, history_length=4, dropout=0.0)
+    index = EmbeddingIndex(DIM, "OPQ2,PQ2x4", metric=metric, warmup_steps=100) if indexed else None
+    log_q = torch.linspace(-5, -1, N)
+    model = JointModel(towers, index, log_q=log_q, metric=metric, temperature=0.5, **settings)
+    if index is not None:
+        with torch.no_grad():
+            index.warm_start(towers.item(torch.arange(N)))
+    return model
+
+
+def batch() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    history = torch.randint(0, N, (6, 4), generator=generator)
+    history[0, :3] = -1
+    return {"history": history, "positive": torch.tensor([3, 5, 3, 9, 9, 9])}
+
+
+def slow_softmax(queries: np.ndarray, items: np.ndarray, positive: list[int], columns: list[int], metric: str) -> float:
+    """Row by row, in float64; columns of the positive's own item count once, as the target."""
+    losses = []
+    log_q = np.linspace(-5, -1, N)
+    for q, wanted, target in zip(queries, positive, range(len(positive))):
+        logits, found = [], None
+        for place, (x, item) in enumerate(zip(items, columns)):
+            score = -((q - x) ** 2).sum() if metric == "l2" else q @ x
+            logit = score / 0.5 - log_q[item]
+            if item == wanted:
+                is_target = len(columns) < len(positive) or place == target
+                if not is_target:
+                    continue
+                found = logit
+            logits.append(logit)
+        losses.append(np.log(np.exp(np.array(logits)).sum()) - found)
+    return float(np.mean(losses))
+
+
+@pytest.mark.parametrize("candidates", ["unique", "positives"])
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_loss_is_the_mean_of_both_views_and_the_distortion(metric, candidates):
+    model, one = joint(metric, candidates=candidates), batch()
+    out = model(**one)
+    positive = one["positive"].tolist()
+    columns = sorted(set(positive)) if candidates == "unique" else positive
+    with torch.no_grad():
+        queries = model.towers.query(one["history"]).double().numpy()
+        items = model.towers.item(torch.tensor(columns)).double()
+        x_hat = model.index.eval()(items.float()).embedding.double().numpy()
+    items = items.numpy()
+    if metric == "cosine":
+        queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+        items /= np.linalg.norm(items, axis=1, keepdims=True)
+    views = [slow_softmax(queries, x, positive, columns, metric) for x in (items, x_hat)]
+    assert out.retrieval.item() == pytest.approx(np.mean(views), rel=1e-5)
+    each = [columns.index(item) for item in sorted(set(positive))]
+    assert out.distortion.item() == pytest.approx(((items - x_hat) ** 2).sum(1)[each].mean(), rel=1e-4)
+    assert out.loss.item() == pytest.approx(out.retrieval.item() + out.distortion.item(), rel=1e-6)
+
+
+def test_before_the_warm_start_the_loss_is_that_of_the_float_model():
+    with_index = joint()
+    with_index.index = EmbeddingIndex(DIM, "OPQ2,PQ2x4", warmup_steps=100)
+    assert not with_index.quantizes
+    assert torch.equal(with_index(**batch()).loss, joint(indexed=False)(**batch()).loss)
+
+
+def test_quantized_view_alone_leaves_the_float_view_out():
+    both, alone, floats = (joint(views="both"), joint(views="quantized"), joint(indexed=False))
+    total = both(**batch()).retrieval * 2
+    assert total.item() == pytest.approx((alone(**batch()).retrieval + floats(**batch()).retrieval).item(), rel=1e-5)
+
+
+def test_every_position_of_a_window_is_an_example_of_its_own():
+    model = joint(kind="sequence").eval()
+    window = torch.tensor([[-1, 3, 4, 5]])
+    out = model(window, torch.tensor([[-1, 4, 5, 6]]))
+    prefixes = torch.tensor([[-1, -1, -1, 3], [-1, -1, 3, 4], [-1, 3, 4, 5]])
+    assert out.loss.item() == pytest.approx(model(prefixes, torch.tensor([4, 5, 6])).loss.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"metric": "dot"}, "metric .*='dot'.* must be one of"),
+        ({"views": "float"}, "views .* must be one of 'both', 'quantized'"),
+        ({"candidates": "all"}, "candidates .* must be one of"),
+        ({"temperature": 0.0}, "temperature .* above 0"),
+        ({"metric": "ip"}, r"index \(dim=8, metric='cosine'\) must have the towers' dim \(=8\) and the model's metric"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, said):
+    towers = interaction_towers("history", N, DIM)
+    with pytest.raises(ValueError, match=said):
+        JointModel(towers, EmbeddingIndex(DIM, "PQ2x4"), log_q=torch.zeros(N), **settings)

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.towers.two_tower import interaction_towers
+from poeem.training.model import JointModel
+from poeem.training.optimizer import make_optimizer
+
+
+def test_only_matrices_of_the_towers_decay():
+    towers = interaction_towers("history", 40, 8)
+    model = JointModel(towers, EmbeddingIndex(8, "OPQ2,IVF4,PQ2x4"), log_q=torch.zeros(40))
+    optimizer = make_optimizer(model, lr=1e-3, weight_decay=0.1)
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    decayed = {name for name, p in model.named_parameters() if decay[id(p)] > 0}
+    assert decayed == {
+        f"towers.{name}.weight"
+        for name in ("query.mlp.widen", "query.mlp.narrow", "query.mlp.skip", "item.mlp.widen", "item.mlp.narrow")
+    }
+    assert len(decay) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize(("lr", "decay", "said"), [(0, 0, "lr"), (float("nan"), 0, "lr"), (1, -1, "weight_decay")])
+def test_senseless_numbers_are_refused(lr, decay, said):
+    with pytest.raises(ValueError, match=said):
+        make_optimizer(torch.nn.Linear(2, 2), lr=lr, weight_decay=decay)
