@@ -5,17 +5,22 @@ from __future__ import annotations
 import gc
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from poeem.layers.rotation import ROTATIONS, make_rotation
 
-SETTINGS = [{}, {"gradient_as_bucket_view": True}, {"gradient_as_bucket_view": True, "static_graph": True}]
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"gradient_as_bucket_view": True},
+    {"gradient_as_bucket_view": True, "static_graph": True},
+]
 CASES = [(kind, {}) for kind in ROTATIONS if kind != "frozen"] + [
     ("givens-greedy", setting) for setting in SETTINGS[1:]
 ]
@@ -33,7 +38,7 @@ class Tower(nn.Module):
         return self.linear(x) @ R
 
 
-def train(kind: str, setting: dict[str, bool], rank: int) -> torch.Tensor:
+def train(kind: str, setting: dict[str, Any], rank: int) -> torch.Tensor:
     torch.manual_seed(0)
     model = DistributedDataParallel(Tower(kind), **setting)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
@@ -70,7 +75,7 @@ def run(rank: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_both_processes_have_the_same_rotation(tmp_path: Path):
-    mp.spawn(run, args=(str(tmp_path),), nprocs=2)
+    spawn(run, args=(str(tmp_path),), nprocs=2)
     for case in range(len(CASES)):
         first, second = (torch.load(tmp_path / f"{case}-{rank}.pt") for rank in range(2))
         assert torch.equal(first, second), CASES[case]

@@ -19,7 +19,8 @@ def test_polar_factor_near_and_far():
 def test_the_gradient_is_tangent_and_the_step_is_taken_up():
     rotation, G = PolarRotation(5), torch.randn(5, 5, generator=torch.Generator().manual_seed(0))
     rotation.matrix().backward(G)
-    np.testing.assert_allclose(rotation.weight.grad, (G - G.T) / 2, atol=1e-6)
+    assert rotation.weight.grad is not None
+    np.testing.assert_allclose(rotation.weight.grad.numpy(), (G - G.T) / 2, atol=1e-6)
     torch.optim.SGD(rotation.parameters(), lr=0.1).step()
     left, _, right = np.linalg.svd(np.eye(5) - 0.1 * (G - G.T).numpy() / 2)
     np.testing.assert_allclose(rotation.matrix().detach(), left @ right, atol=1e-6)

@@ -56,10 +56,10 @@ def test_starts_at_the_identity_in_float32(kind):
 @pytest.mark.parametrize("kind", TRAINED)
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_descends_to_the_rotation_of_the_data(kind, name):
-    x, Q = torch.randn(256, 8, generator=torch.Generator().manual_seed(0)), random_rotation(8)
-    rotation = make_rotation(8, kind, seed=0)
+    x, Q = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), random_rotation(6)
+    rotation = make_rotation(6, kind, seed=0)
     # A constant rate of Adam keeps moving every plane by the rate: it has to fall for the loss to vanish.
-    steps = 1500 if kind in ("givens-random", "cayley") else 700
+    steps = 600 if kind in ("givens-random", "cayley") else 200
     optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[name](rotation.parameters(), lr=0.05)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 1e-2, total_iters=steps)
 
@@ -72,7 +72,7 @@ def test_descends_to_the_rotation_of_the_data(kind, name):
         loss().backward()
         optimizer.step()
         schedule.step()
-    assert start > 5
+    assert start > 4
     assert loss().item() < 1e-3 * start
 
 
