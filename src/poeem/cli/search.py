@@ -87,7 +87,9 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
 
     bundle = open_bundle(folder)
     vectors = read_vectors(queries, dim=bundle.dim)
-    scores, rows = ReferenceScorer(bundle).search(vectors, k, nprobe or default_nprobe(bundle.spec.nlist))
+    scores, rows = ReferenceScorer(bundle).search(
+        vectors, k, default_nprobe(bundle.spec.nlist) if nprobe is None else nprobe
+    )
     # Fixed-width text where ids are strings: an array of objects would need a pickle.
     ids = np.array(bundle.ids.tolist())[rows]
     ids[rows < 0] = "" if bundle.string_ids else -1

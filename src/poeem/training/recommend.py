@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from poeem.data.ragged import Ragged
+from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import check_k
 from poeem.training.load import Run
 from poeem.training.scoring import BundleScorer
@@ -33,8 +34,9 @@ def similar_items(run: Run, items: np.ndarray, k: int = 10, nprobe: int | None =
 
 
 def _best(run: Run, queries: np.ndarray, left_out: Ragged, k: int, nprobe: int | None) -> tuple[np.ndarray, np.ndarray]:
-    k = check_k(k)
-    scores = BundleScorer(run.bundle, nprobe or run.settings["nprobe"]).scores(queries)
+    k, nlist = check_k(k), run.bundle.spec.nlist
+    nprobe = check_nprobe(nprobe, nlist, default=run.settings["nprobe"] or 1)
+    scores = BundleScorer(run.bundle, nprobe).scores(queries)
     scores[left_out.row_of_value, left_out.values] = -np.inf
     # An item without a training event has a vector that means nothing.
     scores[:, ~run.split.seen_in_training] = -np.inf

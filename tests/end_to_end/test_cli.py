@@ -1,0 +1,219 @@
+"""The whole way from a file to an engine, by the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import poeem
+from poeem.cli.main import main
+from poeem.engines.reference import ReferenceScorer
+
+TRAIN = ["--index", "OPQ2,IVF4,PQ2x4", "--dim", "8", "--steps", "40", "--batch-size", "64", "--lr", "0.01"]
+TRAIN += ["--device", "cpu", "--baselines", "opq"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"u{user}", f"i{item * 8 + user % 8}", place)
+        for user in range(120)
+        for place, item in enumerate(rng.choice(10, int(rng.integers(3, 10)), replace=False))
+    ]
+    users, items, times = zip(*rows)
+    path = tmp_path_factory.mktemp("data") / "events.parquet"
+    table = {"user": users, "item": items, "timestamp": times, "title": [f"Title of {item}" for item in items]}
+    pq.write_table(pa.table(table), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(file, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["train", "--interactions", str(file), "--out", str(folder), *TRAIN]) == 0
+    return folder
+
+
+def asked(capsys, *arguments: str) -> dict:
+    """The JSON document of a command, which must be all there is on stdout."""
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def complaint(capsys, *arguments: str) -> str:
+    """The one line of a user's mistake."""
+    assert main(list(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("poeem: error: ")
+    return line
+
+
+def test_train_leaves_bundle_model_checkpoints_and_metrics(run):
+    assert {"bundle", "model", "checkpoints", "metrics.json"} <= {path.name for path in run.iterdir()}
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert {"dataset", "spec", "bytes_per_vector", "float", "index", "index_full_probe", "joint_float"} <= set(metrics)
+    assert {"baselines", "timings", "environment"} <= set(metrics)
+    assert len(poeem.open(run)) == 80
+
+
+def test_export_is_read_by_plain_faiss_and_scores_as_the_bundle(run, tmp_path, capsys):
+    import faiss
+
+    report = asked(capsys, "export", str(run), "--engine", "faiss", "--out", str(tmp_path / "items.faiss"))
+    assert report["worst_score_error"] <= 1e-5
+    assert (tmp_path / "items.faiss.json").is_file()
+    index = faiss.read_index(str(tmp_path / "items.faiss"))
+    faiss.extract_index_ivf(index).nprobe = 4
+    queries = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    scores, _ = index.search(queries, 10)
+    expected, _ = ReferenceScorer(poeem.open(run)).search(queries, 10)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_search_for_user_history_and_item(run, capsys):
+    table = pq.read_table(run / "model" / "interactions.parquet")
+    ids = pq.read_table(run / "model" / "items.parquet")["id"].to_pylist()
+    users = pq.read_table(run / "model" / "users.parquet")["id"].to_pylist()
+    seen = {
+        ids[item] for user, item in zip(table["user"].to_pylist(), table["item"].to_pylist()) if users[user] == "u5"
+    }
+    for_user = asked(capsys, "search", str(run), "--user", "u5", "-k", "6")["results"]
+    assert not seen & {result["id"] for result in for_user}
+    assert [result["rank"] for result in for_user] == [1, 2, 3, 4, 5, 6]
+    assert all(result["title"] == f"Title of {result['id']}" for result in for_user)
+    assert [r["score"] for r in for_user] == sorted((r["score"] for r in for_user), reverse=True)
+    for_history = asked(capsys, "search", str(run), "--history", "i3,i11", "-k", "4")["results"]
+    assert not {"i3", "i11"} & {result["id"] for result in for_history}
+    similar = asked(capsys, "search", str(run), "--item", "i3", "-k", "80")["results"]
+    assert "i3" not in {result["id"] for result in similar}
+
+
+def test_search_prints_a_table(run, capsys):
+    assert main(["search", str(run), "--user", "u5", "-k", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "for user u5" in out
+    assert "Title of i" in out
+
+
+def test_search_for_vectors(run, tmp_path):
+    queries = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    np.save(tmp_path / "q.npy", queries)
+    result = tmp_path / "r.npz"
+    arguments = [
+        "search",
+        str(run),
+        "--queries",
+        str(tmp_path / "q.npy"),
+        "-k",
+        "7",
+        "--out",
+        str(result),
+        "--nprobe",
+        "4",
+    ]
+    assert main(arguments) == 0
+    scores, rows = ReferenceScorer(poeem.open(run)).search(queries, 7)
+    with np.load(result) as arrays:
+        np.testing.assert_array_equal(arrays["scores"], scores)
+        assert arrays["ids"].tolist() == poeem.open(run).ids[rows].tolist()
+
+
+def test_encode_known_items(run, file, tmp_path, capsys):
+    pq.write_table(pa.table({"item": ["i3", "i4"]}), tmp_path / "items.parquet")
+    facts = asked(capsys, "encode", str(run), "--items", str(tmp_path / "items.parquet"), "--out", str(tmp_path / "p"))
+    assert facts["rows"] == 2
+    assert facts["fingerprint"] == poeem.open(run).fingerprint
+    assert pq.read_table(tmp_path / "p").column_names == ["id", "list", "code"]
+
+
+def test_evaluate_computes_the_same_table_and_other_baselines(run, capsys):
+    before = json.loads((run / "metrics.json").read_text())
+    after = asked(capsys, "evaluate", str(run), "--baselines", "opq,lsh", "--device", "cpu")
+    assert json.loads((run / "metrics.json").read_text()) == after
+    for name in ("float", "joint_float", "index", "index_full_probe"):
+        assert after[name] == before[name]
+    assert set(after["baselines"]) == {"opq", "lsh"}
+    assert after["baselines"]["opq"]["recall@10"] == before["baselines"]["opq"]["recall@10"]
+    assert main(["evaluate", str(run), "--device", "cpu", "--baselines", "opq"]) == 0
+    out = capsys.readouterr().out
+    for row in ("float, trained without index", "index, trained jointly", "opq, built afterwards"):
+        assert row in out
+
+
+def test_csv_with_ids_that_look_like_numbers(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    lines = ["user,item,timestamp"]
+    for user in range(60):
+        lines += [f"00{user},{item:03d},{t}" for t, item in enumerate(rng.choice(40, 5, replace=False))]
+    (tmp_path / "e.csv").write_text("\n".join(lines))
+    run = tmp_path / "run"
+    options = ["--index", "PQ2x4", "--dim", "4", "--steps", "4", "--baselines", "none", "--device", "cpu"]
+    assert main(["train", "--interactions", str(tmp_path / "e.csv"), "--out", str(run), *options]) == 0
+    capsys.readouterr()
+    assert "007" in poeem.open(run).ids
+    assert asked(capsys, "search", str(run), "--user", "001")["results"]
+
+
+def test_a_second_run_is_refused(run, file, capsys):
+    said = complaint(capsys, "train", "--interactions", str(file), "--out", str(run), *TRAIN)
+    assert "holds a run already" in said
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 no parquet"], ids=["missing", "empty", "garbage"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--interactions", "F.parquet", "--index", "PQ2x4", "--out", "NEW"],
+        ["train", "--interactions", "F.csv", "--index", "PQ2x4", "--out", "NEW"],
+        ["train", "--interactions", "EVENTS", "--items", "F.parquet", "--index", "PQ2x4", "--out", "NEW"],
+        ["encode", "RUN", "--items", "F.npy", "--out", "NEW"],
+        ["encode", "RUN", "--items", "F.parquet", "--out", "NEW"],
+        ["search", "RUN", "--queries", "F.npy", "--out", "NEW"],
+        ["evaluate", "F.npy"],
+        ["export", "F.npy", "--out", "NEW"],
+        ["search", "F.npy", "--user", "u1"],
+    ],
+    ids=lambda arguments: "-".join(arguments[:2]) + arguments[-1],
+)
+def test_a_file_that_cannot_be_used_gets_one_line(arguments, content, run, file, tmp_path, capsys):
+    places = {"RUN": str(run), "EVENTS": str(file), "NEW": str(tmp_path / "new")}
+    arguments = [places.get(a, str(tmp_path / a) if a.startswith("F.") else a) for a in arguments]
+    (wrong,) = (a for a in arguments if Path(a).name.startswith("F."))
+    if content is not None:
+        Path(wrong).write_bytes(content)
+    complaint(capsys, *arguments)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search", "RUN", "--user", "u"], "did you mean 'u"),
+        (["search", "RUN", "--item", "I3"], "did you mean 'i3"),
+        (["search", "RUN", "--history", "i3,zzz"], "'zzz'"),
+        (["search", "RUN"], "give one of --user, --item, --history, --queries (given: none)"),
+        (["search", "RUN", "--user", "u1", "--item", "i1"], "given: --user, --item"),
+        (["search", "RUN", "--queries", "q.npy"], "go together"),
+        (["search", "RUN", "--user", "u1", "-k", "0"], "k (=0)"),
+        (["search", "RUN", "--user", "u1", "--nprobe", "0"], "nprobe (=0)"),
+        (["export", "RUN", "--engine", "lucene", "--out", "x"], "engine (='lucene')"),
+        (["evaluate", "RUN", "--baselines", "ivf"], "baselines (=ivf)"),
+        (["train", "--index", "PQ8", "--out", "x"], "give one of --interactions FILE and --dataset NAME"),
+        (["train", "--index", "PQ8", "--out", "x", "--dataset", "ml-2m"], "dataset (='ml-2m') is not known"),
+        (["train", "--index", "PQ8", "--out", "x", "--dim", "many"], "Invalid value for '--dim'"),
+        (["train", "--index", "PQ8"], "Missing option '--out'"),
+        (["learn"], "No such command 'learn'"),
+        (["search"], "Missing argument 'DIR'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_get_one_line(arguments, said, run, capsys):
+    assert said in complaint(capsys, *[str(run) if a == "RUN" else a for a in arguments])
