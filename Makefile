@@ -12,13 +12,24 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@
 
+# MovieLens-1M: train model and index, export to faiss, compare with indexes built afterwards, recommend.
+demo: setup
+	rm -rf runs/demo
+	$(BIN)/poeem train --dataset ml-1m --index "OPQ8,PQ8" --out runs/demo
+	$(BIN)/poeem export runs/demo --engine faiss --out runs/demo/items.faiss
+	for user in 1 2000 6040; do $(BIN)/poeem search runs/demo --user $$user -k 5; done
+
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# Every figure of the README, into benchmarks/results: hours on two cores.
+bench: setup
+	BIN=$(abspath $(BIN)) bash benchmarks/run_all.sh
 
 clean:
 	rm -rf .venv runs

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from poeem.functional.newton_schulz import newton_schulz
-from poeem.layers.outside_compile import outside_compile
+from poeem.functional.outside_compile import outside_compile
 
 # How far from orthogonal, max|R^T R - I|, a given matrix may be and still count as a rounded rotation.
 SET_TOLERANCE = 1e-3
