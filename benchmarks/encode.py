@@ -1,6 +1,6 @@
 """Encoding speed: rows/s of the layer against faiss's `sa_encode` of the very same index, alternated in one run.
 
-    python benchmarks/encode.py --threads 1 --json benchmarks/results/encode.json
+python benchmarks/encode.py --threads 1 --json benchmarks/results/encode.json
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 import faiss
 import numpy as np
 import torch
-from record import arguments, write
 
 import poeem
 from poeem.functional.packing import pack_codes
+from record import arguments, write
 
 CASES = [(64, "OPQ8,PQ8"), (384, "OPQ16,PQ16")]
 ROWS, ROUNDS = 50_000, 9

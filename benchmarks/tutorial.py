@@ -20,12 +20,12 @@ from pathlib import Path
 import faiss
 import numpy as np
 import torch
-from record import arguments, progress, write
 from torch import Tensor, nn
 
 import poeem
 from poeem.losses.retrieval_softmax import retrieval_softmax
 from poeem.losses.two_views import two_views
+from record import arguments, progress, write
 
 DIM, BATCH, EPOCHS, PAIRS, IDS, SCALE, LISTS = 64, 128, 3, 1_000_000, 10_000, 30.0, 8
 WARM_START = 0.4  # of the steps

@@ -15,9 +15,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 import torch
-from record import parser, settled, write
 
 import poeem
+from record import parser, settled, write
 
 DIM, SPEC, STOCK = 64, "OPQ8,IVF1024,PQ8", "OPQ8,IVF1024,PQ8np"
 
@@ -25,7 +25,8 @@ DIM, SPEC, STOCK = 64, "OPQ8,IVF1024,PQ8", "OPQ8,IVF1024,PQ8np"
 def clustered(rows: int, seed: int) -> np.ndarray:
     """Unit vectors around 2,000 centres, correlated: neither uniform noise nor trivially separable."""
     rng = np.random.default_rng(seed)
-    mixing = rng.standard_normal((DIM, DIM)).astype(np.float32) * np.exp(-np.arange(DIM, dtype=np.float32)[:, None] / 20)
+    decay = np.exp(-np.arange(DIM, dtype=np.float32)[:, None] / 20)
+    mixing = rng.standard_normal((DIM, DIM), dtype=np.float32) * decay
     x = rng.standard_normal((2000, DIM), dtype=np.float32)[rng.integers(0, 2000, rows)]
     x = (x + 0.7 * rng.standard_normal((rows, DIM), dtype=np.float32)) @ mixing
     return x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -53,7 +54,9 @@ def main() -> None:
     stock.add(x)
     added = time.perf_counter()
     ratio = (added - began) / (done - started)
-    print(f"ours {done - started:.1f} s (encode and bundle {bundled - started:.1f}, file and self-check {done - bundled:.1f})")
+    print(
+        f"ours {done - started:.1f} s (encode, bundle {bundled - started:.1f}, file, self-check {done - bundled:.1f})"
+    )
     print(f"faiss {added - began:.1f} s (train {trained - began:.1f}, add {added - trained:.1f}): {ratio:.1f} x ours")
     write(
         args,

@@ -15,7 +15,7 @@ def correlated(n=3000, dim=16):
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((dim, dim)) * np.exp(-np.arange(dim)[:, None] / 4)
     centres = 2 * rng.standard_normal((20, dim))
-    return torch.from_numpy(((centres[rng.integers(0, 20, n)] + rng.standard_normal((n, dim))) @ mixing)).float()
+    return torch.from_numpy((centres[rng.integers(0, 20, n)] + rng.standard_normal((n, dim))) @ mixing).float()
 
 
 def reconstruction_error(x, found):

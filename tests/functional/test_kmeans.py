@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +38,7 @@ def test_every_iteration_lowers_the_error():
     for _ in range(5):
         words = lloyd(x, words, iterations=1)
         errors.append(error(x, words))
-    assert all(bool((after <= before + 1e-9).all()) for before, after in zip(errors, errors[1:]))
+    assert all(bool((after <= before + 1e-9).all()) for before, after in itertools.pairwise(errors))
     assert bool((errors[-1] < 0.9 * errors[0]).all())
 
 
