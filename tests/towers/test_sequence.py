@@ -41,7 +41,7 @@ def oracle(tower, items):
                 attended[i, own] = weights @ v[: i + 1, own]
         x = x + linear(f"{at}.out", attended)
         hidden = linear(f"{at}.mlp.0", norm(f"{at}.norm_mlp", x))
-        x = x + linear(f"{at}.mlp.2", nn.functional.gelu(torch.from_numpy(hidden)).numpy())
+        x = x + linear(f"{at}.mlp.2", nn.functional.silu(torch.from_numpy(hidden)).numpy())
     return norm("norm", x)[-1]
 
 

@@ -14,9 +14,9 @@ def test_equals_the_formula(width):
     x = torch.randn(3, width, dtype=torch.float64)
     w1, b1, w2, b2 = (p.detach().numpy() for p in (*mlp.widen.parameters(), *mlp.narrow.parameters()))
     hidden = x.numpy() @ w1.T + b1
-    gelu = torch.nn.functional.gelu(torch.from_numpy(hidden)).numpy()
+    silu = torch.nn.functional.silu(torch.from_numpy(hidden)).numpy()
     straight = x.numpy() if mlp.skip is None else x.numpy() @ mlp.skip.weight.detach().numpy().T
-    np.testing.assert_allclose(mlp(x).detach().numpy(), straight + gelu @ w2.T + b2, rtol=1e-12)
+    np.testing.assert_allclose(mlp(x).detach().numpy(), straight + silu @ w2.T + b2, rtol=1e-12)
 
 
 def test_starts_as_the_sum_of_its_blocks():

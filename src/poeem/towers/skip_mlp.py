@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class SkipMLP(nn.Module):
-    """``y = x + W2 gelu(W1 x)``, or ``S x`` in place of ``x`` where the widths differ.
+    """``y = x + W2 silu(W1 x)``, or ``S x`` in place of ``x`` where the widths differ.
 
     At first the perceptron adds nothing (``W2 = 0``) and ``S`` adds up the blocks of ``x``: a tower starts as its
     embeddings, which already retrieve, and learns what to change.
@@ -37,4 +37,5 @@ class SkipMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., width)`` to ``(..., dim)``."""
         straight = x if self.skip is None else self.skip(x)
-        return straight + self.narrow(self.dropout(nn.functional.gelu(self.widen(x))))
+        # Not gelu: on a CPU it goes through oneDNN, whose cache grows with every new number of rows, for gigabytes.
+        return straight + self.narrow(self.dropout(nn.functional.silu(self.widen(x))))
