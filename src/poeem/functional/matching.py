@@ -74,8 +74,8 @@ def greedy_pairs(weights: Tensor) -> Tensor:
         found.append(coordinate[pair])
         free[pair] = False
         left = free.nonzero()[0]
-        if len(first) == 1 and _all_equal(table, left):
-            # Equal weights would be taken one pair a round; the order is known.
+        if len(first) == 1 and len(table) > COMPACT_ABOVE and _all_equal(table, left):
+            # Equal weights would be taken one pair a round, which tells in a wide table; the order is known.
             found.append(coordinate[left[: len(left) // 2 * 2]].reshape(-1, 2).T.reshape(-1))
             left = left[:0]
             break
@@ -184,6 +184,8 @@ def _sorted_greedy(table: np.ndarray) -> np.ndarray:
             free[i] = free[j] = False
             first.append(i)
             second.append(j)
+            if 2 * len(first) >= len(free) - 1:
+                break
     return np.array(first + second, dtype=np.int64)
 
 
