@@ -72,10 +72,16 @@ def build_batches(settings: Mapping[str, Any], train: Sequences) -> TrainingBatc
     )
 
 
-def column_log_q(settings: Mapping[str, Any], train: Sequences, batches: TrainingBatches, n_items: int, world: int = 1):
+def column_log_q(
+    settings: Mapping[str, Any], train: Sequences, batches: TrainingBatches, n_items: int, world: int = 1
+) -> np.ndarray:
     """Log-probability that an item is a column of the softmax of one process; float32 ``(n_items,)``."""
     if settings["candidates"] == "positives":
         return log_q(train, n_items)
-    # Positives of one process's batch: one a row, or one for every place of a window.
-    events_a_row = len(train.items) / len(batches) if batches.kind == "positions" else 1
+    events_a_row = 1.0
+    if batches.kind == "positions":
+        # A window of a long history is full, the only one of a short history holds all of it.
+        lengths = train.ragged.lengths
+        windows = -(-lengths // batches.history_length)
+        events_a_row = float((windows * np.minimum(lengths, batches.history_length)).sum() / windows.sum())
     return log_q(train, n_items, draws=max(1, round(events_a_row * batches.batch_size / world)))

@@ -53,7 +53,7 @@ class BarProgress(SilentProgress):
         self._bar.update(self._task, completed=step, facts=describe(output, model))
 
     def note(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False)
+        self._bar.console.print(text, highlight=False, markup=False)
 
 
 @contextmanager

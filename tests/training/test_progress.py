@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.towers.two_tower import interaction_towers
+from poeem.training.model import JointModel, StepOutput
+from poeem.training.progress import describe, progress_bar
+
+OUTPUT = StepOutput(torch.tensor(1.5), torch.tensor(1.25), torch.tensor(0.25))
+
+
+def model(ready: bool) -> JointModel:
+    index = EmbeddingIndex(4, "PQ2x4")
+    if ready:
+        index.warm_start(torch.randn(32, 4))
+    return JointModel(interaction_towers("history", 9, 4), index, log_q=torch.zeros(9))
+
+
+def test_index_is_described_once_it_quantizes():
+    assert describe(OUTPUT, model(ready=False)) == "loss 1.500"
+    assert describe(OUTPUT, model(ready=True)) == "loss 1.500  distortion 0.2500  perplexity 0"
+
+
+def test_lines_where_there_is_no_terminal(capsys):
+    with progress_bar("title", 20) as progress:
+        for step in range(1, 21):
+            progress.update(step, OUTPUT, model(ready=False))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [f"title: step {step}/20  loss 1.500" for step in range(2, 21, 2)]
+
+
+def test_a_bar_where_there_is_one(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress_bar("title", 20, start=5) as progress:
+        progress.update(20, OUTPUT, model(ready=False))
+        progress.note("a line [that] stays")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "20/20" in said.err
+    assert "a line [that] stays" in said.err
+
+
+def test_silence_on_request(capsys):
+    with progress_bar("title", 20, show=False) as progress:
+        progress.update(20, OUTPUT, model(ready=False))
+        progress.note("nothing")
+    assert capsys.readouterr() == ("", "")
