@@ -20,8 +20,10 @@ class ItemTable(nn.Module):
         width: of the vectors.
         side: categorical features: name -> int64 ``(n_items,)`` or ``(n_items, columns)``. The columns of one feature
             share their words (genres, say); -1 is a missing word.
-        std: spread of the vectors at the start; by default ``1 / sqrt(width)``, unit length on average, which suits
-            every metric.
+        std: spread of the vectors at the start; by default ``1 / (4 sqrt(width))``, a length of 1/4: Adam moves every
+            element by about the learning rate, so short vectors turn to where they belong in fewer steps. (On
+            MovieLens-1M, two epochs: NDCG@10 0.179 for a length of 1/4, 0.173 for 1; from a length of 8, as
+            ``nn.Embedding`` starts, next to nothing is learned in that time.)
     Raises:
         ValueError: a size below 1, or a feature that is not an integer table of ``n_items`` rows.
 
@@ -38,7 +40,7 @@ class ItemTable(nn.Module):
             if size < 1:
                 raise ValueError(f"{name} (={size}) must be at least 1")
         self.num_embeddings, self.embedding_dim = n_items, width
-        spread: float = width**-0.5 if std is None else std
+        spread: float = width**-0.5 / 4 if std is None else std
         self.ids = nn.Embedding(n_items, width)
         self.features = nn.ModuleDict()
         nn.init.normal_(self.ids.weight, std=spread)
