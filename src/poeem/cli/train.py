@@ -29,7 +29,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Examples a step; default by tower.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate; default by tower.")] = None,
     metric: Annotated[str, typer.Option(help="cosine, ip or l2.")] = "cosine",
-    temperature: Annotated[float, typer.Option(help="Of the softmax.")] = 0.07,
+    temperature: Annotated[float, typer.Option(help="Of the softmax.")] = 0.1,
     views: Annotated[str, typer.Option(help="both, or quantized (the original's loss).")] = "both",
     estimator: Annotated[
         str, typer.Option(help="ste, or task (codebooks also learn from the retrieval loss).")

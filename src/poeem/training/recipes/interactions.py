@@ -30,7 +30,7 @@ from poeem.training.vectors import item_vectors
 
 # What suits each tower. A window of the sequence tower holds hundreds of positives, an example of the other one.
 TOWERS: dict[str, dict[str, Any]] = {
-    "history": {"epochs": 3, "batch_size": 1024, "lr": 3e-3, "history_length": 20, "dropout": 0.0},
+    "history": {"epochs": 3, "batch_size": 1024, "lr": 6e-3, "history_length": 20, "dropout": 0.0},
     "sequence": {"epochs": 60, "batch_size": 128, "lr": 1e-3, "history_length": 200, "dropout": 0.2},
 }
 
@@ -52,7 +52,7 @@ def train_interactions(
     dropout: float | None = None,
     history_length: int | None = None,
     metric: str = "cosine",
-    temperature: float = 0.07,
+    temperature: float = 0.1,
     views: str = "both",
     estimator: str = "ste",
     rotation: str = "givens-greedy",
