@@ -42,7 +42,7 @@ class SequenceTower(nn.Module):
         item_table: nn.Embedding | ItemTable,
         dim: int,
         *,
-        history_length: int = 200,
+        history_length: int = 100,
         blocks: int = 2,
         heads: int = 2,
         hidden: int | None = None,

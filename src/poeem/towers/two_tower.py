@@ -49,7 +49,7 @@ def interaction_towers(
         kind: ``"history"`` (fast, good) or ``"sequence"`` (a transformer: slower, better).
         n_items: size of the catalogue.
         dim: of the vectors.
-        history_length: items looked at; by default 20 for ``history``, 200 for ``sequence``.
+        history_length: items looked at; by default 20 for ``history``, 100 for ``sequence``.
         side: categorical features of the items, as in :class:`~poeem.towers.item_table.ItemTable`.
         dropout: of both towers; by default 0 for ``history``, 0.2 for ``sequence``.
         seed: of the initial weights; the global generator is left as it was.
@@ -62,8 +62,15 @@ def interaction_towers(
         torch.manual_seed(seed)
         table = ItemTable(n_items, dim, side=side)
         if kind == "history":
-            query = HistoryTower(table, dim, history_length=history_length or 20, dropout=dropout or 0.0)
+            query = HistoryTower(
+                table,
+                dim,
+                history_length=20 if history_length is None else history_length,
+                dropout=0.0 if dropout is None else dropout,
+            )
         else:
             dropout = 0.2 if dropout is None else dropout
-            query = SequenceTower(table, dim, history_length=history_length or 200, dropout=dropout)
+            query = SequenceTower(
+                table, dim, history_length=100 if history_length is None else history_length, dropout=dropout
+            )
         return TwoTower(query, ItemTower(table, dim), dim)
