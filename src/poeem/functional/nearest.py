@@ -9,8 +9,8 @@ from torch import Tensor
 
 from poeem.functional.outside_compile import outside_compile
 
-# Scores of one block of rows against one set of words: 512 KiB, which stays in a core's second-level cache.
-_BLOCK_SCORES = 2**17
+# Scores of one block of rows against one set of words: 1 MiB, which stays in a core's second-level cache.
+_BLOCK_SCORES = 2**18
 # Below this many rows a thread's start costs more than it saves.
 _ROWS_PER_THREAD = 4096
 
@@ -53,17 +53,22 @@ def nearest_words(x: Tensor, words: Tensor) -> Tensor:
 @torch.no_grad()
 def _nearest_on_cpu(x: Tensor, centre: Tensor, columns: Tensor, found: Tensor) -> None:
     """Write the nearest words of ``x`` into ``found`` ``(M, n)``, a cache-sized block at a time."""
-    M, _, K = columns.shape
-    rows = max(16, _BLOCK_SCORES // K)
-    scores = torch.empty(rows, K)
-    block = torch.ones(M, min(rows, x.shape[0]), columns.shape[1])
+    M, width, K = columns.shape
+    blocks = -(-x.shape[0] * K // _BLOCK_SCORES)
+    rows = max(16, -(-x.shape[0] // max(1, blocks)))
+    scores, block = torch.empty(rows, K), torch.ones(M, rows, width)
+    tables, numbers = columns.unbind(0), found.numpy()
     for start in range(0, x.shape[0], rows):
-        size = min(rows, x.shape[0] - start)
-        torch.sub(x[start : start + size].transpose(0, 1), centre[:, None], out=block[:, :size, :-1])
-        for m in range(M):
-            torch.mm(block[m, :size], columns[m], out=scores[:size])
+        part = x[start : start + rows]
+        size = part.shape[0]
+        torch.sub(part.transpose(0, 1), centre[:, None], out=block[:, :size, :-1])
+        out = scores[:size]
+        # Views made once a block: to slice M times would take as long as the products.
+        values, places = out.numpy(), numbers[:, start : start + size]
+        for m, slices in enumerate(block[:, :size].unbind(0)):
+            torch.mm(slices, tables[m], out=out)
             # numpy's argmax over a short row is vectorised and several times as fast as torch's.
-            scores[:size].numpy().argmax(1, out=found[m, start : start + size].numpy())
+            values.argmax(1, out=places[m])
 
 
 def _nearest_on_device(x: Tensor, columns: Tensor) -> Tensor:
