@@ -6,28 +6,36 @@
 8
 """
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.spec import IndexSpec
 
 if TYPE_CHECKING:
     from poeem.bundle import open_bundle as open
     from poeem.engines.export import export
+    from poeem.engines.self_check import EngineMismatch
+    from poeem.layers.embedding_index import EmbeddingIndex
+    from poeem.spec import IndexSpec
 
 __version__ = version("poeem-torch")
-__all__ = ["EmbeddingIndex", "IndexSpec", "__version__", "export", "open"]
+__all__ = ["EmbeddingIndex", "EngineMismatch", "IndexSpec", "__version__", "export", "open"]
+
+# Where each public name lives; loaded when first used, so that `poeem --help` waits for nothing and training for no faiss.
+_HOMES = {
+    "EmbeddingIndex": ("poeem.layers.embedding_index", "EmbeddingIndex"),
+    "EngineMismatch": ("poeem.engines.self_check", "EngineMismatch"),
+    "IndexSpec": ("poeem.spec", "IndexSpec"),
+    "export": ("poeem.engines.export", "export"),
+    "open": ("poeem.bundle", "open_bundle"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when first used: `import poeem` itself needs torch and numpy, not faiss or pyarrow.
-    if name == "open":
-        from poeem.bundle import open_bundle
+    if name not in _HOMES:
+        raise AttributeError(f"module 'poeem' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)
 
-        return open_bundle
-    if name == "export":
-        from poeem.engines.export import export
 
-        return export
-    raise AttributeError(f"module 'poeem' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Every figure of the README into benchmarks/results: three seeds, one thread a run. Hours on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PYTHON="${BIN:-.venv/bin}/python"
+export OMP_NUM_THREADS=1
+results=benchmarks/results
+for seed in 0 1 2; do
+  "$PYTHON" benchmarks/tutorial.py --seed $seed --json $results/tutorial-$seed.json
+  "$PYTHON" benchmarks/movielens.py --seed $seed --json $results/movielens-history-$seed.json
+  "$PYTHON" benchmarks/movielens.py --seed $seed --tower sequence --specs OPQ8,PQ8 --json $results/movielens-sequence-$seed.json
+  "$PYTHON" benchmarks/step_overhead.py --seed $seed --json $results/step_overhead-$seed.json
+  "$PYTHON" benchmarks/encode.py --seed $seed --json $results/encode-$seed.json
+  "$PYTHON" benchmarks/write_faiss.py --seed $seed --json $results/write_faiss-$seed.json
+  "$PYTHON" benchmarks/givens.py --seed $seed --json $results/givens-$seed.json
+done
+"$PYTHON" benchmarks/summary.py
