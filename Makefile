@@ -29,6 +29,7 @@ lint: setup
 
 # Every figure of the README, into benchmarks/results: hours on two cores.
 bench: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	BIN=$(abspath $(BIN)) bash benchmarks/run_all.sh
 
 clean:

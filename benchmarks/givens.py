@@ -9,10 +9,6 @@ Milliseconds, medians over repeats in which all methods take turns, so that a bu
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -24,6 +20,7 @@ from poeem.functional.cayley import cayley
 from poeem.functional.givens import rotate_pairs, skew_gradient
 from poeem.functional.matching import greedy_pairs, random_pairs
 from poeem.layers.rotation import GivensRotation
+from record import parser, settled, write
 
 
 def givens_step(R: Tensor, G: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
@@ -70,32 +67,19 @@ def measure(dim: int, seed: int, repeats: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dims", default="64,128,256,512")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = parser(__doc__)
+    arguments.add_argument("--dims", default="64,128,256,512")
+    arguments.add_argument("--repeats", type=int, default=15)
+    args = settled(arguments.parse_args())
     rows = []
-    for dim in map(int, arguments.dims.split(",")):
-        medians = measure(dim, arguments.seed, arguments.repeats)
+    for dim in map(int, args.dims.split(",")):
+        medians = measure(dim, args.seed, args.repeats)
         ratio = medians["svd"] / medians["givens-greedy"]
         if not rows:
             print("  dim " + "".join(f"{name + ' ms':>20}" for name in medians) + f"{'svd / greedy':>16}")
         print(f"{dim:5d} " + "".join(f"{value:20.3f}" for value in medians.values()) + f"{ratio:16.1f}")
         rows.append({"dim": dim, "milliseconds": medians, "svd_over_greedy": ratio})
-    if arguments.json:
-        environment = {
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "cpus": os.cpu_count(),
-            "threads": arguments.threads,
-        }
-        with open(arguments.json, "w") as file:
-            json.dump({"seed": arguments.seed, "environment": environment, "rows": rows}, file, indent=2)
+    write(args, {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -15,3 +15,4 @@ for seed in 0 1 2; do
   "$PYTHON" benchmarks/givens.py --seed $seed --json $results/givens-$seed.json
 done
 "$PYTHON" benchmarks/summary.py
+"$PYTHON" benchmarks/plot.py docs/figures/movielens.svg

@@ -31,7 +31,7 @@ from poeem.training.vectors import item_vectors
 # What suits each tower. A window of the sequence tower holds hundreds of positives, an example of the other one.
 TOWERS: dict[str, dict[str, Any]] = {
     "history": {"epochs": 3, "batch_size": 1024, "lr": 6e-3, "history_length": 20, "dropout": 0.0},
-    "sequence": {"epochs": 60, "batch_size": 128, "lr": 1e-3, "history_length": 200, "dropout": 0.2},
+    "sequence": {"epochs": 6, "batch_size": 24, "lr": 4e-3, "history_length": 100, "dropout": 0.2},
 }
 
 

@@ -1,0 +1,94 @@
+"""The README's tables from `benchmarks/results`: mean over the seeds, and half the spread where it tells something.
+
+python benchmarks/summary.py
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+ROWS = (
+    ("float, trained without index", lambda run: run["float"]),
+    ("float, trained with index", lambda run: run["joint_float"]),
+    ("**index, trained jointly**", lambda run: run["index"]),
+    *(
+        (f"{name.upper()}, built afterwards", lambda run, name=name: run["baselines"][name])
+        for name in ("rq", "opq", "pq", "lsh")
+    ),
+)
+METRICS = ("recall@100", "recall@10", "ndcg@10", "neighbour_recall@10")
+
+
+def runs(pattern: str) -> list[dict[str, Any]]:
+    """Results of all seeds."""
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(pattern))]
+
+
+def mean(values: Iterable[float], digits: int = 4) -> str:
+    """Mean and the largest distance from it."""
+    values = list(values)
+    centre = statistics.fmean(values)
+    return f"{centre:.{digits}f} ± {max(abs(value - centre) for value in values):.{digits}f}"
+
+
+def movielens(tower: str) -> None:
+    found = runs(f"movielens-{tower}-*.json")
+    for spec in found[0]["specs"] if found else ():
+        of_spec = [run["specs"][spec] for run in found]
+        print(f"\nMovieLens-1M, {tower} tower, {spec}, {of_spec[0]['bytes_per_vector']} bytes, {len(found)} seeds\n")
+        print("| | " + " | ".join(METRICS) + " | build s |")
+        print("|---|" + "---|" * (len(METRICS) + 1))
+        for name, block in ROWS:
+            seconds = [block(run).get("build_seconds") for run in of_spec]
+            if name.startswith("**"):
+                seconds = [run["timings"]["bundle_seconds"] for run in of_spec]
+            built = "" if seconds[0] is None else f"{statistics.fmean(seconds):.1f}"
+            cells = [mean(block(run)[metric] for run in of_spec) for metric in METRICS]
+            print(f"| {name} | " + " | ".join(cells) + f" | {built} |")
+        for name, other in (("float", ROWS[0][1]), ("OPQ", ROWS[4][1]), ("RQ", ROWS[3][1])):
+            ratio = mean((run["index"]["recall@100"] / other(run)["recall@100"] for run in of_spec), 3)
+            print(f"\nindex recall@100 / that of {name}: {ratio}")
+
+
+def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], title: str) -> None:
+    """One line a named number, over the seeds."""
+    found = [rows(run) for run in runs(pattern)]
+    if found:
+        print(f"\n{title}, {len(found)} seeds\n\n| | |\n|---|---|")
+        for name in found[0]:
+            print(f"| {name} | {mean(run[name] for run in found)} |")
+
+
+def main() -> None:
+    for tower in ("history", "sequence"):
+        movielens(tower)
+    table(
+        "tutorial-*.json",
+        lambda run: {name: row["precision@100"] for name, row in run["rows"].items()},
+        "The original's tutorial, precision@100",
+    )
+    table(
+        "step_overhead-*.json",
+        lambda run: {row["tower"]: row["wall_ratio"] for row in run["results"]},
+        "Training step with OPQ8,IVF64,PQ8 / with an identity, wall time",
+    )
+    table(
+        "encode-*.json",
+        lambda run: {name: row["ratio"] for name, row in run["rows"].items()},
+        "Encode, rows/s / those of faiss",
+    )
+    table("write_faiss-*.json", lambda run: {"ratio": run["ratio"]}, "1,000,000 items: faiss train + add / ours")
+    table(
+        "givens-*.json",
+        lambda run: {f"dim {row['dim']}": row["svd_over_greedy"] for row in run["rows"]},
+        "SVD time / Givens step (greedy)",
+    )
+
+
+if __name__ == "__main__":
+    main()
