@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __version__ = version("poeem-torch")
 __all__ = ["EmbeddingIndex", "EngineMismatch", "IndexSpec", "__version__", "export", "open"]
 
-# Where each public name lives; loaded when first used, so that `poeem --help` waits for nothing and training for no faiss.
+# Where each public name lives; loaded when first used, so that `poeem --help` does not wait for torch.
 _HOMES = {
     "EmbeddingIndex": ("poeem.layers.embedding_index", "EmbeddingIndex"),
     "EngineMismatch": ("poeem.engines.self_check", "EngineMismatch"),

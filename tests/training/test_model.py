@@ -70,6 +70,20 @@ def test_loss_is_the_mean_of_both_views_and_the_distortion(metric, candidates):
     assert out.loss.item() == pytest.approx(out.retrieval.item() + out.distortion.item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "ip"])
+def test_commitment_draws_items_to_their_words_and_leaves_the_words(metric):
+    free, drawn = joint(metric), joint(metric, commitment=2.0)
+    loss = free(**batch()).loss
+    more = drawn(**batch())
+    assert more.loss.item() == pytest.approx(loss.item() + 2 * more.distortion.item(), rel=1e-5)
+    loss.backward()
+    more.loss.backward()
+    words = [model.index.quantizer.codebooks.grad for model in (free, drawn)]
+    torch.testing.assert_close(*words)
+    items = [torch.cat([p.grad.flatten() for p in model.towers.item.parameters()]) for model in (free, drawn)]
+    assert not torch.allclose(*items, rtol=1e-2)
+
+
 def test_before_the_warm_start_the_loss_is_that_of_the_float_model():
     with_index = joint()
     with_index.index = EmbeddingIndex(DIM, "OPQ2,PQ2x4", warmup_steps=100)
@@ -95,6 +109,7 @@ def test_every_position_of_a_window_is_an_example_of_its_own():
     ("settings", "said"),
     [
         ({"metric": "dot"}, "metric .*='dot'.* must be one of"),
+        ({"commitment": -1.0}, "commitment .* must be 0 or more"),
         ({"views": "float"}, "views .* must be one of 'both', 'quantized'"),
         ({"candidates": "all"}, "candidates .* must be one of"),
         ({"temperature": 0.0}, "temperature .* above 0"),

@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
+from poeem.functional.distortion import distortion
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.retrieval_softmax import METRICS, retrieval_softmax
 from poeem.losses.two_views import VIEWS, two_views
@@ -16,7 +17,7 @@ CANDIDATES = ("unique", "positives")
 
 
 class StepOutput(NamedTuple):
-    """The loss of a step and its parts, scalars: ``loss = retrieval + distortion``."""
+    """The loss of a step and its parts, scalars: ``loss = retrieval + (1 + commitment) * distortion``."""
 
     loss: Tensor
     retrieval: Tensor  # nats
@@ -36,6 +37,8 @@ class JointModel(nn.Module):
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``; the index's, if there is one.
         temperature: of the softmax.
         views: ``"both"`` or ``"quantized"``, see ``two_views``.
+        commitment: weight of ``‖x - sg(x_hat)‖²``, which draws items to their words as the distortion draws words to
+            items; 0 is the paper's loss. Items that stay near their words lose less, and change codes less often.
         candidates: ``"unique"``: every item is a column once; ``"positives"``: once for every positive of the batch.
     Raises:
         ValueError: an argument is none of its choices, or the widths or metrics of towers and index differ.
@@ -52,6 +55,7 @@ class JointModel(nn.Module):
         metric: str = "cosine",
         temperature: float = 0.07,
         views: str = "both",
+        commitment: float = 0.0,
         candidates: str = "unique",
     ) -> None:
         super().__init__()
@@ -64,6 +68,8 @@ class JointModel(nn.Module):
                 raise ValueError(f"{name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
         if not 0 < temperature < float("inf"):
             raise ValueError(f"temperature (={temperature}) must be a number above 0; 0.05 to 0.1 suits cosine")
+        if not 0 <= commitment < float("inf"):
+            raise ValueError(f"commitment (={commitment}) must be 0 or more; 0.25 to 4 is usual")
         if index is not None and (index.dim, index.metric) != (towers.dim, metric):
             raise ValueError(
                 f"index (dim={index.dim}, metric={index.metric!r}) must have the towers' dim (={towers.dim}) and the "
@@ -71,6 +77,7 @@ class JointModel(nn.Module):
             )
         self.towers, self.index = towers, index
         self.metric, self.temperature, self.views, self.candidates = metric, temperature, views, candidates
+        self.commitment = commitment
         self.register_buffer("log_q", log_q, persistent=False)
 
     @property
@@ -113,5 +120,10 @@ class JointModel(nn.Module):
         else:
             # The mean of the views: the loss keeps its size when the index sets in, and so does the step of training.
             retrieval = two_views(queries, items, quantized, target, views=self.views, reduction="mean", **settings)
-        distortion = retrieval.new_zeros(()) if out is None else out.distortion
-        return StepOutput(retrieval + distortion, retrieval, distortion)
+        if out is None or quantized is None:
+            return StepOutput(retrieval, retrieval, retrieval.new_zeros(()))
+        loss = retrieval + out.distortion
+        if self.commitment and self.quantizes:
+            floats = nn.functional.normalize(items) if self.metric == "cosine" else items
+            loss = loss + self.commitment * distortion(quantized.detach(), floats)
+        return StepOutput(loss, retrieval, out.distortion)

@@ -54,6 +54,7 @@ def train_interactions(
     metric: str = "cosine",
     temperature: float = 0.1,
     views: str = "both",
+    commitment: float = 1.0,
     estimator: str = "ste",
     rotation: str = "givens-greedy",
     candidates: str = "unique",
@@ -86,7 +87,8 @@ def train_interactions(
         dropout, history_length: of the towers.
         metric: ``"cosine"``, ``"ip"`` or ``"l2"``.
         temperature: of the softmax.
-        views, estimator, rotation: how the index learns, see ``two_views`` and ``EmbeddingIndex``.
+        views, commitment, estimator, rotation: how model and index learn, see ``two_views``, ``JointModel`` and
+            ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
         candidates: columns of the softmax, see ``JointModel``.
         nprobe: lists visited a query where figures are given; default the square root of the number of lists.
         seed: of everything random.
@@ -135,6 +137,7 @@ def train_interactions(
         "metric": metric,
         "temperature": temperature,
         "views": views,
+        "commitment": commitment,
         "estimator": estimator,
         "rotation": rotation,
         "candidates": candidates,
