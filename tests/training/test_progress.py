@@ -36,6 +36,8 @@ def test_lines_where_there_is_no_terminal(capsys):
 def test_a_bar_where_there_is_one(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress_bar("title", 20, start=5) as progress:
+        # The last step is drawn however soon it comes after the one before.
+        progress.update(19, OUTPUT, model(ready=False))
         progress.update(20, OUTPUT, model(ready=False))
         progress.note("a line [that] stays")
     said = capsys.readouterr()

@@ -41,13 +41,13 @@ class PlainProgress(SilentProgress):
 class BarProgress(SilentProgress):
     """A bar with loss, distortion, codebook perplexity and the time that is left."""
 
-    def __init__(self, bar, task) -> None:
-        self._bar, self._task, self._drawn = bar, task, 0.0
+    def __init__(self, bar, task, steps: int) -> None:
+        self._bar, self._task, self._steps, self._drawn = bar, task, steps, 0.0
 
     def update(self, step: int, output: StepOutput, model: JointModel) -> None:
         now = time.monotonic()
         # Reading the loss makes the host wait for an accelerator: only when something is drawn.
-        if now - self._drawn < 1 / REDRAWS_PER_SECOND:
+        if now - self._drawn < 1 / REDRAWS_PER_SECOND and step < self._steps:
             return
         self._drawn = now
         self._bar.update(self._task, completed=step, facts=describe(output, model))
@@ -76,7 +76,7 @@ def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=REDRAWS_PER_SECOND) as bar:
-        yield BarProgress(bar, bar.add_task(title, total=steps, completed=start, facts=""))
+        yield BarProgress(bar, bar.add_task(title, total=steps, completed=start, facts=""), steps)
 
 
 def describe(output: StepOutput, model: JointModel) -> str:
