@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from poeem.training.build import build_model
 from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
+from poeem.training.run_folder import RunFolder
 
 
 def test_towers_and_index_agree_with_the_bundle(finished, small):
@@ -57,6 +59,41 @@ def test_newer_format_is_refused(copied):
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format_version": 2}))
     with pytest.raises(ValueError, match=r"version 2, this poeem reads 'poeem run' version 1; upgrade poeem"):
         load_run(copied)
+
+
+def test_settings_of_another_version_are_refused(copied):
+    file = copied / "model" / "config.json"
+    config = json.loads(file.read_text())
+    del config["settings"]["views"]
+    file.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"config.json: its settings are not those of this poeem \('views'\); use the"):
+        load_run(copied)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "interactions.parquet", "users.parquet", "items.parquet"])
+def test_a_flipped_byte_is_seen(copied, name):
+    flip(copied / "model" / name)
+    with pytest.raises(ValueError, match=f"{name}: is damaged .*; restore the file, or train again"):
+        load_run(copied)
+
+
+def test_a_flipped_byte_of_the_float_twin_is_seen(copied):
+    folder = RunFolder(copied)
+    run = load_run(copied)
+    twin = build_model(run.settings, run.interactions.n_items, indexed=False)
+    assert folder.load_float(twin) is not None
+    flip(copied / "model" / "float.safetensors")
+    with pytest.raises(ValueError, match=r"float.safetensors: is damaged"):
+        folder.load_float(twin)
+    (copied / "model" / "float.json").write_text("{")
+    with pytest.raises(ValueError, match=r"float.json: cannot be read .*; delete it"):
+        folder.load_float(twin)
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
 
 
 def test_model_and_bundle_of_different_trainings_are_refused(copied, small, tmp_path):

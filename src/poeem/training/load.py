@@ -17,7 +17,7 @@ from poeem.data.split import Split, leave_last_out
 from poeem.training.build import build_model
 from poeem.training.devices import torch_device
 from poeem.training.model import JointModel
-from poeem.training.run_folder import WEIGHTS_FILE, RunFolder
+from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
 from poeem.training.stored_interactions import read_stored_interactions
 from poeem.training.vectors import item_vectors, query_vectors
 from poeem.training.weights import load_weights
@@ -83,8 +83,15 @@ def load_run(path: str | Path, device: str = "cpu") -> Run:
             f"{folder.model} and {folder.bundle} are not of one training (their fingerprints differ); "
             "restore the folder that belongs to the other, or train again"
         )
+    folder.check_files(config)
     interactions = read_stored_interactions(folder.model)
-    model = build_model(config["settings"], interactions.n_items, indexed=True)
+    try:
+        model = build_model(config["settings"], interactions.n_items, indexed=True)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder.model / CONFIG_FILE}: its settings are not those of this poeem ({error}); "
+            "use the version that trained it, or train again"
+        ) from None
     load_weights(model, folder.model / WEIGHTS_FILE)
     model.to(torch_device(device)).eval()
     return Run(folder, config, model, bundle, interactions)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.bundle.write import file_record
 from poeem.data.interactions import Interactions
 from poeem.training.checkpoints import write_text
 from poeem.training.model import JointModel
@@ -51,7 +52,8 @@ class RunFolder:
         with staging(self.model) as new:
             save_weights(model, new / WEIGHTS_FILE)
             write_interactions(new, interactions)
-            facts = {"format": FORMAT, "format_version": FORMAT_VERSION, **config}
+            files = {file.name: file_record(file).sha256 for file in sorted(new.iterdir())}
+            facts = {"format": FORMAT, "format_version": FORMAT_VERSION, **config, "files": files}
             (new / CONFIG_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
             replace_directory(new, self.model)
 
@@ -59,16 +61,42 @@ class RunFolder:
         """Put the float twin's weights, and what its training took, beside the model's."""
         beside = self.model / f".{FLOAT_WEIGHTS_FILE}.new"
         save_weights(model, beside)
+        facts = {"seconds": seconds, "sha256": file_record(beside).sha256}
         beside.replace(self.model / FLOAT_WEIGHTS_FILE)
-        write_text(self.model / FLOAT_FILE, json.dumps({"seconds": seconds}))
+        write_text(self.model / FLOAT_FILE, json.dumps(facts))
 
     def load_float(self, model: JointModel) -> float | None:
-        """Bring back the float twin's weights and return the seconds of its training; None if there is no twin yet."""
-        file = self.model / FLOAT_FILE
+        """Bring back the float twin's weights and return the seconds of its training; None if there is no twin yet.
+
+        Raises:
+            FileNotFoundError: the weights are missing.
+            ValueError: a file is damaged.
+        """
+        file, weights = self.model / FLOAT_FILE, self.model / FLOAT_WEIGHTS_FILE
         if not file.is_file():
             return None
-        load_weights(model, self.model / FLOAT_WEIGHTS_FILE)
-        return float(json.loads(file.read_text(encoding="utf-8"))["seconds"])
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))
+            seconds, sha256 = float(facts["seconds"]), facts.get("sha256")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{file}: cannot be read ({error}); delete it to train the float model again") from None
+        if sha256 is not None and weights.is_file():
+            _check_undamaged(weights, sha256)
+        load_weights(model, weights)
+        return seconds
+
+    def check_files(self, config: Mapping[str, Any]) -> None:
+        """Compare the files of ``model/`` with the checksums that ``store_model`` noted in the config.
+
+        A file that is missing or cannot be read at all is left to its reader, which says so in its own words.
+
+        Raises:
+            ValueError: a file has changed since it was written.
+        """
+        for name, sha256 in config.get("files", {}).items():
+            file = self.model / name
+            if file.is_file() and file.stat().st_size:
+                _check_undamaged(file, sha256)
 
     @property
     def has_model(self) -> bool:
@@ -103,3 +131,10 @@ class RunFolder:
                 "upgrade poeem, or train again"
             )
         return config
+
+
+def _check_undamaged(file: Path, sha256: str) -> None:
+    if file_record(file).sha256 != sha256:
+        raise ValueError(
+            f"{file}: is damaged (its SHA-256 is not that of the training); restore the file, or train again"
+        )
