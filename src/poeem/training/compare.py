@@ -49,11 +49,13 @@ def compare(
         what ``metrics.json`` holds.
     Raises:
         FileNotFoundError: there is no finished run.
-        ValueError: an unknown baseline, or a damaged run.
+        ValueError: an unknown baseline, an nprobe where there are no lists, or a damaged run.
     """
     baselines = check_baselines(baselines)
     run = load_run(path)
     spec = run.bundle.spec
+    if nprobe is not None and not spec.nlist:
+        raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, spec {str(spec)!r} has none; leave it out")
     nprobe = check_nprobe(nprobe, spec.nlist, default=run.settings["nprobe"]) if spec.nlist else None
     twin = float_twin(run, accelerator, show=show) if baselines else None
     if not accelerator.is_main_process:
@@ -122,6 +124,8 @@ def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tupl
         return model.eval(), seconds
     # The run's checkpoint folder may be gone: it is needed to resume, not to evaluate.
     kept = Checkpoints(run.folder.float_checkpoints, settings | {"until": run.config["step"]}, resume=True)
+    # The run's trackers are closed by now, and its curves are not the twin's to go on with.
+    accelerator.trackers.clear()
     state = fit(
         model,
         batches,
