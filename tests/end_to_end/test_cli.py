@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import poeem
+from poeem.bundle import write_bundle
 from poeem.cli.main import main
 from poeem.engines.reference import ReferenceScorer
 
@@ -124,6 +125,32 @@ def test_search_for_vectors(run, tmp_path):
     with np.load(result) as arrays:
         np.testing.assert_array_equal(arrays["scores"], scores)
         assert arrays["ids"].tolist() == poeem.open(run).ids[rows].tolist()
+
+
+def test_search_for_vectors_visits_the_lists_that_the_training_chose(run, tmp_path):
+    trained = poeem.open(run)
+    facts = {name: getattr(trained, name) for name in ("spec", "metric", "dim", "arrays", "ids", "codes", "lists")}
+    write_bundle(tmp_path / "bundle", **facts, training={"nprobe": 1})
+    queries = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    np.save(tmp_path / "q.npy", queries)
+    options = ["--queries", str(tmp_path / "q.npy"), "-k", "40", "--out", str(tmp_path / "r.npz")]
+    assert main(["search", str(tmp_path), *options]) == 0
+    with np.load(tmp_path / "r.npz") as arrays:
+        np.testing.assert_array_equal(arrays["scores"], ReferenceScorer(trained).search(queries, 40, nprobe=1)[0])
+
+
+def test_columns_of_the_items_stand_beside_rank_and_score_in_valid_json(file, tmp_path, capsys):
+    ids = [f"i{number}" for number in range(80)]
+    odd = pa.table({"item": ids, "rank": ["first"] * 80, "score": [7] * 80, "year": [float("nan")] * 80})
+    pq.write_table(odd, tmp_path / "items.parquet")
+    options = ["--index", "PQ2x4", "--dim", "4", "--steps", "4", "--baselines", "none", "--device", "cpu"]
+    data = ["--interactions", str(file), "--items", str(tmp_path / "items.parquet")]
+    assert main(["train", *data, "--out", str(tmp_path / "run"), *options]) == 0
+    capsys.readouterr()
+    assert main(["search", str(tmp_path / "run"), "--user", "u5", "-k", "1", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["results"]
+    assert (result["rank"], result["item_rank"], result["item_score"], result["year"]) == (1, "first", 7, None)
+    assert -1 <= result["score"] <= 1
 
 
 def test_encode_known_items(run, file, tmp_path, capsys):

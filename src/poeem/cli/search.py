@@ -71,7 +71,7 @@ def _search_run(
         run.bundle.columns.take(rows[0][kept]).to_pylist() if run.bundle.columns is not None else [{}] * kept.sum()
     )
     results = [
-        {"rank": rank, "id": run.bundle.ids[row : row + 1].tolist()[0], **facts, "score": float(score)}
+        {"rank": rank, "id": run.bundle.ids[row : row + 1].tolist()[0], **_renamed(facts), "score": float(score)}
         for rank, (row, score, facts) in enumerate(zip(rows[0][kept], scores[0][kept], columns), start=1)
     ]
     return {"query": query, "results": results}
@@ -82,20 +82,24 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
 
     from poeem.bundle import open_bundle
     from poeem.data.vectors import read_vectors
-    from poeem.engines.probing import default_nprobe
+    from poeem.engines.faiss.build import stored_nprobe
     from poeem.engines.reference import ReferenceScorer
 
     bundle = open_bundle(folder)
     vectors = read_vectors(queries, dim=bundle.dim)
-    scores, rows = ReferenceScorer(bundle).search(
-        vectors, k, default_nprobe(bundle.spec.nlist) if nprobe is None else nprobe
-    )
+    # The lists that an exported file visits.
+    scores, rows = ReferenceScorer(bundle).search(vectors, k, stored_nprobe(bundle, nprobe))
     # Fixed-width text where ids are strings: an array of objects would need a pickle.
     ids = np.array(bundle.ids.tolist())[rows]
     ids[rows < 0] = "" if bundle.string_ids else -1
     with out.open("wb") as file:
         np.savez(file, scores=scores, ids=ids)
     return {"queries": len(vectors), "k": k, "out": str(out)}
+
+
+def _renamed(facts: dict[str, Any]) -> dict[str, Any]:
+    """The user's columns beside ours: ``rank`` and ``score`` of theirs get a prefix, as ``id`` did in the bundle."""
+    return {f"item_{name}" if name in ("rank", "score") else name: value for name, value in facts.items()}
 
 
 def _shown(value: Any) -> str:
