@@ -27,8 +27,10 @@ class Usage:
     def add(self, codes: Tensor, lists: Tensor | None) -> None:
         """Count one batch."""
         self.words = self.words.to(codes.device) + count_words(codes, self.words.shape[1])
+        # Without lists too: a sum over processes goes by the device, and NCCL takes nothing from the CPU.
+        self.lists = self.lists.to(codes.device)
         if lists is not None:
-            self.lists = self.lists.to(lists.device) + torch.bincount(lists, minlength=len(self.lists))
+            self.lists = self.lists + torch.bincount(lists, minlength=len(self.lists))
 
     def restart(self) -> None:
         """Begin a new window; the last one still counts in the metrics."""
