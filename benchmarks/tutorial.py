@@ -92,7 +92,7 @@ def train(seed: int, index: poeem.EmbeddingIndex | None) -> tuple[np.ndarray, np
         # Adagrad with an accumulator is not free of scale: losses are summed over the batch, as the original does.
         if index and index.ready:
             out = index(x)
-            loss = two_views(q, x, out.embedding, temperature=1 / SCALE, item_ids=items[batch]) + out.distortion
+            loss = 2 * two_views(q, x, out.embedding, temperature=1 / SCALE, item_ids=items[batch]) + out.distortion
         else:
             loss = retrieval_softmax(q, x, temperature=1 / SCALE, item_ids=items[batch])
         optimizer.zero_grad()

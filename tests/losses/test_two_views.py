@@ -18,15 +18,13 @@ def problem():
 
 
 @pytest.mark.parametrize("metric", ["ip", "cosine", "l2"])
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_is_the_loss_of_the_float_items_and_of_the_quantized(metric, reduction):
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
+def test_is_the_loss_of_the_float_items_and_of_the_quantized(metric, share):
     queries, items, quantized, target, options = problem()
     floats = F.normalize(items) if metric == "cosine" else items
     terms = [retrieval_softmax(queries, x, target, metric=metric, **options) for x in (floats, quantized)]
-    found = two_views(queries, items, quantized, target, metric=metric, reduction=reduction, **options)
-    torch.testing.assert_close(found, sum(terms) / (2 if reduction == "mean" else 1))
-    alone = two_views(queries, items, quantized, target, metric=metric, views="quantized", **options)
-    torch.testing.assert_close(alone, terms[1])
+    found = two_views(queries, items, quantized, target, metric=metric, share=share, **options)
+    torch.testing.assert_close(found, (1 - share) * terms[0] + share * terms[1])
 
 
 def test_gradients_reach_both_views():
@@ -38,8 +36,8 @@ def test_gradients_reach_both_views():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"views": "float"}, r"views \(='float'\) must be one of 'both', 'quantized'"),
-        ({"reduction": "none"}, r"reduction \(='none'\) must be 'sum' or 'mean'"),
+        ({"share": 1.5}, r"share \(=1.5\) of the quantized view must be 0 to 1"),
+        ({"share": float("nan")}, r"share \(=nan\)"),
         ({"quantized": torch.zeros(7, 4)}, r"quantized must have the shape of items, \(8, 4\), not \(7, 4\)"),
     ],
 )

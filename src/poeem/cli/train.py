@@ -31,9 +31,8 @@ def train(
     metric: Annotated[str, typer.Option(help="cosine, ip or l2.")] = "cosine",
     temperature: Annotated[float, typer.Option(help="Of the softmax.")] = 0.1,
     views: Annotated[str, typer.Option(help="both, or quantized (the original's loss).")] = "both",
-    commitment: Annotated[
-        float, typer.Option(help="Pull of words on items; 0 in the paper.")
-    ] = 1.0,
+    share: Annotated[float, typer.Option(help="Of the quantized view in the loss, when both are in it.")] = 0.75,
+    commitment: Annotated[float, typer.Option(help="Pull of words on items; 0 in the paper.")] = 1.0,
     estimator: Annotated[
         str, typer.Option(help="ste, or task (codebooks also learn from the retrieval loss).")
     ] = "ste",
@@ -74,6 +73,7 @@ def train(
             metric=metric,
             temperature=temperature,
             views=views,
+            share=share,
             commitment=commitment,
             estimator=estimator,
             rotation=rotation,

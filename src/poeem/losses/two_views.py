@@ -8,8 +8,6 @@ from torch import Tensor
 
 from poeem.losses.retrieval_softmax import softmax_of_views
 
-VIEWS = ("both", "quantized")
-
 
 def two_views(
     queries: Tensor,
@@ -17,14 +15,14 @@ def two_views(
     quantized: Tensor,
     target: Tensor | None = None,
     *,
-    views: str = "both",
-    reduction: str = "sum",
+    share: float = 0.5,
     temperature: float = 0.07,
     metric: str = "cosine",
     log_q: Tensor | None = None,
     item_ids: Tensor | None = None,
 ) -> Tensor:
-    """``L(q, x) + L(q, x_hat)``, with ``L`` the :func:`~poeem.losses.retrieval_softmax.retrieval_softmax`.
+    """``(1 - share) L(q, x) + share L(q, x_hat)``, with ``L`` the
+    :func:`~poeem.losses.retrieval_softmax.retrieval_softmax`.
 
     The quantized view alone is Poeem's loss. It lets the float vectors drift to where words happen to be, which on
     small catalogues costs the model itself several points of recall; the float view keeps the model good, and the
@@ -35,8 +33,7 @@ def two_views(
         items: float, ``(m, dim)``, vectors before quantization; brought to unit length here under ``cosine``.
         quantized: float, ``(m, dim)``, the layer's ``out.embedding`` for the same rows; never normalised.
         target: int64, ``(n,)``, the row of each query's positive; by default row i belongs to query i.
-        views: ``"both"``, or ``"quantized"`` for the second term alone.
-        reduction: ``"sum"`` or ``"mean"`` of the two terms; with ``"mean"`` a distortion term beside it weighs twice.
+        share: of the quantized view, 0 to 1; at 1 the float items are not looked at.
         temperature, metric, log_q, item_ids: as in ``retrieval_softmax``.
     Returns:
         Scalar, nats.
@@ -47,21 +44,18 @@ def two_views(
         embedding index", SIGIR 2021, section 3.
 
     >>> q = torch.eye(2)
-    >>> two_views(q, torch.eye(2), torch.eye(2) / 2, temperature=1.0)  # log(1 + 1/e) + log(1 + 1/sqrt(e))
+    >>> 2 * two_views(q, torch.eye(2), torch.eye(2) / 2, temperature=1.0)  # log(1 + 1/e) + log(1 + 1/sqrt(e))
     tensor(0.7873)
-    >>> two_views(q, torch.eye(2), torch.eye(2) / 2, temperature=1.0, views="quantized")
+    >>> two_views(q, torch.eye(2), torch.eye(2) / 2, share=1.0, temperature=1.0)
     tensor(0.4741)
     """
-    if views not in VIEWS:
-        raise ValueError(f"views (={views!r}) must be one of {', '.join(map(repr, VIEWS))}")
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"reduction (={reduction!r}) must be 'sum' or 'mean'")
+    check_share(share)
     if items.shape != quantized.shape:
         raise ValueError(
             f"quantized must have the shape of items, {tuple(items.shape)}, not {tuple(quantized.shape)}; "
             "pass the layer's output for the same rows"
         )
-    if views == "quantized":
+    if share == 1:
         both = quantized[None]
     else:
         floats = F.normalize(items, dim=-1) if metric == "cosine" else items
@@ -69,4 +63,10 @@ def two_views(
     losses = softmax_of_views(
         queries, both, target, temperature=temperature, metric=metric, log_q=log_q, item_ids=item_ids
     )
-    return losses.sum() if reduction == "sum" else losses.mean()
+    return losses[0] if share == 1 else torch.lerp(losses[0], losses[1], share)
+
+
+def check_share(share: float) -> None:
+    """Refuse what is no share of the quantized view."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"share (={share}) of the quantized view must be 0 to 1")

@@ -57,6 +57,7 @@ def build_model(
         metric=settings["metric"],
         temperature=settings["temperature"],
         views=settings["views"],
+        share=settings["share"],
         commitment=settings["commitment"],
         candidates=settings["candidates"],
     )

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from poeem.functional.distortion import distortion
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.retrieval_softmax import METRICS, retrieval_softmax
-from poeem.losses.two_views import VIEWS, two_views
+from poeem.losses.two_views import check_share, two_views
 from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
 
+VIEWS = ("both", "quantized")
 CANDIDATES = ("unique", "positives")
 
 
@@ -36,7 +37,8 @@ class JointModel(nn.Module):
         log_q: float, ``(n_items,)``: log-probability that an item is a column, see ``poeem.data.frequency``.
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``; the index's, if there is one.
         temperature: of the softmax.
-        views: ``"both"`` or ``"quantized"``, see ``two_views``.
+        views: ``"both"``, or ``"quantized"`` for the quantized view alone.
+        share: of the quantized view when there are both, see ``two_views``.
         commitment: weight of ``‖x - sg(x_hat)‖²``, which draws items to their words as the distortion draws words to
             items; 0 is the paper's loss. Items that stay near their words lose less, and change codes less often.
         candidates: ``"unique"``: every item is a column once; ``"positives"``: once for every positive of the batch.
@@ -55,6 +57,7 @@ class JointModel(nn.Module):
         metric: str = "cosine",
         temperature: float = 0.07,
         views: str = "both",
+        share: float = 0.5,
         commitment: float = 0.0,
         candidates: str = "unique",
     ) -> None:
@@ -68,6 +71,7 @@ class JointModel(nn.Module):
                 raise ValueError(f"{name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
         if not 0 < temperature < float("inf"):
             raise ValueError(f"temperature (={temperature}) must be a number above 0; 0.05 to 0.1 suits cosine")
+        check_share(share)
         if not 0 <= commitment < float("inf"):
             raise ValueError(f"commitment (={commitment}) must be 0 or more; 0.25 to 4 is usual")
         if index is not None and (index.dim, index.metric) != (towers.dim, metric):
@@ -76,8 +80,8 @@ class JointModel(nn.Module):
                 f"model's metric (={metric!r})"
             )
         self.towers, self.index = towers, index
-        self.metric, self.temperature, self.views, self.candidates = metric, temperature, views, candidates
-        self.commitment = commitment
+        self.metric, self.temperature, self.candidates = metric, temperature, candidates
+        self.share, self.commitment = share if views == "both" else 1.0, commitment
         self.register_buffer("log_q", log_q, persistent=False)
 
     @property
@@ -118,8 +122,8 @@ class JointModel(nn.Module):
             # Before the warm start the two views are one and the same.
             retrieval = retrieval_softmax(queries, items, target, normalize_items=self.metric == "cosine", **settings)
         else:
-            # The mean of the views: the loss keeps its size when the index sets in, and so does the step of training.
-            retrieval = two_views(queries, items, quantized, target, views=self.views, reduction="mean", **settings)
+            # A mean of the views: the loss keeps its size when the index sets in, and so does the step of training.
+            retrieval = two_views(queries, items, quantized, target, share=self.share, **settings)
         if out is None or quantized is None:
             return StepOutput(retrieval, retrieval, retrieval.new_zeros(()))
         loss = retrieval + out.distortion

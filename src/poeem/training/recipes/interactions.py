@@ -30,8 +30,8 @@ from poeem.training.vectors import item_vectors
 
 # What suits each tower. A window of the sequence tower holds hundreds of positives, an example of the other one.
 TOWERS: dict[str, dict[str, Any]] = {
-    "history": {"epochs": 3, "batch_size": 1024, "lr": 6e-3, "history_length": 20, "dropout": 0.0},
-    "sequence": {"epochs": 6, "batch_size": 24, "lr": 4e-3, "history_length": 100, "dropout": 0.2},
+    "history": {"epochs": 5, "batch_size": 1024, "lr": 6e-3, "history_length": 20, "dropout": 0.0},
+    "sequence": {"epochs": 5, "batch_size": 24, "lr": 4e-3, "history_length": 100, "dropout": 0.2},
 }
 
 
@@ -54,6 +54,7 @@ def train_interactions(
     metric: str = "cosine",
     temperature: float = 0.1,
     views: str = "both",
+    share: float = 0.75,
     commitment: float = 1.0,
     estimator: str = "ste",
     rotation: str = "givens-greedy",
@@ -87,7 +88,7 @@ def train_interactions(
         dropout, history_length: of the towers.
         metric: ``"cosine"``, ``"ip"`` or ``"l2"``.
         temperature: of the softmax.
-        views, commitment, estimator, rotation: how model and index learn, see ``two_views``, ``JointModel`` and
+        views, share, commitment, estimator, rotation: how model and index learn, see ``JointModel`` and
             ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
         candidates: columns of the softmax, see ``JointModel``.
         nprobe: lists visited a query where figures are given; default the square root of the number of lists.
@@ -137,6 +138,7 @@ def train_interactions(
         "metric": metric,
         "temperature": temperature,
         "views": views,
+        "share": share,
         "commitment": commitment,
         "estimator": estimator,
         "rotation": rotation,
