@@ -189,6 +189,26 @@ def test_csv_with_ids_that_look_like_numbers(tmp_path, capsys):
     assert asked(capsys, "search", str(run), "--user", "001")["results"]
 
 
+def test_a_finished_run_is_resumed_by_another_path_to_the_same_file(run, file, capsys, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    before = json.loads((run / "metrics.json").read_text())
+    after = asked(capsys, "train", "--interactions", file.name, "--out", str(run), *TRAIN, "--resume")
+    assert after["index"] == before["index"]
+    assert after["dataset"] == file.name
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_interrupted_run_is_kept_only_if_it_had_begun(begun, tmp_path, capsys, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("poeem.cli.train._read", interrupt)
+    if begun:
+        (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    assert main(["train", "--dataset", "ml-1m", "--index", "PQ2x4", "--out", str(tmp_path / "run")]) == 130
+    assert ("--resume" in capsys.readouterr().err) == begun
+
+
 def test_a_second_run_is_refused(run, file, capsys):
     said = complaint(capsys, "train", "--interactions", str(file), "--out", str(run), *TRAIN)
     assert "holds a run already" in said

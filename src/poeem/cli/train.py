@@ -63,7 +63,8 @@ def train(
             _read(interactions, items, dataset),
             spec=index,
             out=out,
-            dataset=dataset or str(interactions),
+            # The name alone: a run is resumed from another folder too, and the data are known by their checksum.
+            dataset=dataset or str(interactions and interactions.name),
             tower=tower,
             dim=dim,
             epochs=epochs,
@@ -86,7 +87,8 @@ def train(
             resume=resume,
         )
     except KeyboardInterrupt:
-        say(f"the run is kept in {out}; go on with the same command and --resume")
+        if (out / "checkpoints").is_dir():
+            say(f"the run is kept in {out}; go on with the same command and --resume")
         raise
     if not metrics:  # one of several processes, not the first
         return
