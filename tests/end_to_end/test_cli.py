@@ -206,7 +206,9 @@ def test_an_interrupted_run_is_kept_only_if_it_had_begun(begun, tmp_path, capsys
     if begun:
         (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     assert main(["train", "--dataset", "ml-1m", "--index", "PQ2x4", "--out", str(tmp_path / "run")]) == 130
-    assert ("--resume" in capsys.readouterr().err) == begun
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "poeem: interrupted"
+    assert ("--resume" in said[0]) == begun
 
 
 def test_a_second_run_is_refused(run, file, capsys):

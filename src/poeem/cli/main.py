@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         code = app(args=None if argv is None else list(argv), standalone_mode=False)
+        if code == INTERRUPTED:
+            # Some versions of typer turn Ctrl-C into this code by themselves.
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else OK
     except UsageError as error:
         # Without a message help has been printed in its place.
