@@ -1,7 +1,7 @@
 """The original's own tutorial: numbers as queries and items, and what an index costs in precision@100.
 
-10,000 query ids, 10,000 item ids, 1,000,000 pairs. An item's digits are abcd; its query keeps the two leading digits
-and ends in two digits drawn without replacement from the item's four. Both sides are id embeddings of width 64, trained
+10,000 query ids, 10,000 item ids, 1,000,000 pairs of a random query and a random item. An item's digits are abcd; the
+query keeps its own two leading digits, and its last two are drawn without replacement from the item's four. Both sides are id embeddings of width 64, trained
 by the in-batch softmax of 30 x cosine, batch 128, 3 epochs, Adagrad 0.1 (initial accumulator 0.1).
 
 A retrieved item is right if at least two of its four digits equal one or the other of the query's last two; the strict
@@ -39,7 +39,7 @@ def draw_pairs(seed: int) -> tuple[np.ndarray, np.ndarray]:
     first = rng.integers(0, 4, PAIRS)
     second = (first + rng.integers(1, 4, PAIRS)) % 4  # another place than the first
     rows = np.arange(PAIRS)
-    return items // 100 * 100 + digits[rows, first] * 10 + digits[rows, second], items
+    return rng.integers(0, 100, PAIRS) * 100 + digits[rows, first] * 10 + digits[rows, second], items
 
 
 def digits_of(numbers: np.ndarray) -> np.ndarray:
@@ -57,9 +57,8 @@ def precision(found: np.ndarray) -> tuple[float, float]:
     counts = [(items == last[:, None, i, None]).sum(-1) for i in (0, 1)]
     equal = (last[:, 0] == last[:, 1])[:, None]
     drawn = np.where(equal, counts[0] >= 2, (counts[0] >= 1) & (counts[1] >= 1))
-    strict = drawn & (found // 100 == queries[:, None] // 100)
     reached = found >= 0
-    return float((right & reached).mean()), float((strict & reached).mean())
+    return float((right & reached).mean()), float((drawn & reached).mean())
 
 
 class Tower(nn.Module):

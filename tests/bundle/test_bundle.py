@@ -172,7 +172,7 @@ def test_the_fingerprint_is_of_spec_metric_dim_and_arrays_alone(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"metric": "dot"}, r"metric \(='dot'\) must be one of ip, l2, cosine"),
+        ({"metric": "dot"}, r"metric \(='dot'\) must be one of 'ip', 'l2', 'cosine'"),
         ({"dim": 13}, r"dim \(=13\) must be divisible by M \(=3\)"),
         ({"dim": 15}, r"array '\w+' has shape"),
         ({"ids": np.arange(ROWS - 1)}, r"ids \(n=29\) and codes \(n=30\)"),

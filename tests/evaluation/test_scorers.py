@@ -53,7 +53,7 @@ def test_wrong_arguments_are_named():
     spoilt[7] = 0
     with pytest.raises(ValueError, match="items: row 7 is a zero vector"):
         FloatScorer(spoilt, "cosine")
-    with pytest.raises(ValueError, match=r"metric \(='dot'\) must be one of ip, l2, cosine"):
+    with pytest.raises(ValueError, match=r"metric \(='dot'\) must be one of 'ip', 'l2', 'cosine'"):
         FloatScorer(ITEMS, "dot")
     with pytest.raises(ValueError, match="available must be bool"):
         FloatScorer(ITEMS, "ip", np.ones(40))

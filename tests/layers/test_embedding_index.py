@@ -189,6 +189,19 @@ def test_dead_words_and_lists_are_moved_to_vectors():
     assert index.eval()(x).codes.unique(dim=0).shape[0] > 50
 
 
+def test_words_are_not_called_dead_before_a_full_window_of_use():
+    index = EmbeddingIndex(16, "PQ4", metric="l2", reseed_every=5)
+    for _ in range(4):  # four identities: the next multiple of the window falls right after the warm start
+        index(sample(8))
+    index.warm_start(sample(1000))
+    fitted = index.quantizer.codebooks.detach().clone()
+    for _ in range(4):
+        index(sample(8))
+    assert torch.equal(index.quantizer.codebooks, fitted)
+    index(sample(8))
+    assert not torch.equal(index.quantizer.codebooks, fitted)
+
+
 def test_reports_the_use_of_words_and_lists():
     index = ready()
     index(sample())
@@ -296,7 +309,9 @@ def test_zero_rows_under_cosine():
         ({"dim": 16, "spec": "RQ8"}, "cannot be trained yet"),
         ({"dim": 16, "spec": "PQ4", "metric": "dot"}, "metric (='dot') must be one of 'ip', 'l2', 'cosine'"),
         ({"dim": 16, "spec": "PQ4", "estimator": "gumbel"}, "estimator (='gumbel') must be one of 'ste', 'task'"),
-        ({"dim": 16, "spec": "OPQ4,PQ4", "rotation": "svd"}, "rotation"),
+        ({"dim": 16, "spec": "OPQ4,PQ4", "rotation": "svd"}, "rotation (='svd') must be one of 'givens-greedy'"),
+        ({"dim": 16, "spec": "PQ4", "rotation": "svd"}, "rotation (='svd')"),
+        ({"dim": 16, "spec": "PQ4", "seed": -1}, "seed (=-1)"),
         ({"dim": 16, "spec": "PQ4", "buffer_rows": 100}, "buffer_rows (=100) must be at least 256"),
         ({"dim": 16, "spec": "PQ4", "warmup_steps": -1}, "warmup_steps (=-1)"),
         ({"dim": 16, "spec": "PQ4", "warmup_steps": 2.5}, "warmup_steps (=2.5)"),

@@ -94,7 +94,7 @@ def test_computes_in_float32_under_autocast():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"metric": "dot"}, r"metric \(='dot'\) must be one of 'ip', 'cosine', 'l2'"),
+        ({"metric": "dot"}, r"metric \(='dot'\) must be one of 'ip', 'l2', 'cosine'"),
         ({"temperature": 0.0}, r"temperature \(=0.0\) must be greater than 0"),
         ({"queries": torch.zeros(3)}, r"queries must be float, \(n, dim\), n > 0, not torch.float32, \(3,\)"),
         ({"queries": torch.zeros(0, 4)}, r"n > 0"),

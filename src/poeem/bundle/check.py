@@ -8,22 +8,8 @@ import numpy as np
 
 from poeem.spec import IndexSpec
 
-METRICS = ("ip", "l2", "cosine")
-
 # A rotation trained in float32 drifts by some 1e-6; this far off it is another matrix.
 ROTATION_TOLERANCE = 1e-4
-
-
-def check_metric(metric: str) -> None:
-    """Refuse an unknown metric.
-
-    >>> check_metric("dot")
-    Traceback (most recent call last):
-    ...
-    ValueError: metric (='dot') must be one of ip, l2, cosine
-    """
-    if metric not in METRICS:
-        raise ValueError(f"metric (={metric!r}) must be one of {', '.join(METRICS)}")
 
 
 def array_shapes(spec: IndexSpec, dim: int) -> dict[str, tuple[int, ...]]:

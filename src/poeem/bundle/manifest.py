@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from poeem.bundle.check import check_metric
+from poeem.metric import check_metric
 from poeem.spec import IndexSpec
 
 MANIFEST_FILE = "manifest.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,11 +11,13 @@ import numpy as np
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
-from poeem.bundle.check import check_arrays, check_codes, check_metric
+from poeem.bundle.check import check_arrays, check_codes
+from poeem.bundle.checksum import file_sha256
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, check_columns, write_items
 from poeem.bundle.manifest import ARRAYS_FILE, DATA_FILES, ITEMS_FILE, MANIFEST_FILE, FileRecord, Manifest, json_value
+from poeem.metric import check_metric
 from poeem.spec import IndexSpec
 
 if TYPE_CHECKING:
@@ -112,8 +113,7 @@ def make_bundle(path: Path, manifest: Manifest, arrays: Mapping[str, np.ndarray]
 
 def file_record(path: Path) -> FileRecord:
     """Size and SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return FileRecord(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    return FileRecord(bytes=path.stat().st_size, sha256=file_sha256(path))
 
 
 def _check_replaceable(path: Path) -> None:

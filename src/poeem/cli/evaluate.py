@@ -13,7 +13,7 @@ def evaluate(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Evaluate a run on its test part, against indexes built afterwards on a model trained without the index."""
+    """Evaluate a run on its test part, against indexes built afterwards on a float twin; replaces metrics.json."""
     from poeem.cli.report import print_metrics
     from poeem.training.compare import compare
     from poeem.training.devices import make_accelerator

@@ -30,9 +30,9 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Highest learning rate; default by tower.")] = None,
     metric: Annotated[str, typer.Option(help="cosine, ip or l2.")] = "cosine",
     temperature: Annotated[float, typer.Option(help="Of the softmax.")] = 0.1,
-    views: Annotated[str, typer.Option(help="both, or quantized (the original's loss).")] = "both",
+    views: Annotated[str, typer.Option(help="both, or quantized (the original's loss, with --commitment 0).")] = "both",
     share: Annotated[float, typer.Option(help="Of the quantized view in the loss, when both are in it.")] = 0.75,
-    commitment: Annotated[float, typer.Option(help="Pull of words on items; 0 in the paper.")] = 1.0,
+    commitment: Annotated[float, typer.Option(help="How strongly items are drawn to their words.")] = 1.0,
     estimator: Annotated[
         str, typer.Option(help="ste, or task (codebooks also learn from the retrieval loss).")
     ] = "ste",

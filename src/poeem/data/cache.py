@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from poeem.bundle.checksum import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def fetch_wheel(name: str, version: str, filename: str, sha256: str, size: int) 
         RuntimeError: pip failed, or what came is not the file that was asked for; nothing is kept then.
     """
     kept = cache_dir() / filename
-    if kept.is_file() and _sha256(kept) == sha256:
+    if kept.is_file() and file_sha256(kept) == sha256:
         return kept
     log.info("fetching %s %s (%.1f MB) into %s", name, version, size / 1e6, kept.parent)
     try:
@@ -55,7 +56,7 @@ def fetch_wheel(name: str, version: str, filename: str, sha256: str, size: int) 
             _pip_download(f"{name}=={version}", Path(folder), kept)
             if not fetched.is_file():
                 raise RuntimeError(f"pip fetched {sorted(os.listdir(folder))} for {name}=={version}, not {filename}")
-            found = _sha256(fetched)
+            found = file_sha256(fetched)
             if found != sha256:
                 raise RuntimeError(
                     f"{filename} as fetched has SHA-256 {found}, {fetched.stat().st_size} bytes, instead of {sha256}, "
@@ -82,8 +83,3 @@ def _pip_download(requirement: str, folder: Path, kept: Path) -> None:
             f"Behind a proxy, set up pip for it. Without a network, fetch {kept.name} elsewhere "
             f"(pip download --no-deps {requirement}) and put it into {kept.parent}"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

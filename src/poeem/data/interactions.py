@@ -66,6 +66,9 @@ class Interactions:
     ) -> Interactions:
         """From sequences of one length.
 
+        Raises:
+            ValueError: the lengths differ.
+
         >>> events = Interactions.from_columns(user=[7, 5, 7, 7], item=["b", "a", "a", "b"], timestamp=[2, 0, 1, 2])
         >>> events.user_ids.tolist(), events.user.tolist(), events.item.tolist()  # the event (7, b, 2) is there twice
         ([5, 7], [0, 1, 1], [0, 0, 1])
@@ -73,6 +76,9 @@ class Interactions:
         import pyarrow as pa
 
         columns = {USER: user, ITEM: item} | ({} if timestamp is None else {TIMESTAMP: timestamp})
+        lengths = {name: len(values) for name, values in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns must be of one length, got {lengths}; give one value an event in each")
         return interactions_from_table(pa.table({name: pa.array(values) for name, values in columns.items()}))
 
 

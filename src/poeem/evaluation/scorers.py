@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-METRIC_NAMES = ("ip", "l2", "cosine")
+from poeem.metric import check_metric
 
 
 class Scorer(Protocol):
@@ -74,7 +74,7 @@ class DecodedScorer:
         nprobe: int | None = None,
         available: np.ndarray | None = None,
     ) -> None:
-        _check_metric(metric)
+        check_metric(metric)
         if (coarse is None) != (lists is None):
             raise ValueError("coarse and lists go together; give both, or neither for a flat index")
         if nprobe is not None and (coarse is None or not 1 <= nprobe <= len(coarse)):
@@ -122,7 +122,7 @@ def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.n
 
 def prepared(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
     """Vectors as float32, checked to be finite; of unit length under ``cosine``."""
-    _check_metric(metric)
+    check_metric(metric)
     vectors = _finite(vectors, name)
     if metric != "cosine":
         return vectors
@@ -130,11 +130,6 @@ def prepared(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
     if np.any(norms == 0):
         raise ValueError(f"{name}: row {int(np.argmin(norms))} is a zero vector, which has no cosine; leave it out")
     return vectors / norms
-
-
-def _check_metric(metric: str) -> None:
-    if metric not in METRIC_NAMES:
-        raise ValueError(f"metric (={metric!r}) must be one of {', '.join(METRIC_NAMES)}")
 
 
 def _finite(vectors: np.ndarray, name: str) -> np.ndarray:

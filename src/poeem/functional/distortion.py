@@ -8,7 +8,7 @@ from torch import Tensor
 def distortion(x: Tensor, x_hat: Tensor) -> Tensor:
     """Mean over vectors of the squared L2 error, ``mean_i ‖x̂_i - sg(x_i)‖²``, in squared embedding units.
 
-    No gradient reaches ``x``: there is no commitment term.
+    No gradient reaches ``x``. With the arguments exchanged it is a commitment term, which moves ``x`` alone.
 
     Args:
         x, x_hat: float, ``(n, dim)``.

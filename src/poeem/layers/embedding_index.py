@@ -16,9 +16,10 @@ from poeem.layers.checks import check_choice, check_count, check_nonzero, check_
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.collective import broadcast_, is_first, summed
 from poeem.layers.product import ProductQuantizer
-from poeem.layers.rotation import make_rotation
+from poeem.layers.rotation import ROTATIONS, make_rotation
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import RowBuffer, fit_sample
+from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from poeem.bundle import Bundle
 
-Metric = Literal["ip", "l2", "cosine"]
 Estimator = Literal["ste", "task"]
 # Rows encoded at a time: their copies stay small however many there are.
 _ENCODE_ROWS = 16384
@@ -96,12 +96,14 @@ class EmbeddingIndex(nn.Module):
         self.spec.check_dim(dim)
         if self.spec.kind != "PQ":
             raise ValueError(f"spec (={str(self.spec)!r}) cannot be trained yet; use a product quantizer such as 'PQ8'")
-        check_choice("metric", metric, get_args(Metric))
+        check_metric(metric)
         check_choice("estimator", estimator, get_args(Estimator))
+        check_choice("rotation", rotation, tuple(ROTATIONS))
         for name, value in (
             ("warmup_steps", warmup_steps),
             ("buffer_rows", buffer_rows),
             ("reseed_every", reseed_every),
+            ("seed", seed),
         ):
             check_count(name, value)
         if buffer_rows < self.min_rows:
@@ -173,7 +175,8 @@ class EmbeddingIndex(nn.Module):
         word, codes = self.quantizer(residual)
         if self.training:
             self._usage.add(codes, lists)
-            if self.reseed_every and self._step % self.reseed_every == 0:
+            # By a full window of use, not by the step: right after a warm start every word would look dead.
+            if self.reseed_every and self._usage.batches >= self.reseed_every:
                 self._reseed(y, residual, codes, lists)
         y_hat = word if centroid is None else centroid + word
         return (y_hat if matrix is None else y_hat @ matrix.T), codes, lists
@@ -310,6 +313,7 @@ class EmbeddingIndex(nn.Module):
         if self.coarse is not None and found.coarse is not None:
             self.coarse.set_(found.coarse)
         self.quantizer.set_(found.codebooks)
+        self._usage.restart()
         self._ready = True
 
     @outside_compile
@@ -330,7 +334,7 @@ class EmbeddingIndex(nn.Module):
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "progress"] = torch.tensor([self._step, int(self._ready)])
+        destination[prefix + "progress"] = torch.tensor([self._step, int(self._ready), self._usage.batches])
         destination[prefix + "collected"] = self._buffer.rows().clone()
         destination[prefix + "used_words"] = self._usage.words.clone()
         destination[prefix + "used_lists"] = self._usage.lists.clone()
@@ -346,6 +350,7 @@ class EmbeddingIndex(nn.Module):
         self._step, self._ready = int(state["progress"][0]), bool(state["progress"][1])
         self._buffer = RowBuffer(self.dim, self.buffer_rows, state["collected"].to(self.device).float())
         self._usage.words, self._usage.lists = state["used_words"].clone(), state["used_lists"].clone()
+        self._usage.batches = int(state["progress"][2])
 
     # Checks -------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ class Usage:
         self.words = torch.zeros(M, ksub, dtype=torch.int64)
         self.lists = torch.zeros(nlist, dtype=torch.int64)
         self._last_words, self._last_lists = self.words, self.lists
+        self.batches = 0
 
     @outside_compile
     def add(self, codes: Tensor, lists: Tensor | None) -> None:
@@ -31,11 +32,13 @@ class Usage:
         self.lists = self.lists.to(codes.device)
         if lists is not None:
             self.lists = self.lists + torch.bincount(lists, minlength=len(self.lists))
+        self.batches += 1
 
     def restart(self) -> None:
         """Begin a new window; the last one still counts in the metrics."""
         self._last_words, self._last_lists = self.words, self.lists
         self.words, self.lists = torch.zeros_like(self.words), torch.zeros_like(self.lists)
+        self.batches = 0
 
     def metrics(self) -> dict[str, float]:
         """``perplexity`` (1 to ksub), ``dead_share`` (0 to 1) and, with lists, ``list_imbalance`` (1 to nlist)."""

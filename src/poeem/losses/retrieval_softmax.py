@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poeem.losses.softmax_cross_entropy import softmax_cross_entropy
-
-METRICS = ("ip", "cosine", "l2")
+from poeem.metric import check_metric
 
 
 def retrieval_softmax(
@@ -96,8 +95,7 @@ def softmax_of_views(
 
 
 def _check(queries, items, target, temperature, metric, log_q, item_ids) -> None:
-    if metric not in METRICS:
-        raise ValueError(f"metric (={metric!r}) must be one of {', '.join(map(repr, METRICS))}")
+    check_metric(metric)
     if not temperature > 0:
         raise ValueError(f"temperature (={temperature}) must be greater than 0; 0.05 to 0.1 suits cosine")
     if queries.dim() != 2 or not queries.is_floating_point() or len(queries) == 0:

@@ -5,7 +5,6 @@ Our own rather than accelerate's: its restore unpickles random states, and ours 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from poeem.bundle.atomic import recover, replace_directory, staging, sync_file
+from poeem.bundle.checksum import file_sha256
 from poeem.training.weights import load_weights, save_weights
 
 STATE_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = "state.json", "model.safetensors", "optimizer.pt"
@@ -62,7 +62,7 @@ class Checkpoints:
         with staging(target) as new:
             save_weights(model, new / WEIGHTS_FILE)
             torch.save(optimizer.state_dict(), new / OPTIMIZER_FILE)
-            files = {name: _sha256(new / name) for name in (WEIGHTS_FILE, OPTIMIZER_FILE)}
+            files = {name: file_sha256(new / name) for name in (WEIGHTS_FILE, OPTIMIZER_FILE)}
             (new / STATE_FILE).write_text(json.dumps({"step": step, "state": dict(state), "files": files}, indent=2))
             replace_directory(new, target)
         kept = {*self.steps()[-self.keep :], state.get("best_step")}
@@ -92,7 +92,7 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"checkpoint {folder} cannot be read ({STATE_FILE}: {error}); {mend}") from None
         for name in (WEIGHTS_FILE, OPTIMIZER_FILE):
-            if not (folder / name).is_file() or _sha256(folder / name) != files.get(name):
+            if not (folder / name).is_file() or file_sha256(folder / name) != files.get(name):
                 raise ValueError(f"checkpoint {folder} is damaged ({name} is not what was written); {mend}")
         load_weights(model, folder / WEIGHTS_FILE)
         if optimizer is not None:
@@ -123,8 +123,3 @@ def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
                 f"{name} (={asked.get(name)!r}) differs from that of the run to resume (={stored.get(name)!r}); "
                 "resume with the same settings, or start a new run in another folder"
             )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -122,6 +122,12 @@ def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tupl
     seconds = run.folder.load_float(model)
     if seconds is not None:
         return model.eval(), seconds
+    if accelerator.num_processes != settings["processes"]:
+        # Candidates of the softmax are a process's own: another number of them is another training.
+        raise ValueError(
+            f"the run was trained on {settings['processes']} processes, its float twin cannot be trained on "
+            f"{accelerator.num_processes}; start as many, or leave the baselines out"
+        )
     # The run's checkpoint folder may be gone: it is needed to resume, not to evaluate.
     kept = Checkpoints(run.folder.float_checkpoints, settings | {"until": run.config["step"]}, resume=True)
     # The run's trackers are closed by now, and its curves are not the twin's to go on with.

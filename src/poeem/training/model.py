@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.losses.retrieval_softmax import METRICS, retrieval_softmax
+from poeem.losses.retrieval_softmax import retrieval_softmax
 from poeem.losses.two_views import check_share, two_views
+from poeem.metric import check_metric
 from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
 
@@ -62,8 +63,8 @@ class JointModel(nn.Module):
         candidates: str = "unique",
     ) -> None:
         super().__init__()
+        check_metric(metric)
         for name, value, choices in (
-            ("metric", metric, METRICS),
             ("views", views, VIEWS),
             ("candidates", candidates, CANDIDATES),
         ):

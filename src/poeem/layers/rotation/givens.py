@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Literal, cast, get_args
 
 import torch
@@ -72,6 +73,8 @@ class GivensRotation(Rotation):
                 f"dim (={dim}) must be at most {STEEPEST_MAX_DIM} for givens-steepest, which takes O(dim^3) in Python "
                 f"at every step; choose givens-greedy, as good in practice"
             )
+        if choice == "steepest" and find_spec("networkx") is None:
+            raise ValueError("choice (='steepest') needs networkx: pip install networkx, or choose 'greedy'")
         if not isinstance(seed, int) or seed < 0:
             raise ValueError(f"seed (={seed!r}) must be a whole number of 0 or more")
         self.choice = choice

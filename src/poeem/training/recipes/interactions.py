@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from poeem.bundle.ids import ids_to_arrow
-from poeem.bundle.items import OUR_COLUMNS
+from poeem.bundle.items import OUR_COLUMNS, check_columns
 from poeem.data.interactions import Interactions
 from poeem.data.split import leave_last_out
 from poeem.engines.probing import check_nprobe, default_nprobe
@@ -115,6 +115,7 @@ def train_interactions(
     nprobe = _checked_nprobe(nprobe, parsed)
     check_seed(seed)
     ids_to_arrow(interactions.item_ids)
+    check_columns(_columns(interactions), interactions.n_items)
     split = leave_last_out(interactions)
     if len(split.test) == 0:
         raise ValueError("interactions: no user has 3 events or more, so that nothing is left to test with; add data")
@@ -226,7 +227,7 @@ def _store(
     """Bundle and model, from which everything after this is done."""
     assert model.index is not None
     began = time.perf_counter()
-    facts = {"dataset": settings["dataset"], "steps": state.step, "seed": settings["seed"]}
+    facts = {name: settings[name] for name in ("dataset", "seed", "nprobe")} | {"steps": state.step}
     bundle = model.index.bundle(
         interactions.item_ids,
         item_vectors(model, np.arange(interactions.n_items)),
