@@ -1,8 +1,9 @@
 """The original's own tutorial: numbers as queries and items, and what an index costs in precision@100.
 
 10,000 query ids, 10,000 item ids, 1,000,000 pairs of a random query and a random item. An item's digits are abcd; the
-query keeps its own two leading digits, and its last two are drawn without replacement from the item's four. Both sides are id embeddings of width 64, trained
-by the in-batch softmax of 30 x cosine, batch 128, 3 epochs, Adagrad 0.1 (initial accumulator 0.1).
+query keeps its own two leading digits, and its last two are drawn without replacement from the item's four. Both sides
+are id embeddings of width 64, trained by the in-batch softmax of 30 x cosine, batch 128, 3 epochs, Adagrad 0.1 (initial
+accumulator 0.1).
 
 A retrieved item is right if at least two of its four digits equal one or the other of the query's last two; the strict
 share counts only items from which the query can be drawn. Published (Zhang et al. 2021, the released notebook):
