@@ -55,6 +55,18 @@ def movielens(tower: str) -> None:
             print(f"\nindex recall@100 / that of {name}: {ratio}")
 
 
+def float_models() -> None:
+    """NDCG@10 of the float model by tower, from every run that trained one."""
+    print("\nFloat model, NDCG@10\n\n| | | |\n|---|---|---|")
+    for tower in ("history", "sequence"):
+        blocks = {run["seed"]: run["float"] for run in runs(f"float-{tower}-*.json")}
+        # The float twin of a joint run is the same training.
+        for run in runs(f"movielens-{tower}-*.json"):
+            blocks.setdefault(run["seed"], next(iter(run["specs"].values()))["float"])
+        if blocks:
+            print(f"| {tower} tower | {mean(block['ndcg@10'] for block in blocks.values())} | {len(blocks)} seeds |")
+
+
 def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], title: str) -> None:
     """One line a named number, over the seeds."""
     found = [rows(run) for run in runs(pattern)]
@@ -67,6 +79,7 @@ def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], titl
 def main() -> None:
     for tower in ("history", "sequence"):
         movielens(tower)
+    float_models()
     table(
         "tutorial-*.json",
         lambda run: {name: row["precision@100"] for name, row in run["rows"].items()},
