@@ -20,7 +20,7 @@ demo: setup
 	for user in 1 2000 6040; do $(BIN)/poeem search runs/demo --user $$user -k 5; done
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --durations 15
 
 lint: setup
 	$(BIN)/ruff check .
