@@ -30,17 +30,18 @@ def runs(pattern: str) -> list[dict[str, Any]]:
 
 
 def mean(values: Iterable[float], digits: int = 4) -> str:
-    """Mean and the largest distance from it."""
+    """Mean and, of several, the largest distance from it."""
     values = list(values)
     centre = statistics.fmean(values)
-    return f"{centre:.{digits}f} ± {max(abs(value - centre) for value in values):.{digits}f}"
+    spread = f" ± {max(abs(value - centre) for value in values):.{digits}f}" if len(values) > 1 else ""
+    return f"{centre:.{digits}f}{spread}"
 
 
 def movielens(tower: str) -> None:
     found = runs(f"movielens-{tower}-*.json")
     for spec in found[0]["specs"] if found else ():
         of_spec = [run["specs"][spec] for run in found]
-        print(f"\nMovieLens-1M, {tower} tower, {spec}, {of_spec[0]['bytes_per_vector']} bytes, {len(found)} seeds\n")
+        print(f"\nMovieLens-1M, {tower} tower, {spec}, {of_spec[0]['bytes_per_vector']} bytes, seeds: {len(found)}\n")
         print("| | " + " | ".join(METRICS) + " | build s |")
         print("|---|" + "---|" * (len(METRICS) + 1))
         for name, block in ROWS:
@@ -57,23 +58,24 @@ def movielens(tower: str) -> None:
 
 def float_models() -> None:
     """NDCG@10 of the float model by tower, from every run that trained one."""
-    print("\nFloat model, NDCG@10\n\n| | | |\n|---|---|---|")
+    print("\nFloat model, NDCG@10\n\n| | | seeds |\n|---|---|---|")
     for tower in ("history", "sequence"):
         blocks = {run["seed"]: run["float"] for run in runs(f"float-{tower}-*.json")}
         # The float twin of a joint run is the same training.
         for run in runs(f"movielens-{tower}-*.json"):
             blocks.setdefault(run["seed"], next(iter(run["specs"].values()))["float"])
         if blocks:
-            print(f"| {tower} tower | {mean(block['ndcg@10'] for block in blocks.values())} | {len(blocks)} seeds |")
+            print(f"| {tower} tower | {mean(block['ndcg@10'] for block in blocks.values())} | {len(blocks)} |")
 
 
 def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], title: str) -> None:
     """One line a named number, over the seeds."""
     found = [rows(run) for run in runs(pattern)]
     if found:
-        print(f"\n{title}, {len(found)} seeds\n\n| | |\n|---|---|")
+        print(f"\n{title}\n\n| | | seeds |\n|---|---|---|")
         for name in found[0]:
-            print(f"| {name} | {mean(run[name] for run in found)} |")
+            values = [run[name] for run in found if name in run]
+            print(f"| {name} | {mean(values)} | {len(values)} |")
 
 
 def main() -> None:
