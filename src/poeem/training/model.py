@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
+from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.retrieval_softmax import retrieval_softmax
 from poeem.losses.two_views import check_share, two_views
@@ -64,12 +65,8 @@ class JointModel(nn.Module):
     ) -> None:
         super().__init__()
         check_metric(metric)
-        for name, value, choices in (
-            ("views", views, VIEWS),
-            ("candidates", candidates, CANDIDATES),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
+        check_choice("views", views, VIEWS)
+        check_choice("candidates", candidates, CANDIDATES)
         if not 0 < temperature < float("inf"):
             raise ValueError(f"temperature (={temperature}) must be a number above 0; 0.05 to 0.1 suits cosine")
         check_share(share)
