@@ -366,3 +366,11 @@ def test_runs_on_every_device(device):
     (out.embedding.sum() + out.distortion).backward()
     assert (out.codes.cpu() == ready()(sample()).codes).float().mean() > 0.999
     assert out.embedding.device.type == device.type
+
+
+def test_zero_row_is_named_by_its_number_among_all_rows():
+    index = ready()
+    x = torch.ones(40_000, index.dim)
+    x[30_000] = 0
+    with pytest.raises(ValueError, match="first is row 30000"):
+        index.encode(x)

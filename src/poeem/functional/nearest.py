@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 from torch import Tensor
 
 from poeem.functional.outside_compile import outside_compile
+from poeem.functional.threads import for_spans
 
 # Scores of one block of rows against one set of words: 1 MiB, which stays in a core's second-level cache.
 _BLOCK_SCORES = 2**18
-# Below this many rows a thread's start costs more than it saves.
-_ROWS_PER_THREAD = 4096
+# Rows a thread takes at a time; with fewer than two such spans a thread's start costs more than it saves.
+_ROWS_PER_THREAD = 8192
 
 
 @outside_compile
@@ -39,14 +38,12 @@ def nearest_words(x: Tensor, words: Tensor) -> Tensor:
     if x.device.type != "cpu":
         return _nearest_on_device(x - centre, columns)
     found = torch.empty(x.shape[1], x.shape[0], dtype=torch.int64)
-    threads = min(torch.get_num_threads(), x.shape[0] // _ROWS_PER_THREAD)
-    if threads < 2:
-        _nearest_on_cpu(x, centre, columns, found)
-    else:
-        share = -(-x.shape[0] // threads)
-        spans = [slice(start, start + share) for start in range(0, x.shape[0], share)]
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda span: _nearest_on_cpu(x[span], centre, columns, found[:, span]), spans))
+    for_spans(
+        lambda span: _nearest_on_cpu(x[span], centre, columns, found[:, span]),
+        x.shape[0],
+        span=_ROWS_PER_THREAD,
+        device=x.device,
+    )
     return found.T
 
 

@@ -38,11 +38,12 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
 
 
 @outside_compile
-def check_nonzero(x: Tensor) -> None:
-    zero = ~x.any(1)
+def check_nonzero(norms: Tensor, first: int = 0) -> None:
+    """Refuse rows whose norms ``(n, 1)`` are zero; ``first`` is the number of the first of them."""
+    zero = norms[:, 0] == 0
     if bool(zero.any()):
         raise ValueError(
-            f"x has {int(zero.sum())} zero rows, the first is row {_first(zero)}; they have no direction under "
+            f"x has {int(zero.sum())} zero rows, the first is row {first + _first(zero)}; they have no direction under "
             "metric='cosine': drop them or use metric='ip'"
         )
 

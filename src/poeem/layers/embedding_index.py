@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from poeem.functional.distortion import distortion
 from poeem.functional.outside_compile import outside_compile
 from poeem.functional.straight_through import straight_through, task_gradient
+from poeem.functional.threads import for_spans
 from poeem.layers.checks import check_choice, check_count, check_nonzero, check_numbers, check_vectors
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.collective import broadcast_, is_first, summed
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from poeem.bundle import Bundle
 
 Estimator = Literal["ste", "task"]
-# Rows encoded at a time: their copies stay small however many there are.
-_ENCODE_ROWS = 16384
+# Rows encoded at a time: their copies stay in the cache on their way through the stages.
+_ENCODE_ROWS = 4096
 # State beside parameters: phase, collected rows and counts, so that a resumed run continues exactly.
 _STATE = ("progress", "collected", "used_words", "used_lists")
 
@@ -212,15 +213,18 @@ class EmbeddingIndex(nn.Module):
         matrix = None if self.rotation is None else self.rotation.matrix().detach()
         codes = torch.empty(len(x), self.spec.M, dtype=torch.int64, device=x.device)
         lists = None if self.coarse is None else torch.empty(len(x), dtype=torch.int64, device=x.device)
-        for start in range(0, len(x), _ENCODE_ROWS):
-            part = slice(start, start + _ENCODE_ROWS)
-            y = self._normalised(x[part].float(), zeros_allowed=False)
+
+        @torch.no_grad()  # per thread, like the autograd mode it sets
+        def encode_rows(part: slice) -> None:
+            y = self._normalised(x[part].float(), zeros_allowed=False, first=part.start)
             if matrix is not None:
                 y = y @ matrix
             if self.coarse is not None and lists is not None:
                 centroid, lists[part] = self.coarse(y)
                 y = y - centroid
             codes[part] = self.quantizer.assign(y)
+
+        for_spans(encode_rows, len(x), span=_ENCODE_ROWS, device=x.device)
         return codes, lists
 
     @torch.no_grad()
@@ -354,12 +358,14 @@ class EmbeddingIndex(nn.Module):
 
     # Checks -------------------------------------------------------------------------------------------------------
 
-    def _normalised(self, x: Tensor, *, zeros_allowed: bool) -> Tensor:
+    def _normalised(self, x: Tensor, *, zeros_allowed: bool, first: int = 0) -> Tensor:
         if self.metric != "cosine":
             return x
+        norms = torch.linalg.vector_norm(x, dim=1, keepdim=True)
         if not zeros_allowed:
-            check_nonzero(x)
-        return nn.functional.normalize(x)
+            check_nonzero(norms, first)
+        # As torch's normalize: a zero vector stays zero.
+        return x / norms.clamp_min(1e-12)
 
     def _check_ready(self) -> None:
         if not self._ready:

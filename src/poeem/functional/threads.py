@@ -1,0 +1,36 @@
+"""Rows worked off by several threads, each of which runs its products alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+
+def for_spans(work: Callable[[slice], object], rows: int, *, span: int, device: torch.device) -> None:
+    """Call ``work`` for every span of ``span`` rows, on a CPU by as many threads as torch may use.
+
+    Products of a few hundred rows are too small for a team of threads; a thread for every span of rows is not. Within
+    ``work`` torch counts one thread, so that nothing spreads twice.
+
+    >>> seen = []
+    >>> for_spans(seen.append, 5, span=2, device=torch.device("cpu"))
+    >>> sorted((part.start, part.stop) for part in seen)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    spans = [slice(start, min(rows, start + span)) for start in range(0, rows, span)]
+    threads = min(torch.get_num_threads() if device.type == "cpu" else 1, len(spans))
+    if threads < 2:
+        for part in spans:
+            work(part)
+        return
+    before = torch.get_num_threads()
+    # OpenMP counts per calling thread, so it is set in each; MKL counts once for all, so it is set back.
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        # Taken through to the end, so that a thread's error is raised here.
+        list(pool.map(work, spans))
+    finally:
+        pool.shutdown()
+        torch.set_num_threads(before)
