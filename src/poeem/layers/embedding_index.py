@@ -239,10 +239,15 @@ class EmbeddingIndex(nn.Module):
         check_numbers("codes", codes, (len(codes), self.spec.M), self.spec.ksub)
         if (lists is None) != (self.coarse is None):
             raise ValueError(f"lists must be {'None' if self.coarse is None else 'given'} for {str(self.spec)!r}")
+        if lists is not None:
+            check_numbers("lists", lists, (len(codes),), self.spec.nlist)
+        return self.reconstruct(codes, lists)
+
+    def reconstruct(self, codes: Tensor, lists: Tensor | None = None) -> Tensor:
+        """As :meth:`decode`, unchecked, and differentiable in words, centroids and rotation."""
         y = self.quantizer.decode(codes)
         if self.coarse is not None and lists is not None:
-            check_numbers("lists", lists, (len(codes),), self.spec.nlist)
-            y = y + self.coarse.centroids()[lists.long()]
+            y = y + self.coarse.centroids().index_select(0, lists.long())
         return y if self.rotation is None else y @ self.rotation.matrix().T
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -44,7 +44,7 @@ def run_steps(
         batch_at: the batch of a step, this process's part.
         accelerator: device, processes, precision.
         start, steps: steps already done, and steps of the whole run.
-        learning_rate: of a step.
+        learning_rate: of a step; a parameter group may carry an ``lr_factor`` to it.
         seed: of everything drawn within a step.
         clip: largest norm of the gradient.
         before_step: called with the step, from 0.
@@ -72,7 +72,7 @@ def run_steps(
                 call(step)
             seed_step(seed, step, accelerator.process_index)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step)
+                group["lr"] = learning_rate(step) * group.get("lr_factor", 1.0)
             batch = {name: tensor.to(accelerator.device) for name, tensor in batch_at(step).items()}
             output = model(**batch)
             accelerator.backward(output.loss)
