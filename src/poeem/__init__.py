@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from poeem.bundle import open_bundle as open
     from poeem.engines.export import export
+    from poeem.engines.faiss.read import from_faiss
     from poeem.engines.self_check import EngineMismatch
     from poeem.layers.embedding_index import EmbeddingIndex
     from poeem.spec import IndexSpec
 
 __version__ = version("poeem-torch")
-__all__ = ["EmbeddingIndex", "EngineMismatch", "IndexSpec", "__version__", "export", "open"]
+__all__ = ["EmbeddingIndex", "EngineMismatch", "IndexSpec", "__version__", "export", "from_faiss", "open"]
 
 # Where each public name lives; loaded when first used, so that `poeem --help` does not wait for torch.
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "EngineMismatch": ("poeem.engines.self_check", "EngineMismatch"),
     "IndexSpec": ("poeem.spec", "IndexSpec"),
     "export": ("poeem.engines.export", "export"),
+    "from_faiss": ("poeem.engines.faiss.read", "from_faiss"),
     "open": ("poeem.bundle", "open_bundle"),
 }
 

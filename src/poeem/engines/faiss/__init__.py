@@ -1,7 +1,8 @@
 """The faiss engine: a stock index from a bundle's arrays and codes, without any training."""
 
 from poeem.engines.faiss.build import build_index
+from poeem.engines.faiss.read import FaissContents, from_faiss
 from poeem.engines.faiss.searcher import FaissSearcher, open_engine
 from poeem.engines.faiss.write import write_faiss
 
-__all__ = ["FaissSearcher", "build_index", "open_engine", "write_faiss"]
+__all__ = ["FaissContents", "FaissSearcher", "build_index", "from_faiss", "open_engine", "write_faiss"]

@@ -1,0 +1,269 @@
+"""Take the trained arrays and the codes out of a faiss index, to train on from them or to write them for any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.check import check_arrays, check_codes
+from poeem.bundle.ids import ids_to_arrow
+from poeem.engines.faiss.searcher import read_index
+from poeem.engines.faiss.unpack import flat_rows, ivf_rows
+from poeem.engines.faiss.unwrap import Unwrapped, unwrap, user_ids
+from poeem.engines.probing import equal_norms
+from poeem.spec import NBITS, IndexSpec
+
+if TYPE_CHECKING:
+    import faiss
+
+    from poeem.bundle import Bundle
+    from poeem.layers.embedding_index import EmbeddingIndex
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FaissContents:
+    """What a faiss index holds, in the words of a bundle.
+
+    Args:
+        spec: the structure.
+        metric: ``ip``, ``l2`` or ``cosine`` (inner product behind a normalisation).
+        dim: width of an embedding.
+        arrays: float32 by name, as a bundle has them: ``rotation``, ``coarse``, ``codebooks``.
+        codes: uint8 word numbers, ``(n, M)``.
+        lists: int32 inverted list of each row, ``(n,)``; None for a flat index.
+        ids: int64, ``(n,)``, rising where there are lists, else in the order of the index.
+        nprobe: lists visited per query, as stored; None for a flat index.
+    """
+
+    spec: IndexSpec
+    metric: str
+    dim: int
+    arrays: Mapping[str, np.ndarray]
+    codes: np.ndarray
+    lists: np.ndarray | None
+    ids: np.ndarray
+    nprobe: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"FaissContents({self.spec}, {self.metric}, dim={self.dim}, rows={len(self):,})"
+
+    def bundle(
+        self,
+        path: str | Path,
+        *,
+        ids: Sequence[Any] | np.ndarray | None = None,
+        columns: Any = None,
+        training: Mapping[str, Any] | None = None,
+    ) -> Bundle:
+        """Write the rows as a bundle, code for code.
+
+        Args:
+            path: the folder to write.
+            ids: other ids for the rows, for instance the strings that the numbers stand for, ``(n,)`` in the order of
+                ``self.ids``; None keeps the index's.
+            columns: a ``pyarrow.Table`` of n rows kept beside the ids.
+            training: facts for the manifest; the index's nprobe is among them anyway.
+        Raises:
+            ValueError: ``ids`` or ``columns`` do not fit, or ``path`` holds files that are no bundle.
+        """
+        from poeem.bundle import write_bundle
+
+        facts = {"source": "faiss", **({} if self.nprobe is None else {"nprobe": self.nprobe}), **(training or {})}
+        return write_bundle(
+            path,
+            spec=self.spec,
+            metric=self.metric,
+            dim=self.dim,
+            arrays=self.arrays,
+            ids=self.ids if ids is None else ids,
+            codes=self.codes,
+            lists=self.lists,
+            columns=columns,
+            training=facts,
+        )
+
+    def layer(self, **options: Any) -> EmbeddingIndex:
+        """An index layer that starts from these arrays and quantizes at once.
+
+        Centroids of free norm stay so, also under ``ip`` and ``cosine``, where a new layer would keep them equal.
+
+        Args:
+            options: of `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
+        Returns:
+            a layer that is ``ready``; its arrays are these up to float32 rounding.
+        """
+        import torch
+
+        from poeem.layers.coarse import CoarseQuantizer
+        from poeem.layers.embedding_index import EmbeddingIndex
+
+        layer: Any = EmbeddingIndex(self.dim, self.spec, metric=self.metric, **options)  # type: ignore[arg-type]
+        if "rotation" in self.arrays:
+            layer.rotation.set_(torch.tensor(self.arrays["rotation"]))
+        if "coarse" in self.arrays:
+            coarse = self.arrays["coarse"]
+            if self.metric != "l2" and not equal_norms(coarse):
+                layer.coarse = CoarseQuantizer(self.spec.nlist, self.dim, equal_norm=False)
+            layer.coarse.set_(torch.tensor(coarse))
+        layer.quantizer.set_(torch.tensor(self.arrays["codebooks"]))
+        # As a checkpoint says it: no steps so far, ready, no batches counted.
+        layer.load_state_dict({**layer.state_dict(), "progress": torch.tensor([0, 1, 0])})
+        return layer
+
+
+def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
+    """Read the trained arrays, the codes and the ids out of a stock faiss index.
+
+    Read are ``IndexPQ``, ``IndexIVFPQ``, their FastScan variants, ``IndexResidualQuantizer`` and its IVF variant, with
+    4 to 8 bits, by L2 or inner product, with lists by residual; behind rotations (``OPQMatrix``, any orthonormal
+    ``LinearTransform``) and a normalisation, in ``IndexIDMap`` and ``IndexRefine`` (whose stored vectors are left out).
+    A rotation before a residual quantizer is moved into its words: the scores are the same.
+
+    Args:
+        source: the index, or its file.
+    Returns:
+        arrays and rows, from which come a bundle and a layer.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the index is empty, untrained, damaged, or of a kind that scores otherwise; the message says what
+            to build instead.
+
+    >>> import faiss, numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((1000, 8)).astype("float32")
+    >>> index = faiss.index_factory(8, "OPQ2,IVF4,PQ2x4np")
+    >>> index.train(x); index.add(x)
+    >>> from_faiss(index)
+    FaissContents(OPQ2,IVF4,PQ2x4, l2, dim=8, rows=1,000)
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(f"no faiss file at {str(path)!r}")
+        try:
+            return _contents(read_index(path))
+        except ValueError as error:
+            raise ValueError(f"{str(path)!r}: {error}" if repr(str(path)) not in str(error) else str(error)) from None
+    import faiss
+
+    if not isinstance(source, faiss.Index):
+        raise ValueError(f"source must be a faiss index or the path of its file, not {type(source).__name__}")
+    return _contents(source)
+
+
+def _contents(index: faiss.Index) -> FaissContents:
+    parts = unwrap(index)
+    metric = _metric(parts)
+    spec, arrays = _structure(parts)
+    check_arrays(spec, parts.dim, arrays)
+    rows = (ivf_rows if spec.nlist else flat_rows)(parts.inner, spec.M, spec.nbits)
+    if not len(rows.codes):
+        raise ValueError("the index holds no rows; add the items first")
+    check_codes(spec, rows.codes, rows.lists)
+    ids, codes, lists = user_ids(rows.ids, parts.id_map), rows.codes, rows.lists
+    try:
+        ids_to_arrow(ids)
+    except ValueError as error:
+        raise ValueError(f"{error} (a row in several lists, or added again, is there twice)") from None
+    if lists is not None:
+        # The order of lists means nothing to a user; that of ids is often the order of the vectors.
+        order = np.argsort(ids, kind="stable")
+        ids, codes, lists = ids[order], codes[order], lists[order]
+    nprobe = int(parts.inner.nprobe) if spec.nlist else None
+    return FaissContents(spec, metric, parts.dim, arrays, codes, lists, ids, nprobe)
+
+
+def _metric(parts: Unwrapped) -> str:
+    import faiss
+
+    kind = parts.inner.metric_type
+    if kind not in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT):
+        raise ValueError(f"its metric_type (={kind}) is neither L2 nor inner product; build it with one of these")
+    if kind == faiss.METRIC_L2 and parts.normalises:
+        raise ValueError(
+            "it scores normalised vectors by L2, which is no metric of ours; build it with METRIC_INNER_PRODUCT, which "
+            "is cosine behind a normalisation"
+        )
+    return "cosine" if parts.normalises else "l2" if kind == faiss.METRIC_L2 else "ip"
+
+
+def _structure(parts: Unwrapped) -> tuple[IndexSpec, dict[str, np.ndarray]]:
+    """Spec and arrays of the index in the middle."""
+    import faiss
+
+    inner, name = parts.inner, type(parts.inner).__name__
+    # By exact type: an IndexIVFPQR is an IndexIVFPQ, but scores by more than its codes.
+    product = type(inner) in (faiss.IndexPQ, faiss.IndexPQFastScan, faiss.IndexIVFPQ, faiss.IndexIVFPQFastScan)
+    additive = type(inner) in (faiss.IndexResidualQuantizer, faiss.IndexIVFResidualQuantizer)
+    if not product and not additive:
+        raise ValueError(
+            f"it is a {name}; codebooks are read from IndexPQ, IndexIVFPQ, their FastScan variants, "
+            "IndexResidualQuantizer and IndexIVFResidualQuantizer: build one of these"
+        )
+    if not inner.is_trained:
+        raise ValueError(f"its {name} is not trained; call train() and add the items first")
+    coarse = _centroids(inner) if hasattr(inner, "nlist") else None
+    rotation = parts.rotation
+    if product:
+        M, nbits = inner.pq.M, _nbits([inner.pq.nbits])
+        codebooks = _array(inner.pq.centroids, (M, 2**nbits, inner.pq.dsub))
+    else:
+        M, nbits = inner.rq.M, _nbits(faiss.vector_to_array(inner.rq.nbits).tolist())
+        codebooks = _array(inner.rq.codebooks, (M, 2**nbits, inner.d))
+        if rotation is not None:
+            # x_hat = (C + B_1 + ... + B_M) R': every summand is turned back by itself.
+            codebooks = _turned(codebooks, rotation.T)
+            coarse = None if coarse is None else _turned(coarse, rotation.T)
+            rotation = None
+    kind = "PQ" if product else "RQ"
+    spec = IndexSpec(kind, M, nbits, nlist=0 if coarse is None else len(coarse), rotated=rotation is not None)
+    found = {"rotation": rotation, "coarse": coarse, "codebooks": codebooks}
+    return spec, {key: array for key, array in found.items() if array is not None}
+
+
+def _nbits(found: list[int]) -> int:
+    if len(set(found)) > 1:
+        raise ValueError(f"its stages have different numbers of bits ({found}); build it with one number for all")
+    if found[0] not in NBITS:
+        raise ValueError(f"its codes have nbits={found[0]}; build it with {NBITS.start} to {NBITS.stop - 1}")
+    return int(found[0])
+
+
+def _centroids(inner: Any) -> np.ndarray:
+    """What the codes are residuals of: the quantizer's own reconstructions, float32 ``(nlist, dim)``."""
+    import faiss
+
+    if not inner.by_residual:
+        raise ValueError(
+            "its codes are of whole vectors, not of residuals (by_residual=False), which lists of ours never are; "
+            "build it with by_residual=True (factory strings: PQ<M>x4fsr in place of PQ<M>x4fs), or without IVF"
+        )
+    quantizer = faiss.downcast_index(inner.quantizer)
+    name = type(quantizer).__name__
+    if quantizer.ntotal != inner.nlist:
+        raise ValueError(
+            f"its coarse quantizer holds {quantizer.ntotal} centroids for nlist={inner.nlist}: it is damaged"
+        )
+    try:
+        return quantizer.reconstruct_n(0, inner.nlist)
+    except RuntimeError:
+        raise ValueError(f"its coarse quantizer {name} gives no centroids back; build it with IndexFlat") from None
+
+
+def _array(vector: Any, shape: tuple[int, ...]) -> np.ndarray:
+    import faiss
+
+    found = faiss.vector_to_array(vector)
+    if found.size != np.prod(shape):
+        raise ValueError(f"its codebooks hold {found.size} numbers instead of {np.prod(shape)}: it is damaged")
+    return found.reshape(shape).copy()
+
+
+def _turned(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return (vectors.astype(np.float64) @ matrix).astype(np.float32)
