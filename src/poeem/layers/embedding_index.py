@@ -17,9 +17,10 @@ from poeem.layers.checks import check_choice, check_count, check_nonzero, check_
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.collective import broadcast_, is_first, summed
 from poeem.layers.product import ProductQuantizer
+from poeem.layers.progress import Progress
 from poeem.layers.rotation import ROTATIONS, make_rotation
 from poeem.layers.usage import Usage
-from poeem.layers.warm_start import RowBuffer, fit_sample
+from poeem.layers.warm_start import fit_sample
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 Estimator = Literal["ste", "task"]
 # Rows encoded at a time: their copies stay in the cache on their way through the stages.
 _ENCODE_ROWS = 4096
-# State beside parameters: phase, collected rows and counts, so that a resumed run continues exactly.
-_STATE = ("progress", "collected", "used_words", "used_lists")
 
 
 class Output(NamedTuple):
@@ -118,19 +117,18 @@ class EmbeddingIndex(nn.Module):
         # With equal norms the lists by L2 are those by inner product, whatever the engine uses.
         self.coarse = CoarseQuantizer(self.spec.nlist, dim, equal_norm=metric != "l2") if self.spec.nlist else None
         self.quantizer = ProductQuantizer(self.spec.M, self.spec.ksub, self.spec.dsub(dim))
-        self._step, self._ready = 0, False
-        self._buffer = RowBuffer(dim, buffer_rows)
-        self._usage = Usage(self.spec.M, self.spec.ksub, self.spec.nlist)
+        usage = Usage(self.spec.M, self.spec.ksub, self.spec.nlist)
+        self._progress = Progress(dim, warmup_steps, buffer_rows, usage)
 
     @property
     def ready(self) -> bool:
         """Whether the index has been warm-started, so that it quantizes."""
-        return self._ready
+        return self._progress.ready
 
     @property
     def step(self) -> int:
         """Training forwards so far."""
-        return self._step
+        return self._progress.step
 
     @property
     def min_rows(self) -> int:
@@ -139,7 +137,7 @@ class EmbeddingIndex(nn.Module):
 
     def usage(self) -> dict[str, float]:
         """Use of words and lists in recent training steps: ``perplexity``, ``dead_share``, ``list_imbalance``."""
-        return self._usage.metrics()
+        return self._progress.usage.metrics()
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, spec={str(self.spec)!r}, metric={self.metric!r}, ready={self.ready}"
@@ -161,7 +159,7 @@ class EmbeddingIndex(nn.Module):
                 self._advance(vectors.detach())
             else:
                 self._check_ready()
-            if not self._ready:
+            if not self._progress.ready:
                 return Output(vectors.to(x.dtype), None, None, self._no_distortion())
             x_hat, codes, lists = self._quantized(vectors.detach())
             estimate = straight_through if self.estimator == "ste" else task_gradient
@@ -175,9 +173,9 @@ class EmbeddingIndex(nn.Module):
         residual = y if centroid is None else y - centroid.detach()
         word, codes = self.quantizer(residual)
         if self.training:
-            self._usage.add(codes, lists)
+            self._progress.usage.add(codes, lists)
             # By a full window of use, not by the step: right after a warm start every word would look dead.
-            if self.reseed_every and self._usage.batches >= self.reseed_every:
+            if self.reseed_every and self._progress.usage.batches >= self.reseed_every:
                 self._reseed(y, residual, codes, lists)
         y_hat = word if centroid is None else centroid + word
         return (y_hat if matrix is None else y_hat @ matrix.T), codes, lists
@@ -308,12 +306,10 @@ class EmbeddingIndex(nn.Module):
     @outside_compile
     def _advance(self, x: Tensor) -> None:
         """Count the step, and move from warm-up to collecting to ready."""
-        if not self._ready and self._step >= self.warmup_steps:
-            self._buffer.add(x)
-            if self._buffer.full():
-                sample, self._buffer = self._buffer.rows(), RowBuffer(self.dim, self.buffer_rows)
-                self._fit(sample)
-        self._step += 1
+        sample = self._progress.collect(x)
+        if sample is not None:
+            self._fit(sample)
+        self._progress.step += 1
 
     def _fit(self, sample: Tensor) -> None:
         found = fit_sample(sample, self.spec, equal_norm=self.metric != "l2", seed=self.seed)
@@ -322,17 +318,17 @@ class EmbeddingIndex(nn.Module):
         if self.coarse is not None and found.coarse is not None:
             self.coarse.set_(found.coarse)
         self.quantizer.set_(found.codebooks)
-        self._usage.restart()
-        self._ready = True
+        self._progress.usage.restart()
+        self._progress.ready = True
 
     @outside_compile
     @torch.no_grad()
     def _reseed(self, y: Tensor, residual: Tensor, codes: Tensor, lists: Tensor | None) -> None:
         """Move words and centroids that no vector has used for ``reseed_every`` steps to vectors served badly."""
-        dead_words, dead_lists = summed(self._usage.words) == 0, summed(self._usage.lists) == 0
-        self._usage.restart()
+        dead_words, dead_lists = summed(self._progress.usage.words) == 0, summed(self._progress.usage.lists) == 0
+        self._progress.usage.restart()
         if is_first() and len(y):
-            generator = torch.Generator().manual_seed(self.seed + self._step)
+            generator = torch.Generator().manual_seed(self.seed + self._progress.step)
             self.quantizer.reseed_(dead_words, residual, codes, generator)
             if self.coarse is not None and lists is not None:
                 self.coarse.reseed_(dead_lists, y, lists, generator)
@@ -343,23 +339,13 @@ class EmbeddingIndex(nn.Module):
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "progress"] = torch.tensor([self._step, int(self._ready), self._usage.batches])
-        destination[prefix + "collected"] = self._buffer.rows().clone()
-        destination[prefix + "used_words"] = self._usage.words.clone()
-        destination[prefix + "used_lists"] = self._usage.lists.clone()
+        destination.update(self._progress.state(prefix))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        # Taken out first: torch would call keys that are neither parameter nor buffer unexpected.
-        state = {name: state_dict.pop(prefix + name) for name in _STATE if prefix + name in state_dict}
+        entries = Progress.take_out(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
-        if len(state) < len(_STATE):
-            missing_keys: list[str] = args[2]
-            missing_keys.extend(prefix + name for name in _STATE if name not in state)
-            return
-        self._step, self._ready = int(state["progress"][0]), bool(state["progress"][1])
-        self._buffer = RowBuffer(self.dim, self.buffer_rows, state["collected"].to(self.device).float())
-        self._usage.words, self._usage.lists = state["used_words"].clone(), state["used_lists"].clone()
-        self._usage.batches = int(state["progress"][2])
+        missing_keys: list[str] = args[2]
+        missing_keys.extend(prefix + name for name in self._progress.load(entries, self.device))
 
     # Checks -------------------------------------------------------------------------------------------------------
 
@@ -373,7 +359,7 @@ class EmbeddingIndex(nn.Module):
         return x / norms.clamp_min(1e-12)
 
     def _check_ready(self) -> None:
-        if not self._ready:
+        if not self._progress.ready:
             raise RuntimeError(
                 "the index is not ready: it has not been warm-started yet; "
                 f"call warm_start(sample), or train past warmup_steps (={self.warmup_steps}) and buffer_rows "
