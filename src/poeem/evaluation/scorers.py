@@ -60,6 +60,7 @@ class DecodedScorer:
         lists: the list of every item, ``(n,)``.
         nprobe: lists visited a query; default all of them.
         available: as for :class:`FloatScorer`.
+        bias: added to the score of every item, ``(n,)``, where an engine's estimate is not that of a decoded vector.
     Raises:
         ValueError: an unknown metric, vectors that are not finite, or ``coarse``, ``lists``, ``nprobe`` that do not go
             together.
@@ -73,6 +74,7 @@ class DecodedScorer:
         lists: np.ndarray | None = None,
         nprobe: int | None = None,
         available: np.ndarray | None = None,
+        bias: np.ndarray | None = None,
     ) -> None:
         check_metric(metric)
         if (coarse is None) != (lists is None):
@@ -85,6 +87,7 @@ class DecodedScorer:
         self.coarse = None if coarse is None else _finite(coarse, "coarse")
         self.lists = None if lists is None else np.asarray(lists, dtype=np.int64)
         self.nprobe = nprobe
+        self.bias = None if bias is None else np.asarray(bias, dtype=np.float32)
         if self.lists is not None and self.lists.shape != (len(self.decoded),):
             raise ValueError(
                 f"lists must have a number for each of the {len(self.decoded)} items, got {self.lists.shape}"
@@ -94,11 +97,31 @@ class DecodedScorer:
         """``(b, dim)`` -> float32 ``(b, n)``."""
         queries = prepared(query_vectors, self.metric, "query_vectors")
         scores = pairwise_scores(queries, self.decoded, self.metric)
+        if self.bias is not None:
+            scores += self.bias
         if self.coarse is not None and self.nprobe is not None and self.nprobe < len(self.coarse):
             scores[~self._probed(queries)[:, self.lists]] = -np.inf
         if self.available is not None:
             scores[:, ~self.available] = -np.inf
         return scores
+
+    def with_nprobe(self, nprobe: int | None) -> DecodedScorer:
+        """The same vectors, shared, with another number of lists visited."""
+        return DecodedScorer(
+            self.decoded, self.metric, self.coarse, self.lists, nprobe, available=self.available, bias=self.bias
+        )
+
+    def scanned(self, query_vectors: np.ndarray) -> np.ndarray:
+        """Codes that a search compares with every query: items in its probed lists, ``(b, dim)`` -> int64 ``(b,)``.
+
+        >>> vectors = np.array([[1.0, 0.0], [0.9, 0.0], [0.0, 1.0]])
+        >>> DecodedScorer(vectors, "ip", coarse=np.eye(2), lists=np.array([0, 0, 1]), nprobe=1).scanned(vectors[[0, 2]])
+        array([2, 1])
+        """
+        queries = prepared(query_vectors, self.metric, "query_vectors")
+        if self.coarse is None or self.lists is None or self.nprobe is None or self.nprobe >= len(self.coarse):
+            return np.full(len(queries), len(self.decoded))
+        return self._probed(queries) @ np.bincount(self.lists, minlength=len(self.coarse))
 
     def _probed(self, queries: np.ndarray) -> np.ndarray:
         """bool, ``(b, nlist)``."""

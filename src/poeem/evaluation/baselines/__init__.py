@@ -1,4 +1,8 @@
-"""Indexes built after training, at equal bytes: what a jointly trained one has to beat."""
+"""Indexes built after training: what a jointly trained one has to beat.
+
+At the bytes that are asked for: ``pq``, ``opq``, ``rq``, ``lsq``, ``scann``, ``truncate-pq``, ``lsh``.
+At bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8`` (``dim``).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,23 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from poeem.data.split import Queries
-from poeem.evaluation.baselines import lsh, opq, pq, rq
+from poeem.evaluation.baselines import binary, lsh, lsq, opq, pq, rabitq, rq, scann, sq8, truncate_pq
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.ranking import evaluate
 from poeem.spec import IndexSpec
 
-BASELINES: dict[str, Callable[..., Baseline]] = {"pq": pq.build, "opq": opq.build, "rq": rq.build, "lsh": lsh.build}
+BASELINES: dict[str, Callable[..., Baseline]] = {
+    "pq": pq.build,
+    "opq": opq.build,
+    "rq": rq.build,
+    "lsq": lsq.build,
+    "scann": scann.build,
+    "truncate-pq": truncate_pq.build,
+    "lsh": lsh.build,
+    "rabitq": rabitq.build,
+    "binary": binary.build,
+    "sq8": sq8.build,
+}
 
 
 def check_baselines(names: Iterable[str]) -> list[str]:
@@ -48,10 +63,10 @@ def evaluate_baselines(
     Args:
         names: words of :data:`BASELINES`.
         items: float, ``(n, dim)``, of a model that was trained without an index.
-        spec: gives ``M``, ``nbits`` and ``nlist``; each baseline has its ``bytes_per_vector``.
+        spec: gives ``M``, ``nbits`` and ``nlist``; each baseline that can has its ``bytes_per_vector``.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         queries, query_vectors: as for :func:`poeem.evaluation.ranking.evaluate`, of the same model.
-        nprobe: lists visited a query; default all of them. LSH has no lists and scans everything.
+        nprobe: lists visited a query; default all of them. LSH, ScaNN and sign bits have no lists and scan everything.
         seed: of k-means and of LSH's rotation.
         available: as for ``evaluate``; every item is in the index all the same.
     Returns:

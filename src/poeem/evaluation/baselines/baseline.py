@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from poeem.evaluation.scorers import Scorer
+from poeem.evaluation.scorers import DecodedScorer, Scorer
+
+
+class Searchable(Protocol):
+    """Anything with faiss's ``search``: an index of faiss, or an engine behind the same call."""
+
+    def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """``(b, dim)`` -> scores (or distances) and rows of the items, ``(b, k)``, best first."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +27,11 @@ class Baseline:
         name: word of ``BASELINES``.
         structure: factory string or class of faiss that it is.
         scorer: scores as faiss would.
-        bytes_per_vector: code alone; list number and id not counted.
+        bytes_per_vector: code alone, with what is stored beside it to score (norms, factors); list number and id not
+            counted.
         build_seconds: wall time of training and adding.
+        index: what is searched to measure speed, on queries as ``scorers.prepared`` leaves them; none where there is no
+            engine for the structure.
     """
 
     name: str
@@ -26,7 +39,27 @@ class Baseline:
     scorer: Scorer
     bytes_per_vector: int
     build_seconds: float
+    index: Searchable | None = None
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
         """``(b, dim)`` -> float32 ``(b, n_items)``, ``-inf`` in lists that are not probed."""
         return self.scorer.scores(query_vectors)
+
+    def with_nprobe(self, nprobe: int | None) -> Baseline:
+        """The same index visiting another number of lists a query; itself where it has no lists.
+
+        The searchable index is shared and set to ``nprobe``: measure one of them before asking for the next.
+        """
+        if not isinstance(self.scorer, DecodedScorer) or self.scorer.coarse is None:
+            return self
+        if self.index is not None:
+            set_nprobe(self.index, nprobe or len(self.scorer.coarse))
+        return dataclasses.replace(self, scorer=self.scorer.with_nprobe(nprobe))
+
+
+def set_nprobe(index: Any, nprobe: int) -> None:
+    """Lists an index of faiss visits a query, behind a transformation too; other engines have an ``nprobe`` to set."""
+    import faiss
+
+    ivf: Any = faiss.extract_index_ivf(index) if isinstance(index, faiss.Index) else index
+    ivf.nprobe = nprobe

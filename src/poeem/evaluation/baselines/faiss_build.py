@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from poeem.evaluation.baselines.baseline import Baseline
+from poeem.evaluation.baselines.baseline import Baseline, set_nprobe
 from poeem.evaluation.scorers import DecodedScorer, prepared
 
 
@@ -31,6 +31,8 @@ def build_with_faiss(
     nprobe: int | None,
     metric: str,
     seed: int,
+    trains: bool = True,
+    bytes_per_vector: int | None = None,
 ) -> Baseline:
     """Trains and fills ``structure`` on the items; scores are those of faiss's search.
 
@@ -44,7 +46,9 @@ def build_with_faiss(
         M, nbits, nlist: what ``structure`` says, to check and count with.
         nprobe: lists visited a query; default all.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seed: of every k-means.
+        seed: of every k-means, and of LSQ's local search.
+        trains: whether there are words of ``nbits`` to train.
+        bytes_per_vector: default ``M * nbits / 8``, rounded up.
     Raises:
         ValueError: fewer items than centroids, or vectors that are not finite.
     """
@@ -52,21 +56,47 @@ def build_with_faiss(
 
     vectors = prepared(items, metric, "items")
     n, dim = vectors.shape
-    for what, needed in ((f"nbits (={nbits})", 2**nbits), (f"nlist (={nlist})", nlist)):
+    check_items(name, n, nbits=nbits if trains else 0, nlist=nlist)
+    index = faiss.index_factory(dim, structure, faiss_metric(metric))
+    start = time.perf_counter()
+    train_and_add(index, vectors, M=M, nbits=nbits, seed=seed)
+    seconds = time.perf_counter() - start
+    scorer = decoded_scorer(index, n, metric, nlist, nprobe)
+    if nlist:
+        set_nprobe(index, nprobe or nlist)
+    size = -(-M * nbits // 8) if bytes_per_vector is None else bytes_per_vector
+    return Baseline(name, structure, scorer, bytes_per_vector=size, build_seconds=seconds, index=index)
+
+
+def train_and_add(index: Any, vectors: np.ndarray, *, M: int, nbits: int, seed: int) -> None:
+    """Train an empty index of faiss on the vectors and fill it with them, everything random by the seed."""
+    # Keeps the object alive that the rotation's training refers to without owning it.
+    words = _settle(index, M, nbits, seed)
+    index.train(vectors)
+    index.add(vectors)
+    del words
+
+
+def faiss_metric(metric: str) -> int:
+    """The number faiss knows the metric by; ``cosine`` is an inner product of what :func:`prepared` normalised."""
+    import faiss
+
+    return faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+
+
+def check_items(name: str, n: int, *, nbits: int = 0, nlist: int = 0) -> None:
+    """Refuse fewer items than words or lists.
+
+    >>> check_items("pq", 100, nbits=8)
+    Traceback (most recent call last):
+    ...
+    ValueError: nbits (=8) needs at least 256 items to train baseline 'pq' on, got 100; choose less
+    """
+    for what, needed in ((f"nbits (={nbits})", 2**nbits if nbits else 0), (f"nlist (={nlist})", nlist)):
         if n < needed:
             raise ValueError(
                 f"{what} needs at least {needed} items to train baseline {name!r} on, got {n}; choose less"
             )
-    index = faiss.index_factory(dim, structure, faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)
-    # Keeps the object alive that the rotation's training refers to without owning it.
-    words = _settle(index, M, nbits, seed)
-    start = time.perf_counter()
-    index.train(vectors)
-    index.add(vectors)
-    seconds = time.perf_counter() - start
-    del words
-    scorer = _scorer(index, n, metric, nlist, nprobe)
-    return Baseline(name, structure, scorer, bytes_per_vector=-(-M * nbits // 8), build_seconds=seconds)
 
 
 def _settle(index: Any, M: int, nbits: int, seed: int) -> Any:
@@ -76,16 +106,24 @@ def _settle(index: Any, M: int, nbits: int, seed: int) -> Any:
     words = None
     inner: Any = index
     if isinstance(index, faiss.IndexPreTransform):
+        inner = faiss.downcast_index(index.index)
         chain: Any = index.chain
         rotation: Any = faiss.downcast_VectorTransform(chain.at(0))
-        # By itself OPQ fits the rotation to words of 8 bits, whatever the quantizer after it has.
-        words = faiss.ProductQuantizer(index.d, M, nbits)
-        _settle_kmeans(words.cp, seed)
-        rotation.pq = words
-        inner = faiss.downcast_index(index.index)
+        if isinstance(rotation, faiss.OPQMatrix):
+            # By itself OPQ fits the rotation to words of 8 bits, whatever the quantizer after it has.
+            words = faiss.ProductQuantizer(index.d, M, nbits)
+            _settle_kmeans(words.cp, seed)
+            rotation.pq = words
+        elif isinstance(rotation, faiss.RandomRotationMatrix):
+            rotation.init(seed)
     if isinstance(inner, faiss.IndexIVF):
         _settle_kmeans(inner.cp, seed)
-    _settle_kmeans(getattr(inner, "pq" if hasattr(inner, "pq") else "rq").cp, seed)
+    for quantizer in ("pq", "rq"):
+        if hasattr(inner, quantizer):
+            _settle_kmeans(getattr(inner, quantizer).cp, seed)
+    local_search: Any = getattr(inner, "lsq", None)
+    if local_search is not None:
+        local_search.random_seed = seed
     return words
 
 
@@ -94,23 +132,32 @@ def _settle_kmeans(parameters: Any, seed: int) -> None:
     parameters.min_points_per_centroid = 1
 
 
-def _scorer(index: Any, n: int, metric: str, nlist: int, nprobe: int | None) -> DecodedScorer:
+def decoded_scorer(index: Any, n: int, metric: str, nlist: int, nprobe: int | None) -> DecodedScorer:
+    """The scores of a filled index of faiss that decodes to score."""
     import faiss
 
     if not nlist:
         return DecodedScorer(index.reconstruct_n(0, n), metric)
+    faiss.extract_index_ivf(index).make_direct_map()
+    coarse, lists = lists_of(index, n)
+    return DecodedScorer(index.reconstruct_n(0, n), metric, coarse=coarse, lists=lists, nprobe=nprobe)
+
+
+def lists_of(index: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids ``(nlist, dim)`` in the space of the queries, and the list of every item ``(n,)``."""
+    import faiss
+
     ivf: Any = faiss.extract_index_ivf(index)
-    ivf.make_direct_map()
     lists = np.empty(n, dtype=np.int64)
-    for number in range(nlist):
+    for number in range(ivf.nlist):
         size = ivf.invlists.list_size(number)
         if size:
             lists[faiss.rev_swig_ptr(ivf.invlists.get_ids(number), size)] = number
-    coarse = faiss.downcast_index(ivf.quantizer).reconstruct_n(0, nlist)
+    coarse = faiss.downcast_index(ivf.quantizer).reconstruct_n(0, ivf.nlist)
     if hasattr(index, "chain"):
         # Centroids live behind the rotation; queries do not.
         coarse = index.chain.at(0).reverse_transform(coarse)
-    return DecodedScorer(index.reconstruct_n(0, n), metric, coarse=coarse, lists=lists, nprobe=nprobe)
+    return coarse, lists
 
 
 def check_subspaces(name: str, dim: int, M: int) -> None:

@@ -44,9 +44,10 @@ def build(
     start = time.perf_counter()
     index = faiss.IndexLSH(vectors.shape[1], 8 * n_bytes, True, False)
     index.rrot.init(seed)
-    codes = index.sa_encode(vectors)
+    index.add(vectors)
     seconds = time.perf_counter() - start
-    return Baseline("lsh", f"LSH{8 * n_bytes}", HammingScorer(index, codes), n_bytes, seconds)
+    codes = faiss.vector_to_array(index.codes).reshape(len(vectors), n_bytes)
+    return Baseline("lsh", f"LSH{8 * n_bytes}", HammingScorer(index, codes), n_bytes, seconds, index=index)
 
 
 class HammingScorer:
