@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
+from poeem.engines.faiss.options import check_options
+from poeem.engines.faiss.refine import refined_index
 from poeem.engines.probing import check_nprobe, default_nprobe, probes_by_inner_product
 from poeem.engines.reference import sum_words
 from poeem.functional.packing import pack_codes
@@ -16,23 +18,51 @@ if TYPE_CHECKING:
 
 
 _ROWS_AT_ONCE = 8192
+# Of a graph over centroids: links a node, candidates while building, candidates while searching.
+_HNSW_LINKS, _HNSW_CONSTRUCTION, _HNSW_SEARCH = 32, 200, 128
 
 
-def build_index(bundle: Bundle, nprobe: int | None = None) -> faiss.Index:
+def build_index(
+    bundle: Bundle,
+    nprobe: int | None = None,
+    *,
+    fastscan: bool = False,
+    hnsw: bool = False,
+    refine: str | None = None,
+    vectors: np.ndarray | None = None,
+    k_factor: float = 10,
+) -> faiss.Index:
     """The index that `faiss.write_index` writes.
 
     The chain is ``[L2 norm] -> [rotation] -> IndexIDMap2(IndexPQ) | IndexIVFPQ``, for RQ the same around
-    ``IndexResidualQuantizer``; ids are the bundle's, or row numbers where those are strings.
+    ``IndexResidualQuantizer``, with ``refine`` ``IndexIDMap2(IndexRefine(...))`` after the transforms; ids are the
+    bundle's, or row numbers where those are strings.
 
     Args:
         bundle: what to build.
         nprobe: lists visited per query; None takes the training's, or else the square root of nlist.
+        fastscan: 4-bit codes in the layout that is scanned by SIMD, with tables of 8 bits.
+        hnsw: find the lists to visit by a graph over the centroids, for some thousand lists and more.
+        refine: keep the vectors too, as ``flat``, ``fp16`` or ``sq8``, and rank the best candidates by them.
+        vectors: float, ``(n, dim)``, in the bundle's order; needed by ``refine``.
+        k_factor: candidates ranked again, in multiples of k.
     Raises:
-        ValueError: nprobe is below 1.
+        ValueError: nprobe is below 1, or an option does not suit the index.
     """
     nprobe = stored_nprobe(bundle, nprobe)
-    index = _ivf_index(bundle, nprobe) if bundle.spec.nlist else _flat_index(bundle)
-    return _with_transforms(index, bundle)
+    check_options(bundle, fastscan=fastscan, hnsw=hnsw, refine=refine, vectors=vectors, k_factor=k_factor)
+    ids = engine_ids(bundle)
+    if bundle.spec.nlist:
+        # The refined rows are found by their position: their ids go into a map around it.
+        index = _ivf_index(bundle, nprobe, np.arange(len(bundle)) if refine else ids, hnsw=hnsw, fastscan=fastscan)
+    else:
+        index = _flat_index(bundle, fastscan=fastscan)
+    if refine is not None and vectors is not None:
+        index = refined_index(index, bundle, refine, vectors, k_factor)
+    # A flat index always has a map, also of row numbers: without one faiss renumbers the rows when one is removed.
+    if refine or not bundle.spec.nlist:
+        index = _with_ids(index, ids)
+    return with_transforms(index, bundle)
 
 
 def stored_nprobe(bundle: Bundle, nprobe: int | None) -> int:
@@ -72,7 +102,7 @@ def _append_bits(packed: np.ndarray, values: np.ndarray, used: int) -> np.ndarra
     return np.concatenate([packed[:, :whole], tail], axis=1)
 
 
-def _flat_index(bundle: Bundle) -> faiss.Index:
+def _flat_index(bundle: Bundle, *, fastscan: bool) -> faiss.Index:
     import faiss
 
     spec = bundle.spec
@@ -85,19 +115,34 @@ def _flat_index(bundle: Bundle) -> faiss.Index:
         _copy(bundle.arrays["codebooks"], index.rq.codebooks)
         index.rq.is_trained = True
     index.is_trained = True
-    # Always with a map, also where ids are row numbers: without one faiss renumbers the rows when one is removed.
-    mapped = faiss.IndexIDMap2(index)
-    mapped.add_sa_codes(stored_codes(bundle), engine_ids(bundle))
+    index.add_sa_codes(stored_codes(bundle))
+    if not fastscan:
+        return index
+    convert: Any = faiss.IndexPQFastScan
+    fast = convert(index)
+    # It has copied the codes; a pointer to those of the index that goes out of scope here must not stay.
+    fast.orig_codes = None
+    return fast
+
+
+def _with_ids(index: faiss.Index, ids: np.ndarray) -> faiss.Index:
+    import faiss
+
+    rows = index.ntotal
+    # A map is only taken around an empty index; but FastScan and refining take no codes through it.
+    index.ntotal = 0
+    mapped: Any = faiss.IndexIDMap2(index)
+    index.ntotal = mapped.ntotal = rows
+    faiss.copy_array_to_vector(np.ascontiguousarray(ids), mapped.id_map)
+    mapped.construct_rev_map()
     return mapped
 
 
-def _ivf_index(bundle: Bundle, nprobe: int) -> faiss.Index:
+def _ivf_index(bundle: Bundle, nprobe: int, ids: np.ndarray, *, hnsw: bool, fastscan: bool) -> faiss.Index:
     import faiss
 
-    spec, coarse = bundle.spec, bundle.arrays["coarse"]
-    by_inner_product = probes_by_inner_product(spec, bundle.metric, coarse)
-    quantizer = faiss.IndexFlatIP(bundle.dim) if by_inner_product else faiss.IndexFlatL2(bundle.dim)
-    quantizer.add(coarse)
+    spec = bundle.spec
+    quantizer = coarse_quantizer(bundle, nprobe, hnsw=hnsw)
     if spec.kind == "PQ":
         index = faiss.IndexIVFPQ(quantizer, bundle.dim, spec.nlist, spec.M, spec.nbits, _metric(bundle))
         _copy(bundle.arrays["codebooks"], index.pq.centroids)
@@ -110,9 +155,39 @@ def _ivf_index(bundle: Bundle, nprobe: int) -> faiss.Index:
         _copy(bundle.arrays["codebooks"], index.rq.codebooks)
         index.rq.is_trained = True
     index.is_trained = True
+    if len(bundle):
+        index.add_sa_codes(_with_lists(bundle, stored_codes(bundle)), ids)
+    if fastscan:
+        index = _fast_scanned(index, quantizer)
     index.nprobe = nprobe
-    index.add_sa_codes(_with_lists(bundle, stored_codes(bundle)), engine_ids(bundle))
     return index
+
+
+def _fast_scanned(index: Any, quantizer: Any) -> Any:
+    import faiss
+
+    fast: Any = faiss.IndexIVFPQFastScan(index)
+    # The conversion takes over the pointer only: Python must not free the quantizer with the index it came from.
+    quantizer.this.disown()
+    fast.own_fields = True
+    return fast
+
+
+def coarse_quantizer(bundle: Bundle, nprobe: int, *, hnsw: bool) -> faiss.Index:
+    """The index of the centroids; its metric ranks the lists, and enters the scores of FastScan and RQ."""
+    import faiss
+
+    coarse = bundle.arrays["coarse"]
+    by_inner_product = probes_by_inner_product(bundle.spec, bundle.metric, coarse)
+    if hnsw:
+        metric = faiss.METRIC_INNER_PRODUCT if by_inner_product else faiss.METRIC_L2
+        quantizer: Any = faiss.IndexHNSWFlat(bundle.dim, _HNSW_LINKS, metric)
+        quantizer.hnsw.efConstruction = _HNSW_CONSTRUCTION
+        quantizer.hnsw.efSearch = max(_HNSW_SEARCH, 2 * nprobe)
+    else:
+        quantizer = faiss.IndexFlatIP(bundle.dim) if by_inner_product else faiss.IndexFlatL2(bundle.dim)
+    quantizer.add(coarse)
+    return quantizer
 
 
 def _with_lists(bundle: Bundle, codes: np.ndarray) -> np.ndarray:
@@ -125,7 +200,8 @@ def _with_lists(bundle: Bundle, codes: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _with_transforms(index: faiss.Index, bundle: Bundle) -> faiss.Index:
+def with_transforms(index: faiss.Index, bundle: Bundle) -> faiss.Index:
+    """Put the normalisation of ``cosine`` and the rotation before an index."""
     import faiss
 
     transforms = []

@@ -1,4 +1,4 @@
-"""What an opened faiss index holds: its parts, its metric, its rows."""
+"""What an opened faiss index is made of: its parts, its metric."""
 
 from __future__ import annotations
 
@@ -6,31 +6,73 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from poeem.engines.faiss.unpack import code_bytes, code_width, list_rows
+
 if TYPE_CHECKING:
     import faiss
 
 
 class Parts(NamedTuple):
-    """An index taken apart: whether it normalises, and the IVF or flat index at its end."""
+    """An index taken apart, whatever it is."""
 
-    normalises: bool
-    wrapped: bool
-    inner: Any  # faiss's subclasses have no types
-    nlist: int
+    wrappers: list[Any]  # transforms, id maps and refining, from the outside in; faiss's subclasses have no types
+    inner: Any  # the IVF or flat index in the middle
+    nlist: int  # 0 if flat
+
+    @property
+    def normalises(self) -> bool:
+        """Whether vectors are brought to unit length first."""
+        import faiss
+
+        for wrapper in self.of(faiss.IndexPreTransform):
+            chain = [faiss.downcast_VectorTransform(wrapper.chain.at(i)) for i in range(wrapper.chain.size())]
+            if any(isinstance(transform, faiss.NormalizationTransform) for transform in chain):
+                return True
+        return False
+
+    @property
+    def refines(self) -> bool:
+        """Whether candidates are ranked again by stored vectors."""
+        import faiss
+
+        return bool(self.of(faiss.IndexRefine))
+
+    @property
+    def fastscan(self) -> bool:
+        """Whether codes are scanned with tables of 8 bits, which makes scores approximate."""
+        import faiss
+
+        return isinstance(self.inner, faiss.IndexFastScan | faiss.IndexIVFFastScan)
+
+    @property
+    def id_map(self) -> np.ndarray | None:
+        """The user's id of each position, int64 ``(n,)``; None where the inner index has the user's ids itself."""
+        import faiss
+
+        maps = self.of(faiss.IndexIDMap)
+        return faiss.vector_to_array(maps[0].id_map) if maps else None
+
+    def of(self, kind: Any) -> list[Any]:
+        """The wrappers of a kind."""
+        return [wrapper for wrapper in self.wrappers if isinstance(wrapper, kind)]
 
 
 def parts_of(index: faiss.Index) -> Parts:
-    """Look through transforms and id maps."""
+    """Look through transforms, id maps and refining."""
     import faiss
 
+    wrappers: list[Any] = []
     inner: Any = faiss.downcast_index(index)
-    normalises, wrapped = False, isinstance(inner, faiss.IndexPreTransform)
-    if wrapped:
-        chain = [faiss.downcast_VectorTransform(inner.chain.at(i)) for i in range(inner.chain.size())]
-        normalises = any(isinstance(transform, faiss.NormalizationTransform) for transform in chain)
-        inner = faiss.downcast_index(inner.index)
-    nlist = inner.nlist if isinstance(inner, faiss.IndexIVF) else 0
-    return Parts(normalises, wrapped, inner, nlist)
+    while True:
+        if isinstance(inner, faiss.IndexPreTransform | faiss.IndexIDMap):
+            below = inner.index
+        elif isinstance(inner, faiss.IndexRefine):
+            below = inner.base_index
+        else:
+            nlist = inner.nlist if isinstance(inner, faiss.IndexIVF) else 0
+            return Parts(wrappers, inner, nlist)
+        wrappers.append(inner)
+        inner = faiss.downcast_index(below)
 
 
 def metric_of(index: faiss.Index) -> str:
@@ -43,22 +85,18 @@ def metric_of(index: faiss.Index) -> str:
 
 
 def stored_rows(index: faiss.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every stored row: ids ``(n,)``, code bytes ``(n, code_size)``, and the size of each list (one entry if flat)."""
-    import faiss
-
-    inner, nlist = parts_of(index).inner, parts_of(index).nlist
-    if not nlist:
-        flat: Any = faiss.downcast_index(inner.index)
-        codes = faiss.vector_to_array(flat.codes).reshape(-1, flat.code_size)
-        return faiss.vector_to_array(inner.id_map), codes, np.array([inner.ntotal])
-    lists = inner.invlists
-    sizes = np.array([lists.list_size(i) for i in range(nlist)])
+    """Every stored row: ids ``(n,)``, code bytes ``(n, width)``, and the size of each list (one entry if flat)."""
+    parts = parts_of(index)
+    inner, id_map = parts.inner, parts.id_map
+    if not parts.nlist:
+        codes = code_bytes(inner)
+        return (np.arange(len(codes)) if id_map is None else id_map), codes, np.array([inner.ntotal])
+    sizes = np.array([inner.invlists.list_size(i) for i in range(parts.nlist)])
     ids = np.empty(sizes.sum(), dtype=np.int64)
-    codes = np.empty((len(ids), inner.code_size), dtype=np.uint8)
+    codes = np.empty((len(ids), code_width(inner)), dtype=np.uint8)
     first = 0
     for i in np.flatnonzero(sizes).tolist():
-        last = first + int(sizes[i])
-        ids[first:last] = faiss.rev_swig_ptr(lists.get_ids(i), last - first)
-        codes[first:last].ravel()[:] = faiss.rev_swig_ptr(lists.get_codes(i), (last - first) * inner.code_size)
-        first = last
-    return ids, codes, sizes
+        some = slice(first, first + int(sizes[i]))
+        ids[some], codes[some] = list_rows(inner, i)
+        first = some.stop
+    return (ids if id_map is None else id_map[ids]), codes, sizes

@@ -11,6 +11,7 @@ import numpy as np
 from poeem.bundle import Bundle, open_bundle
 from poeem.engines.faiss.build import build_index
 from poeem.engines.faiss.contents import metric_of, parts_of
+from poeem.engines.faiss.parameters import Chosen, can_select, choose, search_parameters
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import check_k, prepare_queries
 
@@ -31,10 +32,9 @@ class FaissSearcher:
         self.bundle = bundle
         self.metric = metric_of(index)
         self.dim: int = index.d
-        parts = parts_of(index)
-        self.nlist = parts.nlist
-        self._wrapped = parts.wrapped
-        self._ivf = parts.inner if parts.nlist else None
+        self.parts = parts_of(index)
+        self.nlist = self.parts.nlist
+        self._ivf = self.parts.inner if self.nlist else None
         self._adapter = None if bundle is None else bundle.arrays.get("query_adapter")
         self._names = bundle.ids if bundle is not None and bundle.string_ids else None
 
@@ -46,58 +46,133 @@ class FaissSearcher:
         """Lists visited per query unless a search says otherwise; 1 for a flat index."""
         return 1 if self._ivf is None else self._ivf.nprobe
 
-    def search(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: Any, k: int, nprobe: int | None = None, *, only: Any = None, exclude: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The best items of every query.
 
         Args:
             queries: ``(nq, dim)``.
             k: results per query.
             nprobe: lists visited per query; None takes the stored one.
+            only: ids that may be returned, ``(m,)``; those that the index does not hold mean nothing.
+            exclude: ids that may not be returned; not together with ``only``.
         Returns:
             scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first; where the visited lists hold
             fewer than k items, id -1 (None for strings) and score -inf (+inf for ``l2``).
         Raises:
-            ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k or nprobe below 1.
+            ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k or nprobe below 1; ids of another
+                type than the index's.
         """
-        scores, ids = self.search_stored(queries, k, nprobe)
-        if self._names is None:
-            return scores, ids
-        names = self._names[ids]
-        names[ids < 0] = None
-        return scores, names
+        scores, ids = self.search_stored(queries, k, nprobe, choose(only, exclude, self._numbers))
+        return scores, self._named(ids)
 
-    def search_stored(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def search_stored(
+        self, queries: Any, k: int, nprobe: int | None = None, chosen: Chosen | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """As `search`, with the ids that faiss holds: row numbers where the bundle's are strings."""
-        queries = prepare_queries(queries, self.dim, self.metric, self._adapter)
-        scores, ids = self.index.search(queries, check_k(k), params=self._parameters(nprobe))
-        empty = ids < 0
-        if empty.any():
-            scores[empty] = np.inf if self.metric == "l2" else -np.inf
+        queries, k = prepare_queries(queries, self.dim, self.metric, self._adapter), check_k(k)
+        if chosen is None:
+            scores, ids = self.index.search(queries, k, params=search_parameters(self.parts, self._probes(nprobe)))
+        elif self._ivf is None or not can_select(self.parts):
+            scores, ids = self._search_and_sift(queries, k, nprobe, chosen)
+        else:
+            selector = chosen.selector(self.parts.id_map if self.parts.refines else None)
+            parameters = search_parameters(self.parts, self._probes(nprobe) or self.nprobe, selector)
+            scores, ids = self.index.search(queries, k, params=parameters)
+        scores[ids < 0] = self._worst
         return scores, ids
 
-    def _parameters(self, nprobe: int | None) -> faiss.SearchParameters | None:
-        """Search parameters of this call alone, so that threads may search at different nprobe."""
-        import faiss
+    def range_search(
+        self, queries: Any, threshold: float, nprobe: int | None = None, *, only: Any = None, exclude: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All items that score better than a threshold.
 
-        # Checked for flat indexes too, where it has no effect.
+        Args:
+            queries: ``(nq, dim)``.
+            threshold: scores above it (``ip``, ``cosine``) or squared distances below it (``l2``).
+            nprobe: lists visited per query; None takes the stored one.
+            only, exclude: as for `search`.
+        Returns:
+            limits int64 ``(nq + 1,)``, scores float32 and ids, both ``(limits[-1],)``: those of query i stand from
+            ``limits[i]`` to ``limits[i + 1]``, best first.
+        Raises:
+            ValueError: as for `search`, or the index is a FastScan or refining one.
+        """
+        if self.parts.fastscan or self.parts.refines:
+            what = (
+                "its scores are approximate" if self.parts.fastscan else "its candidates are by codes, not by vectors"
+            )
+            raise ValueError(
+                f"range_search is not to be had from a {'FastScan' if self.parts.fastscan else 'refining'} index "
+                f"({what}); export without that option"
+            )
+        queries = prepare_queries(queries, self.dim, self.metric, self._adapter)
+        if not np.isfinite(threshold):
+            raise ValueError(f"threshold (={threshold!r}) must be a finite number")
+        parameters = search_parameters(self.parts, self._probes(nprobe))
+        limits, scores, ids = self.index.range_search(queries, float(threshold), params=parameters)
+        query = np.repeat(np.arange(len(queries)), np.diff(limits.astype(np.int64)))
+        chosen = choose(only, exclude, self._numbers)
+        if chosen is not None:
+            kept = chosen.allows(ids)
+            query, scores, ids = query[kept], scores[kept], ids[kept]
+        order = np.lexsort((scores if self.metric == "l2" else -scores, query))
+        limits = np.searchsorted(query, np.arange(len(queries) + 1))
+        return limits, scores[order], self._named(ids[order])
+
+    @property
+    def _worst(self) -> float:
+        return np.inf if self.metric == "l2" else -np.inf
+
+    def _probes(self, nprobe: int | None) -> int | None:
+        """Lists to visit where that differs from what is stored. Checked for flat indexes too, where it has no use."""
         wanted = check_nprobe(nprobe, self.nlist, default=self.nprobe)
-        if self._ivf is None or wanted == self._ivf.nprobe:
-            return None
-        # Their named arguments are added by faiss's Python layer, where no checker sees them.
-        parameters: Any = faiss.SearchParametersIVF
-        inner = parameters(nprobe=wanted)
-        if not self._wrapped:
-            return inner
-        parameters = faiss.SearchParametersPreTransform
-        return parameters(index_params=inner)
+        return None if self._ivf is None or wanted == self._ivf.nprobe else wanted
+
+    def _search_and_sift(
+        self, queries: np.ndarray, k: int, nprobe: int | None, chosen: Chosen
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """faiss cannot choose ids in this kind of index: ask for more and sift, until there are k or no more."""
+        parameters = search_parameters(self.parts, self._probes(nprobe))
+        wanted = k
+        while True:
+            wanted = min(4 * wanted, max(len(self), k))
+            scores, ids = self.index.search(queries, wanted, params=parameters)
+            allowed = chosen.allows(ids) & (ids >= 0)
+            if wanted >= len(self) or ((allowed.sum(1) >= k) | (ids[:, -1] < 0)).all():
+                break
+        order = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
+        scores, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+        ids[~np.take_along_axis(allowed, order, axis=1)] = -1
+        return scores, ids
+
+    def _numbers(self, ids: Any) -> np.ndarray:
+        """The ids that faiss holds for the users' own."""
+        if self._names is not None and self.bundle is not None:
+            return self.bundle.row_of(np.asarray(ids, dtype=object))
+        numbers = np.asarray(ids)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise ValueError(f"ids must be integers as in the index, not {numbers.dtype}; pass int(id)")
+        return numbers.astype(np.int64).ravel()
+
+    def _named(self, ids: np.ndarray) -> np.ndarray:
+        if self._names is None:
+            return ids
+        names = self._names[ids]
+        names[ids < 0] = None
+        return names
 
 
-def open_engine(source: Bundle | str | Path, bundle: Bundle | None = None) -> FaissSearcher:
+def open_engine(
+    source: Bundle | str | Path, bundle: Bundle | None = None, *, memory_map: bool = False
+) -> FaissSearcher:
     """A searcher over a faiss file, or over a bundle, whose index is then built in memory.
 
     Args:
         source: a faiss file, a bundle, or a bundle's or run's folder.
         bundle: for a faiss file with string ids or a query adapter, the bundle it was written from.
+        memory_map: leave the codes in the file, which then must stay as it is, and load them as they are searched.
     Raises:
         FileNotFoundError: there is nothing at ``source``.
         ValueError: the file is no faiss index, or is not of this bundle, or needs one.
@@ -110,21 +185,22 @@ def open_engine(source: Bundle | str | Path, bundle: Bundle | None = None) -> Fa
         return FaissSearcher(build_index(opened), opened)
     if not source.is_file():
         raise FileNotFoundError(f"no faiss file and no bundle at {str(source)!r}")
-    index = read_index(source)
+    index = read_index(source, memory_map=memory_map)
     _check_origin(source, index, bundle)
     return FaissSearcher(index, bundle)
 
 
-def read_index(path: Path) -> faiss.Index:
-    """`faiss.read_index` with a plain error.
+def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
+    """`faiss.read_index` with a plain error; lists that are in a file of their own are looked for beside ``path``.
 
     Raises:
         ValueError: the file is no faiss index, or is damaged.
     """
     import faiss
 
+    flags = faiss.IO_FLAG_ONDISK_SAME_DIR | (faiss.IO_FLAG_MMAP if memory_map else 0)
     try:
-        return faiss.read_index(str(path))
+        return faiss.read_index(str(path), flags)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
         raise ValueError(f"{str(path)!r} is no faiss index, or a damaged one ({reason}); export it again") from None
@@ -133,6 +209,25 @@ def read_index(path: Path) -> faiss.Index:
 def sidecar_of(path: Path) -> Path:
     """Where the report of an engine's file is: ``FILE.json``."""
     return path.with_name(path.name + ".json")
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The report that stands beside an exported file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no report.
+    """
+    sidecar = sidecar_of(path)
+    if not sidecar.is_file():
+        raise FileNotFoundError(f"no report {sidecar.name!r} beside {str(path)!r}; export the file again")
+    try:
+        facts = json.loads(sidecar.read_text(encoding="utf-8"))
+        if not {"bytes", "fingerprint", "items_sha256", "id_type", "query_adapter", "metric", "dim"} <= set(facts):
+            raise ValueError
+    except (ValueError, TypeError):
+        raise ValueError(f"{str(sidecar)!r} is no report of an export; export the bundle again") from None
+    return facts
 
 
 def _check_origin(path: Path, index: faiss.Index, bundle: Bundle | None) -> None:
@@ -145,12 +240,9 @@ def _check_origin(path: Path, index: faiss.Index, bundle: Bundle | None) -> None
                 f"(dim={bundle.dim}, {len(bundle):,} rows); export the bundle again"
             )
         return
-    try:
-        facts = json.loads(sidecar.read_text(encoding="utf-8"))
-        size, fingerprint, items = facts["bytes"], facts["fingerprint"], facts["items_sha256"]
-        strings, adapter = facts["id_type"] == "string", facts["query_adapter"]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{str(sidecar)!r} is no report of an export; export the bundle again") from None
+    facts = read_facts(path)
+    size, fingerprint, items = facts["bytes"], facts["fingerprint"], facts["items_sha256"]
+    strings, adapter = facts["id_type"] == "string", facts["query_adapter"]
     if size != path.stat().st_size:
         raise ValueError(f"{str(path)!r} is not the file that {sidecar.name} is about; export the bundle again")
     if bundle is None:

@@ -19,38 +19,53 @@ class Rows(NamedTuple):
 
 def flat_rows(inner: Any, M: int, nbits: int) -> Rows:
     """Rows of an `IndexPQ`, `IndexPQFastScan` or `IndexResidualQuantizer`; their ids are positions."""
-    import faiss
-
-    fast: Any = faiss.IndexPQFastScan
-    if isinstance(inner, fast):
-        packed = _from_blocks(faiss.vector_to_array(inner.codes), inner.get_CodePacker(), inner.ntotal)
-    else:
-        packed = faiss.vector_to_array(inner.codes).reshape(-1, inner.code_size)
+    packed = code_bytes(inner)
     return Rows(np.arange(len(packed), dtype=np.int64), _words(packed, M, nbits), None)
 
 
 def ivf_rows(inner: Any, M: int, nbits: int) -> Rows:
     """Rows of an `IndexIVFPQ`, `IndexIVFPQFastScan` or `IndexIVFResidualQuantizer`, list by list."""
-    import faiss
-
-    lists = inner.invlists
-    sizes = np.array([lists.list_size(i) for i in range(inner.nlist)], dtype=np.int64)
-    packer = inner.get_CodePacker() if isinstance(inner, faiss.IndexIVFPQFastScan) else None
+    sizes = np.array([inner.invlists.list_size(i) for i in range(inner.nlist)], dtype=np.int64)
     ids = np.empty(int(sizes.sum()), dtype=np.int64)
     codes = np.empty((len(ids), M), dtype=np.uint8)
     first = 0
     for i in np.flatnonzero(sizes).tolist():
-        size = int(sizes[i])
-        some = slice(first, first + size)
-        ids[some] = faiss.rev_swig_ptr(lists.get_ids(i), size)
-        if packer is None:
-            packed = faiss.rev_swig_ptr(lists.get_codes(i), size * inner.code_size).reshape(size, -1)
-        else:
-            blocks = -(-size // packer.nvec)
-            packed = _from_blocks(faiss.rev_swig_ptr(lists.get_codes(i), blocks * packer.block_size), packer, size)
+        some = slice(first, first + int(sizes[i]))
+        ids[some], packed = list_rows(inner, i)
         codes[some] = _words(packed, M, nbits)
-        first += size
+        first = some.stop
     return Rows(ids, codes, np.repeat(np.arange(inner.nlist, dtype=np.int32), sizes))
+
+
+def code_bytes(inner: Any) -> np.ndarray:
+    """The code of every row of a flat index, in order: uint8 ``(n, width)``."""
+    import faiss
+
+    if isinstance(inner, faiss.IndexFastScan):
+        fast: Any = inner  # its codes have no types
+        return _from_blocks(faiss.vector_to_array(fast.codes), fast.get_CodePacker(), fast.ntotal)
+    return faiss.vector_to_array(inner.codes).reshape(-1, inner.code_size)
+
+
+def code_width(inner: Any) -> int:
+    """Bytes of a row's code as `list_rows` gives it."""
+    import faiss
+
+    return inner.get_CodePacker().code_size if isinstance(inner, faiss.IndexIVFFastScan) else inner.code_size
+
+
+def list_rows(inner: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids int64 ``(n,)`` and codes uint8 ``(n, width)`` of one inverted list, as views while the index lives."""
+    import faiss
+
+    lists = inner.invlists
+    size = lists.list_size(number)
+    ids = faiss.rev_swig_ptr(lists.get_ids(number), size)
+    if not isinstance(inner, faiss.IndexIVFFastScan):
+        return ids, faiss.rev_swig_ptr(lists.get_codes(number), size * inner.code_size).reshape(size, -1)
+    packer: Any = inner.get_CodePacker()
+    blocks = -(-size // packer.nvec)
+    return ids, _from_blocks(faiss.rev_swig_ptr(lists.get_codes(number), blocks * packer.block_size), packer, size)
 
 
 def _from_blocks(blocks: np.ndarray, packer: Any, rows: int) -> np.ndarray:
