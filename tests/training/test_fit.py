@@ -12,6 +12,7 @@ from poeem.towers.two_tower import interaction_towers
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import FitState, fit
+from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
 
 STEPS = 40
@@ -35,14 +36,29 @@ class FatalBatches(TrainingBatches):
 class Training:
     """One run in a folder; ``go`` starts or resumes it with everything built anew."""
 
-    def __init__(self, interactions: Interactions, folder, *, kind: str = "history", spec: str = "OPQ2,IVF4,PQ2x4"):
+    def __init__(
+        self,
+        interactions: Interactions,
+        folder,
+        *,
+        kind: str = "history",
+        spec: str = "OPQ2,IVF4,PQ2x4",
+        mining: bool = False,
+    ):
         self.split, self.folder, self.kind, self.spec = leave_last_out(interactions), folder, kind, spec
+        self.mining = mining
 
     def go(self, fatal: int = -1, **options) -> tuple[JointModel, FitState]:
         n = self.split.n_items
         towers = interaction_towers(self.kind, n, 8, history_length=5, dropout=0.3)
         index = EmbeddingIndex(8, self.spec, warmup_steps=STEPS + 1, reseed_every=7) if self.spec else None
-        model = JointModel(towers, index, log_q=torch.zeros(n))
+        mining = None
+        if self.mining:
+            items = torch.from_numpy(np.unique(self.split.train.items))
+            mining = HardNegatives(items, 8, count=2, every=5, first=2, last=20)
+        log_q = torch.full((n,), -3.0)
+        extra = {"distill": 0.5, "list_loss": 0.5} if self.mining and self.spec else {}
+        model = JointModel(towers, index, log_q=log_q, hard_negatives=mining, **extra)
         kind = "positions" if self.kind == "sequence" else "prefix"
         batches = FatalBatches(self.split.train, kind, batch_size=32, history_length=5)
         batches.fatal = fatal
@@ -81,6 +97,28 @@ def test_a_run_killed_anywhere_resumes_to_the_same_bits(uninterrupted, small, tm
     resumed, state = training.go()
     assert state.step == STEPS
     assert_same(whole, resumed)
+
+
+# Between two refreshes of the table, and at one.
+@pytest.mark.parametrize("kills", [[33], [27, 35]], ids=str)
+def test_a_run_that_mines_negatives_resumes_to_the_same_bits(small, tmp_path, kills):
+    whole, _ = Training(small, tmp_path / "whole", mining=True).go()
+    assert whole.hard_negatives.seconds > 0
+    training = Training(small, tmp_path / "killed", mining=True)
+    for fatal in kills:
+        with pytest.raises(Killed):
+            training.go(fatal)
+    assert_same(whole, training.go()[0])
+
+
+def test_a_twin_mines_in_its_float_vectors_from_the_same_step(small, tmp_path):
+    mined, _ = Training(small, tmp_path / "a", spec="", mining=True).go(until=20)
+    plain, _ = Training(small, tmp_path / "b", spec="").go(until=20)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, mined.state_dict()[name]), name
+    mined, _ = Training(small, tmp_path / "a", spec="", mining=True).go(until=22)
+    plain, _ = Training(small, tmp_path / "b", spec="").go(until=22)
+    assert not torch.equal(plain.towers.query.recency, mined.towers.query.recency)
 
 
 def test_another_rerun_is_the_same_and_validation_does_not_disturb(uninterrupted, small, tmp_path):

@@ -11,9 +11,16 @@ from poeem.training.model import JointModel
 N, DIM = 40, 8
 
 
-def joint(metric: str = "cosine", kind: str = "history", indexed: bool = True, **settings) -> JointModel:
+def joint(
+    metric: str = "cosine",
+    kind: str = "history",
+    indexed: bool = True,
+    spec: str = "OPQ2,PQ2x4",
+    estimator: str = "ste",
+    **settings,
+) -> JointModel:
     towers = interaction_towers(kind, N, DIM, history_length=4, dropout=0.0)
-    index = EmbeddingIndex(DIM, "OPQ2,PQ2x4", metric=metric, warmup_steps=100) if indexed else None
+    index = EmbeddingIndex(DIM, spec, metric=metric, estimator=estimator, warmup_steps=100) if indexed else None
     log_q = torch.linspace(-5, -1, N)
     model = JointModel(towers, index, log_q=log_q, metric=metric, temperature=0.5, **settings)
     if index is not None:
@@ -105,6 +112,64 @@ def test_every_position_of_a_window_is_an_example_of_its_own():
     assert out.loss.item() == pytest.approx(model(prefixes, torch.tensor([4, 5, 6])).loss.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("candidates", ["unique", "positives"])
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_distillation_is_the_divergence_of_the_two_softmaxes(metric, candidates):
+    plain, model, one = joint(metric, candidates=candidates), joint(metric, candidates=candidates, distill=3.0), batch()
+    added = (model(**one).loss - plain(**one).loss).item()
+    positive = one["positive"].tolist()
+    columns = sorted(set(positive)) if candidates == "unique" else positive
+    with torch.no_grad():
+        queries = model.towers.query(one["history"]).double().numpy()
+        items = model.towers.item(torch.tensor(columns)).double()
+        x_hat = model.index.eval()(items.float()).embedding.double().numpy()
+    items = items.numpy()
+    if metric == "cosine":
+        queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+        items /= np.linalg.norm(items, axis=1, keepdims=True)
+    log_q, divergences = np.linspace(-5, -1, N)[columns], []
+    for q in queries:
+        logs = []
+        for view in (items, x_hat):
+            scores = -((view - q) ** 2).sum(1) if metric == "l2" else view @ q
+            logits = scores / 0.5 - log_q
+            logs.append(logits - np.log(np.exp(logits).sum()))
+        divergences.append((np.exp(logs[0]) * (logs[0] - logs[1])).sum())
+    assert added == pytest.approx(3 * np.mean(divergences), rel=1e-3)
+
+
+def test_distillation_teaches_the_quantized_view_alone():
+    models = joint(estimator="task"), joint(estimator="task", distill=3.0)
+    gradients = []
+    for model in models:
+        model(**batch()).loss.backward()
+        gradients.append(model.index.quantizer.codebooks.grad)
+    assert not torch.allclose(*gradients, rtol=1e-2)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_list_loss_is_the_softmax_over_centroids(metric):
+    spec = "OPQ2,IVF4,PQ2x4"
+    plain, model, one = joint(metric, spec=spec), joint(metric, spec=spec, list_loss=2.0), batch()
+    output = model(**one)
+    added = (output.loss - plain(**one).loss).item()
+    arrays = model.index.arrays()
+    with torch.no_grad():
+        queries = model.towers.query(one["history"]).double().numpy()
+        items = model.towers.item(one["positive"])
+        lists = model.index.encode(items)[1].tolist()
+    if metric == "cosine":
+        queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    centroids = arrays["coarse"].astype(float) @ arrays["rotation"].T
+    losses = []
+    for q, wanted in zip(queries, lists):
+        logits = (-((centroids - q) ** 2).sum(1) if metric == "l2" else centroids @ q) / 0.5
+        losses.append(np.log(np.exp(logits).sum()) - logits[wanted])
+    assert added == pytest.approx(2 * np.mean(losses), rel=1e-4)
+    output.loss.backward()
+    assert model.index.coarse.directions.grad.abs().max() > 0
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -113,6 +178,9 @@ def test_every_position_of_a_window_is_an_example_of_its_own():
         ({"views": "float"}, "views .* must be one of 'both', 'quantized'"),
         ({"candidates": "all"}, "candidates .* must be one of"),
         ({"temperature": 0.0}, "temperature .* above 0"),
+        ({"distill": -1.0}, r"distill \(=-1.0\) must be 0 or more"),
+        ({"list_loss": float("nan")}, "list_loss .* must be 0 or more"),
+        ({"list_loss": 1.0}, r"list_loss \(=1.0\) goes with inverted lists, 'PQ2x4' has none"),
         ({"metric": "ip"}, r"index \(dim=8, metric='cosine'\) must have the towers' dim \(=8\) and the model's metric"),
     ],
 )

@@ -22,6 +22,18 @@ def test_only_matrices_of_the_towers_decay():
     assert len(decay) == len(list(model.parameters()))
 
 
+def test_the_index_has_a_rate_of_its_own():
+    towers = interaction_towers("history", 40, 8)
+    model = JointModel(towers, EmbeddingIndex(8, "OPQ2,IVF4,PQ2x4"), log_q=torch.zeros(40))
+    optimizer = make_optimizer(model, lr=1e-3, weight_decay=0.1, index_lr=3.0)
+    found = {id(p): (group["lr"], group["lr_factor"]) for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        factor = 3.0 if name.startswith("index.") else 1.0
+        assert found[id(parameter)] == (pytest.approx(factor * 1e-3), factor), name
+    with pytest.raises(ValueError, match=r"index_lr \(=-1\)"):
+        make_optimizer(model, lr=1e-3, index_lr=-1)
+
+
 @pytest.mark.parametrize(("lr", "decay", "said"), [(0, 0, "lr"), (float("nan"), 0, "lr"), (1, -1, "weight_decay")])
 def test_senseless_numbers_are_refused(lr, decay, said):
     with pytest.raises(ValueError, match=said):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 import sys
 
 import torch
 
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.towers.two_tower import interaction_towers
+from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel, StepOutput
 from poeem.training.progress import describe, progress_bar
 
@@ -22,6 +24,15 @@ def model(ready: bool) -> JointModel:
 def test_index_is_described_once_it_quantizes():
     assert describe(OUTPUT, model(ready=False)) == "loss 1.500"
     assert describe(OUTPUT, model(ready=True)) == "loss 1.500  distortion 0.2500  perplexity 0"
+
+
+def test_mining_is_shown_with_its_share_of_the_time():
+    mining = HardNegatives(torch.arange(9), 4, count=1)
+    described = JointModel(interaction_towers("history", 9, 4), None, log_q=torch.zeros(9), hard_negatives=mining)
+    assert "mining" not in describe(OUTPUT, described)
+    mining.active = True
+    mining.refresh(described.scored_vectors, 0)
+    assert re.fullmatch(r"loss 1.500  mining [0-9]+%", describe(OUTPUT, described))
 
 
 def test_lines_where_there_is_no_terminal(capsys):

@@ -39,6 +39,16 @@ def train(
     rotation: Annotated[
         str, typer.Option(help="givens-greedy, givens-random, givens-steepest, cayley, polar or frozen.")
     ] = "givens-greedy",
+    hard_negatives: Annotated[
+        int, typer.Option(metavar="K", help="Negatives a query takes from the live index; 0: in-batch ones alone.")
+    ] = 0,
+    distill: Annotated[float, typer.Option(help="Weight: the index is to rank as the float vectors do.")] = 0.0,
+    list_loss: Annotated[float, typer.Option(help="Weight: queries are to find the list of their item.")] = 0.0,
+    index_lr: Annotated[float, typer.Option(help="Factor on the learning rate, for the index.")] = 1.0,
+    item_table: Annotated[str, typer.Option(help="full, or compressed (words that items share).")] = "full",
+    table_bytes: Annotated[
+        int | None, typer.Option(metavar="M", help="Words an item of a compressed table; default 8.")
+    ] = None,
     nprobe: Nprobe = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     device: Device = "auto",
@@ -78,6 +88,12 @@ def train(
             commitment=commitment,
             estimator=estimator,
             rotation=rotation,
+            hard_negatives=hard_negatives,
+            distill=distill,
+            list_loss=list_loss,
+            index_lr=index_lr,
+            item_table=item_table,
+            table_bytes=table_bytes,
             nprobe=nprobe,
             seed=seed,
             device=device,

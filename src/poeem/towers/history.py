@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poeem.towers.item_table import ItemTable, pool
+from poeem.towers.item_table import PoolingTable, pool
 from poeem.towers.protocol import check_history
 from poeem.towers.skip_mlp import SkipMLP
 
@@ -17,7 +17,7 @@ class HistoryTower(nn.Module):
     without items has a learned vector.
 
     Args:
-        item_table: ``nn.Embedding`` or ``ItemTable``; usually the item tower's own.
+        item_table: ``nn.Embedding`` or ``PoolingTable``; usually the item tower's own.
         dim: of the query vectors.
         history_length: places; older items are not looked at.
         hidden: width of the perceptron, by default ``4 * dim``.
@@ -33,7 +33,7 @@ class HistoryTower(nn.Module):
 
     def __init__(
         self,
-        item_table: nn.Embedding | ItemTable,
+        item_table: nn.Embedding | PoolingTable,
         dim: int,
         *,
         history_length: int = 20,

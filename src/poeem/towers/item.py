@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poeem.towers.item_table import ItemTable
+from poeem.towers.item_table import PoolingTable
 from poeem.towers.protocol import check_numbers
 from poeem.towers.skip_mlp import SkipMLP
 
@@ -14,17 +14,17 @@ class ItemTower(nn.Module):
     """The row of a table, then a two-layer perceptron with a skip.
 
     Args:
-        table: ``nn.Embedding`` or :class:`~poeem.towers.item_table.ItemTable`; may be shared with the query tower.
+        table: ``nn.Embedding`` or :class:`~poeem.towers.item_table.PoolingTable`; may be shared with the query tower.
         dim: of the vectors.
         hidden: width between the layers, by default ``4 * dim``.
         dropout: share of hidden units dropped in training.
 
-    >>> ItemTower(ItemTable(10, 8), 8)(torch.tensor([0, 9])).shape
+    >>> ItemTower(nn.Embedding(10, 8), 8)(torch.tensor([0, 9])).shape
     torch.Size([2, 8])
     """
 
     def __init__(
-        self, table: nn.Embedding | ItemTable, dim: int, *, hidden: int | None = None, dropout: float = 0.0
+        self, table: nn.Embedding | PoolingTable, dim: int, *, hidden: int | None = None, dropout: float = 0.0
     ) -> None:
         super().__init__()
         if dim < 1:

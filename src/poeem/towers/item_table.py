@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -69,13 +70,27 @@ class ItemTable(nn.Module):
         return vectors
 
 
-def pool(table: nn.Embedding | ItemTable, numbers: Tensor, weights: Tensor) -> Tensor:
+@runtime_checkable
+class PoolingTable(Protocol):
+    """A table of item vectors that sums them up by itself: :class:`ItemTable`, or one of yours."""
+
+    num_embeddings: int
+    embedding_dim: int
+
+    def __call__(self, numbers: Tensor, /) -> Tensor: ...
+
+    def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
+        """``sum_l weights_l * self(numbers_l)``."""
+        ...
+
+
+def pool(table: nn.Embedding | PoolingTable, numbers: Tensor, weights: Tensor) -> Tensor:
     """:meth:`ItemTable.pool`, of an ``nn.Embedding`` too.
 
     >>> pool(nn.Embedding.from_pretrained(torch.eye(2)), torch.tensor([[0, 1]]), torch.tensor([[0.25, 0.75]]))
     tensor([[0.2500, 0.7500]])
     """
-    return table.pool(numbers, weights) if isinstance(table, ItemTable) else _pool(table.weight, numbers, weights)
+    return table.pool(numbers, weights) if isinstance(table, PoolingTable) else _pool(table.weight, numbers, weights)
 
 
 def _pool(vectors: Tensor, numbers: Tensor, weights: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poeem.towers.item_table import ItemTable
+from poeem.towers.item_table import PoolingTable
 from poeem.towers.protocol import check_history
 
 
@@ -18,7 +18,7 @@ class SequenceTower(nn.Module):
     itself: it is the (learned) vector of a history without items.
 
     Args:
-        item_table: ``nn.Embedding`` or ``ItemTable``; usually the item tower's own.
+        item_table: ``nn.Embedding`` or ``PoolingTable``; usually the item tower's own.
         dim: of the query vectors.
         history_length: places; older items are not looked at.
         blocks: attention + perceptron, normalised before each (pre-norm).
@@ -39,7 +39,7 @@ class SequenceTower(nn.Module):
 
     def __init__(
         self,
-        item_table: nn.Embedding | ItemTable,
+        item_table: nn.Embedding | PoolingTable,
         dim: int,
         *,
         history_length: int = 100,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from poeem.towers.history import HistoryTower
 from poeem.towers.item import ItemTower
-from poeem.towers.item_table import ItemTable
+from poeem.towers.item_table import ItemTable, PoolingTable
 from poeem.towers.sequence import SequenceTower
 
 KINDS = ("history", "sequence")
@@ -41,6 +41,7 @@ def interaction_towers(
     history_length: int | None = None,
     side: Mapping[str, Tensor] | None = None,
     dropout: float | None = None,
+    table: PoolingTable | None = None,
     seed: int = 0,
 ) -> TwoTower:
     """Towers for interactions that share one item table, with settings that do well on real data.
@@ -52,6 +53,7 @@ def interaction_towers(
         history_length: items looked at; by default 20 for ``history``, 100 for ``sequence``.
         side: categorical features of the items, as in :class:`~poeem.towers.item_table.ItemTable`.
         dropout: of both towers; by default 0 for ``history``, 0.2 for ``sequence``.
+        table: in place of one of a vector an item, such as :class:`~poeem.towers.compressed_table.CompressedTable`.
         seed: of the initial weights; the global generator is left as it was.
     Raises:
         ValueError: ``kind`` is none, or a size is below 1.
@@ -60,7 +62,7 @@ def interaction_towers(
         raise ValueError(f"kind (={kind!r}) must be one of {', '.join(map(repr, KINDS))}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        table = ItemTable(n_items, dim, side=side)
+        table = ItemTable(n_items, dim, side=side) if table is None else table
         if kind == "history":
             query = HistoryTower(
                 table,

@@ -11,14 +11,26 @@ import torch
 from poeem.data.batches import TrainingBatches
 from poeem.data.frequency import log_q
 from poeem.data.split import Sequences
+from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.spec import IndexSpec
+from poeem.towers.compressed_table import CompressedTable, check_table_bytes, svd_codes
 from poeem.towers.two_tower import interaction_towers
+from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
+
+ITEM_TABLES = ("full", "compressed")
+# Bytes an item of a compressed table, by default.
+TABLE_BYTES = 8
 
 
 def build_model(
-    settings: Mapping[str, Any], n_items: int, *, indexed: bool, draws: np.ndarray | None = None
+    settings: Mapping[str, Any],
+    n_items: int,
+    *,
+    indexed: bool,
+    draws: np.ndarray | None = None,
+    train: Sequences | None = None,
 ) -> JointModel:
     """Towers, loss and, if ``indexed``, the index that the settings describe; initial weights by the seed.
 
@@ -27,6 +39,8 @@ def build_model(
         n_items: size of the catalogue.
         indexed: False for the float twin, which is otherwise the same.
         draws: float32, ``(n_items,)``: log-probability of each item as a column; not needed past training.
+        train: training events: a compressed table has its codes from them, hard negatives their items; not needed past
+            training.
     Raises:
         ValueError: a setting is out of range.
     """
@@ -36,6 +50,7 @@ def build_model(
         settings["dim"],
         history_length=settings["history_length"],
         dropout=settings["dropout"],
+        table=_compressed_table(settings, n_items, train),
         seed=settings["seed"],
     )
     index = None
@@ -60,7 +75,34 @@ def build_model(
         share=settings["share"],
         commitment=settings["commitment"],
         candidates=settings["candidates"],
+        hard_negatives=_hard_negatives(settings, train),
+        distill=settings.get("distill", 0.0),
+        list_loss=settings.get("list_loss", 0.0) if indexed else 0.0,
     )
+
+
+def _hard_negatives(settings: Mapping[str, Any], train: Sequences | None) -> HardNegatives | None:
+    count = settings.get("hard_negatives", 0)
+    if count < 0:
+        raise ValueError(f"hard_negatives (={count}) must be 0 (none) or more, items a query")
+    if count == 0 or train is None:
+        return None
+    items = torch.from_numpy(np.unique(train.items))
+    return HardNegatives(items, settings["dim"], count=count, seed=settings["seed"])
+
+
+def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Sequences | None) -> CompressedTable | None:
+    kind, size = settings.get("item_table", "full"), settings.get("table_bytes")
+    check_choice("item_table", kind, ITEM_TABLES)
+    if kind == "full":
+        if size is not None:
+            raise ValueError(f"table_bytes (={size}) goes with item_table='compressed'; leave it out")
+        return None
+    size = TABLE_BYTES if size is None else size
+    check_table_bytes(size, settings["dim"])
+    # A stored model brings its codes with its weights.
+    codes = np.zeros((n_items, size), np.uint8) if train is None else svd_codes(train, n_items, size, settings["seed"])
+    return CompressedTable(torch.from_numpy(codes), settings["dim"], seed=settings["seed"])
 
 
 def build_batches(settings: Mapping[str, Any], train: Sequences) -> TrainingBatches:

@@ -118,7 +118,7 @@ def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tupl
     settings, split = run.settings, run.split
     batches = build_batches(settings, split.train)
     draws = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
-    model = build_model(settings, split.n_items, indexed=False, draws=draws)
+    model = build_model(settings, split.n_items, indexed=False, draws=draws, train=split.train)
     seconds = run.folder.load_float(model)
     if seconds is not None:
         return model.eval(), seconds
@@ -142,10 +142,12 @@ def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tupl
         lr=settings["lr"],
         weight_decay=settings["weight_decay"],
         decay=settings["decay"],
+        index_lr=settings.get("index_lr", 1.0),
         seed=settings["seed"],
         title="float twin",
         show=show,
     )
+    model.hard_negatives = None
     if accelerator.is_main_process:
         run.folder.store_float(model, state.seconds)
     return model.cpu().eval(), state.seconds

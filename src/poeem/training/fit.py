@@ -17,7 +17,7 @@ from poeem.training.model import JointModel, StepOutput
 from poeem.training.optimizer import make_optimizer
 from poeem.training.progress import progress_bar
 from poeem.training.schedule import learning_rate
-from poeem.training.vectors import item_vectors
+from poeem.training.vectors import evaluating, item_vectors
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -58,6 +58,7 @@ def fit(
     lr: float,
     weight_decay: float = 0.0,
     decay: str = "linear",
+    index_lr: float = 1.0,
     seed: int = 0,
     warm_start_items: np.ndarray | None = None,
     warm_start_step: int | None = None,
@@ -78,9 +79,11 @@ def fit(
         steps: length of the schedule.
         until: steps to do; default all. For a second model that is to have the steps of one that was stopped early.
         lr, weight_decay, decay: of AdamW and its schedule.
+        index_lr: factor on ``lr`` for the index.
         seed: of everything drawn within a step.
         warm_start_items: item numbers whose vectors the index is fitted to.
-        warm_start_step: before which step; default at half of the steps.
+        warm_start_step: before which step; default at half of the steps. Hard negatives are mined from there on too, by
+            a model without an index as well: before, the rankings are still those of a model that knows little.
         validate: of a model, larger is better.
         validate_every: steps between two validations; default an epoch, but 20 validations at most.
         patience: validations without gain after which to stop; the model then is the best one. Default: never.
@@ -99,7 +102,7 @@ def fit(
     until = steps if until is None else until
     validate_every = validate_every or max(batches.steps_per_epoch, -(-steps // 20))
     warm_start_step = steps // 2 if warm_start_step is None else warm_start_step
-    raw_optimizer = make_optimizer(model, lr=lr, weight_decay=weight_decay)
+    raw_optimizer = make_optimizer(model, lr=lr, weight_decay=weight_decay, index_lr=index_lr)
     learning_rate(0, steps, peak=lr, decay=decay)
     # Nothing is written before every argument has been looked at.
     checkpoints.begin()
@@ -126,6 +129,15 @@ def fit(
         model.index.warm_start(torch.from_numpy(item_vectors(model, share)).to(accelerator.device))
         state.warm_start_seconds = time.perf_counter() - began
         progress.note(f"step {step}: the index is warm-started on {len(warm_start_items)} items")
+
+    def refresh(step: int) -> None:
+        mining = model.hard_negatives
+        if mining is None or step < warm_start_step:
+            return
+        mining.active = True
+        if (step - warm_start_step) % mining.every == 0:
+            with evaluating(model):
+                mining.refresh(model.scored_vectors, step)
 
     def validated(step: int, output: StepOutput) -> bool:
         if validate is None or (step % validate_every and step != until):
@@ -160,7 +172,7 @@ def fit(
                 steps=until,
                 learning_rate=lambda step: learning_rate(step, steps, peak=lr, decay=decay),
                 seed=seed,
-                before_step=[warm_start],
+                before_step=[warm_start, refresh],
                 after_step=[shown, validated],
                 save=save,
                 save_every=checkpoint_every or max(50, steps // 20),
@@ -183,4 +195,6 @@ def _facts(output: StepOutput, model: JointModel, optimizer: torch.optim.Optimiz
     facts["training/lr"] = optimizer.param_groups[0]["lr"]
     if model.index is not None and model.index.ready:
         facts |= {f"index/{name}": value for name, value in model.index.usage().items()}
+    if model.hard_negatives is not None and model.hard_negatives.active:
+        facts["training/mining_time_share"] = model.hard_negatives.time_share
     return facts

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from typing import NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
 from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.losses.distillation import distillation
 from poeem.losses.retrieval_softmax import retrieval_softmax
 from poeem.losses.two_views import check_share, two_views
 from poeem.metric import check_metric
 from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
+from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_chance
 
 VIEWS = ("both", "quantized")
 CANDIDATES = ("unique", "positives")
+# Queries of a batch whose two rankings are compared: more of them would only cost memory, n * m floats several times.
+DISTILLED_QUERIES = 1024
 
 
 class StepOutput(NamedTuple):
-    """The loss of a step and its parts, scalars: ``loss = retrieval + (1 + commitment) * distortion``."""
+    """The loss of a step and its parts, scalars: ``loss = retrieval + (1 + commitment) * distortion``, and what else
+    the model was asked to learn from."""
 
     loss: Tensor
     retrieval: Tensor  # nats
@@ -31,7 +37,7 @@ class JointModel(nn.Module):
     """Towers, index and loss.
 
     One forward a step, since DistributedDataParallel hooks into forward alone. Candidates of the softmax are the
-    positives of the batch.
+    positives of the batch, and what ``hard_negatives`` adds to them.
 
     Args:
         towers: query and item tower.
@@ -44,6 +50,12 @@ class JointModel(nn.Module):
         commitment: weight of ``‖x - sg(x_hat)‖²``, which draws items to their words as the distortion draws words to
             items; 0 is the paper's loss. Items that stay near their words lose less, and change codes less often.
         candidates: ``"unique"``: every item is a column once; ``"positives"``: once for every positive of the batch.
+        hard_negatives: mines further columns once it is active; None for in-batch negatives alone.
+        distill: weight of the distillation of the float scores into those of the quantized view, over the step's
+            columns and at the softmax's temperature, see ``poeem.losses.distillation``.
+        list_loss: weight of the loss of a third view, in which the centroid of its list stands for an item: softmax
+            over all centroids at the one of the positive. It draws queries and the centroids that are probed for them
+            together.
     Raises:
         ValueError: an argument is none of its choices, or the widths or metrics of towers and index differ.
     """
@@ -62,6 +74,9 @@ class JointModel(nn.Module):
         share: float = 0.5,
         commitment: float = 0.0,
         candidates: str = "unique",
+        hard_negatives: HardNegatives | None = None,
+        distill: float = 0.0,
+        list_loss: float = 0.0,
     ) -> None:
         super().__init__()
         check_metric(metric)
@@ -70,8 +85,17 @@ class JointModel(nn.Module):
         if not 0 < temperature < float("inf"):
             raise ValueError(f"temperature (={temperature}) must be a number above 0; 0.05 to 0.1 suits cosine")
         check_share(share)
-        if not 0 <= commitment < float("inf"):
-            raise ValueError(f"commitment (={commitment}) must be 0 or more; 0.25 to 4 is usual")
+        for name, weight, usual in (
+            ("commitment", commitment, "0.25 to 4"),
+            ("distill", distill, "0.5 to 2"),
+            ("list_loss", list_loss, "0.1 to 1"),
+        ):
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"{name} (={weight}) must be 0 or more; {usual} is usual")
+        if list_loss and index is not None and index.coarse is None:
+            raise ValueError(
+                f"list_loss (={list_loss}) goes with inverted lists, {str(index.spec)!r} has none; leave it out"
+            )
         if index is not None and (index.dim, index.metric) != (towers.dim, metric):
             raise ValueError(
                 f"index (dim={index.dim}, metric={index.metric!r}) must have the towers' dim (={towers.dim}) and the "
@@ -80,12 +104,21 @@ class JointModel(nn.Module):
         self.towers, self.index = towers, index
         self.metric, self.temperature, self.candidates = metric, temperature, candidates
         self.share, self.commitment = share if views == "both" else 1.0, commitment
+        self.hard_negatives, self.distill, self.list_loss = hard_negatives, distill, list_loss
         self.register_buffer("log_q", log_q, persistent=False)
 
     @property
     def quantizes(self) -> bool:
         """Whether there is an index and it has been warm-started."""
         return self.index is not None and self.index.ready
+
+    @torch.no_grad()
+    def scored_vectors(self, items: Tensor) -> Tensor:
+        """What an engine would score of items ``(n,)`` at this moment: ``x_hat``, or the float vectors; float32."""
+        vectors = self.towers.item(items).float()
+        if self.index is not None and self.quantizes:
+            return self.index.decode(*self.index.encode(vectors))
+        return nn.functional.normalize(vectors) if self.metric == "cosine" else vectors
 
     def forward(self, history: Tensor, positive: Tensor) -> StepOutput:
         """The loss of a batch of ``poeem.data.batches``.
@@ -97,23 +130,29 @@ class JointModel(nn.Module):
         if positive.dim() == 2:
             asked = positive >= 0
             queries = cast(EveryPositionTower, self.towers.query).every_position(history)[asked]
-            positive = positive[asked]
+            # The later items of a window are its user's too.
+            known, positive = history[asked.nonzero()[:, 0]], positive[asked]
         else:
-            queries = self.towers.query(history)
+            queries, known = self.towers.query(history), history
+        mined = self._mined(queries, positive, known)
+        numbers = positive
+        if mined is not None and self.hard_negatives is not None:
+            numbers = torch.cat([positive, self.hard_negatives.numbers[mined.rows]])
         # Each item through the tower and the index once, however often the batch wants it.
-        unique, column = positive.unique(return_inverse=True)
+        unique, place = numbers.unique(return_inverse=True)
         items = self.towers.item(unique)
         out = None if self.index is None else self.index(items)
         quantized = None if out is None else out.embedding
-        columns, ids, target = unique, None, column
+        columns, ids, column = unique, None, place[: len(positive)]
+        target, lists = column, None if out is None or out.lists is None else out.lists[column]
         if self.candidates == "positives":
-            columns, ids, target = positive, positive, None
-            items = items[column]
-            quantized = None if quantized is None else quantized[column]
+            columns, ids, target = numbers, numbers, None
+            items = items[place]
+            quantized = None if quantized is None else quantized[place]
         settings = {
             "temperature": self.temperature,
             "metric": self.metric,
-            "log_q": self.log_q[columns],
+            "log_q": self._log_q(columns, mined, len(positive)),
             "item_ids": ids,
         }
         if out is None or quantized is None or not self.quantizes:
@@ -125,7 +164,63 @@ class JointModel(nn.Module):
         if out is None or quantized is None:
             return StepOutput(retrieval, retrieval, retrieval.new_zeros(()))
         loss = retrieval + out.distortion
-        if self.commitment and self.quantizes:
+        if self.quantizes:
             floats = nn.functional.normalize(items) if self.metric == "cosine" else items
-            loss = loss + self.commitment * distortion(quantized.detach(), floats)
+            if self.commitment:
+                loss = loss + self.commitment * distortion(quantized.detach(), floats)
+            if self.distill:
+                loss = loss + self.distill * self._distillation(queries, floats, quantized, settings["log_q"])
+            if self.list_loss and lists is not None:
+                loss = loss + self.list_loss * self._list_softmax(queries, lists)
         return StepOutput(loss, retrieval, out.distortion)
+
+    def _mined(self, queries: Tensor, positive: Tensor, known: Tensor) -> Mined | None:
+        """Hard negatives of some queries of the batch."""
+        if self.hard_negatives is None or not self.hard_negatives.active or not self.training:
+            return None
+        searching = torch.randperm(len(queries), device=queries.device)[:QUERIES]
+        return self.hard_negatives.mine(
+            queries.detach()[searching].float(),
+            positive[searching],
+            known[searching],
+            self.scored_vectors(positive[searching]),
+            metric=self.metric,
+            nats=1 / self.temperature,
+        )
+
+    def _log_q(self, columns: Tensor, mined: Mined | None, n_positives: int) -> Tensor:
+        log_q = self.log_q[columns]
+        if mined is None or self.hard_negatives is None:
+            return log_q
+        log_missed = self.hard_negatives.log_missed(mined, columns)
+        return log_chance(log_q, log_missed, draws=n_positives if self.candidates == "positives" else None)
+
+    def _distillation(self, queries: Tensor, floats: Tensor, quantized: Tensor, log_q: Tensor) -> Tensor:
+        """How far the ranking by ``x_hat`` is from that by ``x``, as the softmax over the catalogue sees them."""
+        queries = queries[:DISTILLED_QUERIES]
+        # Columns weigh as in the softmax; the loss divides by the temperature.
+        bias = self.temperature * log_q
+        student, teacher = (self._scores(queries, view) - bias for view in (quantized, floats))
+        return distillation(student, teacher, temperature=self.temperature)
+
+    def _list_softmax(self, queries: Tensor, lists: Tensor) -> Tensor:
+        """Softmax over the centroids, at the one of the positive's list ``(n,)``.
+
+        Without logQ correction: the more of what is asked for lies in a list, the more it is worth to probe it.
+        """
+        assert self.index is not None
+        assert self.index.coarse is not None
+        centroids = self.index.coarse.centroids()
+        if self.index.rotation is not None:
+            # Queries live before the rotation, which has its own view to learn from.
+            centroids = centroids @ self.index.rotation.matrix().detach().T
+        return retrieval_softmax(queries, centroids, lists, temperature=self.temperature, metric=self.metric)
+
+    def _scores(self, queries: Tensor, items: Tensor) -> Tensor:
+        """As an engine gives them, larger is better, ``(n, m)``; under ``l2`` less ``|q|^2``."""
+        with torch.autocast(queries.device.type, enabled=False):
+            queries, items = queries.float(), items.float()
+            if self.metric == "cosine":
+                queries = nn.functional.normalize(queries)
+            scores = queries @ items.T
+            return 2 * scores - items.square().sum(1) if self.metric == "l2" else scores

@@ -8,29 +8,45 @@ from torch import nn
 from poeem.layers.embedding_index import EmbeddingIndex
 
 
-def make_optimizer(model: nn.Module, *, lr: float, weight_decay: float = 0.0) -> torch.optim.AdamW:
+def make_optimizer(
+    model: nn.Module, *, lr: float, weight_decay: float = 0.0, index_lr: float = 1.0
+) -> torch.optim.AdamW:
     """AdamW over all parameters; weight decay on matrices only.
 
     Embeddings are left out of the decay (a rare item's vector would shrink between its visits), so are biases, norms
     and single weights, and so is the index: its words stand where the vectors are, not near the origin.
 
+    Args:
+        model: may hold an ``EmbeddingIndex``.
+        lr: learning rate.
+        weight_decay: of what decays.
+        index_lr: factor on ``lr`` for the index. Groups carry theirs as ``"lr_factor"``, for those who set the rate.
     Raises:
-        ValueError: ``lr`` is not above 0, or ``weight_decay`` is negative.
+        ValueError: ``lr`` is not above 0, or ``weight_decay`` or ``index_lr`` is negative.
     """
     if not 0 < lr < float("inf"):
         raise ValueError(f"lr (={lr}) must be a number above 0; 1e-3 suits Adam")
     if not 0 <= weight_decay < float("inf"):
         raise ValueError(f"weight_decay (={weight_decay}) must be 0 or more")
-    kept = {
-        id(parameter)
-        for module in model.modules()
-        if isinstance(module, nn.Embedding | EmbeddingIndex)
-        for parameter in module.parameters()
-    }
-    decayed, rest = [], []
+    if not 0 <= index_lr < float("inf"):
+        raise ValueError(f"index_lr (={index_lr}) must be 0 or more: a factor on lr; 1 is the same rate")
+    indexed = _parameters_in(model, EmbeddingIndex)
+    kept = indexed | _parameters_in(model, nn.Embedding)
+    decayed, rest, index = [], [], []
     for parameter in model.parameters():
-        (rest if id(parameter) in kept or parameter.ndim < 2 else decayed).append(parameter)
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        if id(parameter) in indexed and index_lr != 1:
+            index.append(parameter)
+        else:
+            (rest if id(parameter) in kept or parameter.ndim < 2 else decayed).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay, "lr_factor": 1.0},
+        {"params": rest, "weight_decay": 0.0, "lr_factor": 1.0},
+        {"params": index, "weight_decay": 0.0, "lr_factor": index_lr, "lr": index_lr * lr},
+    ]
     # One kernel over all parameters: an index adds a handful of small ones, whose separate steps would cost more than
     # its arithmetic.
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, fused=True)
+
+
+def _parameters_in(model: nn.Module, kind: type[nn.Module]) -> set[int]:
+    return {id(p) for module in model.modules() if isinstance(module, kind) for p in module.parameters()}

@@ -7,7 +7,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from poeem.data.interactions import Interactions
+from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
+from poeem.training.scoring import BundleScorer, score
 
 BLOCK = {"recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10"}
 SMALL = {"spec": "PQ2x4", "dim": 8, "steps": 4, "batch_size": 64, "device": "cpu", "show": False}
@@ -56,6 +58,23 @@ def test_without_baselines_there_is_no_twin(small, tmp_path):
     assert not (tmp_path / "run" / "checkpoints" / "float").exists()
 
 
+def test_every_way_of_training_goes_with_every_other(small, tmp_path):
+    options = SMALL | {"spec": "OPQ2,IVF4,PQ2x4", "steps": 40, "baselines": ("opq",), "lr": 0.01}
+    ways = {"hard_negatives": 2, "distill": 0.5, "list_loss": 0.5, "index_lr": 2.0}
+    table = {"item_table": "compressed", "table_bytes": 4}
+    for tower in ("history", "sequence"):
+        metrics = train_interactions(small, out=tmp_path / tower, tower=tower, **(options | ways | table))
+        assert {name: metrics["settings"][name] for name in ways | table} == ways | table
+        weights = load_file(tmp_path / tower / "model" / "weights.safetensors")
+        # Four bytes an item, 256 words of two floats at each of four places; the table of the search is left out.
+        tables = {name: value.shape for name, value in weights.items() if "table" in name}
+        assert set(tables.values()) == {(small.n_items, 4), (1024, 2)}, tables
+        run = load_run(tmp_path / tower)
+        assert run.model.towers.item.table.codes.any()
+        again = score(BundleScorer(run.bundle, 2), run.model, run.split.test, run.split)
+        assert again["ndcg@10"] == pytest.approx(metrics["index"]["ndcg@10"], abs=1e-3)
+
+
 def test_a_finished_run_resumes_to_its_own_table(finished, small, copied):
     folder, metrics = finished
     shutil.rmtree(copied / "bundle")
@@ -92,6 +111,13 @@ def test_a_finished_run_resumes_to_its_own_table(finished, small, copied):
         ({"device": "tpu"}, "device"),
         ({"log_with": "paper"}, "log_with"),
         ({"patience": 0}, "patience"),
+        ({"hard_negatives": -1}, r"hard_negatives \(=-1\)"),
+        ({"distill": -1}, "distill"),
+        ({"list_loss": 1}, "list_loss .* goes with inverted lists"),
+        ({"index_lr": -1}, "index_lr"),
+        ({"item_table": "small"}, "item_table .* must be one of"),
+        ({"table_bytes": 4}, r"table_bytes \(=4\) goes with item_table='compressed'"),
+        ({"table_bytes": 3, "item_table": "compressed"}, r"table_bytes \(=3\) must divide"),
         ({"resume": True}, "holds no run to resume"),
         ({"decay": "step"}, "decay"),
         ({"history_length": 0}, "history_length"),

@@ -59,6 +59,12 @@ def train_interactions(
     estimator: str = "ste",
     rotation: str = "givens-greedy",
     candidates: str = "unique",
+    hard_negatives: int = 0,
+    distill: float = 0.0,
+    list_loss: float = 0.0,
+    index_lr: float = 1.0,
+    item_table: str = "full",
+    table_bytes: int | None = None,
     nprobe: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -91,6 +97,11 @@ def train_interactions(
         views, share, commitment, estimator, rotation: how model and index learn, see ``JointModel`` and
             ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
         candidates: columns of the softmax, see ``JointModel``.
+        hard_negatives: items a query takes from the index as it is in training, see ``HardNegatives``; 0 is none.
+        distill, list_loss: weights of further terms of the loss, see ``JointModel``.
+        index_lr: factor on ``lr`` for the index.
+        item_table: ``"full"``, a vector an item, or ``"compressed"``, words that items share, see ``CompressedTable``.
+        table_bytes: words an item of a compressed table, a byte each; divides ``dim``; default 8.
         nprobe: lists visited a query where figures are given; default the square root of the number of lists.
         seed: of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -144,6 +155,12 @@ def train_interactions(
         "estimator": estimator,
         "rotation": rotation,
         "candidates": candidates,
+        "hard_negatives": hard_negatives,
+        "distill": distill,
+        "list_loss": list_loss,
+        "index_lr": index_lr,
+        "item_table": item_table,
+        "table_bytes": table_bytes,
         "nprobe": nprobe,
         "seed": seed,
         "patience": patience,
@@ -155,7 +172,7 @@ def train_interactions(
     if steps is None:
         settings["steps"] = max(1, round(settings["epochs"] * batches.steps_per_epoch))
     draws = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
-    model = build_model(settings, split.n_items, indexed=True, draws=draws)
+    model = build_model(settings, split.n_items, indexed=True, draws=draws, train=split.train)
     trained_items = np.flatnonzero(split.seen_in_training)
     _check_items(model, parsed, len(trained_items))
     checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
@@ -171,6 +188,7 @@ def train_interactions(
             lr=settings["lr"],
             weight_decay=weight_decay,
             decay=decay,
+            index_lr=index_lr,
             seed=seed,
             warm_start_items=trained_items,
             validate=lambda model: validation_score(model, split, nprobe=nprobe, seed=seed),
@@ -226,6 +244,8 @@ def _store(
 ) -> None:
     """Bundle and model, from which everything after this is done."""
     assert model.index is not None
+    # Its table is of use to a training alone.
+    model.hard_negatives = None
     began = time.perf_counter()
     facts = {name: settings[name] for name in ("dataset", "seed", "nprobe")} | {"steps": state.step}
     bundle = model.index.bundle(
