@@ -16,24 +16,23 @@ from torch.nn.parallel import DistributedDataParallel
 from poeem.layers.embedding_index import EmbeddingIndex
 
 STEPS, READY_AFTER = 30, 5
+CASES = (("ste", "OPQ4,IVF4,PQ4x4", "ste"), ("task", "OPQ4,IVF4,PQ4x4", "task"), ("additive", "IVF4,RQ3x4", "ste"))
 
 
 class Tower(nn.Module):
-    def __init__(self, estimator: str) -> None:
+    def __init__(self, spec: str, estimator: str) -> None:
         super().__init__()
         self.linear = nn.Linear(8, 8)
         # 2 forwards of warm-up, then 24 + 40 rows a step are collected by the two processes together: ready at the 5th.
-        self.index = EmbeddingIndex(
-            8, "OPQ4,IVF4,PQ4x4", estimator=estimator, warmup_steps=2, buffer_rows=150, reseed_every=6
-        )
+        self.index = EmbeddingIndex(8, spec, estimator=estimator, warmup_steps=2, buffer_rows=150, reseed_every=6)
 
     def forward(self, x):
         return self.index(self.linear(x))
 
 
-def train(estimator: str, rank: int) -> dict[str, torch.Tensor]:
+def train(spec: str, estimator: str, rank: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    model = DistributedDataParallel(Tower(estimator))
+    model = DistributedDataParallel(Tower(spec, estimator))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=0.1)
     generator = torch.Generator().manual_seed(rank)
     for step in range(STEPS):
@@ -60,8 +59,8 @@ def run(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("error")
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    for estimator in ("ste", "task"):
-        torch.save(train(estimator, rank), f"{folder}/{estimator}-{rank}.pt")
+    for case, spec, estimator in CASES:
+        torch.save(train(spec, estimator, rank), f"{folder}/{case}-{rank}.pt")
         # A DDP module alive when the group goes makes the process abort now and then.
         gc.collect()
     # Each process passes its own share, of its own size, to an explicit warm start.
@@ -75,7 +74,7 @@ def run(rank: int, folder: str) -> None:
 @pytest.mark.slow
 def test_both_processes_have_the_same_index(tmp_path: Path):
     mp.spawn(run, args=(str(tmp_path),), nprocs=2)
-    for case in ("ste", "task", "share"):
+    for case in (*(case for case, _, _ in CASES), "share"):
         first, second = (torch.load(tmp_path / f"{case}-{rank}.pt") for rank in range(2))
         for name in first:
             if name.split(".")[-1] not in ("used_words", "used_lists"):  # what each process has counted is its own

@@ -306,7 +306,7 @@ def test_zero_rows_under_cosine():
     ("options", "message"),
     [
         ({"dim": 100, "spec": "PQ16"}, "dim (=100) must be divisible by M (=16)"),
-        ({"dim": 16, "spec": "RQ8"}, "cannot be trained yet"),
+        ({"dim": 16, "spec": "RQ8", "beam": 0}, "beam (=0) must be at least 1"),
         ({"dim": 16, "spec": "PQ4", "metric": "dot"}, "metric (='dot') must be one of 'ip', 'l2', 'cosine'"),
         ({"dim": 16, "spec": "PQ4", "estimator": "gumbel"}, "estimator (='gumbel') must be one of 'ste', 'task'"),
         ({"dim": 16, "spec": "OPQ4,PQ4", "rotation": "svd"}, "rotation (='svd') must be one of 'givens-greedy'"),

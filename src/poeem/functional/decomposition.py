@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from poeem.functional.additive_fit import fit_additive
 from poeem.functional.coarse import assign_lists, equal_norms
 from poeem.functional.kmeans import kmeans, lloyd
 from poeem.functional.nearest import nearest_words
@@ -19,7 +20,7 @@ class Decomposition(NamedTuple):
 
     rotation: Tensor | None  # (dim, dim), y = x @ rotation
     coarse: Tensor | None  # (nlist, dim), in rotated space
-    codebooks: Tensor  # (M, ksub, dsub), of the rotated residuals
+    codebooks: Tensor  # (M, ksub, dsub), of the rotated residuals; for RQ (M, ksub, dim)
 
 
 @torch.no_grad()
@@ -28,6 +29,7 @@ def decompose(
     *,
     M: int,
     ksub: int,
+    kind: Literal["PQ", "RQ"] = "PQ",
     nlist: int = 0,
     rotated: bool = False,
     equal_norm: bool = False,
@@ -36,10 +38,12 @@ def decompose(
 ) -> Decomposition:
     """Centroids by k-means, then words of the **residuals** alternated with the Procrustes rotation.
 
+    For RQ the words are those of `fit_additive`.
+
     Args:
         x: float32, ``(n, dim)``, at least ``max(ksub, nlist)`` rows.
-        M, ksub, nlist: the structure; ``nlist`` 0 is flat.
-        rotated: whether a rotation is fitted.
+        M, ksub, kind, nlist: the structure; ``nlist`` 0 is flat.
+        rotated: whether a rotation is fitted; not for RQ, whose words can turn by themselves.
         equal_norm: bring the centroids to one length, before anything is assigned to them.
         rounds: alternations of one Lloyd iteration and one rotation.
         generator: a CPU generator.
@@ -53,6 +57,8 @@ def decompose(
         if equal_norm:
             coarse = equal_norms(coarse)
         residuals = x - coarse[assign_lists(x, coarse)]
+    if kind == "RQ":
+        return Decomposition(None, coarse, fit_additive(residuals, M, ksub, generator=generator))
     if not rotated:
         return Decomposition(None, coarse, kmeans(split(residuals, M), ksub, iterations=25, generator=generator))
     rotation = balanced_axes(residuals, M)

@@ -13,6 +13,7 @@ from poeem.functional.distortion import distortion
 from poeem.functional.outside_compile import outside_compile
 from poeem.functional.straight_through import straight_through, task_gradient
 from poeem.functional.threads import for_spans
+from poeem.layers.additive import AdditiveQuantizer
 from poeem.layers.checks import check_choice, check_count, check_nonzero, check_numbers, check_vectors
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.collective import broadcast_, is_first, summed
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from poeem.bundle import Bundle
 
 Estimator = Literal["ste", "task"]
-# Rows encoded at a time: their copies stay in the cache on their way through the stages.
-_ENCODE_ROWS = 4096
+# Optional buffers, by the names that a bundle has for them.
+_CARRIED = ("query_adapter", "encoder_codebooks")
 
 
 class Output(NamedTuple):
@@ -44,9 +45,11 @@ class Output(NamedTuple):
 
 
 class EmbeddingIndex(nn.Module):
-    """A product-quantization index that is trained with the model it serves.
+    """A product- or additive-quantization index that is trained with the model it serves.
 
-    ``y = x R``, ``a = argmin_j ‖y - C_j‖²``, ``k_m = argmin_k ‖(y - C_a)_m - B_mk‖²``, ``x̂ = (C_a + [B_mk]) Rᵀ``.
+    PQ: ``y = x R``, ``a = argmin_j ‖y - C_j‖²``, ``k_m = argmin_k ‖(y - C_a)_m - B_mk‖²``, ``x̂ = (C_a + [B_mk]) Rᵀ``.
+    RQ: ``a = argmin_j ‖x - C_j‖²``, ``k = argmin_k ‖x - C_a - Σ_m B_mk_m‖²`` by beam search, ``x̂ = C_a + Σ_m B_mk_m``;
+    its words are as wide as the vectors, so that it loses less at the same bytes and costs more to train and to score.
     Put it behind the item tower and add two terms to the loss: the retrieval loss on ``out.embedding``, and
     ``out.distortion``. Any optimizer may hold its parameters; the rotation stays orthogonal under all of them.
 
@@ -56,7 +59,7 @@ class EmbeddingIndex(nn.Module):
 
     Args:
         dim: width of the embeddings.
-        spec: factory string or ``IndexSpec``, for instance ``"OPQ8,IVF64,PQ8"``.
+        spec: factory string or ``IndexSpec``, for instance ``"OPQ8,IVF64,PQ8"`` or ``"RQ8"``.
         metric: what the engine will score by, ``ip``, ``l2`` or ``cosine`` (then the layer normalises ``x``).
         estimator: ``ste`` (codebooks learn from the distortion) or ``task`` (from the retrieval loss too).
         rotation: how a rotation is trained if the spec has one: ``givens-greedy``, ``givens-random``,
@@ -64,6 +67,7 @@ class EmbeddingIndex(nn.Module):
         warmup_steps: training forwards before vectors are collected.
         buffer_rows: vectors collected, over all processes, before the warm start.
         reseed_every: training forwards between two searches for dead words; 0 turns them off.
+        beam: partial sums kept in the search for an additive code; a training step keeps 2. Nothing to PQ.
         seed: of everything random in the layer.
     Raises:
         ValueError: an argument is out of range, or ``dim`` does not suit the spec.
@@ -89,13 +93,12 @@ class EmbeddingIndex(nn.Module):
         warmup_steps: int = 0,
         buffer_rows: int = 16384,
         reseed_every: int = 500,
+        beam: int = 8,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.spec = spec if isinstance(spec, IndexSpec) else IndexSpec.parse(spec)
         self.spec.check_dim(dim)
-        if self.spec.kind != "PQ":
-            raise ValueError(f"spec (={str(self.spec)!r}) cannot be trained yet; use a product quantizer such as 'PQ8'")
         check_metric(metric)
         check_choice("estimator", estimator, get_args(Estimator))
         check_choice("rotation", rotation, tuple(ROTATIONS))
@@ -103,9 +106,12 @@ class EmbeddingIndex(nn.Module):
             ("warmup_steps", warmup_steps),
             ("buffer_rows", buffer_rows),
             ("reseed_every", reseed_every),
+            ("beam", beam),
             ("seed", seed),
         ):
             check_count(name, value)
+        if beam < 1:
+            raise ValueError(f"beam (={beam}) must be at least 1; 5 to 16 is usual")
         if buffer_rows < self.min_rows:
             raise ValueError(
                 f"buffer_rows (={buffer_rows}) must be at least {self.min_rows}, the most words or lists of "
@@ -116,7 +122,12 @@ class EmbeddingIndex(nn.Module):
         self.rotation = make_rotation(dim, rotation, seed) if self.spec.rotated else None
         # With equal norms the lists by L2 are those by inner product, whatever the engine uses.
         self.coarse = CoarseQuantizer(self.spec.nlist, dim, equal_norm=metric != "l2") if self.spec.nlist else None
-        self.quantizer = ProductQuantizer(self.spec.M, self.spec.ksub, self.spec.dsub(dim))
+        shape = (self.spec.M, self.spec.ksub, self.spec.dsub(dim))
+        self.quantizer = ProductQuantizer(*shape) if self.spec.kind == "PQ" else AdditiveQuantizer(*shape, beam=beam)
+        # What an index fitted to frozen embeddings carries besides: a matrix for queries, and the words that assigned
+        # codes which stayed fixed while the words themselves learnt to score.
+        self.register_buffer("query_adapter", None)
+        self.register_buffer("encoder_codebooks", None)
         usage = Usage(self.spec.M, self.spec.ksub, self.spec.nlist)
         self._progress = Progress(dim, warmup_steps, buffer_rows, usage)
 
@@ -171,7 +182,7 @@ class EmbeddingIndex(nn.Module):
         y = x if matrix is None else x @ matrix.detach()
         centroid, lists = (None, None) if self.coarse is None else self.coarse(y)
         residual = y if centroid is None else y - centroid.detach()
-        word, codes = self.quantizer(residual)
+        word, codes = self.quantizer(residual, self.encoder_codebooks)
         if self.training:
             self._progress.usage.add(codes, lists)
             # By a full window of use, not by the step: right after a warm start every word would look dead.
@@ -220,9 +231,9 @@ class EmbeddingIndex(nn.Module):
             if self.coarse is not None and lists is not None:
                 centroid, lists[part] = self.coarse(y)
                 y = y - centroid
-            codes[part] = self.quantizer.assign(y)
+            codes[part] = self.quantizer.assign(y, self.encoder_codebooks)
 
-        for_spans(encode_rows, len(x), span=_ENCODE_ROWS, device=x.device)
+        for_spans(encode_rows, len(x), span=self.quantizer.encode_rows, device=x.device)
         return codes, lists
 
     @torch.no_grad()
@@ -248,14 +259,35 @@ class EmbeddingIndex(nn.Module):
             y = y + self.coarse.centroids().index_select(0, lists.long())
         return y if self.rotation is None else y @ self.rotation.matrix().T
 
+    def set_query_adapter(self, matrix: Tensor | None) -> None:
+        """Have queries multiplied by ``matrix`` ``(dim, dim)`` from the right before scoring; None: as they are.
+
+        Bundles carry it, and searchers apply it. The layer itself sees items only.
+        """
+        if matrix is not None and tuple(matrix.shape) != (self.dim, self.dim):
+            raise ValueError(f"matrix (shape {tuple(matrix.shape)}) must be ({self.dim}, {self.dim})")
+        self.query_adapter = None if matrix is None else matrix.detach().to(self.device, torch.float32)
+
+    def keep_encoding(self) -> None:
+        """Go on to encode by the words of now, whatever training makes of them: codes in service stay right.
+
+        The words then say only what a code scores, as in Zhan et al., "Jointly optimizing query encoder and product
+        quantization", 2021. Rotation and centroids must not be trained from here on.
+        """
+        self._check_ready()
+        self.encoder_codebooks = self.quantizer.codebooks.detach().float().clone()
+
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a bundle stores, float32: ``rotation``, ``coarse``, ``codebooks``; stages the spec lacks are absent."""
+        """What a bundle stores, float32: ``rotation``, ``coarse``, ``codebooks``, ``query_adapter``,
+        ``encoder_codebooks``; what the index lacks is absent.
+        """
         self._check_ready()
         found: dict[str, Tensor] = {"codebooks": self.quantizer.codebooks}
         if self.rotation is not None:
             found["rotation"] = self.rotation.matrix()
         if self.coarse is not None:
             found["coarse"] = self.coarse.centroids()
+        found |= {name: array for name in _CARRIED if (array := getattr(self, name)) is not None}
         return {name: array.detach().float().cpu().contiguous().numpy().copy() for name, array in found.items()}
 
     def bundle(
@@ -343,6 +375,10 @@ class EmbeddingIndex(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         entries = Progress.take_out(state_dict, prefix)
+        for name in _CARRIED:
+            # A buffer that is None here would make torch call the checkpoint's unexpected.
+            carried = state_dict.get(prefix + name)
+            setattr(self, name, None if carried is None else carried.to(self.device))
         super()._load_from_state_dict(state_dict, prefix, *args)
         missing_keys: list[str] = args[2]
         missing_keys.extend(prefix + name for name in self._progress.load(entries, self.device))

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from poeem.functional.kmeans import worst_rows
 from poeem.functional.pq import assign_codes, decode_codes, split
 
+# Rows encoded at a time: their copies stay in the cache on their way through the stages.
+_ENCODE_ROWS = 4096
+
 
 class ProductQuantizer(nn.Module):
     """Codebooks ``(M, ksub, dsub)``, trained by gradient; assignment is hard and by L2.
@@ -16,18 +19,20 @@ class ProductQuantizer(nn.Module):
         M, ksub, dsub: shape of the codebooks.
     """
 
+    encode_rows = _ENCODE_ROWS
+
     def __init__(self, M: int, ksub: int, dsub: int) -> None:
         super().__init__()
         self.codebooks = nn.Parameter(torch.zeros(M, ksub, dsub))
 
-    def forward(self, residuals: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, residuals: Tensor, codebooks: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The words of every vector, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
-        codes = self.assign(residuals)
+        codes = self.assign(residuals, codebooks)
         return self.decode(codes), codes
 
-    def assign(self, residuals: Tensor) -> Tensor:
-        """``(n, dim)`` residuals to ``(n, M)`` int64 codes."""
-        return assign_codes(residuals, self.codebooks.detach().float())
+    def assign(self, residuals: Tensor, codebooks: Tensor | None = None) -> Tensor:
+        """``(n, dim)`` residuals to ``(n, M)`` int64 codes, by other codebooks than its own if they are given."""
+        return assign_codes(residuals, self.codebooks.detach().float() if codebooks is None else codebooks)
 
     def decode(self, codes: Tensor) -> Tensor:
         """``(n, M)`` codes to ``(n, dim)`` vectors."""

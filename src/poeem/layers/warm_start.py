@@ -68,6 +68,7 @@ def fit_sample(sample: Tensor, spec: IndexSpec, *, equal_norm: bool, seed: int) 
         kept = torch.randperm(len(sample), generator=generator)[: max(_FEWEST_KEPT, _ROWS_PER_WORD * needed)]
         found = decompose(
             sample[kept.to(device)].cpu(),
+            kind=spec.kind,
             M=spec.M,
             ksub=spec.ksub,
             nlist=spec.nlist,

@@ -1,0 +1,142 @@
+"""Additive quantization: a vector is replaced by a sum of M words, one of each codebook, each as wide as the vector."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from poeem.functional.outside_compile import outside_compile
+
+# Scores of one block of rows against all extensions of its beam: 1 MiB, which stays in a core's second-level cache.
+_BLOCK_SCORES = 2**18
+# Up to here, one vectorised argmin per kept extension is faster than a partial sort.
+_MOST_ARGMINS = 16
+
+
+def encode_additive(x: Tensor, codebooks: Tensor, beam: int = 8) -> Tensor:
+    """Codes whose words sum up close to each vector, ``argmin_k ‖x - Σ_m B_mk_m‖²``, by beam search.
+
+    The exact search is intractable. This one takes the codebooks in turn and keeps the ``beam`` best partial sums of
+    every vector; a beam of 1 takes the nearest word to what the words so far leave over. Wider costs in proportion.
+
+    Args:
+        x: float32, ``(n, dim)``; residuals where there are lists.
+        codebooks: float32, ``(M, ksub, dim)``, on the device of ``x``.
+        beam: partial sums kept, at least 1.
+    Returns:
+        int64 codes in ``[0, ksub)``, ``(n, M)``; the same for the same vector, ties included. No gradient flows
+        through it.
+    Raises:
+        ValueError: the widths differ, or the beam is below 1.
+    Source:
+        Babenko and Lempitsky, "Additive quantization for extreme vector compression", 2014 (beam search); the order of
+        the codebooks is fixed here, as in faiss's ``ResidualQuantizer``.
+
+    >>> books = torch.tensor([[[0.0], [4.0]], [[-1.0], [1.0]]])  # M=2, ksub=2, dim=1
+    >>> encode_additive(torch.tensor([[0.9], [3.2]]), books)
+    tensor([[0, 1],
+            [1, 0]])
+    """
+    if x.ndim != 2 or x.shape[1] != codebooks.shape[2]:
+        raise ValueError(
+            f"x (shape {tuple(x.shape)}) must be (n, {codebooks.shape[2]}) for codebooks of shape "
+            f"{tuple(codebooks.shape)}, that is (M, ksub, dim)"
+        )
+    if beam < 1:
+        raise ValueError(f"beam (={beam}) must be at least 1; 5 to 16 is usual")
+    M = len(codebooks)
+    codes, cost = start_beam(x)
+    for m in range(M):
+        codes, cost = extend_beam(x, codebooks[: m + 1], codes, cost, beam if m + 1 < M else 1)
+    return codes[:, 0]
+
+
+def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
+    """The sum of the words of each code, ``Σ_m B_{m, code_m}``; differentiable in ``codebooks``.
+
+    Args:
+        codes: integers in ``[0, ksub)``, ``(n, M)``.
+        codebooks: float, ``(M, ksub, dim)``.
+    Returns:
+        float, ``(n, dim)``.
+
+    >>> books = torch.tensor([[[0.0], [4.0]], [[-1.0], [1.0]]])
+    >>> decode_additive(torch.tensor([[1, 0]]), books)
+    tensor([[3.]])
+    """
+    M, ksub, dim = codebooks.shape
+    return F.embedding_bag(_rows(codes, ksub), codebooks.reshape(M * ksub, dim), mode="sum")
+
+
+def start_beam(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes ``(n, 1, 0)`` and costs ``(n, 1)`` before the first codebook: the empty sum."""
+    return torch.empty(len(x), 1, 0, dtype=torch.int64, device=x.device), torch.zeros(len(x), 1, device=x.device)
+
+
+@outside_compile
+@torch.no_grad()
+def extend_beam(x: Tensor, codebooks: Tensor, codes: Tensor, cost: Tensor, beam: int) -> tuple[Tensor, Tensor]:
+    """Add a word of the last codebook to every partial sum, and keep the best.
+
+    ``½‖x - s - w‖² = ½‖x - s‖² + ½‖w‖² - <x, w> + <s, w>``: the first term is the partial sum's cost, ``<x, w>`` is one
+    product for all of a vector's partial sums, and ``<s, w>`` a sum of looked-up products of words. Where there are
+    fewer partial sums than such products, ``<x - s, w>`` is computed from what they leave over. Nothing of the size
+    (n, beam, ksub, dim) is made either way.
+
+    Args:
+        x: float32, ``(n, dim)``.
+        codebooks: float32, ``(m + 1, ksub, dim)``.
+        codes: int64, ``(n, width, m)``: words of the partial sums.
+        cost: float32, ``(n, width)``: ``½‖x - s‖²`` less what is the same for all partial sums of a vector.
+        beam: how many to keep.
+    Returns:
+        codes ``(n, kept, m + 1)`` and costs ``(n, kept)``, best first; ``kept`` is the beam, or all if they are fewer.
+    """
+    (n, width, m), ksub = codes.shape, codebooks.shape[1]
+    # Moved to the mean of the first codebook, which every sum has a word of: float32 then does not cancel where the
+    # vectors lie far from the origin.
+    origin = codebooks[0].mean(0)
+    before, words = torch.cat([codebooks[0] - origin, codebooks[1:].flatten(0, 1)]).split([m * ksub, ksub])
+    half_norms = words.square().sum(1) / 2
+    products = before @ words.T if n * width > n + m * ksub else None
+    kept = min(beam, width * ksub)
+    found, found_cost = codes.new_empty(n, kept, m + 1), cost.new_empty(n, kept)
+    rows = max(16, _BLOCK_SCORES // (width * ksub)) if x.device.type == "cpu" else max(1, 2**26 // (width * ksub))
+    for start in range(0, n, rows):
+        block = slice(start, start + rows)
+        rest, sums = x[block] - origin, _rows(codes[block].flatten(0, 1), ksub)
+        if products is not None:
+            scores = F.embedding_bag(sums, products, mode="sum").view(-1, width, ksub)
+            scores += torch.addmm(half_norms, rest, words.T, alpha=-1)[:, None]
+        else:
+            if m:
+                rest = (
+                    rest[:, None] - F.embedding_bag(sums, before, mode="sum").view(-1, width, rest.shape[1])
+                ).flatten(0, 1)
+            scores = torch.addmm(half_norms, rest, words.T, alpha=-1).view(-1, width, ksub)
+        scores += cost[block, :, None]
+        found_cost[block], best = _smallest(scores.flatten(1), kept)
+        parent = best // ksub
+        found[block, :, :m] = codes[block].gather(1, parent[:, :, None].expand(-1, -1, m))
+        found[block, :, m] = best - parent * ksub
+    return found, found_cost
+
+
+def _smallest(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+    """The smallest scores of each row, ascending, and their places; ``scores`` may be overwritten."""
+    if scores.device.type != "cpu" or kept > _MOST_ARGMINS:
+        return scores.topk(kept, dim=1, largest=False)
+    values, places = scores.new_empty(len(scores), kept), torch.empty(len(scores), kept, dtype=torch.int64)
+    table = scores.numpy()
+    for j in range(kept):
+        places[:, j] = place = torch.from_numpy(table.argmin(1))
+        values[:, j] = scores.gather(1, place[:, None])[:, 0]
+        if j + 1 < kept:
+            scores.scatter_(1, place[:, None], torch.inf)
+    return values, places
+
+
+def _rows(codes: Tensor, ksub: int) -> Tensor:
+    """Where the words stand among those of all codebooks."""
+    return codes.long() + torch.arange(codes.shape[1], device=codes.device) * ksub

@@ -1,0 +1,131 @@
+"""Codebooks of an additive quantizer that fit a sample of vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.additive import decode_additive, encode_additive, extend_beam, start_beam
+from poeem.functional.distortion import distortion
+from poeem.functional.kmeans import lloyd, seed_words
+from poeem.functional.usage import count_words
+
+# Words solved for at once: the co-occurrence matrix of so many takes 128 MiB in float64.
+_MOST_WORDS = 4096
+
+
+@torch.no_grad()
+def fit_additive(
+    x: Tensor,
+    M: int,
+    ksub: int,
+    *,
+    beam: int = 5,
+    iterations: int = 10,
+    rounds: int = 4,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Codebook by codebook: k-means of what the words so far leave over; then all codebooks at once by least squares.
+
+    Between the k-means the vectors are encoded by beam search, as faiss does. A round then encodes and solves for the
+    words that fit those codes best; it counts only if encoding with the new words lowers the distortion.
+
+    Args:
+        x: float32, ``(n, dim)``, at least ``ksub`` rows.
+        M, ksub: codebooks, and words of each.
+        beam: of the encoding, see `encode_additive`.
+        iterations: of each k-means.
+        rounds: of encoding and least squares, at most.
+        generator: a CPU generator.
+    Returns:
+        float32 ``(M, ksub, dim)``.
+    Raises:
+        ValueError: fewer rows than words of a codebook.
+    Source:
+        Chen, Guan, Wang, "Approximate nearest neighbor search by residual vector quantization", 2010; Babenko and
+        Lempitsky, "Additive quantization for extreme vector compression", 2014, section 3.2 (least squares).
+
+    >>> x = torch.tensor([[-5.0], [-3.0], [3.0], [5.0]])
+    >>> codebooks = fit_additive(x, M=2, ksub=2, generator=torch.Generator().manual_seed(0))
+    >>> bool(distortion(x, decode_additive(encode_additive(x, codebooks), codebooks)) < 1e-8)
+    True
+    """
+    if len(x) < ksub:
+        raise ValueError(f"x (={len(x)} rows) must have at least ksub (={ksub}) rows; give more rows or fewer words")
+    codebooks = _stage_by_stage(x, M, ksub, beam, iterations, generator)
+    codes = encode_additive(x, codebooks, beam)
+    error = float(distortion(x, decode_additive(codes, codebooks)))
+    for _ in range(rounds):
+        tried = least_squares_words(x, codes, codebooks)
+        tried_codes = encode_additive(x, tried, beam)
+        tried_error = float(distortion(x, decode_additive(tried_codes, tried)))
+        if not tried_error < error:
+            break
+        codebooks, codes, error = tried, tried_codes, tried_error
+    return codebooks
+
+
+def _stage_by_stage(
+    x: Tensor, M: int, ksub: int, beam: int, iterations: int, generator: torch.Generator | None
+) -> Tensor:
+    codebooks = x.new_empty(M, ksub, x.shape[1])
+    codes, cost = start_beam(x)
+    for m in range(M):
+        residual = x if m == 0 else x - decode_additive(codes[:, 0], codebooks[:m])
+        seeds = seed_words(residual[:, None], ksub, generator=generator)
+        codebooks[m] = lloyd(residual[:, None], seeds, iterations=iterations, generator=generator)[0]
+        codes, cost = extend_beam(x, codebooks[: m + 1], codes, cost, beam)
+    return codebooks
+
+
+def least_squares_words(x: Tensor, codes: Tensor, codebooks: Tensor, damping: float = 1e-2) -> Tensor:
+    """The words that reconstruct best with given codes: ``argmin_B ‖X - H B‖² + damping · ‖B - B₀‖²``.
+
+    ``H`` is the one-hot matrix of the codes. The damping keeps what the codes leave open where it was: words that are
+    not used, and constants that one codebook could hand to another.
+
+    Args:
+        x: float, ``(n, dim)``.
+        codes: integers, ``(n, M)``.
+        codebooks: float, ``(M, ksub, dim)``: ``B₀``; not changed.
+        damping: in vectors, as if so many had drawn each word to where it was.
+    Returns:
+        ``(M, ksub, dim)``, of the type of ``codebooks``.
+
+    >>> x, codes = torch.tensor([[1.0], [3.0]]), torch.tensor([[0], [0]])
+    >>> least_squares_words(x, codes, torch.zeros(1, 2, 1), damping=0.0001)
+    tensor([[[1.9999],
+             [0.0000]]])
+    """
+    (M, ksub, dim), found = codebooks.shape, codebooks.double()
+    at_once = max(1, _MOST_WORDS // ksub)
+    for start in range(0, M, at_once):  # Gauss-Seidel over groups of codebooks where they are too many for one solve
+        group = slice(start, start + at_once)
+        some = codes[:, group].long()
+        residual = x.double() - decode_additive(codes, found)
+        pull = found.new_zeros(some.shape[1], ksub, dim)
+        for m in range(some.shape[1]):
+            pull[m].index_add_(0, some[:, m], residual)
+        matrix = cooccurrence(some, ksub).double()
+        matrix.diagonal().add_(damping)
+        step = torch.cholesky_solve(pull.flatten(0, 1), torch.linalg.cholesky(matrix))
+        found[group] += step.view(-1, ksub, dim)
+    return found.to(codebooks.dtype)
+
+
+def cooccurrence(codes: Tensor, ksub: int) -> Tensor:
+    """How often two words stand in one code: codes ``(n, M)`` to int64 ``(M * ksub, M * ksub)``.
+
+    >>> cooccurrence(torch.tensor([[0, 1], [0, 0]]), 2)
+    tensor([[2, 0, 1, 1],
+            [0, 0, 0, 0],
+            [1, 0, 1, 0],
+            [1, 0, 0, 1]])
+    """
+    M = codes.shape[1]
+    blocks = codes.new_zeros(M, ksub, M, ksub, dtype=torch.int64)
+    for l in range(M):
+        for m in range(M):
+            pairs = (codes[:, l] * ksub + codes[:, m])[:, None]
+            blocks[l, :, m] = count_words(pairs, ksub * ksub).view(ksub, ksub)
+    return blocks.view(M * ksub, M * ksub)

@@ -1,0 +1,63 @@
+"""The additive (residual) quantizer as a module: trained codebooks whose words are summed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from poeem.functional.additive import decode_additive, encode_additive
+from poeem.functional.kmeans import worst_rows
+
+# Rows encoded at a time. More than for a product quantizer: the products of words are made anew for every call.
+_ENCODE_ROWS = 2**14
+
+
+class AdditiveQuantizer(nn.Module):
+    """Codebooks ``(M, ksub, dim)``, trained by gradient; assignment is hard, by L2, and by beam search.
+
+    Args:
+        M, ksub, dim: shape of the codebooks.
+        beam: partial sums that the search keeps outside training.
+        training_beam: the same in training, where a step must be short.
+    """
+
+    encode_rows = _ENCODE_ROWS
+
+    def __init__(self, M: int, ksub: int, dim: int, *, beam: int = 8, training_beam: int = 2) -> None:
+        super().__init__()
+        self.beam, self.training_beam = beam, min(beam, training_beam)
+        self.codebooks = nn.Parameter(torch.zeros(M, ksub, dim))
+
+    def forward(self, residuals: Tensor, codebooks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The sums of words, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
+        codes = self._search(residuals, codebooks, self.training_beam if self.training else self.beam)
+        return self.decode(codes), codes
+
+    def assign(self, residuals: Tensor, codebooks: Tensor | None = None) -> Tensor:
+        """``(n, dim)`` residuals to ``(n, M)`` int64 codes, by the full beam whatever the mode; by other codebooks than
+        its own if they are given.
+        """
+        return self._search(residuals, codebooks, self.beam)
+
+    def _search(self, residuals: Tensor, codebooks: Tensor | None, beam: int) -> Tensor:
+        return encode_additive(residuals, self.codebooks.detach().float() if codebooks is None else codebooks, beam)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """``(n, M)`` codes to ``(n, dim)`` vectors."""
+        return decode_additive(codes, self.codebooks.float())
+
+    @torch.no_grad()
+    def set_(self, codebooks: Tensor) -> None:
+        """Start from given codebooks ``(M, ksub, dim)``."""
+        self.codebooks.copy_(codebooks)
+
+    @torch.no_grad()
+    def reseed_(self, dead: Tensor, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
+        """Move the words marked in ``dead`` ``(M, ksub)`` to what badly served ``residuals`` lack."""
+        if not bool(dead.any()):
+            return
+        error = residuals - self.decode(codes)
+        for m in dead.any(1).nonzero().flatten().tolist():
+            used = self.codebooks[m, codes[:, m]]
+            # The new word in the place of the used one would leave no error at all.
+            self.codebooks[m, dead[m]] = worst_rows(error + used, used, int(dead[m].sum()), generator)
