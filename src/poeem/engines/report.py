@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Report:
         metric: ``ip``, ``l2`` or ``cosine``.
         dim: width of an embedding.
         rows: items in the file.
-        bytes: size of what was written.
+        bytes: size of the file.
         fingerprint: of the trained index.
         items_sha256: checksum of the bundle's items, to which row numbers refer where ids are strings.
         id_type: ``int64``: ids are in the file; ``string``: row numbers are, and the bundle has the ids.
@@ -27,9 +28,12 @@ class Report:
         seconds: whole export, self-check included.
         check_seconds: the self-check alone.
         worst_score_error: largest ``|difference| / max|score|`` of a query, engine against reference.
-        rank_agreement: share of the ranks that hold the reference's item or one of equal score.
+        rank_agreement: share of the ranks that hold the reference's item or one of equal score; of an engine with
+            approximate scores the share of the reference's 10 best among its 50 best.
         queries_checked: queries of the self-check.
         results_checked: results per query of the self-check.
+        options: of the engine, those that are not as by default, and what was measured of them.
+        lists_file: name of the file beside it with the inverted lists, where they stay on disk.
     """
 
     engine: str
@@ -51,6 +55,8 @@ class Report:
     rank_agreement: float
     queries_checked: int
     results_checked: int
+    options: dict[str, Any] = field(default_factory=dict)
+    lists_file: str | None = None
 
     def to_json(self) -> str:
         """One JSON object."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,11 @@ from poeem.engines.reference import ReferenceScorer
 
 # A query's largest |difference| over its largest |score|: what float32 sums of some hundred terms leave.
 TOLERANCE = 1e-5
+
+# Of an engine with 8-bit tables: how far a score may be off, and the share of the 10 best that must be in its first 50.
+APPROXIMATE_TOLERANCE = 0.05
+CONTAINED_SHARE = 0.99
+_CONTAINED, _WITHIN = 10, 50
 
 # Up to here every item's score is compared, beyond it the best of each query.
 _ALL_RESULTS = 2048
@@ -76,12 +81,9 @@ def check_exact(bundle: Bundle, search: Search, *, engine: str, queries: Any = N
     k = len(bundle) if len(bundle) <= _ALL_RESULTS else _BEST_RESULTS
     expected, expected_rows, largest = reference.ranked(queries, k)
     scores, rows = search(queries, k)
-    if rows.shape != expected_rows.shape or (rows < 0).any() or (rows >= len(bundle)).any():
-        raise EngineMismatch(
-            f"{engine} returns fewer than {k} of {len(bundle):,} items, or unknown ones; nothing was kept"
-        )
-    if (np.diff(np.sort(rows, axis=1), axis=1) == 0).any():
-        raise EngineMismatch(f"{engine} returns an item twice; nothing was kept")
+    if rows.shape != expected_rows.shape:
+        raise EngineMismatch(f"{engine} returns results of shape {rows.shape}, not {expected_rows.shape}")
+    _check_found(rows, len(bundle), engine)
     # All scores of a query may be 0, then any difference counts in full.
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     own = reference.scores_of(queries, rows)
@@ -97,3 +99,87 @@ def check_exact(bundle: Bundle, search: Search, *, engine: str, queries: Any = N
             "embeddings (far from the origin float32 sums cancel)"
         )
     return agreement
+
+
+def check_contained(bundle: Bundle, search: Search, *, engine: str, queries: Any = None) -> Agreement:
+    """Compare an approximate engine with the reference: its 50 best hold the 10 best, as re-ranking needs them.
+
+    Args:
+        bundle, search, engine, queries: as of `check_exact`.
+    Returns:
+        how far they are apart; ``rank_agreement`` is the share of the reference's 10 best in the engine's 50 best.
+    Raises:
+        EngineMismatch: a score differs by more than 5 % of the query's largest score, an item is missing or there
+            twice, or less than 99 % of the best are found.
+    """
+    queries = sample_queries(bundle) if queries is None else np.asarray(queries)
+    reference = ReferenceScorer(bundle)
+    k = min(_CONTAINED, len(bundle))
+    expected, _, largest = reference.ranked(queries, k)
+    scores, rows = search(queries, min(_WITHIN, len(bundle)))
+    _check_found(rows, len(bundle), engine)
+    scale = np.where(largest > 0, largest, 1.0)[:, None]
+    own = reference.scores_of(queries, rows)
+    error = np.abs(scores - own) / scale
+    # By their true scores, so that an item of equal score may stand for another.
+    best = np.sort(own if not reference.larger_is_better else -own, axis=1)[:, :k]
+    found = np.abs((best if not reference.larger_is_better else -best) - expected) <= TOLERANCE * scale
+    agreement = Agreement(float(error.max()), float(found.mean()), *rows.shape)
+    if not agreement.worst_score_error <= APPROXIMATE_TOLERANCE or agreement.rank_agreement < CONTAINED_SHARE:
+        raise EngineMismatch(
+            f"{engine} does not score as the reference: worst error {agreement.worst_score_error:.1e} of a query's "
+            f"largest score (allowed {APPROXIMATE_TOLERANCE:.0e}), {agreement.rank_agreement:.1%} of the {k} best are "
+            f"among its {rows.shape[1]} best; nothing was kept: export without fastscan, or with more bytes per vector"
+        )
+    return agreement
+
+
+def check_parts(
+    parts: Iterable[Callable[[], Bundle]], search: Search, *, engine: str, queries: Any = None
+) -> Agreement:
+    """As `check_exact`, for an engine filled from several parts of which one at a time is in memory.
+
+    Args:
+        parts: load the parts, each with ids of its own.
+        search: ``(queries, k) -> scores, ids`` of the engine, all lists visited.
+        engine, queries: as of `check_exact`; the sample of queries is taken near items of the first part.
+    """
+    best: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    sign, rows = 1.0, 0
+    for load in parts:
+        part = load()
+        queries = sample_queries(part) if queries is None else np.asarray(queries)
+        reference = ReferenceScorer(part)
+        sign = -1.0 if reference.larger_is_better else 1.0
+        k = min(_BEST_RESULTS, len(part))
+        scores, own, largest = reference.ranked(queries, k)
+        ids = part.ids[own]
+        if best is not None:
+            scores, ids = np.concatenate([best[0], scores], axis=1), np.concatenate([best[1], ids], axis=1)
+            order = np.argsort(sign * scores, axis=1, kind="stable")[:, :_BEST_RESULTS]
+            scores, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+            largest = np.maximum(best[2], largest)
+        best, rows = (scores, ids, largest), rows + len(part)
+    assert best is not None
+    expected, expected_ids, largest = best
+    scores, ids = search(np.asarray(queries), expected.shape[1])
+    scale = np.where(largest > 0, largest, 1.0)[:, None]
+    error = np.abs(scores - expected) / scale
+    # Of equal scores another item may come first, also one that stands beyond the last place.
+    agrees = (ids == expected_ids) | (error <= TOLERANCE)
+    agreement = Agreement(float(error.max()), float(agrees.mean()), *ids.shape)
+    if not agreement.worst_score_error <= TOLERANCE or agreement.rank_agreement < 1:
+        raise EngineMismatch(
+            f"{engine} does not score as the reference over {rows:,} rows in parts: worst error "
+            f"{agreement.worst_score_error:.1e} of a query's largest score (allowed {TOLERANCE:.0e}); nothing was kept"
+        )
+    return agreement
+
+
+def _check_found(rows: np.ndarray, total: int, engine: str) -> None:
+    if (rows < 0).any() or (rows >= total).any():
+        raise EngineMismatch(
+            f"{engine} returns fewer than {rows.shape[1]} of {total:,} items, or unknown ones; nothing was kept"
+        )
+    if (np.diff(np.sort(rows, axis=1), axis=1) == 0).any():
+        raise EngineMismatch(f"{engine} returns an item twice; nothing was kept")

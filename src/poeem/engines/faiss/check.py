@@ -1,0 +1,123 @@
+"""The self-check of a faiss file, by the form that it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+from poeem.engines.faiss.build import coarse_quantizer, with_transforms
+from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.options import REFINES
+from poeem.engines.faiss.refine import prepared
+from poeem.engines.faiss.searcher import FaissSearcher
+from poeem.engines.queries import prepare_queries
+from poeem.engines.self_check import Agreement, EngineMismatch, Search, check_contained, check_exact, sample_queries
+
+if TYPE_CHECKING:
+    import faiss
+
+# Lists that a graph over centroids must find of the nearest ones.
+_LISTS_FOUND = 0.9
+_REFINED = 10
+_ALL_CANDIDATES = 2048
+
+
+def check_scores(bundle: Bundle, index: faiss.Index, queries: Any = None) -> Agreement:
+    """Scores and ranks by the codes, all lists visited: exact, or of FastScan near enough to rank again.
+
+    Raises:
+        EngineMismatch: they differ.
+    """
+    check = check_contained if parts_of(index).fastscan else check_exact
+    return check(bundle, _rows_of(bundle, FaissSearcher(index, bundle)), engine="faiss", queries=queries)
+
+
+def base_of(index: faiss.Index, bundle: Bundle) -> tuple[faiss.Index, Bundle]:
+    """The index of the codes inside a refining one, behind the same transforms, and the bundle with its positions."""
+    import faiss
+
+    refining = parts_of(index).of(faiss.IndexRefine)[0]
+    base: Any = faiss.downcast_index(refining.base_index)
+    return with_transforms(base, bundle), replace(bundle, ids=np.arange(len(bundle)))
+
+
+def check_refined(bundle: Bundle, index: faiss.Index, refine: str, vectors: np.ndarray, queries: Any = None) -> float:
+    """Scores and order of the best against exact scores of the vectors themselves.
+
+    Returns:
+        the worst error, as a share of the query's largest score.
+    Raises:
+        EngineMismatch: it is larger than rounding to the stored type explains, or an id is another item's.
+    """
+    import faiss
+
+    queries = sample_queries(bundle) if queries is None else np.asarray(queries)
+    refining = parts_of(index).of(faiss.IndexRefine)[0]
+    # All candidates of a small catalogue: then the exact best must come out, whatever the codes say.
+    complete = len(bundle) <= _ALL_CANDIDATES
+    if complete:
+        refining.k_factor = len(bundle)
+    k = min(_REFINED, len(bundle))
+    scores, rows = _rows_of(bundle, FaissSearcher(index, bundle))(queries, k)
+    own = prepare_queries(queries, bundle.dim, bundle.metric, bundle.arrays.get("query_adapter"))
+    own = prepared(bundle, own).astype(np.float64)
+    worst = 0.0
+    for i, query in enumerate(own):
+        known = np.arange(len(bundle)) if complete else rows[i]
+        stored = prepared(bundle, vectors[known]).astype(np.float64)
+        exact = ((stored - query) ** 2).sum(1) if bundle.metric == "l2" else stored @ query
+        scale = float(np.abs(exact).max()) or 1.0
+        found = exact[rows[i]] if complete else exact
+        best = np.sort(exact)[:k] if bundle.metric == "l2" else -np.sort(-exact)[:k]
+        worst = max(worst, float(np.abs(scores[i] - found).max()) / scale, float(np.abs(best - found).max()) / scale)
+    if not worst <= REFINES[refine]:
+        raise EngineMismatch(
+            f"faiss does not rank by the vectors: worst error {worst:.1e} of a query's largest score (allowed "
+            f"{REFINES[refine]:.0e} with refine={refine!r}); nothing was kept"
+        )
+    return worst
+
+
+def check_graph(bundle: Bundle, index: faiss.Index, nprobe: int, queries: Any = None) -> float:
+    """The lists that a graph over the centroids visits against the nearest ones; afterwards ``index`` visits these.
+
+    Returns:
+        the share of the nearest lists that the graph finds at the stored nprobe.
+    Raises:
+        EngineMismatch: it is below 90 %.
+    """
+    queries = sample_queries(bundle) if queries is None else np.asarray(queries)
+    own = prepared(bundle, prepare_queries(queries, bundle.dim, bundle.metric, bundle.arrays.get("query_adapter")))
+    inner = parts_of(index).inner
+    exact = coarse_quantizer(bundle, nprobe, hnsw=False)
+    found, nearest = inner.quantizer.search(own, nprobe)[1], exact.search(own, nprobe)[1]
+    share = float(np.mean([np.isin(a, b).mean() for a, b in zip(nearest, found)]))
+    if share < _LISTS_FOUND:
+        raise EngineMismatch(
+            f"the graph over the centroids finds {share:.1%} of the {nprobe} nearest lists (at least "
+            f"{_LISTS_FOUND:.0%}); nothing was kept: export without hnsw"
+        )
+    # What a graph misses is no fault of codes and tables: these are checked with all lists visited.
+    inner.own_fields = False
+    inner.quantizer = exact
+    return share
+
+
+def _rows_of(bundle: Bundle, searcher: FaissSearcher) -> Search:
+    """A search of all lists that answers by rows of the bundle."""
+
+    def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, ids = searcher.search_stored(queries, k, nprobe=max(1, bundle.spec.nlist))
+        if bundle.string_ids:
+            return scores, ids
+        try:
+            return scores, bundle.row_of(ids.ravel()).reshape(ids.shape)
+        except ValueError as error:
+            raise EngineMismatch(
+                f"faiss returns fewer than {k} items, or unknown ones ({error}); nothing was kept"
+            ) from None
+
+    return search

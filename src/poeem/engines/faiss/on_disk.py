@@ -1,0 +1,114 @@
+"""An IVF index whose lists stay on disk, written part by part: only one part is ever in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+from poeem.engines.faiss.build import build_index, engine_ids, stored_codes
+from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.parts import Load
+from poeem.engines.faiss.unpack import list_rows
+from poeem.engines.self_check import EngineMismatch
+
+if TYPE_CHECKING:
+    import faiss
+
+_ROWS_AT_ONCE = 2**22
+
+
+def slices_of(bundle: Bundle, rows: int = _ROWS_AT_ONCE) -> list[Load]:
+    """A bundle as parts of so many rows; string ids become the row numbers that they stand for."""
+    whole = replace(bundle, ids=engine_ids(bundle), columns=None)
+
+    def part(some: slice) -> Bundle:
+        return replace(
+            whole,
+            ids=whole.ids[some],
+            codes=whole.codes[some],
+            lists=None if whole.lists is None else whole.lists[some],
+        )
+
+    return [lambda first=first: part(slice(first, first + rows)) for first in range(0, len(bundle), rows)]
+
+
+def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int, *, hnsw: bool = False) -> faiss.Index:
+    """An index over all parts whose lists are in the file ``data``; inside, only its name is kept, not its folder.
+
+    Args:
+        bundle: whose arrays the parts were coded by.
+        parts: loaded one after another.
+        data: the file of the lists; part files stand beside it meanwhile.
+        nprobe: lists visited per query, stored in the index.
+        hnsw: as of `build_index`.
+    Raises:
+        ValueError: the index is flat.
+    """
+    import faiss
+    from faiss.contrib.ondisk import merge_ondisk
+
+    if not bundle.spec.nlist:
+        raise ValueError(f"only inverted lists can stay on disk, and {bundle.spec} has none; train with IVF<nlist>")
+    files: list[Path] = []
+    rows = 0
+    try:
+        for load in parts:
+            part = load()
+            files.append(data.with_name(f"{data.name}.part-{len(files):05d}"))
+            faiss.write_index(parts_of(build_index(part, nprobe)).inner, str(files[-1]))
+            rows += len(part)
+        empty = replace(bundle, ids=bundle.ids[:0], codes=bundle.codes[:0], lists=np.zeros(0, np.int32), columns=None)
+        index: Any = build_index(empty, nprobe, hnsw=hnsw)
+        inner = parts_of(index).inner
+        merge_ondisk(inner, [str(file) for file in files], str(data))
+        # Found again beside the index, wherever both are moved.
+        lists: Any = faiss.downcast_InvertedLists(inner.invlists)
+        lists.filename = data.name
+        index.ntotal = inner.ntotal = rows
+        return index
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
+def check_lists(parts: Iterable[Load], index: faiss.Index) -> None:
+    """Compare every id and code of the lists with the parts that they were merged from.
+
+    Raises:
+        EngineMismatch: something differs.
+    """
+    inner = parts_of(index).inner
+    done = np.zeros(inner.nlist, dtype=np.int64)
+    for load in parts:
+        part = load()
+        assert part.lists is not None
+        order = np.argsort(part.lists, kind="stable")
+        ids, codes = engine_ids(part)[order], stored_codes(part)[order]
+        sizes = np.bincount(part.lists, minlength=inner.nlist)
+        starts = np.cumsum(sizes) - sizes
+        for number in np.flatnonzero(sizes).tolist():
+            found_ids, found_codes = list_rows(inner, number)
+            there, here = (slice(a, a + sizes[number]) for a in (done[number], starts[number]))
+            if not (np.array_equal(found_ids[there], ids[here]) and np.array_equal(found_codes[there], codes[here])):
+                raise EngineMismatch("faiss does not hold the ids and codes of the parts as written; nothing was kept")
+        done += sizes
+    found = np.array([inner.invlists.list_size(i) for i in range(inner.nlist)])
+    if not np.array_equal(found, done) or index.ntotal != done.sum():
+        raise EngineMismatch("faiss does not hold as many rows as the parts; nothing was kept")
+
+
+def data_file(path: Path) -> Path:
+    """A new name for the lists of the index file ``path``: one that is there is not touched before the swap."""
+    return path.with_name(f"{path.name}.{os.urandom(4).hex()}.ivfdata")
+
+
+def former_data_files(path: Path, keep: Path | None) -> list[Path]:
+    """Files of lists that belonged to earlier versions of ``path``."""
+    found = path.parent.glob(f"{path.name}.*.ivfdata")
+    return [file for file in found if keep is None or file.name != keep.name]

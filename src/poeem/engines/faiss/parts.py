@@ -1,0 +1,101 @@
+"""Rows of one trained index that were coded in several places: Parquet parts, faiss files, bundles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.bundle import Bundle
+from poeem.bundle.check import check_codes
+from poeem.bundle.items import read_items
+from poeem.engines.faiss.read import from_faiss
+from poeem.engines.faiss.searcher import read_facts
+
+# What `poeem encode` leaves beside its parts.
+FACTS_FILE = "_poeem.json"
+
+Load = Callable[[], Bundle]
+
+
+def open_parts(bundle: Bundle, parts: str | Path | Bundle | Sequence[str | Path | Bundle]) -> list[Load]:
+    """Ways to load the parts one at a time, each as a bundle of the same arrays with rows of its own.
+
+    Args:
+        bundle: whose arrays the rows were coded by.
+        parts: folders of ``poeem encode``, faiss files that were exported from bundles of the same training, or such
+            bundles themselves.
+    Raises:
+        FileNotFoundError: a part is not there.
+        ValueError: a part is of another training, or its ids are strings, of which faiss can hold row numbers only.
+    """
+    given = [parts] if isinstance(parts, str | Path | Bundle) else list(parts)
+    if not given:
+        raise ValueError("parts are empty; name folders of poeem encode, exported faiss files or bundles")
+    found: list[Load] = []
+    for part in given:
+        if isinstance(part, Bundle):
+            _check_same(repr(part), part.fingerprint, bundle)
+            _check_integers(repr(part), part.string_ids)
+            found.append(lambda part=part: part)
+        elif (Path(part) / FACTS_FILE).is_file():
+            found += _encoded(bundle, Path(part))
+        elif Path(part).is_file():
+            facts = read_facts(Path(part))
+            _check_same(repr(str(part)), facts["fingerprint"], bundle)
+            _check_integers(repr(str(part)), facts["id_type"] == "string")
+            found.append(lambda part=part: _of_faiss(bundle, Path(part)))
+        else:
+            raise FileNotFoundError(
+                f"no part at {str(part)!r}: name a folder of poeem encode or an exported faiss file"
+            )
+    return found
+
+
+def _encoded(bundle: Bundle, folder: Path) -> list[Load]:
+    try:
+        fingerprint = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))["fingerprint"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{str(folder / FACTS_FILE)!r} is damaged; encode the items again") from None
+    _check_same(repr(str(folder)), fingerprint, bundle)
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        raise FileNotFoundError(f"no Parquet parts in {str(folder)!r}; encode the items again")
+    return [lambda file=file: _of_parquet(bundle, file) for file in files]
+
+
+def _of_parquet(bundle: Bundle, file: Path) -> Bundle:
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(file)
+    id_type = "int64" if str(pq.read_schema(file).field("id").type) == "int64" else "string"
+    _check_integers(repr(str(file)), id_type == "string")
+    items = read_items(file, bundle.spec, metadata.num_rows, id_type)
+    check_codes(bundle.spec, items.codes, items.lists)
+    return _with_rows(bundle, items.ids.to_numpy(zero_copy_only=False), items.codes, items.lists)
+
+
+def _of_faiss(bundle: Bundle, file: Path) -> Bundle:
+    contents = from_faiss(file)
+    return _with_rows(bundle, contents.ids, contents.codes, contents.lists)
+
+
+def _with_rows(bundle: Bundle, ids: np.ndarray, codes: np.ndarray, lists: np.ndarray | None) -> Bundle:
+    return replace(bundle, ids=ids, codes=codes, lists=lists, columns=None)
+
+
+def _check_same(part: str, fingerprint: Any, bundle: Bundle) -> None:
+    if fingerprint != bundle.fingerprint:
+        raise ValueError(
+            f"part {part} is of another training (fingerprint {str(fingerprint)[:12]}) than {bundle!r} "
+            f"({bundle.fingerprint[:12]}); their codes must not be mixed: encode the items again"
+        )
+
+
+def _check_integers(part: str, strings: bool) -> None:
+    if strings:
+        raise ValueError(f"part {part} has string ids, and faiss holds integers; encode the items by integer ids")

@@ -1,0 +1,70 @@
+"""One search over several faiss files of the same training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.engines.faiss.searcher import FaissSearcher, open_engine, read_facts
+
+
+class ShardedSearcher:
+    """Searches every shard and merges: the answer is that of one index over all rows.
+
+    Args:
+        shards: of one metric and width, each with ids of its own.
+    Raises:
+        ValueError: there are none, or they differ in metric or width.
+    """
+
+    def __init__(self, shards: Sequence[FaissSearcher]) -> None:
+        if not shards:
+            raise ValueError("shards are empty; name at least one faiss file")
+        if len({(shard.metric, shard.dim) for shard in shards}) > 1:
+            found = ", ".join(f"{shard.metric} at dim={shard.dim}" for shard in shards)
+            raise ValueError(f"shards must be of one metric and width, not {found}")
+        self.shards = list(shards)
+        self.metric, self.dim = shards[0].metric, shards[0].dim
+
+    def __len__(self) -> int:
+        return sum(map(len, self.shards))
+
+    def search(self, queries: Any, k: int, nprobe: int | None = None, **chosen: Any) -> tuple[np.ndarray, np.ndarray]:
+        """As `FaissSearcher.search`, over all shards; equal scores in the order of the shards."""
+        found = [shard.search(queries, k, nprobe, **chosen) for shard in self.shards]
+        scores, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*found))
+        order = np.argsort(scores if self.metric == "l2" else -scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+    def range_search(
+        self, queries: Any, threshold: float, nprobe: int | None = None, **chosen: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `FaissSearcher.range_search`, over all shards."""
+        found = [shard.range_search(queries, threshold, nprobe, **chosen) for shard in self.shards]
+        query = np.concatenate([np.repeat(np.arange(len(limits) - 1), np.diff(limits)) for limits, _, _ in found])
+        scores, ids = (np.concatenate([part[i] for part in found]) for i in (1, 2))
+        order = np.lexsort((scores if self.metric == "l2" else -scores, query))
+        limits = np.searchsorted(query[order], np.arange(len(found[0][0])))
+        return limits, scores[order], ids[order]
+
+
+def open_shards(paths: Sequence[str | Path], *, memory_map: bool = False) -> ShardedSearcher:
+    """Open exported faiss files to be searched as one.
+
+    Args:
+        paths: files with their reports beside them; integer ids, each in one file only.
+        memory_map: as of `open_engine`.
+    Raises:
+        FileNotFoundError: a file or its report is not there.
+        ValueError: the files are of different trainings, or a file needs its bundle.
+    """
+    fingerprints = {str(path): read_facts(Path(path))["fingerprint"] for path in paths}
+    if len(set(fingerprints.values())) > 1:
+        found = ", ".join(f"{path} ({fingerprint[:12]})" for path, fingerprint in fingerprints.items())
+        raise ValueError(
+            f"shards are of different trainings, their scores cannot be compared: {found}; export them again"
+        )
+    return ShardedSearcher([open_engine(path, memory_map=memory_map) for path in paths])
