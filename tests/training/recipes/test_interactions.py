@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from poeem.data.interactions import Interactions
 from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
+from poeem.training.recommend import recommend
 from poeem.training.scoring import BundleScorer, score
 
 BLOCK = {"recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10"}
@@ -75,6 +77,18 @@ def test_every_way_of_training_goes_with_every_other(small, tmp_path):
         assert again["ndcg@10"] == pytest.approx(metrics["index"]["ndcg@10"], abs=1e-3)
 
 
+@pytest.mark.parametrize("spec", ["RQ2x4", "IVF4,RQ2x4"])
+def test_additive_indexes_are_trained_too(small, tmp_path, spec):
+    options = SMALL | {"spec": spec, "steps": 30, "lr": 0.01, "hard_negatives": 2, "distill": 0.5}
+    metrics = train_interactions(small, out=tmp_path / "run", **options, baselines=("rq", "opq"))
+    assert metrics["bytes_per_vector"] == metrics["baselines"]["rq"]["bytes_per_vector"] == 1
+    assert metrics["index"]["recall@10"] > 0.15
+    run = load_run(tmp_path / "run")
+    scores, numbers = recommend(run, run.histories.take(np.arange(3)), k=5)
+    assert (numbers >= 0).all()
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
 def test_a_finished_run_resumes_to_its_own_table(finished, small, copied):
     folder, metrics = finished
     shutil.rmtree(copied / "bundle")
@@ -111,6 +125,7 @@ def test_a_finished_run_resumes_to_its_own_table(finished, small, copied):
         ({"device": "tpu"}, "device"),
         ({"log_with": "paper"}, "log_with"),
         ({"patience": 0}, "patience"),
+        ({"spec": "RQ3x4", "baselines": ("rq", "pq")}, r"divisible by M \(=3\) for baseline 'pq'"),
         ({"hard_negatives": -1}, r"hard_negatives \(=-1\)"),
         ({"distill": -1}, "distill"),
         ({"list_loss": 1}, "list_loss .* goes with inverted lists"),

@@ -15,6 +15,7 @@ from poeem.data.interactions import Interactions
 from poeem.data.split import leave_last_out
 from poeem.engines.probing import check_nprobe, default_nprobe
 from poeem.evaluation.baselines import check_baselines
+from poeem.evaluation.baselines.faiss_build import check_subspaces
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
@@ -123,6 +124,9 @@ def train_interactions(
     baselines = check_baselines(baselines)
     parsed = IndexSpec.parse(spec)
     parsed.check_dim(dim)
+    for name in {"pq", "opq"} & set(baselines):
+        # Now rather than after the training: an RQ of the same bytes splits nothing, but they do.
+        check_subspaces(name, dim, parsed.M)
     nprobe = _checked_nprobe(nprobe, parsed)
     check_seed(seed)
     ids_to_arrow(interactions.item_ids)
@@ -235,7 +239,7 @@ def _check_items(model: JointModel, spec: IndexSpec, trained: int) -> None:
     if trained < model.index.min_rows:
         raise ValueError(
             f"spec (={str(spec)!r}) needs at least {model.index.min_rows} items with training events, there are "
-            f"{trained}; choose fewer nbits or lists, such as 'PQ{spec.M}x4'"
+            f"{trained}; choose fewer nbits or lists, such as '{spec.kind}{spec.M}x4'"
         )
 
 
