@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
-from poeem.engines.faiss.build import coarse_quantizer, with_transforms
+from poeem.engines.faiss.build import coarse_quantizer
 from poeem.engines.faiss.contents import parts_of
 from poeem.engines.faiss.options import REFINES
 from poeem.engines.faiss.refine import prepared
@@ -36,12 +36,20 @@ def check_scores(bundle: Bundle, index: faiss.Index, queries: Any = None) -> Agr
 
 
 def base_of(index: faiss.Index, bundle: Bundle) -> tuple[faiss.Index, Bundle]:
-    """The index of the codes inside a refining one, behind the same transforms, and the bundle with its positions."""
+    """The index of the codes inside a refining one, behind the transforms of the file, and the bundle with positions.
+
+    It holds parts of ``index``, which must live as long.
+    """
     import faiss
 
-    refining = parts_of(index).of(faiss.IndexRefine)[0]
-    base: Any = faiss.downcast_index(refining.base_index)
-    return with_transforms(base, bundle), replace(bundle, ids=np.arange(len(bundle)))
+    parts = parts_of(index)
+    base: Any = faiss.downcast_index(parts.of(faiss.IndexRefine)[0].base_index)
+    for wrapper in parts.of(faiss.IndexPreTransform):
+        base = faiss.IndexPreTransform(base)
+        for i in reversed(range(wrapper.chain.size())):
+            base.prepend_transform(wrapper.chain.at(i))
+        base.ntotal = index.ntotal
+    return base, replace(bundle, ids=np.arange(len(bundle)))
 
 
 def check_refined(bundle: Bundle, index: faiss.Index, refine: str, vectors: np.ndarray, queries: Any = None) -> float:

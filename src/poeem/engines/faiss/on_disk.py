@@ -61,7 +61,8 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
         for load in parts:
             part = load()
             files.append(data.with_name(f"{data.name}.part-{len(files):05d}"))
-            faiss.write_index(parts_of(build_index(part, nprobe)).inner, str(files[-1]))
+            filled = build_index(part, nprobe)  # named, as its parts live no longer than it does
+            faiss.write_index(parts_of(filled).inner, str(files[-1]))
             rows += len(part)
         empty = replace(bundle, ids=bundle.ids[:0], codes=bundle.codes[:0], lists=np.zeros(0, np.int32), columns=None)
         index: Any = build_index(empty, nprobe, hnsw=hnsw)

@@ -1,0 +1,377 @@
+"""FastScan, refining, a graph over the centroids, lists on disk: the same index in other forms."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import faiss
+import numpy as np
+import pytest
+
+from poeem.engines.export import export
+from poeem.engines.faiss import build, open_engine, write
+from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.read import from_faiss
+from poeem.engines.faiss.shards import open_shards
+from poeem.engines.reference import ReferenceScorer
+from poeem.engines.self_check import EngineMismatch
+
+METRICS = ["ip", "l2", "cosine"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def some_queries(n=7, dim=16, seed=1):
+    return np.random.default_rng(seed).standard_normal((n, dim)).astype("float32")
+
+
+def near(bundle, seed=5):
+    """Vectors that the bundle's codes could be of."""
+    decoded = ReferenceScorer(bundle).decode()
+    return decoded + np.random.default_rng(seed).normal(0, 0.2, decoded.shape).astype("float32")
+
+
+def exact(bundle, vectors, queries):
+    """Scores of the vectors themselves, float64."""
+    vectors, queries = vectors.astype(np.float64), queries.astype(np.float64)
+    if bundle.metric == "l2":
+        return np.array([((vectors - query) ** 2).sum(1) for query in queries])
+    if bundle.metric == "cosine":
+        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        queries = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    return queries @ vectors.T
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("spec", ["PQ4x4", "OPQ8,PQ8x4", "IVF8,PQ8x4", "OPQ8,IVF8,PQ8x4"])
+def test_fast_scan_finds_the_best_among_its_first(make_bundle, tmp_path, spec, metric):
+    bundle = make_bundle(spec, metric, rows=2000)
+    report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=8, fastscan=True)
+    assert report.options == {"fastscan": True}
+    assert report.results_checked == 50
+    assert report.worst_score_error < 0.05
+    index = faiss.read_index(str(tmp_path / "x.faiss"))
+    assert parts_of(index).fastscan
+    ids = index.search(some_queries(), 50)[1]
+    best = bundle.ids[ReferenceScorer(bundle).search(some_queries(), 10)[1]]
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(best, ids)]) > 0.98
+    # and back again, to the bit
+    again = from_faiss(tmp_path / "x.faiss").bundle(tmp_path / "again")
+    assert again.fingerprint == bundle.fingerprint
+    np.testing.assert_array_equal(again.codes[again.row_of(bundle.ids)], bundle.codes)
+
+
+def test_fast_scan_with_an_odd_number_of_words(make_bundle, tmp_path):
+    export(make_bundle("IVF4,PQ5x4", dim=15, rows=1000), "faiss", tmp_path / "x.faiss", fastscan=True)
+
+
+def test_equal_items_tie_in_fast_scan_too(make_bundle, tmp_path):
+    bundle = make_bundle("PQ4x4", codes=np.zeros((300, 4), np.uint8))
+    assert export(bundle, "faiss", tmp_path / "x.faiss", fastscan=True).rank_agreement == 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("refine", ["flat", "fp16", "sq8"])
+@pytest.mark.parametrize("spec", ["OPQ4,PQ4", "OPQ4,IVF8,PQ4", "IVF8,RQ3x6"])
+def test_refining_ranks_by_the_vectors(make_bundle, tmp_path, spec, metric, refine):
+    bundle = make_bundle(spec, metric)
+    vectors = near(bundle)
+    np.save(tmp_path / "v.npy", vectors)
+    file = tmp_path / "x.faiss"
+    report = export(bundle, "faiss", file, nprobe=8, refine=refine, vectors=str(tmp_path / "v.npy"), k_factor=30)
+    assert report.worst_score_error <= 1e-5
+    assert report.options["refined_score_error"] < 0.02
+    index = faiss.read_index(str(file))
+    scores, ids = index.search(some_queries(), 10)  # 10 * 30 candidates: all
+    truth = exact(bundle, vectors, some_queries())
+    rows = bundle.row_of(ids.ravel()).reshape(ids.shape)
+    scale = np.abs(truth).max()
+    np.testing.assert_allclose(scores, np.take_along_axis(truth, rows, axis=1), atol=0.02 * scale)
+    best = np.sort(truth if metric == "l2" else -truth, axis=1)[:, :10] * (1 if metric == "l2" else -1)
+    np.testing.assert_allclose(scores, best, atol=0.02 * scale)
+    # by our searcher, also at another nprobe and with a choice of ids
+    searcher = open_engine(file)
+    np.testing.assert_array_equal(searcher.search(some_queries(), 10)[1], ids)
+    only = bundle.ids[:40]
+    assert set(searcher.search(some_queries(), 40, nprobe=7, only=only)[1].ravel()) <= {*only, -1}
+
+
+def test_vectors_of_other_items_are_refused(make_bundle, tmp_path):
+    bundle = make_bundle()
+    vectors = near(bundle)
+    for wrong, message in (
+        (np.roll(vectors, 3, axis=0), "are not those of the bundle's items: they lie no nearer to their own codes"),
+        (vectors[:5], r"must be floats of shape \(300, 16\)"),
+        (np.where(np.arange(300)[:, None] == 7, np.nan, vectors), "row 7 is not finite"),
+        (None, "needs vectors=, the items' float vectors"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export(bundle, "faiss", tmp_path / "x.faiss", refine="fp16", vectors=wrong)
+    (tmp_path / "v.npy").write_bytes(b"no array")
+    with pytest.raises(ValueError, match=r"v.npy'\) is no .npy file"):
+        export(bundle, "faiss", tmp_path / "x.faiss", refine="fp16", vectors=tmp_path / "v.npy")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("spec", ["IVF64,PQ4", "OPQ4,IVF64,PQ4", "IVF64,RQ3x6"])
+def test_a_graph_finds_the_lists(make_bundle, tmp_path, spec, metric):
+    bundle = make_bundle(spec, metric, rows=1000)
+    report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=8, hnsw=True)
+    assert report.options["lists_found"] >= 0.9
+    assert report.worst_score_error <= 1e-5
+    index = faiss.read_index(str(tmp_path / "x.faiss"))
+    assert isinstance(faiss.downcast_index(parts_of(index).inner.quantizer), faiss.IndexHNSWFlat)
+    ids = index.search(some_queries(), 10)[1]
+    best = bundle.ids[ReferenceScorer(bundle).search(some_queries(), 10, nprobe=8)[1]]
+    assert (ids == best).mean() > 0.95
+
+
+def test_a_graph_under_fast_scan(make_bundle, tmp_path):
+    bundle = make_bundle("IVF64,PQ8x4", rows=2000)
+    report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=8, hnsw=True, fastscan=True)
+    assert set(report.options) == {"fastscan", "hnsw", "lists_found"}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("spec", ["IVF8,PQ4", "OPQ4,IVF8,PQ4x5", "IVF8,RQ3x6"])
+def test_lists_stay_on_disk(make_bundle, tmp_path, spec, metric):
+    bundle = make_bundle(spec, metric)
+    (tmp_path / "out").mkdir()
+    file = tmp_path / "out" / "x.faiss"
+    report = export(bundle, "faiss", file, nprobe=3, on_disk=True)
+    assert report.rows == 300
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(["x.faiss", "x.faiss.json", report.lists_file])
+    (tmp_path / "out").rename(tmp_path / "moved")
+    file = tmp_path / "moved" / "x.faiss"
+    stock = faiss.read_index(str(file), faiss.IO_FLAG_ONDISK_SAME_DIR)
+    assert isinstance(faiss.downcast_InvertedLists(parts_of(stock).inner.invlists), faiss.OnDiskInvertedLists)
+    scores, ids = stock.search(some_queries(), 20)
+    expected, expected_ids = open_engine(bundle).search(some_queries(), 20, nprobe=3)
+    np.testing.assert_array_equal(ids, expected_ids)
+    np.testing.assert_allclose(np.where(ids < 0, 0, scores), np.where(ids < 0, 0, expected), rtol=1e-5)
+    np.testing.assert_array_equal(open_engine(file).search(some_queries(), 20)[1], ids)
+    # a second export takes the place of the first, lists and all
+    second = export(bundle, "faiss", file, on_disk=True)
+    assert sorted(os.listdir(tmp_path / "moved")) == sorted(["x.faiss", "x.faiss.json", second.lists_file])
+    export(bundle, "faiss", file)
+    assert sorted(os.listdir(tmp_path / "moved")) == ["x.faiss", "x.faiss.json"]
+
+
+def split(bundle, into=3):
+    """The bundle's rows dealt out to several."""
+    return [
+        replace(
+            bundle,
+            ids=bundle.ids[i::into],
+            codes=bundle.codes[i::into],
+            lists=None if bundle.lists is None else bundle.lists[i::into],
+        )
+        for i in range(into)
+    ]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_parts_of_several_workers_are_one_index(make_bundle, tmp_path, metric):
+    bundle = make_bundle("OPQ4,IVF8,PQ4", metric)
+    bundles = split(bundle)
+    files = []
+    for i, part in enumerate(bundles):
+        files.append(tmp_path / f"part{i}.faiss")
+        export(part, "faiss", files[-1])
+    for parts in (bundles, files, [bundles[0], *files[1:]]):
+        report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=8, parts=parts)
+        assert report.rows == 300
+        assert report.worst_score_error <= 1e-5
+        scores, ids = open_engine(tmp_path / "x.faiss").search(some_queries(), 30)
+        expected, rows = ReferenceScorer(bundle).search(some_queries(), 30)
+        np.testing.assert_array_equal(ids, bundle.ids[rows])
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_parts_of_encode_are_one_index(make_bundle, tmp_path):
+    from poeem.bundle.ids import ids_to_arrow
+    from poeem.bundle.items import Items, write_items
+
+    bundle = make_bundle("IVF8,PQ4x4")
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for i, part in enumerate(split(bundle)):
+        rows = Items(ids_to_arrow(part.ids), part.codes, part.lists, None)
+        write_items(folder / f"part-{i:05d}.parquet", rows, bundle.spec.nbits)
+    (folder / "_poeem.json").write_text(json.dumps({"fingerprint": bundle.fingerprint}))
+    report = export(bundle, "faiss", tmp_path / "x.faiss", parts=folder)
+    assert report.rows == 300
+    back = from_faiss(tmp_path / "x.faiss")
+    np.testing.assert_array_equal(back.codes, bundle.codes[np.argsort(bundle.ids)])
+    (folder / "_poeem.json").write_text(json.dumps({"fingerprint": "another"}))
+    with pytest.raises(ValueError, match=r"is of another training \(fingerprint another\)"):
+        export(bundle, "faiss", tmp_path / "x.faiss", parts=folder)
+
+
+def test_parts_and_shards_of_another_training_are_refused(make_bundle, tmp_path):
+    bundle, other = make_bundle("IVF8,PQ4"), make_bundle("IVF8,PQ4", seed=1, name="other")
+    export(bundle, "faiss", tmp_path / "a.faiss")
+    export(other, "faiss", tmp_path / "b.faiss")
+    for parts in (other, tmp_path / "b.faiss"):
+        with pytest.raises(ValueError, match="their codes must not be mixed: encode the items again"):
+            export(bundle, "faiss", tmp_path / "x.faiss", parts=[tmp_path / "a.faiss", parts])
+    with pytest.raises(ValueError, match="shards are of different trainings, their scores cannot be compared"):
+        open_shards([tmp_path / "a.faiss", tmp_path / "b.faiss"])
+    with pytest.raises(FileNotFoundError, match=r"no part at .*nowhere"):
+        export(bundle, "faiss", tmp_path / "x.faiss", parts=tmp_path / "nowhere")
+    (tmp_path / "b.faiss.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no report 'b.faiss.json' beside"):
+        open_shards([tmp_path / "b.faiss"])
+    named = make_bundle("IVF8,PQ4", ids=[f"item {i}" for i in range(300)], name="named")
+    with pytest.raises(ValueError, match="has string ids, and faiss holds integers"):
+        export(bundle, "faiss", tmp_path / "x.faiss", parts=named)
+    assert not list(tmp_path.glob("x.faiss*"))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("spec", ["OPQ4,PQ4", "OPQ4,IVF8,PQ4"])
+def test_shards_answer_as_one_index(make_bundle, tmp_path, spec, metric):
+    bundle = make_bundle(spec, metric)
+    files = []
+    for i, part in enumerate(split(bundle)):
+        files.append(tmp_path / f"part{i}.faiss")
+        export(part, "faiss", files[-1], nprobe=3)
+    shards, whole = open_shards(files, memory_map=True), open_engine(bundle)
+    assert len(shards) == 300
+    for nprobe in (3, 8):
+        scores, ids = shards.search(some_queries(), 25, nprobe)
+        expected, expected_ids = whole.search(some_queries(), 25, nprobe)
+        np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(ids, expected_ids)
+    threshold = float(np.median(expected[:, 10]))
+    limits, scores, ids = shards.range_search(some_queries(), threshold, 8)
+    limits_one, scores_one, ids_one = whole.range_search(some_queries(), threshold, 8)
+    np.testing.assert_array_equal(limits, limits_one)
+    np.testing.assert_array_equal(ids, ids_one)
+    np.testing.assert_allclose(scores, scores_one, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "metric", "options", "message"),
+    [
+        ("PQ4", "ip", {"fastscan": True}, "fastscan needs 4-bit PQ codes, PQ4 has 8-bit PQ codes; train with PQ8x4"),
+        ("RQ3x4", "ip", {"fastscan": True}, "fastscan needs 4-bit PQ codes, RQ3x4 has 4-bit RQ codes"),
+        ("PQ4", "ip", {"hnsw": True}, "hnsw finds inverted lists, but PQ4 has none; train with IVF<nlist>"),
+        ("PQ4", "ip", {"on_disk": True}, "only inverted lists can stay on disk, and PQ4 has none"),
+        ("IVF8,PQ4x4", "ip", {"on_disk": True, "fastscan": True}, "do not go together with fastscan"),
+        ("PQ4", "ip", {"refine": "fp8", "vectors": 0}, r"refine \(='fp8'\) must be one of flat, fp16, sq8"),
+        ("PQ4", "ip", {"vectors": np.zeros((300, 16))}, "vectors are kept by refine only"),
+        ("PQ4", "ip", {"k_factor": 0}, r"k_factor \(=0\) must be at least 1"),
+    ],
+)
+def test_options_that_do_not_suit_are_refused_with_the_mend(make_bundle, tmp_path, spec, metric, options, message):
+    with pytest.raises(ValueError, match=message):
+        export(make_bundle(spec, metric), "faiss", tmp_path / "x.faiss", **options)
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_fast_scan_by_inner_product_needs_centroids_of_one_norm(make_bundle, tmp_path):
+    bundle = make_bundle("IVF8,PQ4x4", "ip", equal=False)
+    with pytest.raises(ValueError, match="fastscan under ip needs centroids of one norm"):
+        export(bundle, "faiss", tmp_path / "x.faiss", fastscan=True)
+    export(make_bundle("IVF8,PQ4x4", "l2", equal=False), "faiss", tmp_path / "x.faiss", fastscan=True)
+
+
+# What goes wrong without a word from faiss -----------------------------------------------------------------------
+
+
+def with_wrong_quantizer(bundle, nprobe, **forms):
+    """An L2 quantizer under inner product: FastScan takes its distances for a part of the score."""
+
+    def l2(bundle, nprobe, *, hnsw):
+        quantizer = faiss.IndexFlatL2(bundle.dim)
+        quantizer.add(bundle.arrays["coarse"])
+        return quantizer
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(build, "coarse_quantizer", l2)
+        return build.build_index(bundle, nprobe, **forms)
+
+
+def with_swapped_rotation(bundle, nprobe, **forms):
+    arrays = {**bundle.arrays, "rotation": bundle.arrays["rotation"].T}
+    return build.build_index(replace(bundle, arrays=arrays), nprobe, **forms)
+
+
+def with_shuffled_ids(bundle, nprobe, **forms):
+    return build.build_index(replace(bundle, ids=np.roll(bundle.ids, 1)), nprobe, **forms)
+
+
+def with_shuffled_vectors(bundle, nprobe, **forms):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("poeem.engines.faiss.refine.check_item_vectors", lambda bundle, vectors: None)
+        return build.build_index(bundle, nprobe, **{**forms, "vectors": np.roll(forms["vectors"], 1, axis=0)})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "options"),
+    [
+        (with_wrong_quantizer, {"fastscan": True}),
+        (with_swapped_rotation, {"fastscan": True}),
+        (with_shuffled_ids, {"fastscan": True}),
+        (with_swapped_rotation, {"hnsw": True}),
+        (with_shuffled_ids, {"hnsw": True}),
+        (with_swapped_rotation, {"refine": "fp16"}),
+        (with_shuffled_ids, {"refine": "sq8"}),
+        (with_shuffled_vectors, {"refine": "flat"}),
+        (with_shuffled_vectors, {"refine": "sq8"}),
+    ],
+)
+@pytest.mark.parametrize("bytes_checked", [True, False])
+def test_a_wrong_form_is_caught_and_not_kept(make_bundle, tmp_path, monkeypatch, wrong, options, bytes_checked):
+    bundle = make_bundle("OPQ8,IVF8,PQ8x4", "ip", rows=1000)
+    if "refine" in options:
+        options = {**options, "vectors": near(bundle)}
+    export(bundle, "faiss", tmp_path / "right.faiss", **options)
+    monkeypatch.setattr(write, "build_index", wrong)
+    if not bytes_checked:
+        monkeypatch.setattr(write, "_check_rows", lambda bundle, index: None)
+    with pytest.raises(EngineMismatch, match="nothing was kept"):
+        export(bundle, "faiss", tmp_path / "x.faiss", **options)
+    assert not list(tmp_path.glob("x.faiss*"))
+    assert not list(tmp_path.glob(".x*"))
+
+
+def test_the_wrong_quantizer_is_caught_under_additive_codes_too(make_bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "build_index", with_wrong_quantizer)
+    with pytest.raises(EngineMismatch, match="does not score as the reference"):
+        export(make_bundle("IVF8,RQ3x6", "ip"), "faiss", tmp_path / "x.faiss")
+
+
+@pytest.mark.parametrize("spoil", ["codes", "ids", "rows"])
+def test_wrong_lists_on_disk_are_caught_and_not_kept(make_bundle, tmp_path, monkeypatch, spoil):
+    from poeem.engines.faiss import on_disk
+
+    bundle = make_bundle("IVF8,PQ4", "ip")
+
+    def wrong(part, nprobe, **forms):
+        changed = {
+            "codes": {"codes": np.roll(part.codes, 1, axis=0)},
+            "ids": {"ids": np.roll(part.ids, 1)},
+            "rows": {"ids": part.ids[:-1], "codes": part.codes[:-1], "lists": part.lists[:-1]},
+        }[spoil]
+        return build.build_index(replace(part, **changed) if len(part) else part, nprobe, **forms)
+
+    monkeypatch.setattr(on_disk, "build_index", wrong)
+    with pytest.raises(EngineMismatch, match="nothing was kept"):
+        export(bundle, "faiss", tmp_path / "x.faiss", parts=split(bundle))
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_swapped_rotation_on_disk_is_caught_by_the_scores(make_bundle, tmp_path, monkeypatch):
+    from poeem.engines.faiss import on_disk
+
+    monkeypatch.setattr(on_disk, "build_index", with_swapped_rotation)
+    with pytest.raises(EngineMismatch, match="over 300 rows in parts: worst error"):
+        export(make_bundle(), "faiss", tmp_path / "x.faiss", on_disk=True)
+    assert os.listdir(tmp_path) == ["bundle"]
