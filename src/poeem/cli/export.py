@@ -8,21 +8,63 @@ from typing import Annotated, Any
 import typer
 
 from poeem.cli.errors import Failure
-from poeem.cli.options import Json, Nprobe, RunFolder
+from poeem.cli.options import Json, Nprobe
+from poeem.cli.output import print_json, print_table
 
 
 def export(
-    folder: RunFolder,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write; its report goes beside it.")],
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of the run.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write; its report goes beside it.", show_default=False)
+    ] = None,
     engine: Annotated[str, typer.Option(help="faiss.")] = "faiss",
     nprobe: Nprobe = None,
+    fastscan: Annotated[
+        bool, typer.Option("--fastscan", help="Scan 4-bit codes by SIMD: faster, approximate scores.")
+    ] = False,
+    refine: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Rank the best again by vectors kept as flat, fp16 or sq8.")
+    ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(metavar="V.npy", help="For --refine: the items' vectors, in the bundle's order.")
+    ] = None,
+    k_factor: Annotated[
+        float | None, typer.Option(help="Candidates that --refine ranks, in multiples of k.", show_default="10")
+    ] = None,
+    hnsw: Annotated[bool, typer.Option("--hnsw", help="Find the lists by a graph, for thousands of them.")] = False,
+    on_disk: Annotated[bool, typer.Option("--on-disk", help="Leave the inverted lists in a file beside FILE.")] = False,
+    parts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--parts",
+            metavar="PARTS",
+            help="Rows of poeem encode (a folder) or of an exported file, in place of the run's; may be repeated.",
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show what every engine can do, and do nothing else.")] = False,
     json: Json = False,
 ) -> None:
     """Write a run's index for an engine, and prove that the engine scores what training scored."""
+    if show:
+        _show_engines(json)
+        return
+    if folder is None or out is None:
+        raise ValueError("name the run's folder and the file to write: poeem export DIR --out FILE (or --list)")
     from poeem.engines.export import export as export_bundle
     from poeem.engines.self_check import EngineMismatch
 
-    options: dict[str, Any] = {} if nprobe is None else {"nprobe": nprobe}
+    given: dict[str, Any] = {
+        "nprobe": nprobe,
+        "fastscan": fastscan,
+        "refine": refine,
+        "vectors": vectors,
+        "k_factor": k_factor,
+        "hnsw": hnsw,
+        "on_disk": on_disk,
+        "parts": parts or None,
+    }
+    # What was not asked for is not said: every engine has options of its own.
+    options = {name: value for name, value in given.items() if value is not None and value is not False}
     try:
         report = export_bundle(folder, engine, out, **options)
     except EngineMismatch as error:
@@ -31,3 +73,20 @@ def export(
         print(report.to_json(), end="")
     else:
         print(report)
+
+
+def _show_engines(json: bool) -> None:
+    from poeem.engines.capabilities import COLUMNS, capability_table
+
+    table = capability_table()
+    if json:
+        print_json({"engines": table, "columns": COLUMNS})
+        return
+    rows = [[name, *(_shown(table[engine][name]) for engine in table), COLUMNS[name]] for name in COLUMNS]
+    print_table("What the engines can do", ["", *table, "meaning"], rows)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from poeem.spec import IndexSpec
 
@@ -17,12 +18,17 @@ class Capabilities:
         residual_metrics: metrics under which codes may be of residuals (specs with inverted lists).
         nbits: bits per subquantizer.
         flat: specs without inverted lists.
+        lists: specs with them.
         rotation: the rotation is in the engine's file, so that a stock reader needs to know nothing.
         exact: scores equal the reference's up to float32 rounding.
+        fastscan: 4-bit codes can be scanned by SIMD, with approximate scores.
+        refine: vectors can be kept beside the codes, to rank the best again.
         filter: a search can be restricted to a set of ids.
+        range_search: all items better than a threshold can be asked for.
         add: rows can be added.
         delete: rows can be deleted.
         replace: a row can be replaced in one call.
+        larger_than_memory: the codes may stay on disk.
         needs_vectors: the float vectors are needed beside the bundle.
     """
 
@@ -31,20 +37,79 @@ class Capabilities:
     residual_metrics: tuple[str, ...] = ("ip", "l2", "cosine")
     nbits: tuple[int, ...] = (4, 5, 6, 7, 8)
     flat: bool = True
+    lists: bool = True
     rotation: bool = True
     exact: bool = True
+    fastscan: bool = False
+    refine: bool = False
     filter: bool = False
+    range_search: bool = False
     add: bool = False
     delete: bool = False
     replace: bool = False
+    larger_than_memory: bool = False
     needs_vectors: bool = False
 
 
 CAPABILITIES: dict[str, Capabilities] = {
     "reference": Capabilities(),
     # faiss has no upsert: adding an id again gives it twice, so that replacing is remove and add.
-    "faiss": Capabilities(filter=True, add=True, delete=True),
+    "faiss": Capabilities(
+        fastscan=True, refine=True, filter=True, range_search=True, add=True, delete=True, larger_than_memory=True
+    ),
 }
+
+# The columns of the table as it is shown, each with its meaning.
+COLUMNS = {
+    "rotation": "the rotation is in the engine's file",
+    "flat": "indexes without inverted lists",
+    "lists": "indexes with inverted lists (IVF)",
+    "residual ip": "lists under inner product",
+    "residual l2": "lists under L2",
+    "residual cosine": "lists under cosine",
+    "nbits": "bits per subquantizer",
+    "RQ": "additive (residual) quantizers",
+    "exact": "scores equal the reference's to 1e-5",
+    "FastScan": "4-bit codes scanned by SIMD, approximate scores",
+    "refine": "vectors beside the codes rank the best again",
+    "filter": "a search restricted to ids",
+    "range": "all items better than a threshold",
+    "add": "rows can be added",
+    "delete": "rows can be deleted",
+    "replace": "a row can be replaced in one call; else delete and add it",
+    "larger than memory": "the codes may stay on disk",
+    "vectors": "the float vectors are needed for an export",
+}
+
+
+def capability_table() -> dict[str, dict[str, Any]]:
+    """The table as plain values: for every engine the columns of `COLUMNS`.
+
+    >>> capability_table()["faiss"]["nbits"], capability_table()["faiss"]["replace"]
+    ([4, 5, 6, 7, 8], False)
+    """
+    table = {}
+    for engine, able in CAPABILITIES.items():
+        values = [
+            able.rotation,
+            able.flat,
+            able.lists,
+            *(able.lists and metric in able.residual_metrics for metric in ("ip", "l2", "cosine")),
+            list(able.nbits),
+            "RQ" in able.kinds,
+            able.exact,
+            able.fastscan,
+            able.refine,
+            able.filter,
+            able.range_search,
+            able.add,
+            able.delete,
+            able.replace,
+            able.larger_than_memory,
+            able.needs_vectors,
+        ]
+        table[engine] = dict(zip(COLUMNS, values, strict=True))
+    return table
 
 
 def engine_capabilities(engine: str) -> Capabilities:
@@ -69,8 +134,20 @@ def check_capable(engine: str, spec: IndexSpec, metric: str) -> None:
     Raises:
         ValueError: the reason, and what to train or choose instead.
     """
-    able = engine_capabilities(engine)
-    refusals = [
+    reasons = refusals(engine_capabilities(engine), spec, metric)
+    if reasons:
+        others = [
+            name for name, able in CAPABILITIES.items() if name != "reference" and not refusals(able, spec, metric)
+        ]
+        raise ValueError(
+            f"engine {engine!r} cannot hold {spec} ({metric}): it {reasons[0]}, or export to "
+            f"{' or '.join(others) or 'another engine'}"
+        )
+
+
+def refusals(able: Capabilities, spec: IndexSpec, metric: str) -> list[str]:
+    """Why an engine with these capabilities cannot hold an index, each reason with the mend; empty if it can."""
+    checks = [
         (spec.kind not in able.kinds, f"has no {spec.kind} quantizer; train {' or '.join(able.kinds)}"),
         (metric not in able.metrics, f"does not score by {metric}; train for {' or '.join(able.metrics)}"),
         (
@@ -79,13 +156,10 @@ def check_capable(engine: str, spec: IndexSpec, metric: str) -> None:
         ),
         (spec.nbits not in able.nbits, f"has no {spec.nbits}-bit codes; train with nbits {_words(able.nbits)}"),
         (not spec.nlist and not able.flat, "has no flat index; train with IVF<nlist>"),
+        (bool(spec.nlist) and not able.lists, "has no inverted lists; train without IVF"),
         (spec.rotated and not able.rotation, "has no rotation; train without OPQ"),
     ]
-    for refused, reason in refusals:
-        if refused:
-            raise ValueError(
-                f"engine {engine!r} cannot hold {spec} ({metric}): it {reason}, or export to another engine"
-            )
+    return [reason for refused, reason in checks if refused]
 
 
 def _words(values: tuple[int, ...]) -> str:

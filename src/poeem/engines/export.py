@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ def export(bundle: Bundle | str | Path, engine: str, path: str | Path, **options
         bundle: the bundle, or where it is.
         engine: ``faiss``.
         path: the file to write; a sidecar ``FILE.json`` with the report goes beside it.
-        options: of the engine; faiss: ``nprobe`` (lists visited per query, stored in the file) and ``queries``
-            (``(nq, dim)``, for the self-check).
+        options: of the engine, as its writer lists them; faiss: ``nprobe``, ``fastscan``, ``refine`` with ``vectors``
+            and ``k_factor``, ``hnsw``, ``on_disk``, ``parts``, and ``queries`` ``(nq, dim)`` for the self-check.
     Raises:
-        ValueError: an unknown engine, or one that cannot hold this index.
+        ValueError: an unknown engine or option, or an engine that cannot hold this index.
         EngineMismatch: the engine disagrees with the reference; the file is not kept.
     """
     write = _writer(engine)
+    _check_options(engine, write, options)
     if not isinstance(bundle, Bundle):
         bundle = open_bundle(bundle)
     check_capable(engine, bundle.spec, bundle.metric)
@@ -40,3 +42,11 @@ def _writer(engine: str) -> Callable[..., Report]:
         raise ValueError(f"engine (={engine!r}) cannot be exported to; choose one of {', '.join(WRITERS)}")
     module, name = WRITERS[engine]
     return getattr(import_module(module), name)
+
+
+def _check_options(engine: str, write: Callable[..., Report], options: dict[str, Any]) -> None:
+    parameters = signature(write).parameters.values()
+    known = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"engine {engine!r} has no option {name!r}; it has {', '.join(known)}")

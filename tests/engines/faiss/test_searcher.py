@@ -122,3 +122,88 @@ def test_what_is_no_faiss_file_is_refused(tmp_path):
     (tmp_path / "x.faiss").write_bytes(b"not an index")
     with pytest.raises(ValueError, match=r"x.faiss' is no faiss index, or a damaged one \("):
         open_engine(tmp_path / "x.faiss")
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+@pytest.mark.parametrize("spec", ["PQ4", "OPQ4,PQ4x4", "IVF8,PQ4", "OPQ4,IVF8,PQ4x4", "RQ3x6", "IVF8,RQ3x6"])
+def test_a_search_can_be_restricted_to_ids(make_bundle, oracle, tmp_path, spec, metric):
+    bundle = make_bundle(spec, metric)
+    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=3)
+    searcher = open_engine(tmp_path / "x.faiss")
+    only = np.random.default_rng(4).permutation(bundle.ids)[:60]
+    others = np.setdiff1d(bundle.ids, only)
+    for nprobe in (3, 8):
+        expected = oracle.scores(bundle, some_queries(), nprobe)
+        expected[:, ~np.isin(bundle.ids, only)] = np.nan
+        # ids that the index does not hold mean nothing
+        scores, ids = searcher.search(some_queries(), 70, nprobe, only=[*only, 5])
+        oracle.assert_search_is_right(scores, oracle.rows_of(bundle, ids), expected, metric != "l2")
+        scores, ids = searcher.search(some_queries(), 9, nprobe, exclude=others)
+        oracle.assert_search_is_right(scores, oracle.rows_of(bundle, ids), expected, metric != "l2")
+    assert (searcher.search(some_queries(), 5, only=[])[1] == -1).all()
+    np.testing.assert_array_equal(
+        searcher.search(some_queries(), 5, exclude=[])[1], searcher.search(some_queries(), 5)[1]
+    )
+
+
+@pytest.mark.parametrize("spec", ["PQ8x4", "IVF8,PQ8x4"])
+def test_a_fast_scan_search_can_be_restricted_too(make_bundle, tmp_path, spec):
+    bundle = make_bundle(spec, rows=2000)
+    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=8, fastscan=True)
+    searcher = open_engine(tmp_path / "x.faiss")
+    only = bundle.ids[:30]
+    ids = searcher.search(some_queries(), 30, only=only)[1]
+    assert all(set(row) == set(only) for row in ids.tolist())
+    with pytest.raises(ValueError, match="not to be had from a FastScan index"):
+        searcher.range_search(some_queries(), 1.0)
+
+
+def test_strings_can_be_chosen(make_bundle):
+    names = [f"item {i}" for i in range(300)]
+    searcher = open_engine(make_bundle("OPQ4,IVF8,PQ4", ids=names))
+    ids = searcher.search(some_queries(), 5, nprobe=8, only=names[:5])[1]
+    assert all(set(row) == set(names[:5]) for row in ids.tolist())
+    with pytest.raises(ValueError, match="'nothing' is not among the 300 items"):
+        searcher.search(some_queries(), 5, only=["nothing"])
+
+
+def test_impossible_choices_are_refused(make_bundle):
+    searcher = open_engine(make_bundle())
+    with pytest.raises(ValueError, match="only= and exclude= cannot be combined"):
+        searcher.search(some_queries(), 5, only=[1], exclude=[2])
+    with pytest.raises(ValueError, match="ids must be integers as in the index, not <U1"):
+        searcher.search(some_queries(), 5, only=["a"])
+    with pytest.raises(ValueError, match=r"threshold \(=nan\) must be a finite number"):
+        searcher.range_search(some_queries(), float("nan"))
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+@pytest.mark.parametrize("spec", ["OPQ4,PQ4x5", "OPQ4,IVF8,PQ4", "RQ3x6", "IVF8,RQ3x6"])
+def test_all_items_better_than_a_threshold(make_bundle, oracle, tmp_path, spec, metric):
+    bundle = make_bundle(spec, metric)
+    export(bundle, "faiss", tmp_path / "x.faiss")
+    searcher = open_engine(tmp_path / "x.faiss", memory_map=True)
+    larger = metric != "l2"
+    for nprobe in (2, 8):
+        expected = oracle.scores(bundle, some_queries(), nprobe)
+        ordered = np.sort(expected[~np.isnan(expected)])
+        middle = len(ordered) // 2
+        # Between two scores: at one of them rounding would decide.
+        threshold = float(ordered[middle - 1 : middle + 1].mean())
+        limits, scores, ids = searcher.range_search(some_queries(), threshold, nprobe)
+        assert len(limits) == 8
+        for i, row in enumerate(expected):
+            some = slice(limits[i], limits[i + 1])
+            better = np.flatnonzero(row > threshold if larger else row < threshold)
+            assert set(ids[some]) == set(bundle.ids[better])
+            np.testing.assert_allclose(scores[some], np.sort(row[better])[:: -1 if larger else 1], rtol=1e-4, atol=1e-4)
+        chosen = searcher.range_search(some_queries(), threshold, nprobe, exclude=bundle.ids[:100])
+        assert chosen[0][-1] == len(chosen[2]) == (~np.isin(ids, bundle.ids[:100])).sum()
+
+
+@pytest.mark.parametrize("spec", ["OPQ4,PQ4", "OPQ4,IVF8,PQ4"])
+def test_a_file_can_be_mapped(make_bundle, tmp_path, spec):
+    export(make_bundle(spec), "faiss", tmp_path / "x.faiss")
+    plain, mapped = (open_engine(tmp_path / "x.faiss", memory_map=on) for on in (False, True))
+    for found, expected in zip(mapped.search(some_queries(), 9), plain.search(some_queries(), 9)):
+        np.testing.assert_array_equal(found, expected)
