@@ -8,6 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+# What stands in a number, or between a number and its spread, beside digits.
+_NOT_DIGITS = str.maketrans("", "", ".-,± ")
+
 
 def say(line: str) -> None:
     """A line on stderr."""
@@ -34,9 +37,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for number, name in enumerate(columns):
-        numeric = bool(rows) and all(
-            row[number].replace(".", "").replace("-", "").isdigit() or not row[number] for row in rows
-        )
+        numeric = bool(rows) and all(row[number].translate(_NOT_DIGITS).isdigit() or not row[number] for row in rows)
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*row)

@@ -15,23 +15,25 @@ def exact_neighbours(scores: np.ndarray, k: int) -> np.ndarray:
     return np.argpartition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k :]
 
 
-def neighbour_recall(scores: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
-    """Share of the given items among the ``k`` best of each row, ``k`` being their number.
+def neighbour_recall(scores: np.ndarray, neighbours: np.ndarray, k: int | None = None) -> np.ndarray:
+    """Share of the given items among the ``k`` best of each row, ``k`` being their number if nothing else is said.
 
     Items that tie for the last places share them: each counts for its chance to be among the ``k`` if equals are put in
     any order. Items at ``-inf`` are never among them.
 
     Args:
         scores: float, ``(b, n)``, larger is better.
-        neighbours: int64 columns, ``(b, k)``.
+        neighbours: int64 columns, ``(b, m)``.
+        k: how deep to look, as far as there are items; default ``m``.
     Returns:
         float64, ``(b,)``, 0 to 1.
 
     >>> neighbour_recall(np.array([[0.5, 0.9, 0.5, 0.1]]), np.array([[0, 1]]))
     array([0.75])
     """
-    n, k = scores.shape[1], neighbours.shape[1]
-    if k == 0:
+    n = scores.shape[1]
+    k = min(neighbours.shape[1] if k is None else k, n)
+    if k == 0 or neighbours.shape[1] == 0:
         return np.zeros(len(scores))
     last = np.partition(scores, n - k, axis=1)[:, n - k, None]
     better, equal = (scores > last).sum(1, keepdims=True), (scores == last).sum(1, keepdims=True)

@@ -33,6 +33,8 @@ def built_and_searched(monkeypatch, builder, nlist, nprobe, metric):
         index = baseline.index  # its projection stands in front of what the factory made
     if nlist:
         faiss.extract_index_ivf(index).nprobe = nprobe or nlist
+    if baseline.name == "rabitq":
+        faiss.downcast_index(index.index).qb = 0
     queries = QUERIES / np.linalg.norm(QUERIES, axis=1, keepdims=True) if metric == "cosine" else QUERIES
     scores, ids = index.search(queries, len(ITEMS))
     found = np.full((len(queries), len(ITEMS)), -np.inf)

@@ -33,6 +33,7 @@ def build_with_faiss(
     seed: int,
     trains: bool = True,
     bytes_per_vector: int | None = None,
+    n_train: int | None = None,
 ) -> Baseline:
     """Trains and fills ``structure`` on the items; scores are those of faiss's search.
 
@@ -49,6 +50,7 @@ def build_with_faiss(
         seed: of every k-means, and of LSQ's local search.
         trains: whether there are words of ``nbits`` to train.
         bytes_per_vector: default ``M * nbits / 8``, rounded up.
+        n_train: items drawn to train on; default all of them, of which k-means draws its own.
     Raises:
         ValueError: fewer items than centroids, or vectors that are not finite.
     """
@@ -59,7 +61,7 @@ def build_with_faiss(
     check_items(name, n, nbits=nbits if trains else 0, nlist=nlist)
     index = faiss.index_factory(dim, structure, faiss_metric(metric))
     start = time.perf_counter()
-    train_and_add(index, vectors, M=M, nbits=nbits, seed=seed)
+    train_and_add(index, vectors, M=M, nbits=nbits, seed=seed, n_train=n_train)
     seconds = time.perf_counter() - start
     scorer = decoded_scorer(index, n, metric, nlist, nprobe)
     if nlist:
@@ -68,11 +70,17 @@ def build_with_faiss(
     return Baseline(name, structure, scorer, bytes_per_vector=size, build_seconds=seconds, index=index)
 
 
-def train_and_add(index: Any, vectors: np.ndarray, *, M: int, nbits: int, seed: int) -> None:
-    """Train an empty index of faiss on the vectors and fill it with them, everything random by the seed."""
+def train_and_add(
+    index: Any, vectors: np.ndarray, *, M: int, nbits: int, seed: int, n_train: int | None = None
+) -> None:
+    """Train an empty index of faiss on ``n_train`` vectors and fill it with all, everything random by the seed."""
     # Keeps the object alive that the rotation's training refers to without owning it.
     words = _settle(index, M, nbits, seed)
-    index.train(vectors)
+    if n_train is None or n_train >= len(vectors):
+        index.train(vectors)
+    else:
+        drawn = np.random.default_rng(seed).choice(len(vectors), n_train, replace=False)
+        index.train(vectors[np.sort(drawn)])
     index.add(vectors)
     del words
 

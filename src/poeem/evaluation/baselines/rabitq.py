@@ -11,6 +11,9 @@ from poeem.evaluation.baselines.baseline import Baseline, set_nprobe
 from poeem.evaluation.baselines.faiss_build import check_items, faiss_metric, lists_of, structure_of, train_and_add
 from poeem.evaluation.scorers import DecodedScorer, prepared
 
+# Bits a query is rounded to in the index, which faiss has fast code for; 0 would leave it as it is.
+QUERY_BITS = 8
+
 
 def build(
     items: np.ndarray,
@@ -24,7 +27,8 @@ def build(
 ) -> Baseline:
     """``RR{dim},RaBitQ``, or ``RR{dim},IVF{nlist},RaBitQ``: ``dim / 8 + 8`` bytes per vector, whatever ``M`` asks.
 
-    The query is left in float, which is RaBitQ at its best; nothing but the centre and the lists is learned. Under
+    The scorer leaves the query in float, which is RaBitQ at its best; the index that is timed rounds it to 8 bits, as
+    faiss is slow without. Nothing but the centre and the lists is learned. Under
     ``l2`` an estimate may fall below a distance of zero; faiss's search then says zero, the scorer does not.
 
     Args:
@@ -50,8 +54,7 @@ def build(
     train_and_add(index, vectors, M=M, nbits=nbits, seed=seed)
     seconds = time.perf_counter() - start
     inner: Any = faiss.downcast_index(index.index)
-    # Bits a query is rounded to; 0 leaves it as it is.
-    inner.qb = 0
+    inner.qb = QUERY_BITS
     if nlist:
         set_nprobe(index, nprobe or nlist)
     scorer = _scorer(index, inner, n, metric, nlist, nprobe)
@@ -61,7 +64,7 @@ def build(
 def _scorer(index: Any, inner: Any, n: int, metric: str, nlist: int, nprobe: int | None) -> DecodedScorer:
     """Scores of faiss's estimate, which is a line in the query: ``<q, v> + b``.
 
-    For an item ``x`` with centre ``c`` and signs ``s = ±1/√dim`` faiss stores two factors ``a`` and ``p``, and estimates
+    For an item ``x`` with centre ``c`` and signs ``s = ±1/√dim`` faiss stores factors ``a`` and ``p``, and estimates
     ``‖q - x‖² ≈ a + ‖q - c‖² - 2 p <q - c, s>`` (without the ``‖x‖²`` under an inner product, where ``-1/2`` of it is
     the score once ``‖q‖²`` is taken off): the same ranking as a vector ``v = c + p s`` with a term of its own.
     """

@@ -1,0 +1,155 @@
+"""``poeem bench``: methods against each other on vectors that stay as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from poeem.cli.errors import Failure
+from poeem.cli.options import Json, words
+from poeem.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from poeem.evaluation.bench.problem import Problem
+    from poeem.evaluation.bench.store import Store
+    from poeem.evaluation.bench.summary import Row
+
+ALL = "pq,opq,rq,truncate-pq,lsh,rabitq,binary,sq8"
+
+
+def bench(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of table and pictures; goes on where it was.")],
+    items: Annotated[Path | None, typer.Option(metavar="ITEMS.npy", help="Vectors to index (n, dim).")] = None,
+    queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Vectors to test with (nq, dim).")] = None,
+    relevance: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet", help="Relevant pairs: columns query, item (row numbers).")
+    ] = None,
+    train_queries: Annotated[
+        Path | None, typer.Option(metavar="T.npy", help="For methods that learn from queries; none of Q.npy.")
+    ] = None,
+    train_relevance: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet", help="Relevant pairs of the training queries.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="A data set by name, in place of files.")] = None,
+    methods: Annotated[
+        str,
+        typer.Option(metavar="A,B", help="Of pq, opq, rq, lsq (slow), scann, truncate-pq, lsh, rabitq, binary, sq8."),
+    ] = ALL,
+    sizes: Annotated[str, typer.Option("--bytes", metavar="N,N", help="Bytes per vector.")] = "4,8,16,32",
+    metric: Annotated[str, typer.Option(help="ip, cosine or l2.")] = "ip",
+    seeds: Annotated[str, typer.Option(metavar="N,N", help="The table has their mean and standard deviation.")] = "0",
+    nlist: Annotated[int, typer.Option(help="Inverted lists, for the methods that have them; 0 is flat.")] = 0,
+    nprobe: Annotated[
+        str | None, typer.Option(metavar="N,N", help="Lists visited a query; default powers of two.")
+    ] = None,
+    rescore: Annotated[int, typer.Option(metavar="K", help="Re-rank the best K by float vectors; 0 is none.")] = 0,
+    speed: Annotated[bool, typer.Option("--speed/--no-speed", help="Measure queries a second, one thread.")] = True,
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures (needs the extra bench).")] = True,
+    json: Json = False,
+) -> None:
+    """Compare quantizers on frozen vectors: one table, bench.csv, bench.json and pictures."""
+    from poeem.evaluation.bench.run import run_bench
+
+    if plots:
+        _check_plots()
+    if rescore < 0:
+        raise ValueError(f"rescore (={rescore}) must be 0 (none) or a number of candidates, such as 100")
+    problem = _problem(items, queries, relevance, train_queries, train_relevance, dataset)
+    store = run_bench(
+        problem,
+        words(methods),
+        out,
+        sizes=numbers(sizes, "bytes"),
+        metric=metric,
+        seeds=numbers(seeds, "seeds"),
+        nlist=nlist,
+        nprobe=None if nprobe is None else numbers(nprobe, "nprobe"),
+        rescore=rescore,
+        speed=speed,
+        say=say,
+    )
+    if plots:
+        from poeem.evaluation.bench.plots import draw_all
+
+        for path in draw_all(store, out):
+            say(f"{path}")
+    print_json({"settings": store.settings, "records": store.records}) if json else _print(store, out)
+
+
+def numbers(text: str, name: str) -> list[int]:
+    """Whole numbers of a list separated by commas.
+
+    >>> numbers("4, 8", "bytes")
+    [4, 8]
+    """
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{name} (={text!r}) must be whole numbers separated by commas, such as 4,8") from None
+
+
+def _problem(
+    items: Path | None,
+    queries: Path | None,
+    relevance: Path | None,
+    train_queries: Path | None,
+    train_relevance: Path | None,
+    dataset: str | None,
+) -> Problem:
+    from poeem.evaluation.bench.sources import problem_from_dataset, problem_from_files
+
+    if dataset is not None:
+        if any(file is not None for file in (items, queries, relevance, train_queries, train_relevance)):
+            raise ValueError("--dataset NAME brings its own vectors; leave the files out")
+        try:
+            return problem_from_dataset(dataset)
+        except RuntimeError as error:
+            raise Failure(str(error)) from error
+    if items is None or queries is None:
+        raise ValueError("give --items ITEMS.npy and --queries Q.npy, or --dataset NAME")
+    return problem_from_files(items, queries, relevance, train_queries=train_queries, train_relevance=train_relevance)
+
+
+def _check_plots() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise ValueError("pictures need matplotlib: pip install 'poeem-torch[bench]', or give --no-plots")
+
+
+def _print(store: Store, out: Path) -> None:
+    from poeem.evaluation.bench.summary import metrics_of, summarise
+
+    settings = store.settings
+    problem = settings["problem"]
+    lists = f", nlist {settings['nlist']}" if settings["nlist"] else ""
+    again = f", best {settings['rescore']} re-ranked by float vectors" if settings["rescore"] else ""
+    rows = summarise(store.records)
+    spread = "; mean ± standard deviation over seeds" if any(row.seeds > 1 for row in rows) else ""
+    title = (
+        f"{problem['name']}: {problem['items']:,} items of dim {problem['dim']}, {problem['queries']:,} queries "
+        f"({settings['metric']}{lists}{again}){spread} -> {out}"
+    )
+    names = metrics_of(store.records)
+    probed = bool(settings["nlist"])
+    columns = ("method", "bytes", *(("nprobe", "scanned") if probed else ()), *names, "build s", "queries/s")
+    print_table(title, columns, [_cells(row, names, probed) for row in rows])
+    if problem["warning"]:
+        print(f"note: {problem['warning']}")
+
+
+def _cells(row: Row, names: list[str], probed: bool) -> list[str]:
+    def shown(name: str, digits: str) -> str:
+        if name not in row.means:
+            return ""
+        spread = f" ± {row.spreads[name]:{digits}}" if name in row.spreads else ""
+        return f"{row.means[name]:{digits}}{spread}"
+
+    found: list[Any] = [row.method, row.bytes_per_vector]
+    if probed:
+        found += ["" if row.nprobe is None else row.nprobe, f"{row.means['scanned']:.0f}"]
+    found += [*(shown(name, ".4f") for name in names), shown("build_seconds", ".1f")]
+    found.append(f"{row.means['qps']:.0f}" if "qps" in row.means else "")
+    return [str(one) for one in found]

@@ -1,0 +1,59 @@
+"""The figures of a scorer on frozen vectors, by blocks of queries."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from poeem.data.ragged import Ragged
+from poeem.evaluation.metrics import expected_ranks, ranking_metrics
+from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
+from poeem.evaluation.scorers import FloatScorer, Scorer
+
+LABEL_METRICS = ("recall@10", "recall@100", "mrr@10", "ndcg@10")
+NEIGHBOUR_METRICS = ("neighbour_recall@10", "neighbour_recall@10_in_100")
+# Scores of one block: 16 million float32, 64 MB; fewer would read the items too often.
+BLOCK_SCORES = 2**24
+
+
+def neighbours_of(queries: np.ndarray, items: np.ndarray, metric: str, k: int = 10) -> np.ndarray:
+    """Rows of the ``k`` items nearest to every query by exact float scores, in no order: int64 ``(nq, min(k, n))``."""
+    exact = FloatScorer(items, metric)
+    return np.concatenate(
+        [exact_neighbours(exact.scores(queries[rows]), k) for rows in _blocks(len(queries), len(items))]
+    )
+
+
+def measure(
+    scorer: Scorer, queries: np.ndarray, neighbours: np.ndarray, relevant: Ragged | None = None
+) -> dict[str, float]:
+    """Means over the queries; equal scores share their expected rank.
+
+    Args:
+        scorer: scores all items.
+        queries: float, ``(nq, dim)``.
+        neighbours: exact ones, ``(nq, 10)``.
+        relevant: rows of the relevant items of every query; None leaves the ranking metrics out.
+    Returns:
+        ``neighbour_recall@10``: exact 10 nearest among the 10 best; ``neighbour_recall@10_in_100``: among the 100 best,
+        what faiss calls 10-recall@100, the most that rescoring 100 candidates can reach; with labels
+        ``recall@10``, ``recall@100``, ``mrr@10`` and ``ndcg@10`` of :data:`poeem.evaluation.metrics.METRICS`.
+    """
+    n = scorer.scores(queries[:1]).shape[1]
+    parts: list[dict[str, np.ndarray]] = []
+    for rows in _blocks(len(queries), n):
+        scores = scorer.scores(queries[rows])
+        figures = {
+            "neighbour_recall@10": neighbour_recall(scores, neighbours[rows]),
+            "neighbour_recall@10_in_100": neighbour_recall(scores, neighbours[rows], k=100),
+        }
+        if relevant is not None:
+            asked = relevant.take(np.arange(len(queries))[rows])
+            ranking = ranking_metrics(expected_ranks(scores, asked), asked.offsets)
+            figures |= {name: ranking[name] for name in LABEL_METRICS}
+        parts.append(figures)
+    return {name: float(np.concatenate([part[name] for part in parts]).mean()) for name in parts[0]}
+
+
+def _blocks(nq: int, n: int) -> list[slice]:
+    size = max(1, BLOCK_SCORES // n)
+    return [slice(start, min(start + size, nq)) for start in range(0, nq, size)]

@@ -1,0 +1,164 @@
+"""Every method, at every size, with every seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from poeem.evaluation.baselines.baseline import Baseline
+from poeem.evaluation.baselines.rescored import rescored
+from poeem.evaluation.bench.measure import measure, neighbours_of
+from poeem.evaluation.bench.method import Method
+from poeem.evaluation.bench.methods import check_methods
+from poeem.evaluation.bench.problem import Problem
+from poeem.evaluation.bench.speed import queries_per_second
+from poeem.evaluation.bench.store import Record, Store
+from poeem.evaluation.scorers import DecodedScorer, prepared
+from poeem.metric import check_metric
+
+DEPTH = 100
+
+
+def run_bench(
+    problem: Problem,
+    methods: Iterable[str],
+    out: str | Path,
+    *,
+    sizes: Sequence[int] = (4, 8, 16, 32),
+    metric: str = "ip",
+    seeds: Sequence[int] = (0,),
+    nlist: int = 0,
+    nprobe: Sequence[int] | None = None,
+    rescore: int = 0,
+    speed: bool = True,
+    say: Callable[[str], None] = lambda line: None,
+) -> Store:
+    """Build and measure, cell by cell; cells that ``out`` already holds are left as they are.
+
+    Args:
+        problem: what to compare on.
+        methods: names of :data:`poeem.evaluation.bench.methods.METHODS`; exact float scores come in by themselves.
+        out: folder of the records.
+        sizes: bytes per vector.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        seeds: of the methods that know one.
+        nlist: inverted lists for the methods that can have them; 0 is flat.
+        nprobe: lists visited a query, one record each; default powers of two up to ``nlist``.
+        rescore: candidates a query that are re-ranked by float vectors, for every method alike; 0 is none.
+        speed: whether queries a second are measured.
+        say: told of every cell.
+    Raises:
+        ValueError: an unknown method, one that cannot be built on this, or records of other settings in ``out``.
+    """
+    check_metric(metric)
+    asked = check_methods(methods)
+    sizes, seeds = _whole(sizes, "bytes", 1), _whole(seeds, "seeds", 0)
+    for method in asked:
+        method.check(problem, sizes)
+    probes = _probes(nlist, nprobe)
+    settings = {"problem": problem.facts, "metric": metric, "nlist": nlist, "nprobe": probes, "rescore": rescore}
+    store = Store(Path(out), settings, _environment())
+    cells = [cell for cell in _cells(asked, sizes, seeds) if not store.has(cell[0].name, *cell[1:])]
+    if not cells:
+        return store
+    neighbours = neighbours_of(problem.queries, problem.items, metric)
+    for number, (method, size, seed) in enumerate(cells, start=1):
+        began = time.perf_counter()
+        built = method.build(problem, n_bytes=size or 0, nlist=nlist, metric=metric, seed=seed)
+        records = []
+        for visited in probes if _lists(built) else [None]:
+            one = built if visited is None else built.with_nprobe(visited)
+            # Exact scores need no second look.
+            one = rescored(one, problem.items, rescore, metric=metric) if rescore and method.name != "float" else one
+            figures = measure(one.scorer, problem.queries, neighbours, problem.relevant)
+            records.append(
+                {
+                    "method": method.name,
+                    "structure": one.structure,
+                    "bytes_asked": size,
+                    "bytes_per_vector": one.bytes_per_vector,
+                    "seed": seed,
+                    "nlist": _lists(built),
+                    "nprobe": visited,
+                    **figures,
+                    "scanned": _scanned(built, visited, problem),
+                    "build_seconds": one.build_seconds,
+                    "qps": _speed(one, problem, metric) if speed else None,
+                }
+            )
+        store.append(records)
+        say(_line(records[-1], number, len(cells), time.perf_counter() - began))
+    return store
+
+
+def _scanned(built: Baseline, nprobe: int | None, problem: Problem) -> float:
+    """Codes compared a query, mean over the queries."""
+    if nprobe is None or not isinstance(built.scorer, DecodedScorer):
+        return float(len(problem.items))
+    return float(built.scorer.with_nprobe(nprobe).scanned(problem.queries).mean())
+
+
+def _cells(methods: Iterable[Method], sizes: list[int], seeds: list[int]) -> list[tuple[Method, int | None, int]]:
+    """Seed by seed, so that a benchmark that is stopped early has all methods with fewer seeds."""
+    return [
+        (method, size, seed)
+        for seed in seeds
+        for method in methods
+        if method.seeded or seed == seeds[0]
+        for size in ([None] if method.own_bytes else sizes)
+    ]
+
+
+def _lists(built: Baseline) -> int:
+    scorer = built.scorer
+    return len(scorer.coarse) if isinstance(scorer, DecodedScorer) and scorer.coarse is not None else 0
+
+
+def _probes(nlist: int, nprobe: Sequence[int] | None) -> list[int]:
+    if not nlist:
+        if nprobe:
+            raise ValueError(f"nprobe (={','.join(map(str, nprobe))}) goes with inverted lists; give nlist too")
+        return []
+    if nprobe is None:
+        powers = [2**power for power in range(nlist.bit_length()) if 2**power < nlist]
+        return [*powers, nlist]
+    return _whole(nprobe, "nprobe", 1, nlist)
+
+
+def _whole(values: Sequence[int], name: str, least: int, most: int | None = None) -> list[int]:
+    values = list(values)
+    wrong = not values or len(set(values)) < len(values) or min(values) < least
+    if wrong or (most is not None and max(values) > most):
+        limits = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name} (={','.join(map(str, values))}) must be different whole numbers, {limits}")
+    return sorted(values)
+
+
+def _speed(built: Baseline, problem: Problem, metric: str) -> float | None:
+    if built.index is None:
+        return None
+    queries = prepared(problem.queries[:2000], metric, "queries")
+    return queries_per_second(built.index, queries, min(DEPTH, len(problem.items)))
+
+
+def _environment() -> dict[str, Any]:
+    import torch
+
+    from poeem.training.environment import environment
+
+    try:
+        scann = version("scann")
+    except PackageNotFoundError:
+        scann = None
+    return environment(torch.device("cpu")) | {"scann": scann}
+
+
+def _line(record: Record, number: int, cells: int, seconds: float) -> str:
+    metric = "recall@100" if "recall@100" in record else "neighbour_recall@10"
+    return (
+        f"[{number}/{cells}] {record['method']}, {record['bytes_per_vector']} bytes, seed {record['seed']}: "
+        f"{metric} {record[metric]:.4f} ({seconds:.0f} s)"
+    )

@@ -1,0 +1,98 @@
+"""The records of a benchmark: kept after every cell, so that one that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from poeem.training.checkpoints import write_text
+
+Record = dict[str, Any]
+FORMAT = 1
+
+
+class Store:
+    """``bench.json`` and ``bench.csv`` of a folder.
+
+    ``bench.json`` holds ``settings``, ``environments`` and ``records``; a record names its environment by number, as a
+    benchmark may go on on another machine. A cell is a method at a size with a seed, and may have several records.
+
+    Args:
+        folder: made if it is not there.
+        settings: what all records share, JSON values.
+        environment: where new records come from.
+    Raises:
+        ValueError: the folder has records of other settings, or a file that is none of ours.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.settings = json.loads(json.dumps(dict(settings)))
+        self.records: list[Record] = []
+        self.environments: list[dict[str, Any]] = []
+        if self.json.exists():
+            self._read()
+        own = json.loads(json.dumps(dict(environment)))
+        if own not in self.environments:
+            self.environments.append(own)
+        self._environment = self.environments.index(own)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def json(self) -> Path:
+        """One document with everything."""
+        return self.folder / "bench.json"
+
+    @property
+    def csv(self) -> Path:
+        """The records alone, for spreadsheets."""
+        return self.folder / "bench.csv"
+
+    def has(self, method: str, bytes_asked: int | None, seed: int) -> bool:
+        """Whether the cell is done."""
+        cell = (method, bytes_asked, seed)
+        return any((record["method"], record["bytes_asked"], record["seed"]) == cell for record in self.records)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """All records of a cell, on disk when this returns, or none of them."""
+        self.records += [{**record, "environment": self._environment} for record in records]
+        document = {
+            "format": FORMAT,
+            "settings": self.settings,
+            "environments": self.environments,
+            "records": self.records,
+        }
+        write_text(self.json, json.dumps(document, indent=1, allow_nan=False))
+        write_text(self.csv, as_csv(self.records))
+
+    def _read(self) -> None:
+        try:
+            document = json.loads(self.json.read_text(encoding="utf-8"))
+            stored, self.records = document["settings"], document["records"]
+            self.environments = document["environments"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.json} cannot be read ({error!r}); use another folder, or remove it") from None
+        for name in (*self.settings, *(name for name in stored if name not in self.settings)):
+            if stored.get(name) != self.settings.get(name):
+                raise ValueError(
+                    f"{name} (={self.settings.get(name)!r}) differs from that of the records in {self.json} "
+                    f"(={stored.get(name)!r}); use another folder"
+                )
+
+
+def as_csv(records: Sequence[Record]) -> str:
+    """A line each under the names of all fields, in the order they first come in.
+
+    >>> as_csv([{"method": "pq", "qps": 10.0}, {"method": "lsh", "seed": 1}])
+    'method,qps,seed\\npq,10.0,\\nlsh,,1\\n'
+    """
+    names = list(dict.fromkeys(name for record in records for name in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()

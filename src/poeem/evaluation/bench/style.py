@@ -1,0 +1,131 @@
+"""How the pictures look: colours that the colour-blind tell apart, and names beside the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Okabe and Ito's colours, in which marks differ too; what is alike (one family of codes) is alike in colour.
+STYLES: dict[str, tuple[str, str, str]] = {
+    "pq": ("#56b4e9", "o", "-"),
+    "opq": ("#0072b2", "s", "-"),
+    "truncate-pq": ("#56b4e9", "v", "--"),
+    "rq": ("#009e73", "D", "-"),
+    "lsq": ("#009e73", "^", "--"),
+    "scann": ("#cc79a7", ">", "-"),
+    "lsh": ("#999999", "<", "-"),
+    "binary": ("#666666", "d", "--"),
+    "rabitq": ("#e69f00", "p", "-"),
+    "sq8": ("#7a5c00", "h", "-"),
+    "float": ("#000000", ".", "-"),
+}
+# For methods that are not known here, ours first of all: warm and strong.
+OTHERS = (("#d55e00", "o", "-"), ("#d55e00", "s", "--"), ("#a03000", "D", "-."), ("#a03000", "^", ":"))
+_given: dict[str, tuple[str, str, str]] = {}
+
+
+def style_of(method: str) -> dict[str, Any]:
+    """Arguments of ``errorbar`` for a method."""
+    known = method in STYLES
+    if not known:
+        _given.setdefault(method, OTHERS[len(_given) % len(OTHERS)])
+    colour, marker, line = STYLES[method] if known else _given[method]
+    return {
+        "color": colour,
+        "marker": marker,
+        "linestyle": line,
+        "linewidth": 1.4 if known else 2.4,
+        "markersize": 5.5 if known else 6.5,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+        "elinewidth": 1.0,
+        "capsize": 2,
+        "zorder": 2 if known else 3,
+    }
+
+
+def new_figure(panels: int, title: str, *, width: float, height: float, sharey: bool = False) -> tuple[Any, list[Any]]:
+    """A figure with panels side by side, in inches each; nothing of pyplot's state is touched."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * panels, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, panels, sharey=sharey, squeeze=False)[0]
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+        one.grid(axis="y", color="#e5e5e5", linewidth=0.7)
+        one.set_axisbelow(True)
+        one.tick_params(labelsize=9)
+    return figure, list(axes)
+
+
+def label_ends(axes: Any, ends: Sequence[tuple[float, float, str]], *, size: float = 8.5) -> None:
+    """The name of every line at the right edge, in its colour, joined to its end by a hair, none over another.
+
+    Args:
+        axes: limits are settled by now.
+        ends: the last point of every line, in data, and its name, whose first word is the method.
+    """
+    if not ends:
+        return
+    height = axes.get_window_extent().height
+    gap = size * 1.35 * axes.figure.dpi / 72 / height
+    places = [axes.transAxes.inverted().transform(axes.transData.transform((x, y))) for x, y, _ in ends]
+    order = sorted(range(len(ends)), key=lambda number: places[number][1])
+    levels = spread([places[number][1] for number in order], gap)
+    for number, level in zip(order, levels):
+        x, y, name = ends[number]
+        colour = style_of(name.split(" ")[0])["color"]
+        axes.annotate(
+            name,
+            (x, y),
+            xytext=(1.06, level),
+            textcoords="axes fraction",
+            fontsize=size,
+            color=colour,
+            va="center",
+            fontweight="bold" if name.split(" ")[0] not in STYLES else "normal",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3},
+            annotation_clip=False,
+        )
+
+
+def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]:
+    """Ascending places moved as little as need be to stand ``gap`` apart, and none past ``top``.
+
+    >>> spread([0.0, 0.5, 0.5], 0.2), spread([1.0, 1.0], 0.2)
+    ([0.0, 0.4, 0.6], [0.8, 1.0])
+    """
+    groups: list[tuple[list[float], float]] = []
+    for place in places:
+        members, first = [place], place
+        # A group that would touch the one before joins it, and both stand about their common middle.
+        while groups and groups[-1][1] + gap * len(groups[-1][0]) > first + 1e-12:
+            before, _ = groups.pop()
+            members = before + members
+            first = sum(members) / len(members) - gap * (len(members) - 1) / 2
+        groups.append((members, first))
+    levels = [first + gap * number for members, first in groups for number in range(len(members))]
+    for number in reversed(range(len(levels))):
+        levels[number] = min(levels[number], top - gap * (len(levels) - 1 - number))
+    return [round(level, 12) for level in levels]
+
+
+def recall_limits(axes: Any, values: Sequence[float]) -> None:
+    """From 0 where there is something to see, from below the least value where all are crowded near the top."""
+    least = min(values)
+    bottom = 0.0 if least < 0.5 else least - 0.15 * (max(values) - least) - 0.01
+    axes.set_ylim(bottom, max(values) + 0.05 * (max(values) - bottom))
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Write the picture; the same figures give the same file."""
+    import matplotlib
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"svg.hashsalt": "poeem", "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return path

@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from poeem.cli.main import main
+
+
+@pytest.fixture
+def files(tmp_path):
+    random = np.random.default_rng(0)
+    items = random.normal(size=(300, 16)).astype(np.float32)
+    np.save(tmp_path / "items.npy", items)
+    np.save(tmp_path / "q.npy", items[:20] + 0.2 * random.normal(size=(20, 16)).astype(np.float32))
+    pairs = {"query": [*range(20), 3], "item": [*range(20), 7], "weight": [1.0] * 20 + [0.0]}
+    pq.write_table(pa.table(pairs), tmp_path / "rel.parquet")
+    return [
+        "bench",
+        *("--items", str(tmp_path / "items.npy"), "--queries", str(tmp_path / "q.npy")),
+        *("--relevance", str(tmp_path / "rel.parquet"), "--out", str(tmp_path / "out"), "--methods", "lsh,sq8,binary"),
+        *("--bytes", "2,4", "--seeds", "0,1"),
+    ]
+
+
+def test_table_files_and_pictures(files, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    assert main(files) == 0
+    said = capsys.readouterr()
+    assert "items: 300 items of dim 16, 20 queries (ip); mean ± standard deviation over seeds" in said.out
+    rows = [line.split() for line in said.out.splitlines() if line.startswith(("float", "lsh", "sq8", "binary"))]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("float", "64"),
+        ("lsh", "2"),
+        ("binary", "2"),
+        ("lsh", "4"),
+        ("sq8", "16"),
+    ]
+    assert "[7/7]" in said.err
+    for name in ("bench.csv", "bench.json", "bytes.svg", "qps.svg"):
+        assert (tmp_path / "out" / name).stat().st_size > 0
+    assert "lsh" in (tmp_path / "out" / "bytes.svg").read_text()
+    assert main([*files, "--json", "--no-plots"]) == 0
+    records = json.loads(capsys.readouterr().out)["records"]
+    assert len(records) == 7
+    assert records[0]["method"] == "float"
+    assert records[0]["recall@10"] == 1.0
+
+
+def test_mistakes_are_a_line(files, tmp_path, capsys):
+    for extra, line in (
+        (["--bytes", "2,x"], "bytes (='2,x') must be whole numbers separated by commas"),
+        (["--dataset", "glove"], "--dataset NAME brings its own vectors"),
+        (["--rescore", "-1"], "rescore (=-1) must be 0"),
+        (["--nprobe", "2"], "nprobe (=2) goes with inverted lists"),
+        (["--train-relevance", "x"], "--train-relevance goes with --train-queries"),
+    ):
+        assert main([*files, *extra]) == 2
+        assert line in capsys.readouterr().err
+    pq.write_table(pa.table({"query": [20], "item": [0]}), tmp_path / "rel.parquet")
+    assert main(files) == 2
+    assert "query 20 is no row of the 20 queries" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from poeem.evaluation.bench import measure as module
+from poeem.evaluation.bench.measure import measure, neighbours_of
+from poeem.evaluation.scorers import DecodedScorer, FloatScorer
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+def test_figures_by_blocks_are_those_of_a_plain_sort(problem, metric, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_SCORES", 7 * 400)
+    rounded = np.round(problem.items).astype(np.float64)
+    found = measure(
+        DecodedScorer(rounded, metric),
+        problem.queries,
+        neighbours_of(problem.queries, problem.items, metric),
+        problem.relevant,
+    )
+    q, x = problem.queries.astype(np.float64), problem.items.astype(np.float64)
+    if metric == "cosine":
+        q, x = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (q, x))
+
+    def ranks(items):
+        scores = -np.square(q[:, None] - items).sum(-1) if metric == "l2" else q @ items.T
+        return (-scores).argsort(1).argsort(1) + 1
+
+    of_codes, exact = ranks(rounded), ranks(x)
+    nearest = exact <= 10
+    answers = problem.relevant.values
+    own = of_codes[np.arange(30), answers]
+    assert found["neighbour_recall@10"] == pytest.approx((nearest & (of_codes <= 10)).sum() / 300)
+    assert found["neighbour_recall@10_in_100"] == pytest.approx((nearest & (of_codes <= 100)).sum() / 300)
+    assert found["recall@10"] == pytest.approx((own <= 10).mean())
+    assert found["recall@100"] == pytest.approx((own <= 100).mean())
+    assert found["mrr@10"] == pytest.approx(np.where(own <= 10, 1 / own, 0).mean())
+
+
+def test_without_labels_only_neighbours_are_measured(problem):
+    nearest = neighbours_of(problem.queries, problem.items, "ip")
+    assert measure(FloatScorer(problem.items, "ip"), problem.queries, nearest) == {
+        "neighbour_recall@10": 1.0,
+        "neighbour_recall@10_in_100": 1.0,
+    }
