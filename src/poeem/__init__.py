@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from poeem.engines.self_check import EngineMismatch
     from poeem.layers.embedding_index import EmbeddingIndex
     from poeem.spec import IndexSpec
+    from poeem.training.recipes.vectors import fit
 
 __version__ = version("poeem-torch")
-__all__ = ["EmbeddingIndex", "EngineMismatch", "IndexSpec", "__version__", "export", "from_faiss", "open"]
+__all__ = ["EmbeddingIndex", "EngineMismatch", "IndexSpec", "__version__", "export", "fit", "from_faiss", "open"]
 
 # Where each public name lives; loaded when first used, so that `poeem --help` does not wait for torch.
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "IndexSpec": ("poeem.spec", "IndexSpec"),
     "export": ("poeem.engines.export", "export"),
     "from_faiss": ("poeem.engines.faiss.read", "from_faiss"),
+    "fit": ("poeem.training.recipes.vectors", "fit"),
     "open": ("poeem.bundle", "open_bundle"),
 }
 

@@ -374,3 +374,29 @@ def test_zero_row_is_named_by_its_number_among_all_rows():
     x[30_000] = 0
     with pytest.raises(ValueError, match="first is row 30000"):
         index.encode(x)
+
+
+@pytest.mark.parametrize("spec", ["PQ4x4", "RQ4x4"])
+def test_what_a_fit_adds_travels_with_state_and_arrays(spec):
+    index = ready(spec)
+    codes = index.encode(sample())[0]
+    index.keep_encoding()
+    index.set_query_adapter(2 * torch.eye(16))
+    with torch.no_grad():
+        index.quantizer.codebooks.mul_(1.5)
+    assert (index.encode(sample())[0] == codes).all()
+    assert (index.eval()(sample()).codes == codes).all()
+    other = EmbeddingIndex(16, spec, metric="cosine")
+    other.load_state_dict(index.state_dict())
+    assert (other.encode(sample())[0] == codes).all()
+    for name, array in index.arrays().items():
+        assert (other.arrays()[name] == array).all()
+    np.testing.assert_allclose(index.arrays()["codebooks"], 1.5 * index.arrays()["encoder_codebooks"], rtol=1e-6)
+    plain = ready(spec)
+    other.load_state_dict(plain.state_dict())
+    assert set(other.arrays()) == {"codebooks"}
+
+
+def test_refuses_an_adapter_of_another_width():
+    with pytest.raises(ValueError, match=r"matrix \(shape \(3, 3\)\) must be \(16, 16\)"):
+        ready().set_query_adapter(torch.eye(3))

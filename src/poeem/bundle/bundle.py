@@ -27,7 +27,8 @@ class Bundle:
         metric: ``ip``, ``l2`` or ``cosine``.
         dim: width of an embedding.
         arrays: float32 by name: ``rotation (dim, dim)``, ``coarse (nlist, dim)``, ``codebooks (M, ksub, dsub)``,
-            ``query_adapter (dim, dim)``; those that the spec lacks are absent.
+            ``query_adapter (dim, dim)``, ``encoder_codebooks`` (by which new items are encoded, where codes stayed
+            fixed while ``codebooks`` learnt); those that the index lacks are absent.
         ids: the users' ids in row order, int64 or object of str, ``(n,)``.
         codes: uint8 word numbers, ``(n, M)``.
         lists: int32 inverted list of each row, ``(n,)``; None for a flat spec.

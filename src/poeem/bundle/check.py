@@ -34,7 +34,7 @@ def check_arrays(spec: IndexSpec, dim: int, arrays: Mapping[str, np.ndarray]) ->
         ValueError: one is missing, superfluous, of another shape or type, not finite, or no rotation.
     """
     needed = array_shapes(spec, dim)
-    shapes = {**needed, "query_adapter": (dim, dim)}
+    shapes = {**needed, "query_adapter": (dim, dim), "encoder_codebooks": needed["codebooks"]}
     for name in needed:
         if name not in arrays:
             raise ValueError(f"array {name!r} is missing; spec {spec} needs {', '.join(needed)}")

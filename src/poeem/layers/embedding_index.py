@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -312,7 +313,10 @@ class EmbeddingIndex(nn.Module):
         """
         from poeem.bundle import write_bundle
 
-        vectors = torch.as_tensor(embeddings)
+        with warnings.catch_warnings():
+            # Of memory-mapped files, which are read-only; they are not written to.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            vectors = torch.as_tensor(embeddings)
         if len(ids) != len(vectors):
             raise ValueError(f"ids (={len(ids)}) and embeddings (={len(vectors)} rows) must be of one length")
         codes, lists = self.encode(vectors.to(self.device))

@@ -1,0 +1,1 @@
+"""An index for embeddings that stay as they are: fitted to how queries see them."""

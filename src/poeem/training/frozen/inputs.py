@@ -1,0 +1,95 @@
+"""What a fit is given, checked before any work: items, queries, and which item answers which query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from poeem.data.ragged import Ragged
+from poeem.training.frozen.top_items import blocks
+
+
+class UnitRows:
+    """Rows of (possibly memory-mapped) vectors, brought to unit length when they are read.
+
+    >>> UnitRows(np.array([[3.0, 4.0]]))[[0]]
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self._vectors, self.shape = vectors, vectors.shape
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        part = np.asarray(self._vectors[rows], dtype=np.float32)
+        return part / np.linalg.norm(part, axis=-1, keepdims=True)
+
+
+def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None) -> Any:
+    """Vectors ``(n, dim)`` to be indexed by rows; of unit length under ``cosine``.
+
+    Args:
+        name: ``"items"`` or ``"queries"``, for messages.
+        vectors: floats, an array (memory-mapped or not) or a tensor.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        dim: width that is wanted.
+    Raises:
+        ValueError: not ``(n, dim)`` of numbers, no rows, NaN or infinity, or under ``cosine`` a zero vector.
+    """
+    if hasattr(vectors, "detach"):
+        vectors = vectors.detach().cpu().float().numpy()
+    # Not np.asarray, which would hide that an array is mapped.
+    vectors = vectors if isinstance(vectors, np.ndarray) else np.asarray(vectors)
+    if vectors.dtype.kind not in "fiu" or vectors.ndim != 2 or not len(vectors):
+        raise ValueError(
+            f"{name} ({vectors.dtype}, shape {vectors.shape}) must be numbers of shape (n, dim) with n of 1 or more"
+        )
+    if dim is not None and vectors.shape[1] != dim:
+        raise ValueError(
+            f"{name} (dim={vectors.shape[1]}) must be as wide as the items (dim={dim}): both come from one model"
+        )
+    start = 0
+    for block in blocks(vectors):
+        finite = np.isfinite(block).all(1)
+        if not finite.all():
+            raise ValueError(f"{name}: row {start + int(np.argmin(finite))} holds NaN or infinity; mend or drop it")
+        if metric == "cosine" and not block.any(1).all():
+            row = start + int(np.argmin(block.any(1)))
+            raise ValueError(f"{name}: row {row} is zero, which has no direction under metric='cosine'; drop it")
+        start += len(block)
+    return UnitRows(vectors) if metric == "cosine" else vectors
+
+
+def checked_relevance(pairs: Any, n_queries: int, n_items: int) -> Ragged:
+    """Relevant items of every query, from pairs of row numbers.
+
+    Args:
+        pairs: integers ``(p, 2)``: row of the query, row of the item; or two arrays ``(p,)``.
+        n_queries, n_items: rows there are.
+    Raises:
+        ValueError: other shapes or types, a row that does not exist, or no pair at all.
+
+    >>> checked_relevance([[1, 7], [1, 3]], n_queries=2, n_items=9)[1].tolist()
+    [3, 7]
+    """
+    found = np.asarray(pairs)
+    if isinstance(pairs, tuple):
+        found = found.T
+    if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iu" or not len(found):
+        raise ValueError(
+            f"relevance ({found.dtype}, shape {found.shape}) must be integers of shape (pairs, 2): query row, item row"
+        )
+    for column, (name, stop) in enumerate((("query", n_queries), ("item", n_items))):
+        wrong = (found[:, column] < 0) | (found[:, column] >= stop)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ValueError(
+                f"relevance: pair {at} names {name} {found[at, column]}, there are only 0 to {stop - 1}; "
+                f"drop such pairs ({int(wrong.sum())} of them)"
+            )
+    # Each pair once, in the order of the queries.
+    found = np.unique(found.astype(np.int64), axis=0)
+    return Ragged.from_lengths(np.bincount(found[:, 0], minlength=n_queries), found[:, 1])

@@ -1,0 +1,270 @@
+"""The recipe for frozen embeddings: an index fitted to how queries see them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from poeem.data.ragged import Ragged
+from poeem.engines.faiss.read import FaissContents
+from poeem.layers.checks import check_choice, check_count
+from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.metric import check_metric
+from poeem.spec import IndexSpec
+from poeem.training.devices import make_accelerator
+from poeem.training.frozen.fit import CODES, FrozenFit, fit_frozen
+from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
+from poeem.training.frozen.inputs import checked_relevance, checked_vectors
+from poeem.training.frozen.top_items import blocks, top_items
+
+# The teacher's list of a query: four of so many meet in a step.
+TOP = 50
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 1500
+# Fewer queries than this are joined by items that play queries.
+FEW_QUERIES = 4096
+ITEMS_AS_QUERIES = 32_768
+WARM_START_ROWS = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class VectorsFit:
+    """A fit and what it was judged by.
+
+    Args:
+        layer: the index, ready, with its query adapter.
+        codes, lists: of all items, where they were kept fixed; None where the layer encodes.
+        result: what training did.
+        exact: held-out figures of exact search, the ceiling of what labels can show.
+        notes: sentences for people: what was missing and what it costs.
+        timings: seconds by part.
+    """
+
+    layer: EmbeddingIndex
+    codes: np.ndarray | None
+    lists: np.ndarray | None
+    result: FrozenFit
+    exact: dict[str, float]
+    notes: list[str]
+    timings: dict[str, float]
+
+
+def fit(
+    items: Any,
+    queries: Any = None,
+    *,
+    spec: str | IndexSpec = "RQ8",
+    metric: str = "ip",
+    relevance: Any = None,
+    **options: Any,
+) -> EmbeddingIndex:
+    """A better index for embeddings that stay as they are, learnt from queries alone or with labels.
+
+    ``poeem.fit``. The teacher is exact search with the float vectors; words, centroids, rotation and a matrix on the
+    queries' side (``index.query_adapter``, which a bundle carries along) learn to rank as it does, and, with labels,
+    better than it does. Held-out queries judge; what does not beat the plain index is not kept.
+
+    Args:
+        items: float, ``(n, dim)``; a memory-mapped array may be larger than memory.
+        queries: float, ``(nq, dim)``, for instance from logs; None: items play queries.
+        spec: the structure, such as ``"RQ8"`` or ``"OPQ16,PQ16"``.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        relevance: integer pairs ``(p, 2)`` of query row and item row; None is label-free.
+        options: of :func:`fit_vectors`.
+    Returns:
+        an index in eval mode, for ``encode``, ``bundle`` and everything after it.
+    Raises:
+        ValueError: an argument is out of range, or the vectors do not suit it.
+
+    >>> rng = np.random.default_rng(0)
+    >>> items, queries = rng.standard_normal((600, 8)), rng.standard_normal((300, 8))
+    >>> index = fit(items, queries, spec="PQ2x4", epochs=1, show=False)
+    >>> index.ready, index.spec.bytes_per_vector
+    (True, 1)
+    """
+    return fit_vectors(items, queries, spec=spec, metric=metric, relevance=relevance, **options).layer
+
+
+def fit_vectors(
+    items: Any,
+    queries: Any = None,
+    *,
+    spec: str | IndexSpec | None = "RQ8",
+    metric: str = "ip",
+    relevance: Any = None,
+    start: FaissContents | None = None,
+    codes: str = "reassigned",
+    train_words: bool = True,
+    adapter: bool = True,
+    epochs: float = 4.0,
+    batch_size: int = 512,
+    temperature: float = 0.02,
+    label_weight: float = 1.0,
+    lr: float | None = None,
+    max_queries: int = 65_536,
+    patience: int = 2,
+    seed: int = 0,
+    device: str = "auto",
+    show: bool = True,
+) -> VectorsFit:
+    """As :func:`fit`, with all that is known afterwards.
+
+    Args:
+        items, queries, spec, metric, relevance: as of ``fit``; with ``start`` its spec and metric hold.
+        start: an index in service, from ``poeem.from_faiss``, whose rows are ``items`` in their order.
+        codes: ``"reassigned"``: with the words the codes change; ``"fixed"``: nothing is encoded again.
+        train_words: False: the index stays as it is, only the adapter learns (codes are then fixed).
+        adapter: whether a matrix on the queries' side learns.
+        epochs: passes over the queries.
+        batch_size, temperature, label_weight, lr, patience: see ``fit_frozen``.
+        max_queries: queries used at most, drawn at random; exact search takes time for each of them.
+        seed: of everything random.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        show: progress on stderr.
+    Raises:
+        ValueError: as ``fit``.
+    """
+    check_choice("codes", codes, CODES)
+    check_count("seed", seed)
+    if epochs <= 0 or not np.isfinite(epochs):
+        raise ValueError(f"epochs (={epochs}) must be a number above 0")
+    if not (train_words or adapter):
+        raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; set one of them")
+    layer = _layer(start, spec, metric, np.shape(items)[-1] if np.ndim(items) == 2 else 0, seed)
+    metric = layer.metric
+    vectors = checked_vectors("items", items, metric, layer.dim)
+    _check_rows(layer, len(vectors), start)
+    asked = None if queries is None else checked_vectors("queries", queries, metric, layer.dim)
+    if relevance is not None and asked is None:
+        raise ValueError("relevance needs the queries that it speaks of; give queries, or leave it out")
+    labels = None if relevance is None or asked is None else checked_relevance(relevance, len(asked), len(vectors))
+    accelerator = make_accelerator(device)
+    timings: dict[str, float] = {}
+    rng = np.random.default_rng(seed)
+
+    began = time.perf_counter()
+    if start is None:
+        rows = np.sort(rng.permutation(len(vectors))[:WARM_START_ROWS])
+        layer.warm_start(torch.from_numpy(np.asarray(vectors[rows], dtype=np.float32)))
+    layer.eval()
+    fixed_codes = fixed_lists = None
+    if codes == "fixed" or not train_words:
+        fixed_codes, fixed_lists = (start.codes, start.lists) if start is not None else _encoded(layer, vectors)
+        layer.keep_encoding()
+    timings["warm_start_seconds"] = time.perf_counter() - began
+
+    began = time.perf_counter()
+    trained, judging, labels_trained, labels_judging, notes = _parts(asked, labels, vectors, max_queries, rng)
+    measured = "l2" if metric == "l2" else "ip"
+    _, top = top_items(trained, blocks(vectors), min(TOP, len(vectors)), metric=measured)
+    _, neighbours = top_items(judging, blocks(vectors), min(NEIGHBOURS, len(vectors)), metric=measured)
+    held_out = HeldOut(judging, neighbours, labels_judging)
+    exact = held_out.figures(judging, blocks(vectors), measured)
+    timings["teacher_seconds"] = time.perf_counter() - began
+
+    layer.to(accelerator.device)
+    result = fit_frozen(
+        layer,
+        vectors,
+        trained,
+        top,
+        held_out=held_out,
+        accelerator=accelerator,
+        relevant=labels_trained,
+        codes=fixed_codes,
+        lists=fixed_lists,
+        train_words=train_words,
+        adapter=adapter,
+        epochs=epochs,
+        batch_size=batch_size,
+        temperature=temperature,
+        label_weight=label_weight,
+        lr=lr,
+        patience=patience,
+        seed=seed,
+        show=show,
+    )
+    layer.cpu()
+    if result.adapter is not None:
+        layer.set_query_adapter(torch.from_numpy(result.adapter))
+    timings["train_seconds"] = result.seconds
+    if not result.kept:
+        notes.append("training did not beat the warm start on held-out queries: the warm start is what you get")
+    return VectorsFit(layer, fixed_codes, fixed_lists, result, exact, notes, timings)
+
+
+def _layer(
+    start: FaissContents | None, spec: str | IndexSpec | None, metric: str, dim: int, seed: int
+) -> EmbeddingIndex:
+    if start is not None:
+        return start.layer(seed=seed)
+    check_metric(metric)
+    if spec is None:
+        raise ValueError("spec (=None) says the structure, such as 'RQ8'; only an index to start from brings its own")
+    if not dim:
+        raise ValueError("items must be numbers of shape (n, dim)")
+    return EmbeddingIndex(dim, spec, metric=metric, seed=seed)  # type: ignore[arg-type]
+
+
+def _check_rows(layer: EmbeddingIndex, rows: int, start: FaissContents | None) -> None:
+    if start is not None and len(start) != rows:
+        raise ValueError(
+            f"items (={rows} rows) must be the vectors of the index to start from (={len(start)} rows), in its order"
+        )
+    if rows < layer.min_rows:
+        raise ValueError(
+            f"items (={rows} rows) are fewer than the words or lists of {str(layer.spec)!r} (={layer.min_rows}); "
+            "choose fewer nbits or lists"
+        )
+
+
+def _encoded(layer: EmbeddingIndex, vectors: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Codes and lists of all items, uint8 and int32."""
+    codes, lists = [], []
+    for block in blocks(vectors):
+        numbers, places = layer.encode(torch.from_numpy(block))
+        codes.append(numbers.numpy().astype(np.uint8))
+        if places is not None:
+            lists.append(places.numpy().astype(np.int32))
+    return np.concatenate(codes), np.concatenate(lists) if lists else None
+
+
+def _parts(
+    asked: Any, labels: Ragged | None, vectors: Any, max_queries: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, Ragged | None, Ragged | None, list[str]]:
+    """Queries to learn from and to be judged by, their labels, and what to say about them."""
+    notes: list[str] = []
+    count = 0 if asked is None else len(asked)
+    rows = rng.permutation(count)[:max_queries]
+    held = min(MOST_HELD_OUT, int(len(rows) * HELD_OUT_SHARE))
+    extra = np.empty((0, vectors.shape[1]), np.float32)
+    if count < FEW_QUERIES:
+        played = np.sort(rng.permutation(len(vectors))[:ITEMS_AS_QUERIES])
+        extra = np.asarray(vectors[played], dtype=np.float32)
+        notes.append(
+            f"{count} queries are few: {len(played)} items play queries too. The index then learns how items see one "
+            "another; with queries from logs the recall for queries is higher, see the table in docs/frozen.md"
+        )
+    if asked is None or held < 50:
+        # Nothing to judge by but the items themselves.
+        held, cut = 0, max(1, min(MOST_HELD_OUT, int(len(extra) * HELD_OUT_SHARE)))
+        order = rng.permutation(len(extra))
+        judging, extra = extra[order[:cut]], extra[order[cut:]]
+        labels_judging = None
+    else:
+        judging = np.asarray(asked[rows[:held]], dtype=np.float32)
+        labels_judging = None if labels is None else labels.take(rows[:held])
+    learnt = rows[held:]
+    own = extra[:0] if asked is None else np.asarray(asked[learnt], dtype=np.float32)
+    trained = np.concatenate([own, extra])
+    labels_trained = None
+    if labels is not None:
+        taken = labels.take(learnt)
+        lengths = np.concatenate([taken.lengths, np.zeros(len(extra), np.int64)])
+        labels_trained = Ragged.from_lengths(lengths, taken.values)
+    if labels_judging is not None and not labels_judging.lengths.any():
+        labels_judging = None
+    return trained, judging, labels_trained, labels_judging, notes

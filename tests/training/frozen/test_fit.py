@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.training.devices import make_accelerator
+from poeem.training.frozen.fit import fit_frozen
+from poeem.training.frozen.held_out import HeldOut
+from poeem.training.frozen.model import FrozenModel
+from poeem.training.frozen.top_items import blocks, top_items
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Clusters of uneven variance, and queries near items: as embeddings are."""
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((32, 32)) * np.exp(-np.arange(32)[:, None] / 10)
+    items = rng.standard_normal((100, 32))[rng.integers(0, 100, 1500)] + 0.7 * rng.standard_normal((1500, 32))
+    queries = items[rng.integers(0, 1500, 3000)] + 0.7 * rng.standard_normal((3000, 32))
+    unit = [
+        (x @ mixing / np.linalg.norm(x @ mixing, axis=1, keepdims=True)).astype(np.float32) for x in (items, queries)
+    ]
+    return unit[0], unit[1][:2500], unit[1][2500:]
+
+
+def warm(items, spec="PQ4x4", metric="ip"):
+    index = EmbeddingIndex(32, spec, metric=metric)
+    index.warm_start(torch.from_numpy(items))
+    return index.eval()
+
+
+def judged(items, queries, metric="ip"):
+    return HeldOut(queries, top_items(queries, blocks(items), 10, metric=metric)[1])
+
+
+def run(data, index, **options):
+    items, queries, held = data
+    _, top = top_items(queries, blocks(items), 50, metric=index.metric)
+    return fit_frozen(
+        index,
+        items,
+        queries,
+        top,
+        held_out=judged(items, held, index.metric),
+        accelerator=make_accelerator("cpu"),
+        batch_size=64,
+        show=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+@pytest.mark.parametrize("spec", ["PQ4x4", "OPQ4,PQ4x4", "RQ4x4", "IVF8,PQ4x4"])
+def test_finds_more_neighbours_than_the_warm_start(data, spec, metric):
+    result = run(data, warm(data[0], spec, metric), epochs=3)
+    assert result.kept
+    # Squared distances leave less to gain: every error of length counts there already.
+    least = 0.01 if metric == "ip" else 0.0015
+    assert result.best["neighbour_recall@10"] > result.warm_start["neighbour_recall@10"] + least
+
+
+def test_fixed_codes_stay_and_the_encoder_still_gives_them(data):
+    index = warm(data[0])
+    codes = index.encode(torch.from_numpy(data[0]))[0]
+    words = index.quantizer.codebooks.detach().clone()
+    index.keep_encoding()
+    result = run(data, index, codes=codes.numpy().astype(np.uint8), epochs=3)
+    assert result.kept
+    assert (index.encode(torch.from_numpy(data[0]))[0] == codes).all()
+    assert (index.encoder_codebooks == words).all()
+    assert not torch.allclose(index.quantizer.codebooks, words)
+
+
+def test_the_adapter_alone_leaves_the_index_as_it_is(data):
+    index = warm(data[0])
+    before = {name: value.clone() for name, value in index.state_dict().items()}
+    codes = index.encode(torch.from_numpy(data[0]))[0].numpy().astype(np.uint8)
+    result = run(data, index, codes=codes, train_words=False, epochs=3)
+    assert result.kept
+    assert result.adapter is not None
+    for name, value in index.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_what_does_not_beat_the_warm_start_is_not_kept(data):
+    index = warm(data[0])
+    before = index.quantizer.codebooks.detach().clone()
+    result = run(data, index, epochs=1, lr=10.0)
+    assert not result.kept
+    assert result.adapter is None
+    assert result.best == result.warm_start
+    assert torch.equal(index.quantizer.codebooks, before)
+
+
+def test_labels_beat_the_teacher_where_it_is_wrong(data):
+    """Relevant is the item that the query was made of, by a matrix that the teacher does not know."""
+    from poeem.data.ragged import Ragged
+
+    items, _, _ = data
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, 1500, 3000)
+    queries = items[rows] @ (np.eye(32) + 0.6 * rng.standard_normal((32, 32))).astype(np.float32)
+    relevant = Ragged.from_lengths(np.ones(3000, np.int64), rows)
+    _, top = top_items(queries, blocks(items), 50, metric="ip")
+    _, neighbours = top_items(queries[2500:], blocks(items), 10, metric="ip")
+    held_out = HeldOut(queries[2500:], neighbours, relevant.take(np.arange(2500, 3000)))
+    result = fit_frozen(
+        warm(items),
+        items,
+        queries[:2500],
+        top[:2500],
+        held_out=held_out,
+        accelerator=make_accelerator("cpu"),
+        relevant=relevant.take(np.arange(2500)),
+        batch_size=128,
+        epochs=10,
+        show=False,
+    )
+    exact = held_out.figures(queries[2500:], blocks(items), "ip")
+    assert result.best["recall@100"] > exact["recall@100"] + 0.02
+
+
+def test_the_same_seed_gives_the_same_index(data):
+    one, other = warm(data[0]), warm(data[0])
+    run(data, one, epochs=1, seed=5)
+    run(data, other, epochs=1, seed=5)
+    assert torch.equal(one.quantizer.codebooks, other.quantizer.codebooks)
+
+
+def test_the_models_scores_are_those_of_the_engine(data):
+    items, queries, _ = data
+    for metric in ("ip", "l2"):
+        index = warm(items, "OPQ4,PQ4x4", metric)
+        model = FrozenModel(index, adapter=True, temperature=0.1)
+        with torch.no_grad():
+            model.adapter.copy_(torch.randn(32, 32, generator=torch.Generator().manual_seed(0)))
+            found = model.scores(
+                model.adapted(torch.from_numpy(queries[:5])), index.decode(*index.encode(torch.from_numpy(items)))
+            )
+        adapted = queries[:5].astype(float) @ model.adapter.detach().double().numpy()
+        decoded = index.decode(*index.encode(torch.from_numpy(items))).double().numpy()
+        expected = adapted @ decoded.T
+        if metric == "l2":
+            expected = (adapted**2).sum(1, keepdims=True) - ((adapted[:, None] - decoded) ** 2).sum(-1)
+        np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)

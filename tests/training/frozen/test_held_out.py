@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from poeem.data.ragged import Ragged
+from poeem.evaluation.metrics import expected_ranks, ranking_metrics
+from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.training.frozen.held_out import HeldOut, decoded_blocks
+from poeem.training.frozen.top_items import blocks, top_items
+
+
+def data():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((400, 8)).astype(np.float32), rng.standard_normal((40, 8)).astype(np.float32)
+
+
+def test_figures_are_those_of_full_rankings():
+    items, queries = data()
+    rough = items + 0.3 * np.random.default_rng(1).standard_normal(items.shape).astype(np.float32)
+    lengths = np.arange(40) % 3
+    relevant = Ragged.from_lengths(lengths, np.random.default_rng(2).permutation(400)[: lengths.sum()])
+    _, neighbours = top_items(queries, blocks(items), 10, metric="ip")
+    found = HeldOut(queries, neighbours, relevant).figures(queries, blocks(rough, rows=64), "ip")
+    scores = (queries.astype(float) @ rough.T)[lengths > 0]
+    labelled = relevant.take(np.flatnonzero(lengths))
+    ranks = expected_ranks(scores, labelled)
+    expected = ranking_metrics(np.where(ranks <= 100, ranks, np.inf), labelled.offsets)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value.mean())
+    best = np.argsort(-(queries @ rough.T), axis=1)[:, :10]
+    overlap = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(best, neighbours)])
+    assert found["neighbour_recall@10"] == pytest.approx(overlap)
+
+
+def test_without_labels_the_neighbours_decide():
+    items, queries = data()
+    _, neighbours = top_items(queries, blocks(items), 10, metric="ip")
+    held_out = HeldOut(queries, neighbours)
+    assert held_out.measure == "neighbour_recall@10"
+    assert held_out.figures(queries, blocks(items), "ip") == {"neighbour_recall@10": 1.0}
+
+
+@pytest.mark.parametrize("spec", ["PQ4x4", "IVF8,PQ4x4", "RQ2x4"])
+def test_decodes_given_codes_as_it_decodes_its_own(spec):
+    items, _ = data()
+    index = EmbeddingIndex(8, spec, metric="l2")
+    index.warm_start(torch.from_numpy(items))
+    index.eval()
+    codes, lists = index.encode(torch.from_numpy(items))
+    given = decoded_blocks(index, items, codes.numpy().astype(np.uint8), None if lists is None else lists.numpy())
+    own = np.concatenate(list(decoded_blocks(index, items)))
+    assert (np.concatenate(list(given)) == own).all()
+    assert np.allclose(own, index.decode(codes, lists).numpy())

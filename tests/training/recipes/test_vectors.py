@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import poeem
+from poeem.cli.main import main
+from poeem.engines.reference import ReferenceScorer
+from poeem.training.recipes.vector_files import read_relevance
+from poeem.training.recipes.vectors import fit_vectors
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    mixing = rng.standard_normal((16, 16)) * np.exp(-np.arange(16)[:, None] / 6)
+    items = rng.standard_normal((60, 16))[rng.integers(0, 60, 1200)] + 0.7 * rng.standard_normal((1200, 16))
+    rows = rng.integers(0, 1200, 6000)
+    queries = items[rows] + 0.5 * rng.standard_normal((6000, 16))
+    return (items @ mixing).astype(np.float32), (queries @ mixing).astype(np.float32), rows
+
+
+@pytest.fixture
+def files(data, tmp_path):
+    items, queries, rows = data
+    np.save(tmp_path / "items.npy", items)
+    np.save(tmp_path / "queries.npy", queries)
+    pq.write_table(pa.table({"query": np.arange(6000), "item": rows}), tmp_path / "relevance.parquet")
+    return tmp_path
+
+
+def test_fit_returns_an_index_whose_bundle_finds_more(data, tmp_path):
+    items, queries, _ = data
+    fitted = fit_vectors(items, queries[:5000], spec="RQ4x4", metric="ip", epochs=3, batch_size=64, show=False)
+    assert fitted.result.kept
+    exact = np.argsort(-(queries[5000:] @ items.T), axis=1)[:, :10]
+    plain = poeem.EmbeddingIndex(16, "RQ4x4", metric="ip")
+    import torch
+
+    plain.warm_start(torch.from_numpy(items))
+    plain.eval()
+
+    def recall(index, name):
+        bundle = index.bundle(np.arange(1200), items, tmp_path / name)
+        _, found = ReferenceScorer(bundle).search(queries[5000:], 10)
+        return np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, exact)])
+
+    assert recall(fitted.layer, "fitted") > recall(plain, "plain") + 0.01
+
+
+def test_without_queries_items_play_them_and_it_says_so(data):
+    fitted = fit_vectors(data[0], spec="PQ2x4", epochs=1, show=False)
+    assert any("items play queries" in note for note in fitted.notes)
+    assert "recall@100" not in fitted.exact
+
+
+def test_starts_from_an_index_in_service_and_keeps_its_codes(data, files, tmp_path):
+    items = data[0]
+    stock = faiss.index_factory(16, "OPQ4,PQ4x4", faiss.METRIC_INNER_PRODUCT)
+    stock.train(items)
+    stock.add(items)
+    faiss.write_index(stock, str(files / "served.faiss"))
+    out = tmp_path / "run"
+    arguments = ["--items", "items.npy", "--queries", "queries.npy", "--from-faiss", "served.faiss"]
+    arguments = [str(files / one) if one.endswith(("npy", "faiss")) and one[0] != "-" else one for one in arguments]
+    assert main(["fit", *arguments, "--codes", "fixed", "--epochs", "2", "--out", str(out)]) == 0
+    bundle, served = poeem.open(out), poeem.from_faiss(stock)
+    assert (bundle.codes == served.codes).all()
+    np.testing.assert_allclose(bundle.arrays["rotation"], served.arrays["rotation"], atol=1e-6)
+    assert (bundle.arrays["codebooks"] != served.arrays["codebooks"]).any()
+    np.testing.assert_allclose(bundle.arrays["encoder_codebooks"], served.arrays["codebooks"])
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["index"]["neighbour_recall@10"] > metrics["warm_start"]["neighbour_recall@10"]
+
+
+def test_labels_by_file(files, tmp_path, capsys):
+    arguments = ["--items", "items.npy", "--queries", "queries.npy", "--relevance", "relevance.parquet"]
+    arguments = [one if one.startswith("-") else str(files / one) for one in arguments]
+    command = ["fit", *arguments, "--index", "PQ4x4", "--epochs", "2", "--out", str(tmp_path / "run"), "--json"]
+    assert main(command) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    assert metrics["judged_by"] == "held-out labels"
+    assert set(metrics["float"]) == {
+        "recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10",
+    }  # fmt: skip
+    assert metrics["index"]["recall@100"] >= metrics["warm_start"]["recall@100"]
+
+
+def test_rows_of_weight_zero_are_no_labels(tmp_path):
+    table = pa.table({"query": [0, 1], "item": [5, 6], "weight": [0.0, 2.0]})
+    pq.write_table(table, tmp_path / "r.parquet")
+    assert read_relevance(tmp_path / "r.parquet").tolist() == [[1, 6]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spec": "RQ8"}, r"items \(=1200 rows\)|fewer|must"),
+        ({"spec": "PQ4x4", "codes": "frozen"}, r"codes \(='frozen'\) must be one of"),
+        ({"spec": "PQ4x4", "epochs": 0}, r"epochs \(=0\)"),
+        ({"spec": "PQ4x4", "train_words": False, "adapter": False}, r"leave nothing to train"),
+        ({"spec": "PQ4x4", "relevance": [[0, 1]]}, r"relevance needs the queries"),
+        ({"spec": "PQ3"}, r"dim \(=16\) must be divisible"),
+    ],
+)
+def test_refuses_before_any_work(data, options, message):
+    items = data[0][:100] if options["spec"] == "RQ8" else data[0]
+    with pytest.raises(ValueError, match=message):
+        fit_vectors(items, **options)
+
+
+def test_queries_of_another_width_are_the_users_mistake(files, capsys):
+    np.save(files / "narrow.npy", np.ones((5, 3), np.float32))
+    code = main(["fit", "--items", str(files / "items.npy"), "--queries", str(files / "narrow.npy"),
+                 "--out", str(files / "run")])  # fmt: skip
+    assert code == 2
+    assert "3 columns" in capsys.readouterr().err
+    assert not (files / "run").exists()
