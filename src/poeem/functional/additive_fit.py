@@ -7,11 +7,15 @@ from torch import Tensor
 
 from poeem.functional.additive import decode_additive, encode_additive, extend_beam, start_beam
 from poeem.functional.distortion import distortion
-from poeem.functional.kmeans import lloyd, seed_words
+from poeem.functional.progressive_kmeans import progressive_kmeans
 from poeem.functional.usage import count_words
 
 # Words solved for at once: the co-occurrence matrix of so many takes 128 MiB in float64.
 _MOST_WORDS = 4096
+# Residuals for a k-means, faiss's own rule: more do not make it better.
+_ROWS_PER_WORD = 256
+# Undamped, the words follow a sample of a few thousand vectors so closely that others lose by it.
+_DAMPING = 8.0
 
 
 @torch.no_grad()
@@ -21,20 +25,21 @@ def fit_additive(
     ksub: int,
     *,
     beam: int = 5,
-    iterations: int = 10,
+    iterations: int = 5,
     rounds: int = 4,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Codebook by codebook: k-means of what the words so far leave over; then all codebooks at once by least squares.
 
-    Between the k-means the vectors are encoded by beam search, as faiss does. A round then encodes and solves for the
-    words that fit those codes best; it counts only if encoding with the new words lowers the distortion.
+    Between the k-means the vectors are encoded by beam search, as faiss does, and what any partial sum of the beam
+    leaves over is a row of the next. A round then encodes and solves for the words that fit those codes best; it counts
+    only if encoding with the new words lowers the distortion.
 
     Args:
         x: float32, ``(n, dim)``, at least ``ksub`` rows.
         M, ksub: codebooks, and words of each.
         beam: of the encoding, see `encode_additive`.
-        iterations: of each k-means.
+        iterations: of each k-means, see `progressive_kmeans`.
         rounds: of encoding and least squares, at most.
         generator: a CPU generator.
     Returns:
@@ -46,7 +51,7 @@ def fit_additive(
         Lempitsky, "Additive quantization for extreme vector compression", 2014, section 3.2 (least squares).
 
     >>> x = torch.tensor([[-5.0], [-3.0], [3.0], [5.0]])
-    >>> codebooks = fit_additive(x, M=2, ksub=2, generator=torch.Generator().manual_seed(0))
+    >>> codebooks = fit_additive(x, M=2, ksub=2, beam=1, generator=torch.Generator().manual_seed(0))
     >>> bool(distortion(x, decode_additive(encode_additive(x, codebooks), codebooks)) < 1e-8)
     True
     """
@@ -71,14 +76,21 @@ def _stage_by_stage(
     codebooks = x.new_empty(M, ksub, x.shape[1])
     codes, cost = start_beam(x)
     for m in range(M):
-        residual = x if m == 0 else x - decode_additive(codes[:, 0], codebooks[:m])
-        seeds = seed_words(residual[:, None], ksub, generator=generator)
-        codebooks[m] = lloyd(residual[:, None], seeds, iterations=iterations, generator=generator)[0]
+        rows = _ROWS_PER_WORD * ksub
+        residual = x if m == 0 else _residuals(x, codes, codebooks[:m], max(len(x), rows), generator)
+        codebooks[m] = progressive_kmeans(residual, ksub, iterations=iterations, generator=generator)
         codes, cost = extend_beam(x, codebooks[: m + 1], codes, cost, beam)
     return codebooks
 
 
-def least_squares_words(x: Tensor, codes: Tensor, codebooks: Tensor, damping: float = 1e-2) -> Tensor:
+def _residuals(x: Tensor, codes: Tensor, codebooks: Tensor, most: int, generator: torch.Generator | None) -> Tensor:
+    """What the partial sums ``(n, width, m)`` leave over, ``most`` of them at most, drawn by chance."""
+    width = codes.shape[1]
+    chosen = torch.randperm(len(x) * width, generator=generator)[:most].to(x.device)
+    return x[chosen // width] - decode_additive(codes.flatten(0, 1)[chosen], codebooks)
+
+
+def least_squares_words(x: Tensor, codes: Tensor, codebooks: Tensor, damping: float = _DAMPING) -> Tensor:
     """The words that reconstruct best with given codes: ``argmin_B ‖X - H B‖² + damping · ‖B - B₀‖²``.
 
     ``H`` is the one-hot matrix of the codes. The damping keeps what the codes leave open where it was: words that are

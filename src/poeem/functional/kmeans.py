@@ -78,11 +78,20 @@ def lloyd(x: Tensor, words: Tensor, *, iterations: int, generator: torch.Generat
         before, codes = codes, nearest_words(x, words)
         if before is not None and torch.equal(before, codes):
             break
-        words = _means(x, codes, words, generator)
+        words = word_means(x, codes, words, generator)
     return words
 
 
-def _means(x: Tensor, codes: Tensor, words: Tensor, generator: torch.Generator | None) -> Tensor:
+def word_means(x: Tensor, codes: Tensor, words: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """The mean of each word's rows; a word without rows moves to a row that is badly served.
+
+    Args:
+        x: float32, ``(n, M, dsub)``.
+        codes: int64, ``(n, M)``.
+        words: float32, ``(M, k, dsub)``, before; not changed.
+    Returns:
+        float32 ``(M, k, dsub)``.
+    """
     M, k, dsub = words.shape
     rows = (codes + torch.arange(M, device=x.device) * k).flatten()
     counts = torch.bincount(rows, minlength=M * k).to(x.dtype)

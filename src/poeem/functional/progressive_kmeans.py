@@ -1,0 +1,47 @@
+"""k-means in few dimensions first: for residuals, which are close to noise in many."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.kmeans import lloyd, word_means
+from poeem.functional.nearest import nearest_words
+
+_STEPS = 4
+
+
+@torch.no_grad()
+def progressive_kmeans(x: Tensor, k: int, *, iterations: int = 5, generator: torch.Generator | None = None) -> Tensor:
+    """Lloyd's iterations on the first ``dim^(1/4)``, ``dim^(1/2)``, ``dim^(3/4)`` principal axes, then on all.
+
+    In many dimensions noise has no clusters, and plain k-means ends with words for single rows, that serve no other.
+    What the leading axes hold is found first and kept.
+
+    Args:
+        x: float32, ``(n, dim)``, at least k rows.
+        k: number of centroids.
+        iterations: of Lloyd in each of the four.
+        generator: a CPU generator.
+    Returns:
+        float32 ``(k, dim)``.
+    Source:
+        Liu et al., "Improved residual vector quantization for high-dimensional approximate nearest neighbor search",
+        2015; faiss's ``ProgressiveDimClustering``.
+
+    >>> x = torch.tensor([[0.0], [0.5], [5.0], [5.5]])
+    >>> progressive_kmeans(x, 2).flatten().sort().values
+    tensor([0.2500, 5.2500])
+    """
+    dim = x.shape[1]
+    centred = (x - x.mean(0)).double()
+    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1).to(x.dtype)
+    y = (x @ axes)[:, None]
+    words = y[torch.randperm(len(x), generator=generator)[:k].to(x.device)].transpose(0, 1)
+    widths = sorted({max(1, int(dim ** (step / _STEPS))) for step in range(1, _STEPS)} - {dim})
+    for width in widths:
+        part = y[..., :width].contiguous()
+        narrow = lloyd(part, words[..., :width], iterations=iterations, generator=generator)
+        # The clusters of these axes, with their means on all of them.
+        words = word_means(y, nearest_words(part, narrow), words, generator)
+    return lloyd(y, words, iterations=iterations, generator=generator)[0] @ axes.T
