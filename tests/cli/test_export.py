@@ -66,6 +66,13 @@ def test_parts_become_one_file(bundle, tmp_path, capsys):
     assert (tmp_path / json.loads(out)["lists_file"]).is_file()
 
 
+def test_faiss_says_nothing_on_stdout(bundle, tmp_path, capfd):
+    """Its C code does where lists are on disk, and nobody could read the JSON any more."""
+    code = main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "x.faiss"), "--on-disk", "--json"])
+    assert code == 0
+    assert json.loads(capfd.readouterr().out)["options"] == {"on_disk": True}
+
+
 def test_mistakes_are_one_line(bundle, tmp_path, capsys):
     for words, message in (
         ([tmp_path / "run"], "name the run's folder and the file to write"),

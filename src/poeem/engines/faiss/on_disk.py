@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.build import build_index, engine_ids, stored_codes
 from poeem.engines.faiss.contents import parts_of
 from poeem.engines.faiss.parts import Load
+from poeem.engines.faiss.quiet import remarks_on_stderr
 from poeem.engines.faiss.unpack import list_rows
 from poeem.engines.self_check import EngineMismatch
 
@@ -67,7 +69,8 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
         empty = replace(bundle, ids=bundle.ids[:0], codes=bundle.codes[:0], lists=np.zeros(0, np.int32), columns=None)
         index: Any = build_index(empty, nprobe, hnsw=hnsw)
         inner = parts_of(index).inner
-        merge_ondisk(inner, [str(file) for file in files], str(data))
+        with remarks_on_stderr():
+            merge_ondisk(inner, [str(file) for file in files], str(data))
         # Found again beside the index, wherever both are moved.
         lists: Any = faiss.downcast_InvertedLists(inner.invlists)
         lists.filename = data.name
@@ -111,5 +114,5 @@ def data_file(path: Path) -> Path:
 
 def former_data_files(path: Path, keep: Path | None) -> list[Path]:
     """Files of lists that belonged to earlier versions of ``path``."""
-    found = path.parent.glob(f"{path.name}.*.ivfdata")
+    found = path.parent.glob(f"{glob.escape(path.name)}.*.ivfdata")
     return [file for file in found if keep is None or file.name != keep.name]

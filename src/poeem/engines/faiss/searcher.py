@@ -12,6 +12,7 @@ from poeem.bundle import Bundle, open_bundle
 from poeem.engines.faiss.build import build_index
 from poeem.engines.faiss.contents import metric_of, parts_of
 from poeem.engines.faiss.parameters import Chosen, can_select, choose, search_parameters
+from poeem.engines.faiss.quiet import remarks_on_stderr
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import check_k, prepare_queries
 
@@ -198,9 +199,12 @@ def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
     """
     import faiss
 
-    flags = faiss.IO_FLAG_ONDISK_SAME_DIR | (faiss.IO_FLAG_MMAP if memory_map else 0)
+    flags = faiss.IO_FLAG_MMAP if memory_map else 0
     try:
-        return faiss.read_index(str(path), flags)
+        if not any(path.parent.glob("*.ivfdata")):
+            return faiss.read_index(str(path), flags)
+        with remarks_on_stderr():
+            return faiss.read_index(str(path), flags | faiss.IO_FLAG_ONDISK_SAME_DIR)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
         raise ValueError(f"{str(path)!r} is no faiss index, or a damaged one ({reason}); export it again") from None

@@ -1,0 +1,36 @@
+"""faiss's own remarks off the standard output, which belongs to what a command was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+# The descriptor is the process's: two threads must not swap it at a time.
+_LOCK = threading.Lock()
+
+
+@contextlib.contextmanager
+def remarks_on_stderr() -> Iterator[None]:
+    """What C code prints meanwhile goes to stderr: faiss says there where it puts and looks for lists on disk."""
+    with _LOCK:
+        sys.stdout.flush()
+        _flush_c()
+        kept = os.dup(1)
+        try:
+            os.dup2(2, 1)
+            yield
+        finally:
+            # Before the descriptor is put back: C keeps lines in a buffer where stdout is no terminal.
+            _flush_c()
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def _flush_c() -> None:
+    # Windows has no C library under this name; there a remark may come late.
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).fflush(None)
