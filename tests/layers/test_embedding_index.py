@@ -309,6 +309,11 @@ def test_zero_rows_under_cosine():
         ({"dim": 16, "spec": "RQ8", "beam": 0}, "beam (=0) must be at least 1"),
         ({"dim": 16, "spec": "PQ4", "metric": "dot"}, "metric (='dot') must be one of 'ip', 'l2', 'cosine'"),
         ({"dim": 16, "spec": "PQ4", "estimator": "gumbel"}, "estimator (='gumbel') must be one of 'ste', 'task'"),
+        (
+            {"dim": 16, "spec": "RQ4", "estimator": "soft"},
+            "'RQ4x8' has no slices; use 'ste', 'task' or 'rotation-trick'",
+        ),
+        ({"dim": 16, "spec": "PQ4", "soft_temperature": 0.0}, "soft_temperature (=0.0) must be a number above 0"),
         ({"dim": 16, "spec": "OPQ4,PQ4", "rotation": "svd"}, "rotation (='svd') must be one of 'givens-greedy'"),
         ({"dim": 16, "spec": "PQ4", "rotation": "svd"}, "rotation (='svd')"),
         ({"dim": 16, "spec": "PQ4", "seed": -1}, "seed (=-1)"),

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
+from poeem.functional.estimators import ESTIMATORS, SOFT
 from poeem.functional.outside_compile import outside_compile
-from poeem.functional.straight_through import straight_through, task_gradient
+from poeem.functional.soft_words import soft_words
 from poeem.functional.threads import for_spans
 from poeem.layers.additive import AdditiveQuantizer
 from poeem.layers.checks import check_choice, check_count, check_nonzero, check_numbers, check_vectors
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from poeem.bundle import Bundle
 
-Estimator = Literal["ste", "task"]
+Estimator = Literal["ste", "task", "rotation-trick", "soft"]
 # Optional buffers, by the names that a bundle has for them.
 _CARRIED = ("query_adapter", "encoder_codebooks")
 
@@ -62,7 +63,9 @@ class EmbeddingIndex(nn.Module):
         dim: width of the embeddings.
         spec: factory string or ``IndexSpec``, for instance ``"OPQ8,IVF64,PQ8"`` or ``"RQ8"``.
         metric: what the engine will score by, ``ip``, ``l2`` or ``cosine`` (then the layer normalises ``x``).
-        estimator: ``ste`` (codebooks learn from the distortion) or ``task`` (from the retrieval loss too).
+        estimator: ``ste`` (codebooks learn from the distortion), ``task`` (from the retrieval loss too),
+            ``rotation-trick`` or ``soft`` (PQ only), see :mod:`poeem.functional.estimators`.
+        soft_temperature: of ``soft``, above 0; the attribute may be lowered while training.
         rotation: how a rotation is trained if the spec has one: ``givens-greedy``, ``givens-random``,
             ``givens-steepest``, ``cayley``, ``polar`` or ``frozen``.
         warmup_steps: training forwards before vectors are collected.
@@ -95,6 +98,7 @@ class EmbeddingIndex(nn.Module):
         buffer_rows: int = 16384,
         reseed_every: int = 500,
         beam: int = 8,
+        soft_temperature: float = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -111,6 +115,13 @@ class EmbeddingIndex(nn.Module):
             ("seed", seed),
         ):
             check_count(name, value)
+        if estimator == SOFT and self.spec.kind != "PQ":
+            raise ValueError(
+                f"estimator (='soft') weighs words slice by slice, and {str(self.spec)!r} has no slices; "
+                "use 'ste', 'task' or 'rotation-trick', or a product quantizer"
+            )
+        if not 0 < soft_temperature < float("inf"):
+            raise ValueError(f"soft_temperature (={soft_temperature}) must be a number above 0; 0.1 to 2 is usual")
         if beam < 1:
             raise ValueError(f"beam (={beam}) must be at least 1; 5 to 16 is usual")
         if buffer_rows < self.min_rows:
@@ -120,6 +131,7 @@ class EmbeddingIndex(nn.Module):
             )
         self.dim, self.metric, self.estimator, self.seed = dim, metric, estimator, seed
         self.warmup_steps, self.buffer_rows, self.reseed_every = warmup_steps, buffer_rows, reseed_every
+        self.soft_temperature = soft_temperature
         self.rotation = make_rotation(dim, rotation, seed) if self.spec.rotated else None
         # With equal norms the lists by L2 are those by inner product, whatever the engine uses.
         self.coarse = CoarseQuantizer(self.spec.nlist, dim, equal_norm=metric != "l2") if self.spec.nlist else None
@@ -174,8 +186,14 @@ class EmbeddingIndex(nn.Module):
             if not self._progress.ready:
                 return Output(vectors.to(x.dtype), None, None, self._no_distortion())
             x_hat, codes, lists = self._quantized(vectors.detach())
-            estimate = straight_through if self.estimator == "ste" else task_gradient
-            return Output(estimate(vectors, x_hat).to(x.dtype), codes, lists, distortion(vectors, x_hat))
+            if self.estimator != SOFT:
+                estimate = ESTIMATORS[self.estimator](vectors, x_hat)
+            elif torch.is_grad_enabled():
+                soft = self._softened(vectors, lists)
+                estimate = soft + (x_hat - soft).detach()
+            else:
+                estimate = x_hat
+            return Output(estimate.to(x.dtype), codes, lists, distortion(vectors, x_hat))
 
     def _quantized(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """``x_hat``, codes and lists of prepared vectors; gradients reach the index, not ``x``."""
@@ -191,6 +209,18 @@ class EmbeddingIndex(nn.Module):
                 self._reseed(y, residual, codes, lists)
         y_hat = word if centroid is None else centroid + word
         return (y_hat if matrix is None else y_hat @ matrix.T), codes, lists
+
+    def _softened(self, x: Tensor, lists: Tensor | None) -> Tensor:
+        """``x_hat`` of words weighted by their distances, differentiable in ``x`` and in the index."""
+        matrix = None if self.rotation is None else self.rotation.matrix()
+        y = x if matrix is None else x @ matrix.detach()
+        centroid = None
+        if self.coarse is not None and lists is not None:
+            centroid = self.coarse.centroids().index_select(0, lists)
+        residual = y if centroid is None else y - centroid.detach()
+        word = soft_words(residual, self.quantizer.codebooks.float(), self.soft_temperature)
+        y_hat = word if centroid is None else centroid + word
+        return y_hat if matrix is None else y_hat @ matrix.T
 
     def _no_distortion(self) -> Tensor:
         """Zero that depends on every parameter: DDP wants a gradient for each of them at every step."""
