@@ -30,8 +30,9 @@ def fit(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="ip, l2 or cosine.", show_default="ip")] = None,
     codes: Annotated[
-        str, typer.Option(help="reassigned, or fixed: words and adapter learn, nothing is encoded again.")
-    ] = "reassigned",
+        str | None,
+        typer.Option(help="reassigned, or fixed (nothing is encoded again); default fixed for RQ, else reassigned."),
+    ] = None,
     words: Annotated[bool, typer.Option(help="Train the words; without, only the query adapter.")] = True,
     adapter: Annotated[bool, typer.Option(help="Train a matrix for the queries' side.")] = True,
     epochs: Annotated[float, typer.Option(help="Passes over the queries.")] = 4.0,

@@ -8,6 +8,7 @@ from typing import Any
 from poeem.evaluation.baselines import BASELINES
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.bench.exact import build_exact
+from poeem.evaluation.bench.fitted import FITTED
 from poeem.evaluation.bench.method import Method
 from poeem.evaluation.bench.problem import Problem
 
@@ -33,6 +34,7 @@ METHODS: dict[str, Method] = {
         _baseline("rabitq", own_bytes=True),
         _baseline("binary", own_bytes=True, seeded=False),
         _baseline("sq8", own_bytes=True, seeded=False),
+        *FITTED,
     )
 }
 

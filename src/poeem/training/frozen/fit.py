@@ -69,8 +69,11 @@ def fit_frozen(
     batch_size: int = 512,
     drawn: int = 4,
     temperature: float = 0.02,
+    distill_weight: float = 1.0,
     label_weight: float = 1.0,
+    distortion_weight: float = 0.0,
     label_temperature: float = 0.03,
+    ranked_words: bool = True,
     lr: float | None = None,
     patience: int = 2,
     seed: int = 0,
@@ -94,7 +97,8 @@ def fit_frozen(
         train_words: False: only the adapter learns; ``codes`` are needed.
         adapter: whether a matrix on the queries' side learns too.
         epochs, batch_size, drawn: see ``Candidates``.
-        temperature, label_weight, label_temperature: see ``FrozenModel``.
+        temperature, distill_weight, label_weight, distortion_weight, label_temperature, ranked_words: see
+            ``FrozenModel``.
         lr: of the words; default 3e-3 for PQ and 1e-3 for RQ, at unit length.
         patience: epochs without gain after which to stop.
         seed: of the draws.
@@ -109,8 +113,11 @@ def fit_frozen(
         layer,
         adapter=adapter,
         temperature=temperature,
+        distill_weight=distill_weight,
         label_weight=label_weight if relevant is not None else 0.0,
+        distortion_weight=distortion_weight,
         label_temperature=label_temperature,
+        ranked_words=ranked_words,
         scale=scale,
     )
     draws = Candidates(top, relevant, batch_size=batch_size, drawn=drawn, seed=seed)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from poeem.functional.distortion import distortion
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
 from poeem.training.model import StepOutput
@@ -18,8 +19,10 @@ class FrozenModel(nn.Module):
         layer: a warm-started index.
         adapter: whether a matrix ``(dim, dim)`` on the queries' side is trained, from the identity.
         temperature: of the distillation, in units of a unit vector's inner product.
-        label_weight: of the labels' cross-entropy beside the distillation; 0 is label-free.
-        label_temperature: of that cross-entropy.
+        distill_weight, label_weight, distortion_weight: of the three terms: ranking as exact search does, ranking
+            relevant items first, and ``‖x - x_hat‖²``. Without labels there is no second term.
+        label_temperature: of the labels' cross-entropy.
+        ranked_words: whether the ranking terms reach the index; False leaves it to the distortion, as Poeem did.
         scale: length of a typical item times that of a typical query, by which temperatures are multiplied.
     """
 
@@ -31,8 +34,11 @@ class FrozenModel(nn.Module):
         *,
         adapter: bool,
         temperature: float,
+        distill_weight: float = 1.0,
         label_weight: float = 0.0,
+        distortion_weight: float = 0.0,
         label_temperature: float = 0.03,
+        ranked_words: bool = True,
         scale: float = 1.0,
     ) -> None:
         super().__init__()
@@ -41,7 +47,8 @@ class FrozenModel(nn.Module):
         # ‖q - x‖² moves twice as far as <q, x>.
         unit = scale * (2 if layer.metric == "l2" else 1)
         self.temperature, self.label_temperature = temperature * unit, label_temperature * unit
-        self.label_weight = label_weight
+        self.distill_weight, self.label_weight = distill_weight, label_weight
+        self.distortion_weight, self.ranked_words = distortion_weight, ranked_words
 
     def adapted(self, queries: Tensor) -> Tensor:
         """Queries ``(n, dim)`` as they are scored: ``q W``."""
@@ -77,12 +84,13 @@ class FrozenModel(nn.Module):
                 codes, lists = self.layer.encode(items)
             teacher = self.scores(queries, items)
         decoded = self.layer.reconstruct(codes, lists)
-        student = self.scores(self.adapted(queries), decoded)
+        lost = distortion(items, decoded)
+        student = self.scores(self.adapted(queries), decoded if self.ranked_words else decoded.detach())
         taught = distillation(student, teacher, temperature=self.temperature)
-        loss = taught
+        loss = self.distill_weight * taught + self.distortion_weight * lost
         if self.label_weight and len(label_query):
             others = torch.zeros_like(student, dtype=torch.bool)
             others[other_query, other_item] = True
             logits = (student / self.label_temperature).masked_fill(others, -torch.inf)
             loss = loss + self.label_weight * F.cross_entropy(logits[label_query], label_item)
-        return StepOutput(loss, taught, (decoded - items).square().sum().detach() / len(items))
+        return StepOutput(loss, taught, lost)

@@ -96,13 +96,16 @@ def fit_vectors(
     metric: str = "ip",
     relevance: Any = None,
     start: FaissContents | None = None,
-    codes: str = "reassigned",
+    codes: str | None = None,
     train_words: bool = True,
     adapter: bool = True,
     epochs: float = 4.0,
     batch_size: int = 512,
     temperature: float = 0.02,
+    distill_weight: float = 1.0,
     label_weight: float = 1.0,
+    distortion_weight: float = 0.0,
+    ranked_words: bool = True,
     lr: float | None = None,
     max_queries: int = 65_536,
     patience: int = 2,
@@ -115,11 +118,13 @@ def fit_vectors(
     Args:
         items, queries, spec, metric, relevance: as of ``fit``; with ``start`` its spec and metric hold.
         start: an index in service, from ``poeem.from_faiss``, whose rows are ``items`` in their order.
-        codes: ``"reassigned"``: with the words the codes change; ``"fixed"``: nothing is encoded again.
+        codes: ``"reassigned"``: with the words the codes change; ``"fixed"``: nothing is encoded again. Default what
+            finds more on held-out data of ours: fixed for RQ, whose words lean on one another, reassigned for PQ.
         train_words: False: the index stays as it is, only the adapter learns (codes are then fixed).
         adapter: whether a matrix on the queries' side learns.
         epochs: passes over the queries.
-        batch_size, temperature, label_weight, lr, patience: see ``fit_frozen``.
+        batch_size, temperature, distill_weight, label_weight, distortion_weight, ranked_words, lr, patience: see
+            ``fit_frozen``.
         max_queries: queries used at most, drawn at random; exact search takes time for each of them.
         seed: of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -127,14 +132,14 @@ def fit_vectors(
     Raises:
         ValueError: as ``fit``.
     """
-    check_choice("codes", codes, CODES)
+    check_choice("codes", codes or CODES[0], CODES)
     check_count("seed", seed)
     if epochs <= 0 or not np.isfinite(epochs):
         raise ValueError(f"epochs (={epochs}) must be a number above 0")
     if not (train_words or adapter):
         raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; set one of them")
     layer = _layer(start, spec, metric, np.shape(items)[-1] if np.ndim(items) == 2 else 0, seed)
-    metric = layer.metric
+    metric, codes = layer.metric, codes or ("fixed" if layer.spec.kind == "RQ" else "reassigned")
     vectors = checked_vectors("items", items, metric, layer.dim)
     _check_rows(layer, len(vectors), start)
     asked = None if queries is None else checked_vectors("queries", queries, metric, layer.dim)
@@ -181,7 +186,10 @@ def fit_vectors(
         epochs=epochs,
         batch_size=batch_size,
         temperature=temperature,
+        distill_weight=distill_weight,
         label_weight=label_weight,
+        distortion_weight=distortion_weight,
+        ranked_words=ranked_words,
         lr=lr,
         patience=patience,
         seed=seed,

@@ -1,0 +1,151 @@
+"""Methods that learn from training queries: our recipes, and those of the papers, in one trainer.
+
+The papers train the query encoder; with frozen embeddings a matrix on the queries' side stands in its place, the same
+for all. Everything else is as each paper has it: what is minimised, and whether codes are kept or assigned anew.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.evaluation.baselines.baseline import Baseline
+from poeem.evaluation.bench.method import Method
+from poeem.evaluation.bench.problem import Problem
+from poeem.evaluation.scorers import DecodedScorer
+from poeem.spec import IndexSpec
+
+
+class AdaptedIndex:
+    """A faiss index behind the product with a query adapter.
+
+    Args:
+        index: of faiss.
+        adapter: float32 ``(dim, dim)``; None is none.
+    """
+
+    def __init__(self, index: Any, adapter: np.ndarray | None) -> None:
+        self._index, self._adapter = index, adapter
+
+    def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """As faiss's ``search``."""
+        return self._index.search(x if self._adapter is None else x @ self._adapter, k)
+
+    @property
+    def nprobe(self) -> int:
+        """Lists visited a query."""
+        import faiss
+
+        return faiss.extract_index_ivf(self._index).nprobe
+
+    @nprobe.setter
+    def nprobe(self, value: int) -> None:
+        import faiss
+
+        faiss.extract_index_ivf(self._index).nprobe = value
+
+
+def fitted(name: str, structure: str, *, labels: bool = False, start: str | None = None, **options: Any) -> Method:
+    """A method by ``fit_vectors``.
+
+    Args:
+        name: the word it is asked for by.
+        structure: factory string with ``{M}`` for the bytes.
+        labels: whether it learns from labels.
+        start: a factory string of faiss that is trained by faiss and started from.
+        options: of ``fit_vectors``.
+    """
+
+    def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
+        *rotation, quantizer = structure.format(M=n_bytes).split(",")
+        spec = ",".join([*rotation, *([f"IVF{nlist}"] if nlist else []), quantizer])
+        return _fit(name, problem, spec, metric, seed, labels, start, options)
+
+    divides = 1 if structure.startswith("OPQ") else 0
+    return Method(name, build, divides=divides, needs_queries=True, needs_labels=labels, ours=name.startswith("poeem"))
+
+
+def _fit(
+    name: str,
+    problem: Problem,
+    spec: str,
+    metric: str,
+    seed: int,
+    labels: bool,
+    start: str | None,
+    options: dict[str, Any],
+) -> Baseline:
+    import faiss
+
+    from poeem.engines.faiss import from_faiss
+    from poeem.engines.faiss.searcher import read_index
+    from poeem.engines.reference import ReferenceScorer
+    from poeem.training.recipes.vectors import fit_vectors
+
+    items = np.ascontiguousarray(problem.items, dtype=np.float32)
+    served = None
+    if start is not None:
+        stock = faiss.index_factory(problem.dim, start.format(M=IndexSpec.parse(spec).M), faiss.METRIC_INNER_PRODUCT)
+        stock.train(items)
+        stock.add(items)
+        served = from_faiss(stock)
+    began = time.perf_counter()
+    pairs = None
+    if labels and problem.train_relevant is not None:
+        pairs = np.stack([problem.train_relevant.row_of_value, problem.train_relevant.values], axis=1)
+    found = fit_vectors(
+        items,
+        problem.train_queries,
+        spec=spec,
+        metric=metric,
+        relevance=pairs,
+        start=served,
+        seed=seed,
+        device="cpu",
+        show=False,
+        **options,
+    )
+    layer = found.layer
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = layer.bundle(np.arange(len(items)), items, Path(folder) / "bundle")
+        seconds = time.perf_counter() - began
+        from poeem.engines.export import export
+
+        export(bundle, "faiss", Path(folder) / "items.faiss")
+        index = read_index(Path(folder) / "items.faiss")
+        adapter = bundle.arrays.get("query_adapter")
+        decoded = ReferenceScorer(bundle).decode()
+        coarse = bundle.arrays.get("coarse")
+        if coarse is not None and "rotation" in bundle.arrays:
+            coarse = coarse @ bundle.arrays["rotation"].T
+        if adapter is not None:
+            # <q W, x> = <q, x W'>: the scorer takes queries as they come.
+            decoded = decoded @ adapter.T
+            coarse = None if coarse is None else coarse @ adapter.T
+        scorer = DecodedScorer(decoded, metric, coarse=coarse, lists=bundle.lists)
+        size = bundle.spec.bytes_per_vector
+    return Baseline(name, spec, scorer, size, seconds, index=AdaptedIndex(index, adapter))
+
+
+_FINDERS: dict[str, Any] = {"label_weight": 1.0, "distill_weight": 0.0}
+
+FITTED = (
+    # Ours: label-free, and with labels on top of the distillation.
+    fitted("poeem-rq", "RQ{M}x8"),
+    fitted("poeem-pq", "OPQ{M},PQ{M}"),
+    fitted("poeem-rq-labels", "RQ{M}x8", labels=True),
+    fitted("poeem-pq-labels", "OPQ{M},PQ{M}", labels=True),
+    # faiss's own OPQ index, untouched, with our matrix in front.
+    fitted("poeem-adapter", "OPQ{M},PQ{M}", start="OPQ{M},PQ{M}x8np", train_words=False),
+    # Zhang et al. 2021: words by reconstruction, queries by the retrieval loss.
+    fitted("poeem-2021", "OPQ{M},PQ{M}", labels=True, ranked_words=False, distortion_weight=1.0, **_FINDERS),
+    # Zhan et al. 2021 (JPQ): codes kept, words and queries by the ranking loss.
+    fitted("jpq", "OPQ{M},PQ{M}", labels=True, codes="fixed", **_FINDERS),
+    # Xiao et al. 2021 (MoPQ): matching-oriented loss, codes assigned anew.
+    fitted("mopq", "OPQ{M},PQ{M}", labels=True, **_FINDERS),
+    # Xiao et al. 2022 (Distill-VQ) is poeem-pq: exact scores as the teacher, codes assigned anew.
+)
