@@ -217,7 +217,8 @@ def test_our_export_gives_the_bundles_fingerprint_back(make_bundle, tmp_path, sp
 
 
 @pytest.mark.parametrize(
-    ("factory", "metric"), [("OPQ4,PQ4np", L2), ("OPQ4,IVF8,PQ4x4np", IP), ("L2norm,IVF8,PQ4np", IP)]
+    ("factory", "metric"),
+    [("OPQ4,PQ4np", L2), ("OPQ4,IVF8,PQ4x4np", IP), ("L2norm,IVF8,PQ4np", IP), ("IVF8,RQ3x6", IP)],
 )
 def test_the_layer_encodes_as_faiss_did(factory, metric):
     contents = from_faiss(trained(factory, metric))
@@ -232,7 +233,8 @@ def test_the_layer_encodes_as_faiss_did(factory, metric):
     np.testing.assert_allclose(decoded.detach().numpy(), ReferenceScorer(as_bundle(contents)).decode(), atol=1e-5)
     # its k-means for inner products is spherical, so that both choose the same lists
     codes, _ = layer.encode(torch.tensor(vectors()))
-    assert (codes.numpy() == contents.codes).mean() > 0.999
+    if contents.spec.kind == "PQ":  # of additive codes both search with a beam, of other widths
+        assert (codes.numpy() == contents.codes).mean() > 0.999
     # it trains on, and another process takes it up from its state
     layer.train()(torch.tensor(vectors())).distortion.backward()
     other = contents.layer()
