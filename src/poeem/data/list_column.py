@@ -1,0 +1,135 @@
+"""Vectors from a Parquet column of float lists, written out once so that they can be mapped rather than held."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poeem.data.cache import cache_dir
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+# Of one batch of rows in memory.
+BYTES = 32 * 2**20
+
+
+def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
+    """The vectors of one column, ``(n, dim)``, mapped read-only from a nameless file in the cache folder.
+
+    The file has the size of the vectors and is gone when the array is, or the process; memory holds a batch at a time.
+
+    Args:
+        path: a Parquet file.
+        column: of lists (of fixed or of variable size, all of one length) or tensors of float16, float32 or float64;
+            default the only one of that kind.
+    Raises:
+        ValueError: the file is damaged or has no rows, the column is missing or of another kind, no column is named
+            though there are several, or a row is missing, of another length, or has a missing number; rows count
+            from 1.
+        RuntimeError: the cache folder cannot be used.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
+    with file:
+        column = _choose(path, file.schema_arrow, column)
+        n = file.metadata.num_rows
+        if n == 0:
+            raise ValueError(f"{path}: holds no rows; at least one vector is needed")
+        # A first row tells the width, and so how many rows are a batch.
+        (first,) = itertools.islice(_batches(path, file, column, None, 1), 1)
+        dim = first.shape[1]
+        return _written(_batches(path, file, column, dim, max(BYTES // (8 * dim), 1)), n, dim)
+
+
+def _choose(path: Path, schema: pa.Schema, column: str | None) -> str:
+    found = [field.name for field in schema if _is_vector(field.type)]
+    if column is None:
+        if len(found) == 1:
+            return found[0]
+        several = f"columns {', '.join(map(repr, found))} all hold" if found else "no column holds"
+        there = ", ".join(f"{field.name!r} ({field.type})" for field in schema) or "none"
+        mend = "name one with column" if found else f"store vectors as lists of float32 (found: {there})"
+        raise ValueError(f"{path}: {several} lists of floats; {mend}")
+    if column not in schema.names:
+        there = ", ".join(map(repr, found)) or "none"
+        raise ValueError(f"{path}: column {column!r} is missing (columns of vectors: {there}); name one of these")
+    if column not in found:
+        kind = schema.field(column).type
+        raise ValueError(f"{path}: column {column!r} holds {kind}, not lists of floats; store vectors as float32 lists")
+    return column
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return is_list and pa.types.is_floating(kind.value_type)
+
+
+def _batches(path: Path, file: pq.ParquetFile, column: str, dim: int | None, rows: int) -> Iterator[np.ndarray]:
+    import pyarrow as pa
+
+    done = 0
+    try:
+        for batch in file.iter_batches(batch_size=rows, columns=[column]):
+            part = _matrix(f"{path}: column {column!r}, row", batch.column(0), done, dim)
+            yield part
+            done += len(part)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
+
+
+def _written(parts: Iterator[np.ndarray], n: int, dim: int) -> np.ndarray:
+    dtype = np.dtype(np.float32)
+    try:
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache_dir(), prefix=".vectors-") as kept:
+            for part in parts:
+                dtype = part.dtype
+                kept.write(np.ascontiguousarray(part).data)
+            kept.flush()
+            # The map keeps the file alive when this handle is closed.
+            return np.memmap(kept, dtype=dtype, mode="r", shape=(n, dim))
+    except OSError as error:
+        raise RuntimeError(
+            f"the cache folder {cache_dir()} cannot be used ({error}); set POEEM_CACHE to one that can be written"
+        ) from error
+
+
+def _matrix(where: str, lists: pa.Array, start: int, dim: int | None) -> np.ndarray:
+    """A batch of lists as ``(rows, dim)``, without a copy where all is well."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = lists.storage if isinstance(lists, pa.ExtensionArray) else lists
+    if lists.null_count:
+        row = int(np.flatnonzero(lists.is_null().to_numpy(zero_copy_only=False))[0])
+        raise ValueError(f"{where} {start + row + 1}: the vector is missing; fill it in, or drop the row")
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)  # pyright: ignore[reportAttributeAccessIssue]
+    dim = int(lengths[0]) if dim is None else dim
+    if (lengths != dim).any():
+        row = int((lengths != dim).argmax())
+        raise ValueError(
+            f"{where} {start + row + 1}: has {lengths[row]} numbers, the first row has {dim}; "
+            "all vectors must be of one length"
+        )
+    if dim == 0:
+        raise ValueError(f"{where} {start + 1}: the vector is empty; at least one number is needed")
+    values = lists.flatten()
+    if values.null_count:
+        row = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0]) // dim
+        raise ValueError(f"{where} {start + row + 1}: a number is missing; fill it in, or drop the row")
+    return values.to_numpy().reshape(-1, dim)
