@@ -28,14 +28,20 @@ class AdditiveQuantizer(nn.Module):
         self.beam, self.training_beam = beam, min(beam, training_beam)
         self.codebooks = nn.Parameter(torch.zeros(M, ksub, dim))
 
-    def forward(self, residuals: Tensor, codebooks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The sums of words, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
         codes = self._search(residuals, codebooks, self.training_beam if self.training else self.beam)
         return self.decode(codes), codes
 
-    def assign(self, residuals: Tensor, codebooks: Tensor | None = None) -> Tensor:
-        """``(n, dim)`` residuals to ``(n, M)`` int64 codes, by the full beam whatever the mode; by other codebooks than
-        its own if they are given.
+    def assign(self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None) -> Tensor:
+        """``(n, dim)`` residuals to ``(n, M)`` int64 codes, by the full beam whatever the mode.
+
+        Args:
+            residuals: float32, ``(n, dim)``.
+            codebooks: others than its own to assign by.
+            vectors: not looked at; a product quantizer may want them.
         """
         return self._search(residuals, codebooks, self.beam)
 

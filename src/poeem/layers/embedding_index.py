@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from poeem.bundle import Bundle
 
 Estimator = Literal["ste", "task", "rotation-trick", "soft"]
+Assignment = Literal["nearest", "score-aware", "balanced"]
 # Optional buffers, by the names that a bundle has for them.
 _CARRIED = ("query_adapter", "encoder_codebooks")
 
@@ -65,6 +66,11 @@ class EmbeddingIndex(nn.Module):
         metric: what the engine will score by, ``ip``, ``l2`` or ``cosine`` (then the layer normalises ``x``).
         estimator: ``ste`` (codebooks learn from the distortion), ``task`` (from the retrieval loss too),
             ``rotation-trick`` or ``soft`` (PQ only), see :mod:`poeem.functional.estimators`.
+        assignment: how words are chosen (lists always by L2); PQ only but for the first. ``nearest``, by L2;
+            ``score-aware``, by an error that counts for more along the vector, in training, encode and bundle alike:
+            other codes than the formula's, for more exact high scores under ``ip`` and ``cosine``; ``balanced``, all
+            words alike within a training batch (of one process), and ``nearest`` outside training.
+        eta: of ``score-aware``, at least 1: weight of the error along the vector over that across.
         soft_temperature: of ``soft``, above 0; the attribute may be lowered while training.
         rotation: how a rotation is trained if the spec has one: ``givens-greedy``, ``givens-random``,
             ``givens-steepest``, ``cayley``, ``polar`` or ``frozen``.
@@ -99,6 +105,8 @@ class EmbeddingIndex(nn.Module):
         reseed_every: int = 500,
         beam: int = 8,
         soft_temperature: float = 1.0,
+        assignment: Assignment = "nearest",
+        eta: float = 2.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -120,6 +128,14 @@ class EmbeddingIndex(nn.Module):
                 f"estimator (='soft') weighs words slice by slice, and {str(self.spec)!r} has no slices; "
                 "use 'ste', 'task' or 'rotation-trick', or a product quantizer"
             )
+        check_choice("assignment", assignment, get_args(Assignment))
+        if assignment != "nearest" and self.spec.kind != "PQ":
+            raise ValueError(
+                f"assignment (={assignment!r}) chooses words slice by slice, and {str(self.spec)!r} has no slices; "
+                "use 'nearest' or a product quantizer"
+            )
+        if not 1 <= eta < float("inf"):
+            raise ValueError(f"eta (={eta}) must be at least 1, where it changes nothing; 2 to 8 is usual")
         if not 0 < soft_temperature < float("inf"):
             raise ValueError(f"soft_temperature (={soft_temperature}) must be a number above 0; 0.1 to 2 is usual")
         if beam < 1:
@@ -136,7 +152,10 @@ class EmbeddingIndex(nn.Module):
         # With equal norms the lists by L2 are those by inner product, whatever the engine uses.
         self.coarse = CoarseQuantizer(self.spec.nlist, dim, equal_norm=metric != "l2") if self.spec.nlist else None
         shape = (self.spec.M, self.spec.ksub, self.spec.dsub(dim))
-        self.quantizer = ProductQuantizer(*shape) if self.spec.kind == "PQ" else AdditiveQuantizer(*shape, beam=beam)
+        if self.spec.kind == "PQ":
+            self.quantizer = ProductQuantizer(*shape, assignment=assignment, eta=eta)
+        else:
+            self.quantizer = AdditiveQuantizer(*shape, beam=beam)
         # What an index fitted to frozen embeddings carries besides: a matrix for queries, and the words that assigned
         # codes which stayed fixed while the words themselves learnt to score.
         self.register_buffer("query_adapter", None)
@@ -201,7 +220,7 @@ class EmbeddingIndex(nn.Module):
         y = x if matrix is None else x @ matrix.detach()
         centroid, lists = (None, None) if self.coarse is None else self.coarse(y)
         residual = y if centroid is None else y - centroid.detach()
-        word, codes = self.quantizer(residual, self.encoder_codebooks)
+        word, codes = self.quantizer(residual, self.encoder_codebooks, vectors=y)
         if self.training:
             self._progress.usage.add(codes, lists)
             # By a full window of use, not by the step: right after a warm start every word would look dead.
@@ -259,10 +278,11 @@ class EmbeddingIndex(nn.Module):
             y = self._normalised(x[part].float(), zeros_allowed=False, first=part.start)
             if matrix is not None:
                 y = y @ matrix
+            residual = y
             if self.coarse is not None and lists is not None:
                 centroid, lists[part] = self.coarse(y)
-                y = y - centroid
-            codes[part] = self.quantizer.assign(y, self.encoder_codebooks)
+                residual = y - centroid
+            codes[part] = self.quantizer.assign(residual, self.encoder_codebooks, vectors=y)
 
         for_spans(encode_rows, len(x), span=self.quantizer.encode_rows, device=x.device)
         return codes, lists

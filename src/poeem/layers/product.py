@@ -5,34 +5,54 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from poeem.functional.balanced import assign_balanced
 from poeem.functional.kmeans import worst_rows
 from poeem.functional.pq import assign_codes, decode_codes, split
+from poeem.functional.score_aware import assign_score_aware
 
 # Rows encoded at a time: their copies stay in the cache on their way through the stages.
 _ENCODE_ROWS = 4096
 
 
 class ProductQuantizer(nn.Module):
-    """Codebooks ``(M, ksub, dsub)``, trained by gradient; assignment is hard and by L2.
+    """Codebooks ``(M, ksub, dsub)``, trained by gradient; assignment is hard, and by L2 unless told otherwise.
 
     Args:
         M, ksub, dsub: shape of the codebooks.
+        assignment: ``nearest``, ``score-aware`` (see `assign_score_aware`) or ``balanced`` (see `assign_balanced`),
+            which is ``nearest`` outside training.
+        eta: of ``score-aware``.
     """
 
     encode_rows = _ENCODE_ROWS
 
-    def __init__(self, M: int, ksub: int, dsub: int) -> None:
+    def __init__(self, M: int, ksub: int, dsub: int, *, assignment: str = "nearest", eta: float = 2.0) -> None:
         super().__init__()
+        self.assignment, self.eta = assignment, eta
         self.codebooks = nn.Parameter(torch.zeros(M, ksub, dsub))
 
-    def forward(self, residuals: Tensor, codebooks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The words of every vector, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
-        codes = self.assign(residuals, codebooks)
+        if self.training and self.assignment == "balanced":
+            codes = assign_balanced(residuals, self.codebooks.detach().float() if codebooks is None else codebooks)
+        else:
+            codes = self.assign(residuals, codebooks, vectors=vectors)
         return self.decode(codes), codes
 
-    def assign(self, residuals: Tensor, codebooks: Tensor | None = None) -> Tensor:
-        """``(n, dim)`` residuals to ``(n, M)`` int64 codes, by other codebooks than its own if they are given."""
-        return assign_codes(residuals, self.codebooks.detach().float() if codebooks is None else codebooks)
+    def assign(self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None) -> Tensor:
+        """``(n, dim)`` residuals to ``(n, M)`` int64 codes.
+
+        Args:
+            residuals: float32, ``(n, dim)``.
+            codebooks: others than its own to assign by.
+            vectors: float32, ``(n, dim)``: what the residuals are of, where there are lists; for ``score-aware``.
+        """
+        codebooks = self.codebooks.detach().float() if codebooks is None else codebooks
+        if self.assignment == "score-aware":
+            return assign_score_aware(residuals, codebooks, vectors, eta=self.eta)
+        return assign_codes(residuals, codebooks)
 
     def decode(self, codes: Tensor) -> Tensor:
         """``(n, M)`` codes to ``(n, dim)`` vectors."""

@@ -1,0 +1,57 @@
+"""Codes that use all words alike within a batch: optimal transport, for training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.outside_compile import outside_compile
+from poeem.functional.pq import split
+
+
+@outside_compile
+@torch.no_grad()
+def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.0, iterations: int = 10) -> Tensor:
+    """Words by the plan that carries the vectors to the words at least cost, every word taking ``n / ksub`` of them.
+
+    ``P = diag(a) exp(-‖r_m - B_mk‖² / ε) diag(b)`` with a and b such that rows sum to 1 and columns to ``n / ksub``
+    (Sinkhorn's iterations), and ``k_m = argmax_k P``. Words that nothing is near still get vectors, and so a gradient:
+    for training only, as the code of a vector depends on the others of its batch.
+
+    Args:
+        residuals: float32, ``(n, dim)``; the balance is that of these rows.
+        codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
+        epsilon: above 0, in units of a slice's mean squared distance to the nearest word. Small is strict, and needs
+            more iterations.
+        iterations: of Sinkhorn.
+    Returns:
+        int64 codes in ``[0, ksub)``, ``(n, M)``.
+    Source:
+        Zhan et al., "Learning discrete representations via constrained clustering for effective and efficient dense
+        retrieval" (RepCONC), 2022, section 3.3; Cuturi, "Sinkhorn distances", 2013.
+
+    >>> books = torch.tensor([[[0.0], [1.0]]])  # M=1, ksub=2, dsub=1
+    >>> assign_balanced(torch.tensor([[-0.1], [0.0], [0.2], [0.3]]), books, iterations=100).flatten()
+    tensor([0, 0, 1, 1])
+    """
+    M, ksub, _ = codebooks.shape
+    n = len(residuals)
+    slices = split(residuals, M).transpose(0, 1)
+    if n == 0:
+        return torch.empty(0, M, dtype=torch.int64, device=residuals.device)
+    centre = codebooks.mean(1, keepdim=True)
+    words, slices = codebooks - centre, slices - centre
+    distances = torch.baddbmm(words.square().sum(-1)[:, None], slices, words.mT, alpha=-2)
+    distances += slices.square().sum(-1, keepdim=True)
+    scale = epsilon * distances.amin(2).clamp_min(0).mean(1)[:, None, None].clamp_min(1e-30)
+    # Less the row's and the column's least: every row and column then has an entry that does not underflow, and the
+    # plan is the same, as a and b take up any factor of a row or a column.
+    distances -= distances.amin(2, keepdim=True)
+    distances -= distances.amin(1, keepdim=True)
+    kernel = (-distances / scale).exp_()
+    a = torch.ones(M, n, 1, dtype=kernel.dtype, device=kernel.device)
+    b = a
+    for _ in range(iterations):
+        b = (n / ksub) / torch.bmm(kernel.mT, a).clamp_min(1e-30)
+        a = 1 / torch.bmm(kernel, b).clamp_min(1e-30)
+    return (kernel * b.mT).argmax(-1).T.contiguous()
