@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,15 +16,16 @@ from poeem.functional.outside_compile import outside_compile
 from poeem.functional.soft_words import soft_words
 from poeem.functional.threads import for_spans
 from poeem.layers.additive import AdditiveQuantizer
-from poeem.layers.checks import check_choice, check_count, check_nonzero, check_numbers, check_vectors
+from poeem.layers.arguments import Assignment, Estimator, check_choices, check_sizes
+from poeem.layers.checks import check_nonzero, check_numbers, check_vectors
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.collective import broadcast_, is_first, summed
 from poeem.layers.product import ProductQuantizer
 from poeem.layers.progress import Progress
-from poeem.layers.rotation import ROTATIONS, make_rotation
+from poeem.layers.rotation import make_rotation
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import fit_sample
-from poeem.metric import Metric, check_metric
+from poeem.metric import Metric
 from poeem.spec import IndexSpec
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
     from poeem.bundle import Bundle
 
-Estimator = Literal["ste", "task", "rotation-trick", "soft"]
-Assignment = Literal["nearest", "score-aware", "balanced"]
 # Optional buffers, by the names that a bundle has for them.
 _CARRIED = ("query_adapter", "encoder_codebooks")
 
@@ -112,39 +111,17 @@ class EmbeddingIndex(nn.Module):
         super().__init__()
         self.spec = spec if isinstance(spec, IndexSpec) else IndexSpec.parse(spec)
         self.spec.check_dim(dim)
-        check_metric(metric)
-        check_choice("estimator", estimator, get_args(Estimator))
-        check_choice("rotation", rotation, tuple(ROTATIONS))
-        for name, value in (
-            ("warmup_steps", warmup_steps),
-            ("buffer_rows", buffer_rows),
-            ("reseed_every", reseed_every),
-            ("beam", beam),
-            ("seed", seed),
-        ):
-            check_count(name, value)
-        if estimator == SOFT and self.spec.kind != "PQ":
-            raise ValueError(
-                f"estimator (='soft') weighs words slice by slice, and {str(self.spec)!r} has no slices; "
-                "use 'ste', 'task' or 'rotation-trick', or a product quantizer"
-            )
-        check_choice("assignment", assignment, get_args(Assignment))
-        if assignment != "nearest" and self.spec.kind != "PQ":
-            raise ValueError(
-                f"assignment (={assignment!r}) chooses words slice by slice, and {str(self.spec)!r} has no slices; "
-                "use 'nearest' or a product quantizer"
-            )
-        if not 1 <= eta < float("inf"):
-            raise ValueError(f"eta (={eta}) must be at least 1, where it changes nothing; 2 to 8 is usual")
-        if not 0 < soft_temperature < float("inf"):
-            raise ValueError(f"soft_temperature (={soft_temperature}) must be a number above 0; 0.1 to 2 is usual")
-        if beam < 1:
-            raise ValueError(f"beam (={beam}) must be at least 1; 5 to 16 is usual")
-        if buffer_rows < self.min_rows:
-            raise ValueError(
-                f"buffer_rows (={buffer_rows}) must be at least {self.min_rows}, the most words or lists of "
-                f"{str(self.spec)!r}; raise it or choose a smaller spec"
-            )
+        check_choices(self.spec, metric=metric, estimator=estimator, rotation=rotation, assignment=assignment)
+        check_sizes(
+            self.spec,
+            buffer_rows=buffer_rows,
+            beam=beam,
+            eta=eta,
+            soft_temperature=soft_temperature,
+            warmup_steps=warmup_steps,
+            reseed_every=reseed_every,
+            seed=seed,
+        )
         self.dim, self.metric, self.estimator, self.seed = dim, metric, estimator, seed
         self.warmup_steps, self.buffer_rows, self.reseed_every = warmup_steps, buffer_rows, reseed_every
         self.soft_temperature = soft_temperature
