@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.losses.list_balance import list_balance
 from poeem.towers.two_tower import interaction_towers
 from poeem.training.model import JointModel
 
@@ -172,6 +173,28 @@ def test_list_loss_is_the_softmax_over_centroids(metric):
     assert model.index.coarse.directions.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_balance_is_the_share_scanned_and_moves_the_centroids_alone(metric):
+    spec, one = "OPQ2,IVF4,PQ2x4", batch()
+    plain, model = joint(metric, spec=spec), joint(metric, spec=spec, balance=2.0, nprobe=2)
+    losses = [m(**one).loss for m in (plain, model)]
+    with torch.no_grad():
+        queries, items = model.towers.query(one["history"]), model.towers.item(one["positive"].unique())
+        if metric == "cosine":
+            queries, items = queries / queries.norm(dim=1, keepdim=True), items / items.norm(dim=1, keepdim=True)
+    # In the space of the queries, where the centroids are turned back instead.
+    arrays = {name: torch.from_numpy(array) for name, array in model.index.arrays().items()}
+    centroids = arrays["coarse"] @ arrays["rotation"].T
+    expected = list_balance(queries, items, centroids, nprobe=2, metric=metric, temperature=0.5)
+    assert (losses[1] - losses[0]).item() == pytest.approx(2 * expected.item(), rel=1e-4)
+    for loss in losses:
+        loss.backward()
+    for before, after in zip(*(m.towers.parameters() for m in (plain, model))):
+        torch.testing.assert_close(before.grad, after.grad)
+    coarse = [m.index.coarse.directions.grad for m in (plain, model)]
+    assert not torch.allclose(*coarse, rtol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -182,6 +205,7 @@ def test_list_loss_is_the_softmax_over_centroids(metric):
         ({"temperature": 0.0}, "temperature .* above 0"),
         ({"distill": -1.0}, r"distill \(=-1.0\) must be 0 or more"),
         ({"list_loss": float("nan")}, "list_loss .* must be 0 or more"),
+        ({"balance": 1.0}, r"balance \(=1.0\) goes with inverted lists"),
         ({"list_loss": 1.0}, r"list_loss \(=1.0\) goes with inverted lists, 'PQ2x4' has none"),
         ({"metric": "ip"}, r"index \(dim=8, metric='cosine'\) must have the towers' dim \(=8\) and the model's metric"),
     ],

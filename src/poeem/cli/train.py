@@ -34,8 +34,10 @@ def train(
     share: Annotated[float, typer.Option(help="Of the quantized view in the loss, when both are in it.")] = 0.75,
     commitment: Annotated[float, typer.Option(help="How strongly items are drawn to their words.")] = 1.0,
     estimator: Annotated[
-        str, typer.Option(help="ste, or task (codebooks also learn from the retrieval loss).")
+        str,
+        typer.Option(help="ste, task, rotation-trick or soft: how the index and the tower learn through each other."),
     ] = "ste",
+    assignment: Annotated[str, typer.Option(help="Of words: nearest, score-aware or balanced.")] = "nearest",
     rotation: Annotated[
         str, typer.Option(help="givens-greedy, givens-random, givens-steepest, cayley, polar or frozen.")
     ] = "givens-greedy",
@@ -44,6 +46,7 @@ def train(
     ] = 0,
     distill: Annotated[float, typer.Option(help="Weight: the index is to rank as the float vectors do.")] = 0.0,
     list_loss: Annotated[float, typer.Option(help="Weight: queries are to find the list of their item.")] = 0.0,
+    balance: Annotated[float, typer.Option(help="Weight: the lists that are probed are to be short.")] = 0.0,
     index_lr: Annotated[float, typer.Option(help="Factor on the learning rate, for the index.")] = 1.0,
     item_table: Annotated[str, typer.Option(help="full, or compressed (words that items share).")] = "full",
     table_bytes: Annotated[
@@ -87,10 +90,12 @@ def train(
             share=share,
             commitment=commitment,
             estimator=estimator,
+            assignment=assignment,
             rotation=rotation,
             hard_negatives=hard_negatives,
             distill=distill,
             list_loss=list_loss,
+            balance=balance,
             index_lr=index_lr,
             item_table=item_table,
             table_bytes=table_bytes,

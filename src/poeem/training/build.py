@@ -60,6 +60,7 @@ def build_model(
             IndexSpec.parse(settings["spec"]),
             metric=settings["metric"],
             estimator=settings["estimator"],
+            assignment=settings.get("assignment", "nearest"),
             rotation=settings["rotation"],
             # The recipe warm-starts on all items at a step of its own; the layer is not to begin before.
             warmup_steps=settings["steps"] + 1,
@@ -78,6 +79,8 @@ def build_model(
         hard_negatives=_hard_negatives(settings, train),
         distill=settings.get("distill", 0.0),
         list_loss=settings.get("list_loss", 0.0) if indexed else 0.0,
+        balance=settings.get("balance", 0.0) if indexed else 0.0,
+        nprobe=settings.get("nprobe"),
     )
 
 

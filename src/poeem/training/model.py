@@ -11,6 +11,7 @@ from poeem.functional.distortion import distortion
 from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
+from poeem.losses.list_balance import list_balance
 from poeem.losses.retrieval_softmax import retrieval_softmax
 from poeem.losses.two_views import check_share, two_views
 from poeem.metric import check_metric
@@ -56,6 +57,9 @@ class JointModel(nn.Module):
         list_loss: weight of the loss of a third view, in which the centroid of its list stands for an item: softmax
             over all centroids at the one of the positive. It draws queries and the centroids that are probed for them
             together.
+        balance: weight of the expected share of the codes that a query scans, see ``poeem.losses.list_balance``; the
+            centroids alone learn from it.
+        nprobe: lists visited a query, for ``balance``.
     Raises:
         ValueError: an argument is none of its choices, or the widths or metrics of towers and index differ.
     """
@@ -77,6 +81,8 @@ class JointModel(nn.Module):
         hard_negatives: HardNegatives | None = None,
         distill: float = 0.0,
         list_loss: float = 0.0,
+        balance: float = 0.0,
+        nprobe: int | None = None,
     ) -> None:
         super().__init__()
         check_metric(metric)
@@ -89,13 +95,17 @@ class JointModel(nn.Module):
             ("commitment", commitment, "0.25 to 4"),
             ("distill", distill, "0.5 to 2"),
             ("list_loss", list_loss, "0.1 to 1"),
+            ("balance", balance, "0.1 to 10"),
         ):
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"{name} (={weight}) must be 0 or more; {usual} is usual")
-        if list_loss and index is not None and index.coarse is None:
-            raise ValueError(
-                f"list_loss (={list_loss}) goes with inverted lists, {str(index.spec)!r} has none; leave it out"
-            )
+        for name, weight in (("list_loss", list_loss), ("balance", balance)):
+            if weight and index is not None and index.coarse is None:
+                raise ValueError(
+                    f"{name} (={weight}) goes with inverted lists, {str(index.spec)!r} has none; leave it out"
+                )
+        if balance and index is not None and (nprobe is None or not 1 <= nprobe < index.spec.nlist):
+            raise ValueError(f"balance (={balance}) needs nprobe (={nprobe}) from 1 to {index.spec.nlist - 1}")
         if index is not None and (index.dim, index.metric) != (towers.dim, metric):
             raise ValueError(
                 f"index (dim={index.dim}, metric={index.metric!r}) must have the towers' dim (={towers.dim}) and the "
@@ -105,6 +115,7 @@ class JointModel(nn.Module):
         self.metric, self.temperature, self.candidates = metric, temperature, candidates
         self.share, self.commitment = share if views == "both" else 1.0, commitment
         self.hard_negatives, self.distill, self.list_loss = hard_negatives, distill, list_loss
+        self.balance, self.nprobe = balance, nprobe or 1
         self.register_buffer("log_q", log_q, persistent=False)
 
     @property
@@ -174,6 +185,8 @@ class JointModel(nn.Module):
                 loss = loss + self.distill * self._distillation(queries, floats, decoded, settings["log_q"])
             if self.list_loss and lists is not None:
                 loss = loss + self.list_loss * self._list_softmax(queries, lists)
+            if self.balance:
+                loss = loss + self.balance * self._list_balance(queries, floats)
         return StepOutput(loss, retrieval, out.distortion)
 
     def _mined(self, queries: Tensor, positive: Tensor, known: Tensor) -> Mined | None:
@@ -222,6 +235,25 @@ class JointModel(nn.Module):
             # Queries live before the rotation, which has its own view to learn from.
             centroids = centroids @ self.index.rotation.matrix().detach().T
         return retrieval_softmax(queries, centroids, lists, temperature=self.temperature, metric=self.metric)
+
+    def _list_balance(self, queries: Tensor, floats: Tensor) -> Tensor:
+        """Share of the codes that is scanned; queries and items are to be good, and leave short lists to the lists."""
+        assert self.index is not None
+        assert self.index.coarse is not None
+        queries, items = queries.detach().float(), floats.detach().float()
+        if self.metric == "cosine":
+            queries = nn.functional.normalize(queries)
+        if self.index.rotation is not None:
+            R = self.index.rotation.matrix().detach()
+            queries, items = queries @ R, items @ R
+        return list_balance(
+            queries,
+            items,
+            self.index.coarse.centroids(),
+            nprobe=self.nprobe,
+            metric=self.metric,
+            temperature=self.temperature,
+        )
 
     def _scores(self, queries: Tensor, items: Tensor) -> Tensor:
         """As an engine gives them, larger is better, ``(n, m)``; under ``l2`` less ``|q|^2``."""

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from poeem.data.interactions import Interactions
@@ -62,7 +63,7 @@ def test_without_baselines_there_is_no_twin(small, tmp_path):
 
 def test_every_way_of_training_goes_with_every_other(small, tmp_path):
     options = SMALL | {"spec": "OPQ2,IVF4,PQ2x4", "steps": 40, "baselines": ("opq",), "lr": 0.01}
-    ways = {"hard_negatives": 2, "distill": 0.5, "list_loss": 0.5, "index_lr": 2.0}
+    ways = {"hard_negatives": 2, "distill": 0.5, "list_loss": 0.5, "balance": 0.5, "index_lr": 2.0}
     table = {"item_table": "compressed", "table_bytes": 4}
     for tower in ("history", "sequence"):
         metrics = train_interactions(small, out=tmp_path / tower, tower=tower, **(options | ways | table))
@@ -75,6 +76,21 @@ def test_every_way_of_training_goes_with_every_other(small, tmp_path):
         assert run.model.towers.item.table.codes.any()
         again = score(BundleScorer(run.bundle, 2), run.model, run.split.test, run.split)
         assert again["ndcg@10"] == pytest.approx(metrics["index"]["ndcg@10"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"estimator": "rotation-trick"}, {"estimator": "soft"}, {"assignment": "score-aware"}, {"assignment": "balanced"}],
+    ids=str,
+)
+def test_the_layers_choices_are_passed_on(small, tmp_path, way):
+    metrics = train_interactions(small, out=tmp_path / "run", baselines=(), **(SMALL | {"steps": 20} | way))
+    assert metrics["settings"].items() >= way.items()
+    run = load_run(tmp_path / "run")
+    assert run.model.index.estimator == way.get("estimator", "ste")
+    # The layer, read back, assigns what the bundle holds.
+    codes, _ = run.model.index.encode(torch.from_numpy(run.items(np.arange(small.n_items))))
+    assert (codes.numpy() == run.bundle.codes).mean() > 0.99
 
 
 @pytest.mark.parametrize("spec", ["RQ2x4", "IVF4,RQ2x4"])
@@ -125,9 +141,12 @@ def test_a_finished_run_resumes_to_its_own_table(finished, small, copied):
         ({"device": "tpu"}, "device"),
         ({"log_with": "paper"}, "log_with"),
         ({"patience": 0}, "patience"),
+        ({"assignment": "x"}, "assignment"),
         ({"spec": "RQ3x4", "baselines": ("rq", "pq")}, r"divisible by M \(=3\) for baseline 'pq'"),
         ({"hard_negatives": -1}, r"hard_negatives \(=-1\)"),
         ({"distill": -1}, "distill"),
+        ({"balance": 1}, "balance .* goes with inverted lists"),
+        ({"balance": 1, "spec": "IVF4,PQ2x4", "nprobe": 4}, r"balance .* needs nprobe \(=4\) from 1 to 3"),
         ({"list_loss": 1}, "list_loss .* goes with inverted lists"),
         ({"index_lr": -1}, "index_lr"),
         ({"item_table": "small"}, "item_table .* must be one of"),

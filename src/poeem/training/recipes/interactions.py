@@ -58,11 +58,13 @@ def train_interactions(
     share: float = 0.75,
     commitment: float = 1.0,
     estimator: str = "ste",
+    assignment: str = "nearest",
     rotation: str = "givens-greedy",
     candidates: str = "unique",
     hard_negatives: int = 0,
     distill: float = 0.0,
     list_loss: float = 0.0,
+    balance: float = 0.0,
     index_lr: float = 1.0,
     item_table: str = "full",
     table_bytes: int | None = None,
@@ -95,11 +97,11 @@ def train_interactions(
         dropout, history_length: of the towers.
         metric: ``"cosine"``, ``"ip"`` or ``"l2"``.
         temperature: of the softmax.
-        views, share, commitment, estimator, rotation: how model and index learn, see ``JointModel`` and
+        views, share, commitment, estimator, assignment, rotation: how model and index learn, see ``JointModel`` and
             ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
         candidates: columns of the softmax, see ``JointModel``.
         hard_negatives: items a query takes from the index as it is in training, see ``HardNegatives``; 0 is none.
-        distill, list_loss: weights of further terms of the loss, see ``JointModel``.
+        distill, list_loss, balance: weights of further terms of the loss, see ``JointModel``.
         index_lr: factor on ``lr`` for the index.
         item_table: ``"full"``, a vector an item, or ``"compressed"``, words that items share, see ``CompressedTable``.
         table_bytes: words an item of a compressed table, a byte each; divides ``dim``; default 8.
@@ -157,11 +159,13 @@ def train_interactions(
         "share": share,
         "commitment": commitment,
         "estimator": estimator,
+        "assignment": assignment,
         "rotation": rotation,
         "candidates": candidates,
         "hard_negatives": hard_negatives,
         "distill": distill,
         "list_loss": list_loss,
+        "balance": balance,
         "index_lr": index_lr,
         "item_table": item_table,
         "table_bytes": table_bytes,
