@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from poeem.data.encoders import cached
 from poeem.data.encoders.cached import cached_vectors
 
 
@@ -12,10 +13,8 @@ class Lengths:
     name = "lengths"
     dim = 2
 
-    def encode(self, texts, *, max_tokens, out=None):
-        assert out is not None
-        out[:] = [[len(text), max_tokens] for text in texts]
-        return out
+    def encode(self, texts, *, max_tokens):
+        return np.array([[len(text), max_tokens] for text in texts], dtype=np.float32)
 
 
 def refuse():
@@ -51,12 +50,33 @@ def test_other_texts_order_limit_or_encoder_are_encoded_anew(changed):
 
 def test_an_encoder_that_fails_leaves_nothing(tmp_path):
     class Failing(Lengths):
-        def encode(self, texts, *, max_tokens, out=None):
+        def encode(self, texts, *, max_tokens):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         ask(["a"], encoder=Failing)
     assert list((tmp_path / "vectors").iterdir()) == []
+
+
+def test_work_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(cached, "BLOCK", 3)
+    texts = ["x" * k for k in range(1, 9)]
+    asked = []
+
+    class Stopped(Lengths):
+        def encode(self, texts, *, max_tokens):
+            if len(asked) == 2:
+                raise KeyboardInterrupt
+            asked.append(len(texts))
+            return super().encode(texts, max_tokens=max_tokens)
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(texts, encoder=Stopped)
+    assert len(list((tmp_path / "vectors").iterdir())) == 2
+    asked.clear()
+    assert ask(texts, encoder=Stopped)[:, 0].tolist() == list(range(1, 9))
+    assert asked == [2]
+    assert len(list((tmp_path / "vectors").iterdir())) == 1
 
 
 def test_unusable_cache_folder_is_named(tmp_path, monkeypatch):

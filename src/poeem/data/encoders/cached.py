@@ -16,6 +16,9 @@ from poeem.data.cache import cache_dir
 
 log = logging.getLogger(__name__)
 
+# Texts that are encoded, and kept, at a time: some minutes of work.
+BLOCK = 8192
+
 
 class Encoder(Protocol):
     """What makes vectors of texts; ``name`` changes whenever the vectors do."""
@@ -25,7 +28,7 @@ class Encoder(Protocol):
     @property
     def dim(self) -> int: ...
 
-    def encode(self, texts: Sequence[str], *, max_tokens: int, out: np.ndarray | None = None) -> np.ndarray: ...
+    def encode(self, texts: Sequence[str], *, max_tokens: int) -> np.ndarray: ...
 
 
 def cached_vectors(
@@ -48,7 +51,7 @@ def cached_vectors(
     if not kept.is_file():
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            _encode_into(kept, texts, max_tokens, encoder())
+            _encode_in_blocks(kept, texts, max_tokens, encoder())
         except OSError as error:
             raise RuntimeError(
                 f"the cache folder {kept.parent} cannot be used ({error}); set POEEM_CACHE to one that can be written"
@@ -56,16 +59,34 @@ def cached_vectors(
     return np.load(kept, mmap_mode="r")
 
 
-def _encode_into(kept: Path, texts: Sequence[str], max_tokens: int, encoder: Encoder) -> None:
-    log.info("encoding %d texts with %s into %s", len(texts), encoder.name, kept)
-    # A folder beside the target: the rename that ends the work is then atomic, whoever else does the same.
+def _encode_in_blocks(kept: Path, texts: Sequence[str], max_tokens: int, encoder: Encoder) -> None:
+    """Keeps every block on its own until all are there, so that work that was stopped goes on where it was."""
+    blocks = [(kept.with_suffix(f".block-{start}.npy"), start) for start in range(0, len(texts), BLOCK)]
+    # A folder beside the target: the renames that end the work are then atomic, whoever else does the same.
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".encode-") as folder:
         beside = Path(folder) / kept.name
-        out = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=(len(texts), encoder.dim))
-        encoder.encode(texts, max_tokens=max_tokens, out=out)
-        out.flush()
-        del out  # Windows renames no file that is mapped
+        for block, start in blocks:
+            some = texts[start : start + BLOCK]
+            if not block.is_file():
+                log.info("encoding %s: %d to %d of %d texts", kept.name, start, start + len(some), len(texts))
+                np.save(beside, encoder.encode(some, max_tokens=max_tokens))
+                os.replace(beside, block)
+        try:
+            _join(beside, [block for block, _ in blocks], (len(texts), encoder.dim))
+        except FileNotFoundError:
+            if not kept.is_file():  # else another process did the same, and has tidied up
+                raise
+            return
         os.replace(beside, kept)
+    for block, _ in blocks:
+        block.unlink(missing_ok=True)
+
+
+def _join(path: Path, blocks: list[Path], shape: tuple[int, int]) -> None:
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    for number, block in enumerate(blocks):
+        out[number * BLOCK : (number + 1) * BLOCK] = np.load(block)
+    out.flush()
 
 
 def checksum(texts: Sequence[str]) -> str:

