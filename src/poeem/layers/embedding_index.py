@@ -357,8 +357,16 @@ class EmbeddingIndex(nn.Module):
             codes=codes.cpu().numpy().astype(np.uint8),
             lists=None if lists is None else lists.cpu().numpy().astype(np.int32),
             columns=columns,
-            training=training,
+            training={**self._encoding_facts(), **(training or {})},
         )
+
+    def _encoding_facts(self) -> dict[str, Any]:
+        """How words are chosen where it is a choice: no array says it, and rows added later need it."""
+        if isinstance(self.quantizer, AdditiveQuantizer):
+            return {"beam": self.quantizer.beam}
+        if self.quantizer.assignment != "score-aware":
+            return {}  # "balanced" is "nearest" outside training
+        return {"assignment": self.quantizer.assignment, "eta": self.quantizer.eta}
 
     @property
     def device(self) -> torch.device:

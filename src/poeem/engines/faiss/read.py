@@ -14,7 +14,6 @@ from poeem.bundle.ids import ids_to_arrow
 from poeem.engines.faiss.searcher import read_index
 from poeem.engines.faiss.unpack import flat_rows, ivf_rows
 from poeem.engines.faiss.unwrap import Unwrapped, unwrap, user_ids
-from poeem.engines.probing import equal_norms
 from poeem.spec import NBITS, IndexSpec
 
 if TYPE_CHECKING:
@@ -99,23 +98,9 @@ class FaissContents:
         Returns:
             a layer that is ``ready``; its arrays are these up to float32 rounding.
         """
-        import torch
+        from poeem.layers.from_arrays import layer_from_arrays
 
-        from poeem.layers.coarse import CoarseQuantizer
-        from poeem.layers.embedding_index import EmbeddingIndex
-
-        layer: Any = EmbeddingIndex(self.dim, self.spec, metric=self.metric, **options)  # type: ignore[arg-type]
-        if "rotation" in self.arrays:
-            layer.rotation.set_(torch.tensor(self.arrays["rotation"]))
-        if "coarse" in self.arrays:
-            coarse = self.arrays["coarse"]
-            if self.metric != "l2" and not equal_norms(coarse):
-                layer.coarse = CoarseQuantizer(self.spec.nlist, self.dim, equal_norm=False)
-            layer.coarse.set_(torch.tensor(coarse))
-        layer.quantizer.set_(torch.tensor(self.arrays["codebooks"]))
-        # As a checkpoint says it: no steps so far, ready, no batches counted.
-        layer.load_state_dict({**layer.state_dict(), "progress": torch.tensor([0, 1, 0])})
-        return layer
+        return layer_from_arrays(self.arrays, spec=self.spec, metric=self.metric, dim=self.dim, **options)
 
 
 def from_faiss(source: faiss.Index | str | Path) -> FaissContents:

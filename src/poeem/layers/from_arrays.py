@@ -1,0 +1,73 @@
+"""An index layer from the arrays of a bundle or of an engine: what they encode and score, it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from poeem.engines.probing import equal_norms
+from poeem.layers.coarse import CoarseQuantizer
+from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.spec import IndexSpec
+
+if TYPE_CHECKING:
+    from poeem.bundle.bundle import Bundle
+
+
+def layer_from_arrays(
+    arrays: Mapping[str, np.ndarray],
+    *,
+    spec: IndexSpec,
+    metric: str,
+    dim: int,
+    exact: bool = False,
+    **options: Any,
+) -> EmbeddingIndex:
+    """A layer that starts from these arrays and quantizes at once.
+
+    Args:
+        arrays: float32 by name, as a bundle has them: ``rotation``, ``coarse``, ``codebooks``, ``query_adapter``,
+            ``encoder_codebooks``; those that the spec lacks are absent.
+        spec, metric, dim: what they are of.
+        exact: hold the arrays as they are, to the bit, for a layer that is not trained on: the rotation is frozen, and
+            centroids are free. Else the rotation is polished, and centroids of one norm under ``ip`` and ``cosine`` are
+            held as a new layer holds them, directions times a norm; those of free norm stay so.
+        options: of `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
+    Returns:
+        a layer that is ``ready``; its arrays are these, without ``exact`` up to float32 rounding.
+
+    >>> books = np.array([[[0.0], [1.0]] * 8] * 2, dtype=np.float32)
+    >>> layer = layer_from_arrays({"codebooks": books}, spec=IndexSpec.parse("PQ2x4"), metric="l2", dim=2)
+    >>> layer.encode(torch.tensor([[0.9, 0.1]]))
+    (tensor([[1, 0]]), None)
+    """
+    if exact:
+        options["rotation"] = "frozen"
+    layer: Any = EmbeddingIndex(dim, spec, metric=metric, **options)  # type: ignore[arg-type]
+    if "rotation" in arrays:
+        layer.rotation.set_(torch.tensor(arrays["rotation"]))
+    if "coarse" in arrays:
+        coarse = arrays["coarse"]
+        if exact or (metric != "l2" and not equal_norms(coarse)):
+            layer.coarse = CoarseQuantizer(spec.nlist, dim, equal_norm=False)
+        layer.coarse.set_(torch.tensor(coarse))
+    layer.quantizer.set_(torch.tensor(arrays["codebooks"]))
+    # As a checkpoint says it: no steps so far, ready, no batches counted; and the optional buffers beside it.
+    places = {"query_adapter": "query_adapter", "encoder_codebooks": "encoder_codebooks"}
+    if exact:
+        places["rotation"] = "rotation.base"
+    carried = {place: torch.tensor(arrays[name]) for name, place in places.items() if name in arrays}
+    layer.load_state_dict({**layer.state_dict(), **carried, "progress": torch.tensor([0, 1, 0])})
+    return layer
+
+
+def encoder_of(bundle: Bundle) -> EmbeddingIndex:
+    """The layer that gives new items the codes that the bundle's training would have given them."""
+    # How words are chosen is no array: the layer that wrote the bundle says it among the training facts.
+    facts = {name: bundle.training[name] for name in ("assignment", "eta", "beam") if name in bundle.training}
+    return layer_from_arrays(
+        bundle.arrays, spec=bundle.spec, metric=bundle.metric, dim=bundle.dim, exact=True, **facts
+    ).eval()
