@@ -28,3 +28,12 @@ def test_the_readmes_own_loop_is_as_short_as_it_says():
     example = blocks("README.md")[0].splitlines()
     assert len([line for line in example if line.strip()]) <= 25
     assert len([line for line in example if re.search(r"# [1-5]$", line)]) == 5
+
+
+def test_the_page_on_frozen_embeddings_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks("docs/frozen.md"):
+        exec(compile(block, "docs/frozen.md", "exec"), names)
+    exact = (names["queries"][:3] @ names["items"].T).argsort(1)[:, ::-1][:, :10]
+    assert (names["ids"][:, :, None] == exact[:, None]).any(1).mean() > 0.4

@@ -14,7 +14,12 @@ Nprobe = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Baselines = Annotated[
-    str, typer.Option(metavar="A,B", help="Indexes built afterwards to compare with: pq, opq, rq, lsh, or none.")
+    str,
+    typer.Option(
+        metavar="A,B",
+        help="Indexes built afterwards to compare with: pq, opq, rq, lsq, scann, truncate-pq, lsh, rabitq, binary, sq8; "
+        "or none.",
+    ),
 ]
 
 
