@@ -59,17 +59,17 @@ def replace_directory(new: str | Path, target: str | Path) -> None:
         shutil.rmtree(ready)
     _sync_tree(new)
     os.rename(new, ready)
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
     if target.exists():
         os.rename(target, old)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
     try:
         os.rename(ready, target)
     except FileNotFoundError:
         # A reader that called recover() between the two renames has moved it in already.
         if not target.exists():
             raise
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -92,7 +92,7 @@ def recover(target: str | Path) -> bool:
         # Gone in the meantime: the writer itself, or another reader, has moved it in.
         with suppress(FileNotFoundError):
             os.rename(complete, target)
-            _sync_directory(target.parent)
+            sync_directory(target.parent)
             if complete is ready:
                 shutil.rmtree(old, ignore_errors=True)
             return True
@@ -132,7 +132,7 @@ def _sync_tree(root: Path) -> None:
     for folder, _, names in os.walk(root):
         for name in names:
             sync_file(os.path.join(folder, name))
-        _sync_directory(Path(folder))
+        sync_directory(Path(folder))
 
 
 def sync_file(path: str | Path) -> None:
@@ -145,7 +145,8 @@ def sync_file(path: str | Path) -> None:
         os.close(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Bring the names in a folder to the disk."""
     if os.name == "nt":  # directories cannot be opened there
         return
     descriptor = os.open(path, os.O_RDONLY)

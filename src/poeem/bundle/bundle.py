@@ -35,7 +35,8 @@ class Bundle:
         columns: the user's columns, one row per item; None if there are none.
         fingerprint: SHA-256 over spec, metric, dim and arrays.
         training: facts about the training.
-        files: size and checksum of each file.
+        files: size and checksum of each file; of the items, with changes pending, those of file and changes together.
+        pending: changes that are applied here, but stand in the log beside the items' file still.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Bundle:
     fingerprint: str
     training: Mapping[str, Any]
     files: Mapping[str, FileRecord] = field(repr=False)
+    pending: int = 0
 
     def __post_init__(self) -> None:
         for array in (*self.arrays.values(), self.ids, self.codes, self.lists):

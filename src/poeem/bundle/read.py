@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from poeem.bundle.atomic import recover
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.catalogue import Catalogue
+from poeem.bundle.changes import Change
 from poeem.bundle.check import check_arrays, check_codes
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.items import read_items
-from poeem.bundle.manifest import ARRAYS_FILE, ITEMS_FILE, MANIFEST_FILE, FileRecord, Manifest
+from poeem.bundle.log import LogContents, read_log
+from poeem.bundle.manifest import ARRAYS_FILE, ITEMS_FILE, LOG_FILE, MANIFEST_FILE, FileRecord, Manifest
 from poeem.bundle.write import file_record, make_bundle
+
+# A swap takes two renames; a reader that has met so many of them in a row is told.
+_ATTEMPTS, _PAUSE = 200, 0.005
+
+
+class Contents(NamedTuple):
+    """What is in a bundle's folder.
+
+    Args:
+        bundle: without the changes of the log.
+        base: SHA-256 of its `manifest.json`, by which the log knows it.
+        log: the log.
+        changes: its changes.
+    """
+
+    bundle: Bundle
+    base: bytes
+    log: LogContents
+    changes: list[Change]
 
 
 def open_bundle(path: str | Path) -> Bundle:
-    """Read a bundle and check everything in it.
+    """Read a bundle with the changes of its log, and check everything in it.
+
+    What has been opened stays as it is, whatever happens to the folder afterwards.
 
     Args:
         path: the bundle's folder, or a run's folder that holds it as ``bundle``.
@@ -24,11 +53,86 @@ def open_bundle(path: str | Path) -> Bundle:
         FileNotFoundError: there is no bundle.
         ValueError: it is damaged, of a newer format, or its parts do not go together; the message says what to do.
     """
-    folder = locate_bundle(path)
+    contents = read_contents(path)
+    if not contents.changes:
+        return contents.bundle
+    return with_changes(contents.bundle, changed(contents), contents.log.digest, len(contents.changes))
+
+
+def changed(contents: Contents) -> Catalogue:
+    """The rows with the changes of the log.
+
+    Raises:
+        ValueError: a change does not go with the rows.
+    """
+    catalogue = Catalogue(contents.bundle)
+    for number, change in enumerate(contents.changes):
+        try:
+            catalogue.check(change)
+        except ValueError as error:
+            folder = str(contents.bundle.path)
+            raise ValueError(
+                f"bundle {folder!r} is refused: change {number} of {LOG_FILE} does not go with its rows ({error}); "
+                "restore it from a copy"
+            ) from None
+        catalogue.apply(change)
+    return catalogue
+
+
+def with_changes(bundle: Bundle, catalogue: Catalogue, digest: bytes, pending: int) -> Bundle:
+    """The bundle with the rows of a catalogue.
+
+    Args:
+        bundle: whose arrays they are coded by.
+        catalogue: the rows.
+        digest: of the changes that made them.
+        pending: how many these are.
+    """
+    items = catalogue.items()
+    file = bundle.files[ITEMS_FILE]
+    # Who keeps row numbers for string ids knows the rows by this checksum.
+    record = FileRecord(file.bytes, hashlib.sha256(file.sha256.encode() + digest).hexdigest())
+    return replace(
+        bundle,
+        ids=items.ids.to_numpy(zero_copy_only=False),
+        codes=items.codes,
+        lists=items.lists,
+        columns=items.columns,
+        files=MappingProxyType({**bundle.files, ITEMS_FILE: record}),
+        pending=pending,
+    )
+
+
+def read_contents(path: str | Path) -> Contents:
+    """As `open_bundle`, with the changes apart.
+
+    A writer may swap another bundle in while this one is read, which can then fail anywhere: what the manifest was at
+    the beginning it must be at the end, or all is read again.
+    """
+    for _ in range(_ATTEMPTS):
+        folder = locate_bundle(path)
+        manifest = _manifest_of(folder)
+        try:
+            contents = None if manifest is None else _read(folder, manifest)
+            error = None
+        except (ValueError, OSError) as found:
+            contents, error = None, found
+        if manifest is not None and _manifest_of(folder) == manifest:
+            if isinstance(error, ValueError):
+                raise ValueError(f"bundle {str(folder)!r} is refused: {error}") from None
+            if error is not None:
+                raise error
+            assert contents is not None
+            return contents
+        time.sleep(_PAUSE)
+    raise ValueError(f"bundle {str(path)!r} changes faster than it can be read; open it when its writer has paused")
+
+
+def _manifest_of(folder: Path) -> bytes | None:
     try:
-        return _read(folder)
-    except ValueError as error:
-        raise ValueError(f"bundle {str(folder)!r} is refused: {error}") from None
+        return (folder / MANIFEST_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def locate_bundle(path: str | Path) -> Path:
@@ -50,9 +154,9 @@ def locate_bundle(path: str | Path) -> Path:
     )
 
 
-def _read(folder: Path) -> Bundle:
+def _read(folder: Path, data: bytes) -> Contents:
     try:
-        manifest = Manifest.from_json((folder / MANIFEST_FILE).read_bytes())
+        manifest = Manifest.from_json(data)
     except ValueError as error:
         raise ValueError(f"{MANIFEST_FILE}: {error}") from None
     for name, record in manifest.files.items():
@@ -63,7 +167,26 @@ def _read(folder: Path) -> Bundle:
         raise ValueError("its fingerprint is not that of its arrays; restore the files or write the bundle again")
     items = read_items(folder / ITEMS_FILE, manifest.spec, manifest.rows, manifest.id_type)
     check_codes(manifest.spec, items.codes, items.lists)
-    return make_bundle(folder, manifest, arrays, items)
+    base = hashlib.sha256(data).digest()
+    log = read_log(folder, base)
+    return Contents(make_bundle(folder, manifest, arrays, items), base, log, _changes(log.payloads, manifest))
+
+
+def _changes(payloads: list[bytes], manifest: Manifest) -> list[Change]:
+    spec, string_ids = manifest.spec, manifest.id_type == "string"
+    changes = []
+    for number, payload in enumerate(payloads):
+        try:
+            change = Change.from_bytes(payload, M=spec.M, has_lists=bool(spec.nlist), string_ids=string_ids)
+            for part in (change.replaced, change.added):
+                if part is not None:
+                    check_codes(spec, part.codes, part.lists)
+        except ValueError as error:
+            raise ValueError(
+                f"change {number} of {LOG_FILE} cannot be read ({error}); restore it from a copy"
+            ) from None
+        changes.append(change)
+    return changes
 
 
 def _check_file(path: Path, record: FileRecord) -> None:

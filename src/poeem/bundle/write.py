@@ -16,7 +16,17 @@ from poeem.bundle.checksum import file_sha256
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, check_columns, write_items
-from poeem.bundle.manifest import ARRAYS_FILE, DATA_FILES, ITEMS_FILE, MANIFEST_FILE, FileRecord, Manifest, json_value
+from poeem.bundle.lock import WriterLock
+from poeem.bundle.manifest import (
+    ARRAYS_FILE,
+    DATA_FILES,
+    ITEMS_FILE,
+    LOG_FILE,
+    MANIFEST_FILE,
+    FileRecord,
+    Manifest,
+    json_value,
+)
 from poeem.metric import check_metric
 from poeem.spec import IndexSpec
 
@@ -52,7 +62,8 @@ def write_bundle(
         columns: further facts about the items, such as titles; n rows.
         training: facts to keep, as JSON can hold them.
     Raises:
-        ValueError: something does not fit together, or ``path`` holds files that are no bundle.
+        ValueError: something does not fit together, ``path`` holds files that are no bundle, or it is a bundle that
+            another writer has open.
     """
     path = Path(path)
     check_metric(metric)
@@ -73,20 +84,35 @@ def write_bundle(
     facts = json_value(training or {})
     _check_replaceable(path)
 
+    with WriterLock(path):
+        return swap_in(path, spec=spec, metric=metric, dim=dim, arrays=arrays, items=items, training=facts)
+
+
+def swap_in(
+    path: Path,
+    *,
+    spec: IndexSpec,
+    metric: str,
+    dim: int,
+    arrays: Mapping[str, np.ndarray],
+    items: Items,
+    training: Mapping[str, Any],
+) -> Bundle:
+    """Write contents that have been checked and put them in the place of ``path``; by the holder of its lock."""
     from safetensors.numpy import save_file
 
     with staging(path) as new:
-        save_file(arrays, new / ARRAYS_FILE)
+        save_file(dict(arrays), new / ARRAYS_FILE)
         write_items(new / ITEMS_FILE, items, spec.nbits)
         manifest = Manifest(
             spec=spec,
             metric=metric,
             dim=dim,
-            rows=len(id_column),
-            id_type=str(id_column.type),
+            rows=len(items.ids),
+            id_type=str(items.ids.type),
             fingerprint=fingerprint(spec, metric, dim, arrays),
             files={name: file_record(new / name) for name in DATA_FILES},
-            training=facts,
+            training=training,
         )
         (new / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
         replace_directory(new, path)
@@ -123,7 +149,7 @@ def _check_replaceable(path: Path) -> None:
         return
     if not path.is_dir():
         raise ValueError(f"path (={str(path)!r}) is a file; name a folder for the bundle")
-    foreign = sorted(p.name for p in path.iterdir() if p.name not in (MANIFEST_FILE, *DATA_FILES))
+    foreign = sorted(p.name for p in path.iterdir() if p.name not in (MANIFEST_FILE, LOG_FILE, *DATA_FILES))
     if foreign:
         raise ValueError(
             f"path (={str(path)!r}) holds {foreign[0]!r}, which is no part of a bundle and would be lost; "

@@ -1,0 +1,112 @@
+"""A change of a catalogue: rows that go, rows with other codes, rows that come; and its bytes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Numbers of deleted, replaced and added rows; bytes of the ids and of the user's columns.
+_HEAD = struct.Struct("<IIIQQ")
+
+
+@dataclass(frozen=True, eq=False)
+class CodedRows:
+    """Coded items.
+
+    Args:
+        ids: ints or strs.
+        codes: uint8 word numbers, ``(n, M)``.
+        lists: int32, ``(n,)``; None for a flat spec.
+        columns: the user's columns, n rows; None if there are none.
+    """
+
+    ids: list[Any]
+    codes: np.ndarray
+    lists: np.ndarray | None
+    columns: pa.Table | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What happens at once or not at all: ``deleted`` go, ``replaced`` get other codes, ``added`` come, in this order.
+
+    An id that is deleted may be added in the same change.
+    """
+
+    deleted: list[Any] = field(default_factory=list)
+    replaced: CodedRows | None = None
+    added: CodedRows | None = None
+
+    def to_bytes(self) -> bytes:
+        """As it stands in a log: head, ids (int64, or JSON for strings), codes, lists, columns (Arrow IPC)."""
+        rows = [part for part in (self.replaced, self.added) if part is not None]
+        ids = [*self.deleted, *(one for part in rows for one in part.ids)]
+        if isinstance(ids[0], str):
+            named = json.dumps(ids, ensure_ascii=False, separators=(",", ":")).encode()
+        else:
+            named = np.array(ids, dtype="<i8").tobytes()
+        columns = b"" if self.added is None or self.added.columns is None else _table_to_bytes(self.added.columns)
+        head = _HEAD.pack(len(self.deleted), len(self.replaced or ()), len(self.added or ()), len(named), len(columns))
+        codes = b"".join(np.ascontiguousarray(part.codes, np.uint8).tobytes() for part in rows)
+        lists = b"".join(part.lists.astype("<i4").tobytes() for part in rows if part.lists is not None)
+        return b"".join((head, named, codes, lists, columns))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, M: int, has_lists: bool, string_ids: bool) -> Change:
+        """Read one back.
+
+        Raises:
+            ValueError: it does not have the parts that its head and the bundle ask for.
+        """
+        try:
+            deleted, replaced, added, named, columns = _HEAD.unpack_from(data)
+            rows, at = replaced + added, _HEAD.size
+            if len(data) != at + named + rows * (M + 4 * has_lists) + columns:
+                raise ValueError("its length is wrong")
+            text = data[at : at + named]
+            ids = json.loads(text) if string_ids else np.frombuffer(text, "<i8").tolist()
+            if len(ids) != deleted + rows:
+                raise ValueError("its ids are not as many as its rows")
+            at += named
+            codes = np.frombuffer(data, np.uint8, rows * M, at).reshape(rows, M)
+            at += rows * M
+            lists = np.frombuffer(data, "<i4", rows, at).astype(np.int32) if has_lists else None
+            table = _table_from_bytes(data[len(data) - columns :]) if columns else None
+        except (struct.error, UnicodeDecodeError) as error:
+            raise ValueError(str(error)) from None
+
+        def part(first: int, stop: int, columns: pa.Table | None = None) -> CodedRows | None:
+            if first == stop:
+                return None
+            some = None if lists is None else lists[first:stop]
+            return CodedRows(ids[deleted + first : deleted + stop], codes[first:stop], some, columns)
+
+        return cls(ids[:deleted], part(0, replaced), part(replaced, rows, table))
+
+
+def _table_to_bytes(table: pa.Table) -> bytes:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _table_from_bytes(data: bytes) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_stream(data).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"its columns cannot be read ({error})") from None

@@ -1,0 +1,81 @@
+"""One writer a bundle: a lock beside its folder that the system drops when the writer dies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class BundleLocked(ValueError):
+    """Another writer has the bundle open."""
+
+
+class WriterLock:
+    """Taken when made; given back by `release`, and by the system when the process ends, however it ends.
+
+    Args:
+        target: the bundle's folder; the lock is the file ``.NAME.lock`` beside it.
+    Raises:
+        BundleLocked: a writer has it, in this process or in another of this machine.
+    """
+
+    def __init__(self, target: Path) -> None:
+        target = target.resolve()
+        self.path = target.parent / f".{target.name}.lock"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            if not _try_lock(descriptor):
+                owner = os.read(descriptor, 20).decode(errors="replace").strip()
+                os.close(descriptor)
+                raise BundleLocked(
+                    f"bundle {str(target)!r} is open for changes already (process {owner or 'unknown'}); "
+                    "close that writer first, or wait until it ends"
+                )
+            # The writer before us may have deleted the file between our opening and our locking it.
+            if _is(descriptor, self.path):
+                break
+            os.close(descriptor)
+        os.truncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Give it back; again is harmless."""
+        if self._descriptor is not None:
+            # While it is still ours: later the name may be another writer's.
+            if os.name != "nt":  # an open file cannot be deleted there
+                self.path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> WriterLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            # A byte far behind the owner's number, which others may read.
+            os.lseek(descriptor, 1000, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
