@@ -15,9 +15,10 @@ from poeem.cli.output import print_json, print_table
 def export(
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of the run.", show_default=False)] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write; its report goes beside it.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="File or folder to write; its report goes beside it.", show_default=False),
     ] = None,
-    engine: Annotated[str, typer.Option(help="faiss.")] = "faiss",
+    engine: Annotated[str, typer.Option(help="faiss or lance (pip install 'poeem-torch[lance]').")] = "faiss",
     nprobe: Nprobe = None,
     fastscan: Annotated[
         bool, typer.Option("--fastscan", help="Scan 4-bit codes by SIMD: faster, approximate scores.")
@@ -26,7 +27,8 @@ def export(
         str | None, typer.Option(metavar="TYPE", help="Rank the best again by vectors kept as flat, fp16 or sq8.")
     ] = None,
     vectors: Annotated[
-        Path | None, typer.Option(metavar="V.npy", help="For --refine: the items' vectors, in the bundle's order.")
+        Path | None,
+        typer.Option(metavar="V.npy", help="For --refine and lance: the items' vectors, in the bundle's order."),
     ] = None,
     k_factor: Annotated[
         float | None, typer.Option(help="Candidates that --refine ranks, in multiples of k.", show_default="10")

@@ -19,7 +19,8 @@ class Capabilities:
         nbits: bits per subquantizer.
         flat: specs without inverted lists.
         lists: specs with them.
-        rotation: the rotation is in the engine's file, so that a stock reader needs to know nothing.
+        rotation: indexes with a rotation at all.
+        rotation_inside: it is in the engine's file, so that a stock reader needs to know nothing.
         exact: scores equal the reference's up to float32 rounding.
         fastscan: 4-bit codes can be scanned by SIMD, with approximate scores.
         refine: vectors can be kept beside the codes, to rank the best again.
@@ -39,6 +40,7 @@ class Capabilities:
     flat: bool = True
     lists: bool = True
     rotation: bool = True
+    rotation_inside: bool = True
     exact: bool = True
     fastscan: bool = False
     refine: bool = False
@@ -56,6 +58,19 @@ CAPABILITIES: dict[str, Capabilities] = {
     # faiss has no upsert: adding an id again gives it twice, so that replacing is remove and add.
     "faiss": Capabilities(
         fastscan=True, refine=True, filter=True, range_search=True, add=True, delete=True, larger_than_memory=True
+    ),
+    # The rotation stays in our searcher, before the engine.
+    "lance": Capabilities(
+        kinds=("PQ",),
+        nbits=(4, 8),
+        rotation_inside=False,
+        refine=True,
+        filter=True,
+        add=True,
+        delete=True,
+        replace=True,
+        larger_than_memory=True,
+        needs_vectors=True,
     ),
 }
 
@@ -91,7 +106,7 @@ def capability_table() -> dict[str, dict[str, Any]]:
     table = {}
     for engine, able in CAPABILITIES.items():
         values = [
-            able.rotation,
+            able.rotation_inside,
             able.flat,
             able.lists,
             *(able.lists and metric in able.residual_metrics for metric in ("ip", "l2", "cosine")),
@@ -121,7 +136,7 @@ def engine_capabilities(engine: str) -> Capabilities:
     >>> engine_capabilities("lucene")
     Traceback (most recent call last):
     ...
-    ValueError: engine (='lucene') is not known; choose one of reference, faiss
+    ValueError: engine (='lucene') is not known; choose one of reference, faiss, lance
     """
     if engine not in CAPABILITIES:
         raise ValueError(f"engine (={engine!r}) is not known; choose one of {', '.join(CAPABILITIES)}")

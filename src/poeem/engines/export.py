@@ -13,7 +13,10 @@ from poeem.engines.capabilities import check_capable
 from poeem.engines.report import Report
 
 # Module and function of each writer, imported when it is asked for: an engine that is not installed hurts nobody.
-WRITERS = {"faiss": ("poeem.engines.faiss.write", "write_faiss")}
+WRITERS = {
+    "faiss": ("poeem.engines.faiss.write", "write_faiss"),
+    "lance": ("poeem.engines.lance.write", "write_lance"),
+}
 
 
 def export(bundle: Bundle | str | Path, engine: str, path: str | Path, **options: Any) -> Report:
@@ -21,10 +24,11 @@ def export(bundle: Bundle | str | Path, engine: str, path: str | Path, **options
 
     Args:
         bundle: the bundle, or where it is.
-        engine: ``faiss``.
-        path: the file to write; a sidecar ``FILE.json`` with the report goes beside it.
+        engine: ``faiss`` or ``lance``.
+        path: the file or folder to write; a sidecar ``FILE.json`` with the report goes beside it.
         options: of the engine, as its writer lists them; faiss: ``nprobe``, ``fastscan``, ``refine`` with ``vectors``
-            and ``k_factor``, ``hnsw``, ``on_disk``, ``parts``, and ``queries`` ``(nq, dim)`` for the self-check.
+            and ``k_factor``, ``hnsw``, ``on_disk``, ``parts``, and ``queries`` ``(nq, dim)`` for the self-check; lance:
+            ``vectors``, which it stores, ``columns``, ``nprobe``, ``queries``.
     Raises:
         ValueError: an unknown engine or option, or an engine that cannot hold this index.
         EngineMismatch: the engine disagrees with the reference; the file is not kept.

@@ -1,0 +1,23 @@
+"""Lance, if it is installed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+
+def import_lance() -> Any:
+    """The package ``lance``.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    # The centroids are how an index that is no longer ours is known; without a choice Lance warns of a later default.
+    os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "true")
+    try:
+        return importlib.import_module("lance")
+    except ImportError as error:
+        raise ValueError(
+            f"engine 'lance' needs the package pylance ({error}): pip install 'poeem-torch[lance]'"
+        ) from None

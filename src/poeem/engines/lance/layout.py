@@ -1,0 +1,138 @@
+"""How a trained index looks inside Lance, which knows no rotation, no flat PQ and, under ``dot``, no residuals.
+
+=================  =====================================  ==========================================
+index              in Lance                               ``_distance``
+=================  =====================================  ==========================================
+``l2``, lists      ``l2``                                 ``‖q - x_hat‖²``
+``l2``, flat       ``l2``, one list with centroid 0       ``‖q - x_hat‖²``
+``ip``, flat       ``dot``, one list                      ``1 - <q, x_hat>``
+``ip``, lists      ``l2``, vectors lifted (see below)     ``‖q‖² + lift - 2 <q, x_hat>``
+=================  =====================================  ==========================================
+
+``cosine`` is ``ip`` of queries and items of unit length. Vectors and queries are rotated before they get there.
+
+The lift turns inner products into L2 distances: further dimensions, 0 in every query, hold what a vector lacks of one
+common squared norm. In the codes further words hold it for ``x_hat``, as a number of 16 bits, so that scores keep
+their 1e-5; in the vectors one further value holds it for ``x`` itself, so that ranking again by vectors is exact too.
+
+Source: Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
+spaces", 2014 (for the vectors).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from poeem.spec import IndexSpec
+
+ID, LIST, CODE, VECTOR, DISTANCE = "id", "list", "code", "vector", "_distance"
+INDEX = "vector_idx"
+
+_LIFT_BITS = 16
+# Scaled queries: under `dot` so long that the 1 in ``1 - <q, x_hat>`` takes no digits from the score, lifted so long
+# that the steps of the lift hardly count and float32 still holds the sum of all terms.
+_DOT_NORM, _LIFTED_NORM = 2.0**20, 8.0
+
+
+def lifted(spec: IndexSpec, metric: str) -> bool:
+    """Whether inner products become L2 distances.
+
+    >>> lifted(IndexSpec.parse("IVF4,PQ2"), "cosine"), lifted(IndexSpec.parse("PQ2"), "cosine")
+    (True, False)
+    """
+    return bool(spec.nlist) and metric != "l2"
+
+
+def lance_metric(spec: IndexSpec, metric: str) -> str:
+    """Lance's metric: ``l2`` or ``dot``."""
+    return "l2" if metric == "l2" or spec.nlist else "dot"
+
+
+def lift_words(spec: IndexSpec, metric: str) -> int:
+    """Further words of a code: together they have 16 bits.
+
+    >>> lift_words(IndexSpec.parse("IVF4,PQ2"), "ip"), lift_words(IndexSpec.parse("IVF4,PQ2x4"), "ip")
+    (2, 4)
+    """
+    return _LIFT_BITS // spec.nbits if lifted(spec, metric) else 0
+
+
+def stored_dim(spec: IndexSpec, metric: str, dim: int) -> int:
+    """Width of the vectors in the dataset."""
+    return dim + lift_words(spec, metric) * spec.dsub(dim)
+
+
+def lift_codebooks(spec: IndexSpec, dim: int, lift: float) -> np.ndarray:
+    """Words of the lift, float32 ``(words, ksub, dsub)``: word k of digit i has the squared norm ``k lift / ksub^i``.
+
+    >>> lift_codebooks(IndexSpec.parse("IVF4,PQ1x4"), dim=1, lift=16.0)[:2, 4, 0]
+    array([2. , 0.5], dtype=float32)
+    """
+    words = _LIFT_BITS // spec.nbits
+    books = np.zeros((words, spec.ksub, spec.dsub(dim)))
+    for digit in range(words):
+        books[digit, :, 0] = np.sqrt(np.arange(spec.ksub) * lift / float(spec.ksub) ** (digit + 1))
+    return books.astype(np.float32)
+
+
+def lift_codes(spec: IndexSpec, squared_norms: np.ndarray, lift: float) -> np.ndarray:
+    """Words that fill squared norms up to ``lift``: uint8 ``(n, words)`` from ``(n,)``.
+
+    >>> lift_codes(IndexSpec.parse("IVF4,PQ1x4"), np.array([12.0, 15.0]), lift=16.0)
+    array([[4, 0, 0, 0],
+           [1, 0, 0, 0]], dtype=uint8)
+    """
+    words, levels = _LIFT_BITS // spec.nbits, 2**_LIFT_BITS
+    missing = np.clip(np.round((lift - squared_norms) / lift * levels), 0, levels - 1).astype(np.int64)
+    digits = [missing >> spec.nbits * (words - 1 - digit) & spec.ksub - 1 for digit in range(words)]
+    return np.stack(digits, axis=1).astype(np.uint8)
+
+
+def lift_vectors(spec: IndexSpec, rows: np.ndarray, lift: float) -> np.ndarray:
+    """Vectors with the further dimensions, of which the first fills the squared norm up to ``lift``.
+
+    >>> lift_vectors(IndexSpec.parse("IVF4,PQ2"), np.float32([[3.0, 0.0]]), lift=25.0)
+    array([[3., 0., 4., 0.]], dtype=float32)
+    """
+    dim = rows.shape[1]
+    result = np.zeros((len(rows), stored_dim(spec, "ip", dim)), dtype=np.float32)
+    result[:, :dim] = rows
+    norms = np.einsum("nd,nd->n", rows, rows, dtype=np.float64)
+    result[:, dim] = np.sqrt(np.maximum(lift - norms, 0))
+    return result
+
+
+def query_scales(norms: np.ndarray, spec: IndexSpec, metric: str, lift: float) -> np.ndarray:
+    """Powers of two by which queries of these norms are multiplied, float64 ``(nq,)``; under ``l2`` they are 1.
+
+    >>> query_scales(np.array([2.0, 0.0]), IndexSpec.parse("PQ2"), "ip", lift=0.0).tolist()
+    [524288.0, 1.0]
+    """
+    if metric == "l2":
+        return np.ones(len(norms))
+    wanted = _LIFTED_NORM * lift**0.5 if lifted(spec, metric) else _DOT_NORM
+    some = norms > 0
+    return np.where(some, 2.0 ** np.round(np.log2(wanted / np.where(some, norms, wanted))), 1.0)
+
+
+def scores_from(
+    distances: np.ndarray, queries: np.ndarray, scales: np.ndarray, spec: IndexSpec, metric: str, lift: float
+) -> np.ndarray:
+    """Our scores from Lance's distances.
+
+    Args:
+        distances: float32 ``(nq, k)``; infinite where nothing was found.
+        queries: as Lance got them, ``(nq, stored dim)``.
+        scales: that they were multiplied by, ``(nq,)``.
+        spec, metric, lift: of the index.
+    Returns:
+        float32 ``(nq, k)``.
+    """
+    if metric == "l2":
+        return distances
+    wide = distances.astype(np.float64)
+    if lifted(spec, metric):
+        wide = (np.einsum("nd,nd->n", queries, queries, dtype=np.float64)[:, None] + lift - wide) / 2
+    else:
+        wide = 1 - wide
+    return (wide / scales[:, None]).astype(np.float32)

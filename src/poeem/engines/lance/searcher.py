@@ -1,0 +1,162 @@
+"""Search and change an exported Lance dataset with vectors as the model gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+from poeem.engines.lance import change
+from poeem.engines.lance.facts import read_arrays, read_facts
+from poeem.engines.lance.install import import_lance
+from poeem.engines.lance.layout import DISTANCE, ID, VECTOR, lance_metric
+from poeem.engines.lance.ours import check_ours
+from poeem.engines.lance.trained import Trained
+from poeem.engines.probing import check_nprobe
+from poeem.engines.queries import check_k
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class LanceSearcher:
+    """A Lance dataset of an export, and what its queries and new rows go through.
+
+    Args:
+        dataset: ``lance.LanceDataset``.
+        trained: its index.
+    """
+
+    def __init__(self, dataset: Any, trained: Trained) -> None:
+        self.dataset = dataset
+        self.trained = trained
+        facts = trained.facts
+        self.metric, self.dim, self.nlist, self.nprobe = facts.metric, facts.dim, trained.spec.nlist, facts.nprobe
+        self.string_ids = str(dataset.schema.field(ID).type) == "string"
+
+    def __len__(self) -> int:
+        return self.dataset.count_rows()
+
+    def search(
+        self,
+        queries: Any,
+        k: int,
+        nprobe: int | None = None,
+        *,
+        filter: str | None = None,
+        refine_factor: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best items of every query.
+
+        Args:
+            queries: ``(nq, dim)``, neither rotated nor normalised.
+            k: results per query.
+            nprobe: lists visited per query; None takes the stored one.
+            filter: SQL over the dataset's columns; items are sifted before the search, so that k of them are found
+                where the visited lists hold so many.
+            refine_factor: candidates, in multiples of k, that are ranked again by the stored vectors; scores are then
+                those of the vectors.
+        Returns:
+            scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first; where fewer than k items are
+            found, id -1 (None for strings) and score -inf (+inf for ``l2``).
+        Raises:
+            ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k, nprobe or refine_factor below 1;
+                a filter that Lance does not understand.
+        """
+        (prepared, scales), k = self.trained.queries(queries), check_k(k)
+        if refine_factor is not None and (isinstance(refine_factor, bool) or refine_factor < 1):
+            raise ValueError(f"refine_factor (={refine_factor!r}) must be a whole number of at least 1, or None")
+        nearest: dict[str, Any] = {
+            "column": VECTOR,
+            "k": k,
+            "nprobes": check_nprobe(nprobe, max(1, self.nlist), default=self.nprobe),
+            "metric": lance_metric(self.trained.spec, self.metric),
+        }
+        if refine_factor is not None:
+            nearest["refine_factor"] = int(refine_factor)
+        sifting = {} if filter is None else {"filter": filter, "prefilter": True}
+        distances = np.full((len(prepared), k), np.inf, dtype=np.float32)
+        ids = np.full((len(prepared), k), None) if self.string_ids else np.full((len(prepared), k), -1, dtype=np.int64)
+        for i, query in enumerate(prepared):
+            try:
+                found = self.dataset.to_table(columns=[ID, DISTANCE], nearest={**nearest, "q": query}, **sifting)
+            except (ValueError, OSError) as error:
+                if filter is None:
+                    raise
+                reason = str(error).split(", /")[0]
+                raise ValueError(f"filter (={filter!r}) is not understood by Lance: {reason}") from None
+            distances[i, : len(found)] = found[DISTANCE].to_numpy()
+            ids[i, : len(found)] = found[ID].to_numpy()
+        return self.trained.scores(distances, prepared, scales), ids
+
+    def add(self, ids: Any, vectors: Any, columns: pa.Table | None = None) -> None:
+        """Add new items; they are found at once, by their vectors, and by codes after `optimize`.
+
+        Args:
+            ids: of the dataset's type, none of them in it, ``(n,)``.
+            vectors: finite floats as the model gives them, ``(n, dim)``.
+            columns: the user's columns of these items; those that are missing become null.
+        Raises:
+            ValueError: an id is there already or twice, or something does not fit.
+        """
+        rows = change.new_rows(self, ids, vectors, columns)
+        self._refresh(change.add_rows(self.dataset, rows))
+
+    def upsert(self, ids: Any, vectors: Any, columns: pa.Table | None = None) -> None:
+        """As `add`, but items that are there are replaced, with all of their columns."""
+        rows = change.new_rows(self, ids, vectors, columns)
+        self._refresh(change.upsert_rows(self.dataset, rows))
+
+    def delete(self, ids: Any) -> int:
+        """Delete items; ids that are not there mean nothing.
+
+        Returns:
+            how many are gone.
+        """
+        before = len(self)
+        self._refresh(change.delete_rows(self.dataset, change.id_column(self, ids)))
+        return before - len(self)
+
+    def optimize(self) -> None:
+        """Take all rows that came since into the index, by codes of the trained words; nothing is trained."""
+        self._refresh(change.rebuild(self.dataset, self.trained))
+
+    def _refresh(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+
+def open_lance(path: str | Path, bundle: Bundle | None = None, *, rebuild: bool = False) -> LanceSearcher:
+    """A searcher over an exported dataset; the bundle is not needed.
+
+    Args:
+        path: the dataset's folder.
+        bundle: if given, the dataset must be of its training.
+        rebuild: make the index anew from the stored codes first, whatever other tools have done to it.
+    Raises:
+        FileNotFoundError: there is no dataset.
+        ValueError: it is of no export, of another training, or its index has been trained anew by other tools; or
+            pylance is not installed.
+    """
+    lance = import_lance()
+    path = Path(path)
+    if not is_dataset(path):
+        raise FileNotFoundError(f"no Lance dataset at {str(path)!r}")
+    dataset = lance.dataset(str(path))
+    facts = read_facts(path, dataset.schema.metadata)
+    if bundle is not None and bundle.fingerprint != facts.fingerprint:
+        raise ValueError(
+            f"{str(path)!r} was written from another training (fingerprint {facts.fingerprint[:12]}) than {bundle!r} "
+            f"holds ({bundle.fingerprint[:12]}); export the bundle again"
+        )
+    trained = Trained(facts, read_arrays(path, facts))
+    if rebuild:
+        dataset = change.rebuild(dataset, trained)
+    check_ours(dataset, facts)
+    return LanceSearcher(dataset, trained)
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether a folder holds a Lance dataset."""
+    return (path / "_versions").is_dir()

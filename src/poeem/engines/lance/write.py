@@ -1,0 +1,149 @@
+"""Write a Lance dataset from a bundle, and keep it only if Lance then scores as the reference does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.bundle.bundle import Bundle
+from poeem.engines.faiss.refine import check_item_vectors, read_item_vectors
+from poeem.engines.faiss.searcher import sidecar_of
+from poeem.engines.lance.build import write_rows
+from poeem.engines.lance.check import check_dataset, check_refined
+from poeem.engines.lance.index import create_index
+from poeem.engines.lance.install import import_lance
+from poeem.engines.lance.layout import ID, VECTOR, lance_metric, lifted
+from poeem.engines.lance.searcher import is_dataset, open_lance
+from poeem.engines.lance.trained import trained_of
+from poeem.engines.probing import equal_norms
+from poeem.engines.report import Report
+
+
+def write_lance(
+    bundle: Bundle,
+    path: Path,
+    *,
+    vectors: Any = None,
+    columns: Sequence[str] | None = None,
+    nprobe: int | None = None,
+    queries: Any = None,
+) -> Report:
+    """Write the dataset ``path`` for plain ``lance.dataset``, and its report as ``path.json``.
+
+    Args:
+        bundle: what to write.
+        path: the folder, ``NAME.lance`` for LanceDB; a dataset that is there is replaced, with all of its versions, but
+            only by one that has passed the self-check.
+        vectors: the items' float vectors before the index, ``(n, dim)`` in the order of ``bundle.ids``, or a ``.npy``
+            file of them; Lance stores them beside the codes.
+        columns: of the user's columns in the bundle those to write; None is all of them.
+        nprobe: lists visited per query unless a search says otherwise; None takes the training's, or else nlist's
+            square root.
+        queries: ``(nq, dim)`` for the self-check; None takes some of the items, moved a little.
+    Raises:
+        FileNotFoundError: the folder around ``path`` does not exist.
+        ValueError: vectors are missing or others than the bundle's, ``path`` holds something else, Lance cannot hold
+            the index, or pylance is not installed.
+        EngineMismatch: Lance disagrees with the reference; nothing is kept.
+    """
+    began = time.perf_counter()
+    import_lance()
+    _check_place(path)
+    bundle = _with_columns(bundle, columns)
+    _check_holdable(bundle)
+    vectors = _item_vectors(bundle, vectors)
+    trained = trained_of(bundle, vectors, nprobe)
+    facts = trained.facts
+    with staging(path) as new, staging(path.with_name(f"{path.name}.codes")) as buffers:
+        create_index(write_rows(bundle, vectors, new, trained), trained, buffers)
+        written = time.perf_counter()
+        searcher = open_lance(new, bundle)
+        agreement = check_dataset(bundle, searcher, queries)
+        refined = check_refined(bundle, searcher, vectors, queries)
+        checked = time.perf_counter()
+        report = Report(
+            engine="lance",
+            path=str(path),
+            spec=facts.spec,
+            metric=bundle.metric,
+            dim=bundle.dim,
+            rows=len(bundle),
+            bytes=sum(file.stat().st_size for file in new.rglob("*") if file.is_file()),
+            fingerprint=bundle.fingerprint,
+            items_sha256=facts.items_sha256,
+            id_type="string" if bundle.string_ids else "int64",
+            query_adapter="query_adapter" in bundle.arrays,
+            nlist=bundle.spec.nlist,
+            nprobe=facts.nprobe,
+            seconds=round(checked - began, 4),
+            check_seconds=round(checked - written, 4),
+            worst_score_error=agreement.worst_score_error,
+            rank_agreement=agreement.rank_agreement,
+            queries_checked=agreement.queries,
+            results_checked=agreement.results,
+            options={"lance_metric": lance_metric(bundle.spec, bundle.metric), "refined_score_error": refined},
+        )
+        # In this order no moment pairs a dataset with the report of another one.
+        sidecar_of(path).unlink(missing_ok=True)
+        replace_directory(new, path)
+    sidecar_of(path).write_text(replace(report, path=path.name).to_json(), encoding="utf-8")
+    return report
+
+
+def _item_vectors(bundle: Bundle, vectors: Any) -> np.ndarray:
+    if vectors is None:
+        raise ValueError(
+            f"engine 'lance' stores vectors: pass vectors= (--vectors V.npy), the items' floats before the index, in "
+            f"the bundle's order, ({len(bundle)}, {bundle.dim})"
+        )
+    vectors = np.asanyarray(read_item_vectors(vectors))
+    check_item_vectors(bundle, vectors)
+    return vectors
+
+
+def _with_columns(bundle: Bundle, columns: Sequence[str] | None) -> Bundle:
+    """The bundle with the chosen columns only."""
+    if columns is None:
+        return bundle
+    own = [] if bundle.columns is None else bundle.columns.column_names
+    unknown = [name for name in columns if name not in own]
+    if unknown:
+        raise ValueError(f"columns: the bundle has no {unknown[0]!r}; it has {', '.join(own) or 'none'}")
+    kept = bundle.columns.select(list(columns)) if bundle.columns is not None and columns else None
+    return replace(bundle, columns=kept)
+
+
+def _check_holdable(bundle: Bundle) -> None:
+    """Refuse what the capability table cannot tell."""
+    spec = bundle.spec
+    if spec.nbits == 4 and spec.M % 2:
+        raise ValueError(
+            f"engine 'lance' packs two 4-bit words in a byte, and {spec} has M={spec.M}; train with an even M, or "
+            "export to faiss"
+        )
+    if lifted(spec, bundle.metric) and not equal_norms(bundle.arrays["coarse"]):
+        # Lance ranks lists by L2, and scaled queries would rank centroids of several norms otherwise.
+        raise ValueError(
+            f"engine 'lance' under {bundle.metric} needs centroids of one norm, as they are trained by default; train "
+            "so, or export to faiss"
+        )
+    names = [] if bundle.columns is None else bundle.columns.column_names
+    taken = [name for name in names if name in (ID, VECTOR) or name.startswith("_")]
+    if taken:
+        raise ValueError(
+            f"columns: Lance needs the name {taken[0]!r} for itself; pass columns= with the others, or rename it"
+        )
+
+
+def _check_place(path: Path) -> None:
+    recover(path)
+    if path.exists() and not is_dataset(path):
+        raise ValueError(f"path (={str(path)!r}) is there and no Lance dataset; name a new folder, such as items.lance")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")
