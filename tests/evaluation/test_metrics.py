@@ -82,3 +82,13 @@ def test_every_metric_is_defined():
     assert {metric.direction for metric in METRICS.values()} == {"up", "down"}
     assert set(ranking_metrics(np.array([1.0]), np.array([0, 1]))) <= set(METRICS)
     assert all(metric.name == name and metric.formula and metric.unit for name, metric in METRICS.items())
+
+
+def test_rounding_tells_no_two_items_of_one_code_apart():
+    score = np.float32(0.3)
+    scores = np.array(
+        [[score, np.nextafter(score, np.float32(1)), 1.0, np.nextafter(score, np.float32(0))]], np.float32
+    )
+    relevant = Ragged(np.array([0, 1]), np.array([0]))
+    assert expected_ranks(scores, relevant).tolist() == [3.0]
+    assert expected_ranks(scores + np.float32([[0, 1e-4, 0, 0]]), relevant).tolist() == [3.5]

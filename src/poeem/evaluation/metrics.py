@@ -68,6 +68,9 @@ def mask_seen(scores: np.ndarray, history: Ragged, relevant: Ragged) -> np.ndarr
 def expected_ranks(scores: np.ndarray, relevant: Ragged) -> np.ndarray:
     """Rank of every relevant item: ``1 + #better + #equal / 2``, what it is on average if equals are put in any order.
 
+    Scores closer than float32 can tell, 2^-20 of the row's largest, are equal: products of equal vectors differ by so
+    much, depending on where in a matrix they stand, and items of one code must not be told apart by it.
+
     Args:
         scores: float, ``(b, n_items)``, larger is better, ``-inf`` where an item cannot be returned.
         relevant: item numbers, ``b`` rows.
@@ -85,13 +88,15 @@ def expected_ranks(scores: np.ndarray, relevant: Ragged) -> np.ndarray:
     rows = relevant.row_of_value
     own = scores[rows, relevant.values]
     ranks = np.empty(len(own))
+    largest = np.abs(scores, where=np.isfinite(scores), out=np.zeros_like(scores)).max(1, initial=0)
+    slack = (largest * 2.0**-20).astype(scores.dtype)[rows]
     # A few rows at a time, for the comparisons to stay in the cache.
     step = max(1, 2**18 // max(1, scores.shape[1]))
     for start in range(0, len(own), step):
         part = slice(start, start + step)
-        others, mine = scores[rows[part]], own[part, None]
-        better = np.count_nonzero(others > mine, axis=1)
-        equal = np.count_nonzero(others == mine, axis=1) - 1
+        others, mine, near = scores[rows[part]], own[part, None], slack[part, None]
+        better = np.count_nonzero(others > mine + near, axis=1)
+        equal = np.count_nonzero(others >= mine - near, axis=1) - better - 1
         ranks[part] = 1 + better + equal / 2
     ranks[np.isneginf(own)] = np.inf
     return ranks
