@@ -82,3 +82,18 @@ def test_a_folder_that_is_taken_is_refused(run, tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(ValueError, match="is there already"):
         encode_items(run, tmp_path / "v.npy", tmp_path)
+
+
+@pytest.mark.parametrize("column", [None, "v"])
+def test_a_bundle_alone_encodes_vectors_as_its_run_does(run, tmp_path, column):
+    vectors = run.items(np.arange(40))
+    np.save(tmp_path / "v.npy", vectors)
+    fixed = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 8)
+    pq.write_table(pa.table({"id": [f"x{i}" for i in range(40)], "v": fixed}), tmp_path / "v.parquet")
+    encode_items(run.bundle, tmp_path / "v.npy", tmp_path / "a")
+    encode_items(run.bundle, tmp_path / "v.parquet", tmp_path / "b", column=column, rows_a_part=16)
+    for name, ids in (("a", list(range(40))), ("b", [f"x{i}" for i in range(40)])):
+        found, codes, lists = read_parts(tmp_path / name, run)
+        assert found == ids
+        np.testing.assert_array_equal(codes, run.bundle.codes[:40])
+        np.testing.assert_array_equal(lists, run.bundle.lists[:40])

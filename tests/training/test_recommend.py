@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from poeem.bundle import BundleEditor
 from poeem.data.ragged import Ragged
+from poeem.training.compare import compare
 from poeem.training.load import load_run
 from poeem.training.recommend import recommend, similar_items
 
@@ -53,3 +55,20 @@ def _tensor(array):
     import torch
 
     return torch.from_numpy(array.astype(np.int64))
+
+
+def test_a_catalogue_that_has_changed_is_searched_as_it_is(copied):
+    """A deleted item is not found, a new one is; what was seen stays left out although rows have moved."""
+    run = load_run(copied)
+    queries = Ragged(np.array([0, 2]), np.array([30, 31]))
+    before = run.bundle.ids[recommend(run, queries, 5)[1][0]].tolist()
+    best = int(run.bundle.row_of([before[0]])[0])
+    with BundleEditor(copied) as editor:
+        editor.add(["new"], run.items(np.array([best])))
+        editor.delete([before[0], run.interactions.item_ids[0]])
+    run = load_run(copied)
+    after = run.bundle.ids[recommend(run, queries, 5)[1][0]].tolist()
+    assert after == ["new", *before[1:]]
+    assert not {run.interactions.item_ids[30], run.interactions.item_ids[31]} & set(after)
+    with pytest.raises(ValueError, match="no longer those of its training"):
+        compare(copied, accelerator=None)

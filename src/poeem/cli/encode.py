@@ -15,17 +15,24 @@ def encode(
     folder: RunFolder,
     items: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="Vectors (.npy), or ids known to the run (.parquet, .csv: column item)."),
+        typer.Option(metavar="FILE", help="Vectors (.npy, .parquet), or ids known to the run (column item; or .csv)."),
     ],
     out: Annotated[Path, typer.Option(metavar="PARTS", help="Folder to write; must be new.")],
+    column: Annotated[str | None, typer.Option(help="Column of the vectors in a Parquet file.")] = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Encode items with a run's index into Parquet parts with id, list and code."""
+    """Encode items with the index of a run, a fit or a bundle into Parquet parts with id, list and code."""
+    from poeem.bundle import open_bundle
     from poeem.training.encode import encode_items
     from poeem.training.load import load_run
+    from poeem.training.run_folder import RunFolder
 
-    facts = encode_items(load_run(folder, device), items, out)
+    # A fit has no towers and a bundle has no model: their arrays are all that vectors need.
+    run = RunFolder(folder)
+    trained = run.model.exists() or run.checkpoints.exists()
+    source = load_run(folder, device) if trained else open_bundle(folder)
+    facts = encode_items(source, items, out, column=column)
     if json:
         print_json(facts)
     else:

@@ -49,10 +49,16 @@ def compare(
         what ``metrics.json`` holds.
     Raises:
         FileNotFoundError: there is no finished run.
-        ValueError: an unknown baseline, an nprobe where there are no lists, or a damaged run.
+        ValueError: an unknown baseline, an nprobe where there are no lists, a damaged run, or one whose items have been
+            changed since its training.
     """
     baselines = check_baselines(baselines)
     run = load_run(path)
+    if not np.array_equal(run.rows, np.arange(len(run.bundle))):
+        raise ValueError(
+            f"the items of {str(run.bundle.path)!r} are no longer those of its training; figures would not compare: "
+            "evaluate a copy of the run from before, or train again"
+        )
     spec = run.bundle.spec
     if nprobe is not None and not spec.nlist:
         raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, spec {str(spec)!r} has none; leave it out")

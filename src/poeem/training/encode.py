@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from poeem.bundle import Bundle
 from poeem.bundle.atomic import replace_directory, staging
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, write_items
 from poeem.data.columns import read_ids
 from poeem.data.tables import read_table
 from poeem.data.vectors import read_vectors
+from poeem.layers.from_arrays import encoder_of
 from poeem.training.load import Run
 from poeem.training.lookup import Lookup
 
@@ -24,14 +26,23 @@ ROWS_A_PART = 2**20
 FACTS_FILE = "_poeem.json"
 
 
-def encode_items(run: Run, items: str | Path, out: str | Path, *, rows_a_part: int = ROWS_A_PART) -> dict[str, Any]:
+def encode_items(
+    source: Run | Bundle,
+    items: str | Path,
+    out: str | Path,
+    *,
+    column: str | None = None,
+    rows_a_part: int = ROWS_A_PART,
+) -> dict[str, Any]:
     """Write ``out/part-00000.parquet`` and on: ``id``, ``list`` if there are lists, and ``code`` packed as in a bundle.
 
     Args:
-        run: the stored run.
-        items: ``.npy`` with vectors ``(n, dim)`` of the item tower (ids are then row numbers), or a Parquet or CSV file
-            with a column ``item`` of ids that the run knows.
+        source: the stored run; or a bundle, of which a run or a fit is made.
+        items: ``.npy`` with vectors ``(n, dim)`` as they come before the index (ids are then row numbers); for a run,
+            a Parquet or CSV file with a column ``item`` of ids that it knows; for a bundle, a Parquet file of vectors,
+            whose ids are its column ``id`` or else row numbers.
         out: folder to write; must be empty or absent.
+        column: of the vectors in a Parquet file; default the only one that holds lists of floats.
         rows_a_part: rows of a part.
     Returns:
         rows, parts, spec and fingerprint, as they stand in ``out/_poeem.json`` too.
@@ -41,12 +52,18 @@ def encode_items(run: Run, items: str | Path, out: str | Path, *, rows_a_part: i
     items, out = Path(items), Path(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ValueError(f"out (={str(out)!r}) is there already; choose another folder")
-    source = _from_vectors if items.suffix == ".npy" else _from_ids
-    index, spec = run.model.index, run.bundle.spec
+    bundle = source if isinstance(source, Bundle) else source.bundle
+    if isinstance(source, Bundle):
+        index, parts = encoder_of(source), _from_vectors(source.dim, items, column, rows_a_part)
+    elif items.suffix == ".npy" or column is not None:
+        index, parts = source.model.index, _from_vectors(bundle.dim, items, column, rows_a_part)
+    else:
+        index, parts = source.model.index, _from_ids(source, items, rows_a_part)
     assert index is not None
-    facts: dict[str, Any] = {"spec": str(spec), "fingerprint": run.bundle.fingerprint, "rows": 0, "parts": 0}
+    spec = bundle.spec
+    facts: dict[str, Any] = {"spec": str(spec), "fingerprint": bundle.fingerprint, "rows": 0, "parts": 0}
     with staging(out) as new:
-        for ids, vectors in source(run, items, rows_a_part):
+        for ids, vectors in parts:
             try:
                 codes, lists = index.encode(torch.from_numpy(vectors).to(index.device))
             except ValueError as error:
@@ -65,14 +82,29 @@ def encode_items(run: Run, items: str | Path, out: str | Path, *, rows_a_part: i
     return facts
 
 
-def _from_vectors(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    vectors = read_vectors(path, dim=run.bundle.dim)
+def _from_vectors(dim: int, path: Path, column: str | None, rows: int) -> Iterator[tuple[Any, np.ndarray]]:
+    vectors = read_vectors(path, dim=dim, column=column)
+    ids = _ids_beside(path, len(vectors))
     for start in range(0, len(vectors), rows):
         block = np.array(vectors[start : start + rows], dtype=np.float32)
         if not np.isfinite(block).all():
             row = start + int(np.argmin(np.isfinite(block).all(1)))
             raise ValueError(f"{path}: row {row} holds NaN or infinity; mend or drop it")
-        yield np.arange(start, start + len(block)), block
+        yield ids[start : start + len(block)], block
+
+
+def _ids_beside(path: Path, rows: int) -> Any:
+    """The ids of a file of vectors: its column ``id``, all of them distinct, or else row numbers."""
+    if path.suffix == ".npy":
+        return np.arange(rows)
+    import pyarrow.parquet as pq
+
+    if "id" not in pq.read_schema(path).names:
+        return np.arange(rows)
+    try:
+        return ids_to_arrow(pq.read_table(path, columns=["id"])["id"])
+    except ValueError as error:
+        raise ValueError(f"{path}: column 'id': {error}") from None
 
 
 def _from_ids(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

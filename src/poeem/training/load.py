@@ -32,7 +32,8 @@ class Run:
         config: settings, steps, timings, name of the data set.
         model: towers and index, in eval mode.
         bundle: the index with the coded catalogue.
-        interactions: the events it was trained and tested on; row i of the bundle is item number i.
+        interactions: the events it was trained and tested on; row i of the bundle is item number i, unless the
+            catalogue has been changed since.
     """
 
     folder: RunFolder
@@ -55,6 +56,15 @@ class Run:
     def histories(self) -> Ragged:
         """All events of every user, oldest first."""
         return Ragged(self.interactions.offsets, self.interactions.item)
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Row of the bundle of every item number, int64; -1 for an item that has been deleted since the training."""
+        known = self.interactions.item_ids
+        if np.array_equal(self.bundle.ids, known):
+            return np.arange(len(known))
+        row_of = {one: row for row, one in enumerate(self.bundle.ids.tolist())}
+        return np.array([row_of.get(one, -1) for one in known.tolist()], dtype=np.int64)
 
     def queries(self, histories: Ragged) -> np.ndarray:
         """Query vectors of histories of item numbers: float32 ``(nq, dim)``."""

@@ -20,7 +20,7 @@ def recommend(run: Run, histories: Ragged, k: int = 10, nprobe: int | None = Non
         k: items a query.
         nprobe: lists visited; default the run's.
     Returns:
-        scores float32 and item numbers int64, ``(nq, k)``, best first; number -1 where there are not so many items.
+        scores float32 and rows of the bundle int64, ``(nq, k)``, best first; row -1 where there are not so many items.
     Raises:
         ValueError: ``k`` or ``nprobe`` below 1.
     """
@@ -37,9 +37,12 @@ def _best(run: Run, queries: np.ndarray, left_out: Ragged, k: int, nprobe: int |
     k, nlist = check_k(k), run.bundle.spec.nlist
     nprobe = check_nprobe(nprobe, nlist, default=run.settings["nprobe"] or 1)
     scores = BundleScorer(run.bundle, nprobe).scores(queries)
-    scores[left_out.row_of_value, left_out.values] = -np.inf
+    # The catalogue may have lost items since the training, and gained others.
+    rows = run.rows[left_out.values]
+    scores[left_out.row_of_value[rows >= 0], rows[rows >= 0]] = -np.inf
     # An item without a training event has a vector that means nothing.
-    scores[:, ~run.split.seen_in_training] = -np.inf
+    untrained = run.rows[~run.split.seen_in_training]
+    scores[:, untrained[untrained >= 0]] = -np.inf
     numbers = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     best = np.take_along_axis(scores, numbers, axis=1)
     numbers = np.where(np.isneginf(best), -1, numbers)
