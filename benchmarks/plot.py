@@ -9,6 +9,7 @@ import json
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -16,27 +17,37 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 RESULTS = Path(__file__).parent / "results"
+# Label, colour, files of the runs, and the block of a run.
 KINDS = (
-    ("poeem, trained jointly", "#c0392b", lambda run: run["index"]),
-    ("RQ, built afterwards", "#6c7a7b", lambda run: run["baselines"]["rq"]),
-    ("OPQ, built afterwards", "#98a3a4", lambda run: run["baselines"]["opq"]),
-    ("PQ, built afterwards", "#b0b7ba", lambda run: run["baselines"]["pq"]),
+    ("poeem RQ, trained jointly", "#a5281b", "additive", lambda run: run["index"]),
+    ("poeem OPQ, trained jointly", "#d9776c", "history", lambda run: run["index"]),
+    ("RQ, built afterwards", "#6c7a7b", "history", lambda run: run["baselines"]["rq"]),
+    ("OPQ, built afterwards", "#98a3a4", "history", lambda run: run["baselines"]["opq"]),
+    ("PQ, built afterwards", "#b0b7ba", "history", lambda run: run["baselines"]["pq"]),
 )
 
 
 METRICS = ("recall@100", "ndcg@10")
 
 
+def of_kind(kind: str) -> dict[int, list[dict[str, Any]]]:
+    """Runs of all seeds by bytes per vector."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for file in sorted(RESULTS.glob(f"movielens-{kind}-*.json")):
+        for run in json.loads(file.read_text())["specs"].values():
+            found.setdefault(run["bytes_per_vector"], []).append(run)
+    return found
+
+
 def main(out: Path) -> None:
-    runs = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("movielens-history-*.json"))]
-    specs = sorted(runs[0]["specs"], key=lambda spec: runs[0]["specs"][spec]["bytes_per_vector"])
-    figure, panels = plt.subplots(1, len(METRICS), figsize=(9, 3), sharey=True)
+    runs = {kind: of_kind(kind) for kind in ("additive", "history")}
+    sizes = sorted(runs["history"])
+    figure, panels = plt.subplots(1, len(METRICS), figsize=(9, 3.4), sharey=True)
     width = 0.8 / len(KINDS)
     for axes, metric in zip(panels, METRICS):
-        for number, (label, colour, block) in enumerate(KINDS):
-            for place, spec in enumerate(specs):
-                of_spec = [run["specs"][spec] for run in runs]
-                kept = [100 * block(run)[metric] / run["float"][metric] for run in of_spec]
+        for number, (label, colour, kind, block) in enumerate(KINDS):
+            for place, size in enumerate(sizes):
+                kept = [100 * block(run)[metric] / run["float"][metric] for run in runs[kind][size]]
                 bar = axes.barh(
                     place - 0.4 + (number + 0.5) * width,
                     statistics.fmean(kept),
@@ -49,10 +60,10 @@ def main(out: Path) -> None:
         axes.set_xlim(50, 106)
         axes.set_xlabel(f"{metric}, % of the float model's")
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_yticks(range(len(specs)), [f"{runs[0]['specs'][spec]['bytes_per_vector']} bytes" for spec in specs])
+    panels[0].set_yticks(range(len(sizes)), [f"{size} bytes" for size in sizes])
     panels[0].invert_yaxis()
     figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="lower center", ncols=len(KINDS), fontsize=8, frameon=False
+        *panels[0].get_legend_handles_labels(), loc="lower center", ncols=len(KINDS), fontsize=7.5, frameon=False
     )
     figure.tight_layout(rect=(0, 0.08, 1, 1))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -37,8 +37,9 @@ def mean(values: Iterable[float], digits: int = 4) -> str:
     return f"{centre:.{digits}f}{spread}"
 
 
-def movielens(tower: str) -> None:
-    found = runs(f"movielens-{tower}-*.json")
+def movielens(kind: str) -> None:
+    found = runs(f"movielens-{kind}-*.json")
+    tower = "sequence" if kind == "sequence" else "history"
     for spec in found[0]["specs"] if found else ():
         of_spec = [run["specs"][spec] for run in found]
         print(f"\nMovieLens-1M, {tower} tower, {spec}, {of_spec[0]['bytes_per_vector']} bytes, seeds: {len(found)}\n")
@@ -68,6 +69,29 @@ def float_models() -> None:
             print(f"| {tower} tower | {mean(block['ndcg@10'] for block in blocks.values())} | {len(blocks)} |")
 
 
+FROZEN = ("recall@100", "recall@10", "mrr@10", "neighbour_recall@10")
+
+
+def frozen() -> None:
+    """What `poeem bench` found on frozen embeddings, a table a data set."""
+    for name in sorted({folder.name.partition("-")[0] for folder in RESULTS.glob("*-frozen*")}):
+        records = [
+            record
+            for file in sorted(RESULTS.glob(f"{name}-frozen*/bench.json"))
+            for record in json.loads(file.read_text(encoding="utf-8"))["records"]
+        ]
+        rows = {(record["bytes_per_vector"], record["method"]): [] for record in records}
+        for record in records:
+            rows[record["bytes_per_vector"], record["method"]].append(record)
+        print(f"\nFrozen embeddings, {name}\n\n| bytes | | " + " | ".join(FROZEN) + " | build s | seeds |")
+        print("|---|" + "---|" * (len(FROZEN) + 3))
+        for size, method in sorted(rows, key=lambda key: (key[0], -rows[key][0]["recall@100"])):
+            found = {record["seed"]: record for record in rows[size, method]}.values()
+            cells = [mean(record[metric] for record in found) for metric in FROZEN]
+            seconds = f"{statistics.fmean(record['build_seconds'] for record in found):.0f}"
+            print(f"| {size} | {method} | " + " | ".join(cells) + f" | {seconds} | {len(found)} |")
+
+
 def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], title: str) -> None:
     """One line a named number, over the seeds."""
     found = [rows(run) for run in runs(pattern)]
@@ -79,9 +103,10 @@ def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], titl
 
 
 def main() -> None:
-    for tower in ("history", "sequence"):
-        movielens(tower)
+    for kind in ("additive", "history", "sequence"):
+        movielens(kind)
     float_models()
+    frozen()
     table(
         "tutorial-*.json",
         lambda run: {name: row["precision@100"] for name, row in run["rows"].items()},

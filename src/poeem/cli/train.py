@@ -13,15 +13,19 @@ from poeem.cli.output import print_json, say
 
 
 def train(
-    index: Annotated[str, typer.Option(help="Structure of the index, such as OPQ8,PQ8 or OPQ8,IVF64,PQ8.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run; must be new.")],
+    index: Annotated[
+        str, typer.Option(help="Structure of the index, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8.")
+    ] = "RQ8",
     interactions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with user, item, timestamp (and title).")
     ] = None,
     items: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with item, title and other columns.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="A data set by name: ml-1m or ml-100k.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A data set by name: ml-1m, ml-100k or complete-journey.")
+    ] = None,
     tower: Annotated[str, typer.Option(help="history (fast) or sequence (a transformer: slower, better).")] = "history",
     dim: Annotated[int, typer.Option(help="Width of the embeddings.")] = 64,
     epochs: Annotated[float | None, typer.Option(help="Length of the training; default by tower.")] = None,
@@ -45,7 +49,10 @@ def train(
         int, typer.Option(metavar="K", help="Negatives a query takes from the live index; 0: in-batch ones alone.")
     ] = 0,
     distill: Annotated[float, typer.Option(help="Weight: the index is to rank as the float vectors do.")] = 0.0,
-    list_loss: Annotated[float, typer.Option(help="Weight: queries are to find the list of their item.")] = 0.0,
+    list_loss: Annotated[
+        float | None,
+        typer.Option(help="Weight: queries are to find the list of their item.", show_default="0.5 with lists"),
+    ] = None,
     balance: Annotated[float, typer.Option(help="Weight: the lists that are probed are to be short.")] = 0.0,
     index_lr: Annotated[float, typer.Option(help="Factor on the learning rate, for the index.")] = 1.0,
     item_table: Annotated[str, typer.Option(help="full, or compressed (words that items share).")] = "full",

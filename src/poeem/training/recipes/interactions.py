@@ -39,7 +39,7 @@ TOWERS: dict[str, dict[str, Any]] = {
 def train_interactions(
     interactions: Interactions,
     *,
-    spec: str,
+    spec: str = "RQ8",
     out: str | Path,
     dataset: str = "interactions",
     tower: str = "history",
@@ -63,7 +63,7 @@ def train_interactions(
     candidates: str = "unique",
     hard_negatives: int = 0,
     distill: float = 0.0,
-    list_loss: float = 0.0,
+    list_loss: float | None = None,
     balance: float = 0.0,
     index_lr: float = 1.0,
     item_table: str = "full",
@@ -101,7 +101,8 @@ def train_interactions(
             ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
         candidates: columns of the softmax, see ``JointModel``.
         hard_negatives: items a query takes from the index as it is in training, see ``HardNegatives``; 0 is none.
-        distill, list_loss, balance: weights of further terms of the loss, see ``JointModel``.
+        distill, list_loss, balance: weights of further terms of the loss, see ``JointModel``; ``list_loss`` is 0.5 by
+            default where there are lists: with it a query's first list holds more, and lists are more even.
         index_lr: factor on ``lr`` for the index.
         item_table: ``"full"``, a vector an item, or ``"compressed"``, words that items share, see ``CompressedTable``.
         table_bytes: words an item of a compressed table, a byte each; divides ``dim``; default 8.
@@ -164,7 +165,7 @@ def train_interactions(
         "candidates": candidates,
         "hard_negatives": hard_negatives,
         "distill": distill,
-        "list_loss": list_loss,
+        "list_loss": (0.5 if parsed.nlist else 0.0) if list_loss is None else list_loss,
         "balance": balance,
         "index_lr": index_lr,
         "item_table": item_table,
