@@ -18,7 +18,9 @@ def export(
         Path | None,
         typer.Option(metavar="FILE", help="File or folder to write; its report goes beside it.", show_default=False),
     ] = None,
-    engine: Annotated[str, typer.Option(help="faiss or lance (pip install 'poeem-torch[lance]').")] = "faiss",
+    engine: Annotated[
+        str, typer.Option(help="faiss, lance or (experimental, Linux) scann; the latter two are extras of the package.")
+    ] = "faiss",
     nprobe: Nprobe = None,
     fastscan: Annotated[
         bool, typer.Option("--fastscan", help="Scan 4-bit codes by SIMD: faster, approximate scores.")

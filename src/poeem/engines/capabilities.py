@@ -72,6 +72,15 @@ CAPABILITIES: dict[str, Capabilities] = {
         larger_than_memory=True,
         needs_vectors=True,
     ),
+    # Experimental. Residuals only by inner product; scores by look-up tables of 8 bits.
+    "scann": Capabilities(
+        kinds=("PQ",),
+        residual_metrics=("ip", "cosine"),
+        nbits=(4,),
+        rotation_inside=False,
+        exact=False,
+        fastscan=True,
+    ),
 }
 
 # The columns of the table as it is shown, each with its meaning.
@@ -136,7 +145,7 @@ def engine_capabilities(engine: str) -> Capabilities:
     >>> engine_capabilities("lucene")
     Traceback (most recent call last):
     ...
-    ValueError: engine (='lucene') is not known; choose one of reference, faiss, lance
+    ValueError: engine (='lucene') is not known; choose one of reference, faiss, lance, scann
     """
     if engine not in CAPABILITIES:
         raise ValueError(f"engine (={engine!r}) is not known; choose one of {', '.join(CAPABILITIES)}")

@@ -16,6 +16,7 @@ from poeem.engines.report import Report
 WRITERS = {
     "faiss": ("poeem.engines.faiss.write", "write_faiss"),
     "lance": ("poeem.engines.lance.write", "write_lance"),
+    "scann": ("poeem.engines.scann.write", "write_scann"),
 }
 
 
@@ -24,11 +25,12 @@ def export(bundle: Bundle | str | Path, engine: str, path: str | Path, **options
 
     Args:
         bundle: the bundle, or where it is.
-        engine: ``faiss`` or ``lance``.
+        engine: ``faiss``, ``lance`` or ``scann`` (experimental).
         path: the file or folder to write; a sidecar ``FILE.json`` with the report goes beside it.
         options: of the engine, as its writer lists them; faiss: ``nprobe``, ``fastscan``, ``refine`` with ``vectors``
             and ``k_factor``, ``hnsw``, ``on_disk``, ``parts``, and ``queries`` ``(nq, dim)`` for the self-check; lance:
-            ``vectors``, which it stores, ``columns``, ``nprobe``, ``queries``.
+            ``vectors``, which it stores, ``columns``, ``nprobe``, ``queries``; scann: ``nprobe``,
+            ``queries``.
     Raises:
         ValueError: an unknown engine or option, or an engine that cannot hold this index.
         EngineMismatch: the engine disagrees with the reference; the file is not kept.

@@ -1,0 +1,91 @@
+"""What travels with ScaNN's files: whose index it is, the users' ids, and the arrays that ScaNN has no place for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+from poeem.bundle.ids import ids_to_arrow
+from poeem.engines.faiss.build import stored_nprobe
+from poeem.spec import IndexSpec
+
+FACTS_FILE, ARRAYS_FILE, IDS_FILE = "poeem.json", "poeem.safetensors", "ids.parquet"
+_ARRAYS = ("rotation", "query_adapter")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The file ``poeem.json``.
+
+    Args:
+        fingerprint: of the trained index.
+        items_sha256: checksum of the bundle's items.
+        spec: the trained structure.
+        metric: ``ip``, ``l2`` or ``cosine``.
+        dim: width of an embedding.
+        nprobe: lists visited per query unless a search says otherwise.
+    """
+
+    fingerprint: str
+    items_sha256: str
+    spec: str
+    metric: str
+    dim: int
+    nprobe: int
+
+    @property
+    def nlist(self) -> int:
+        """Inverted lists; 0 is a flat index."""
+        return IndexSpec.parse(self.spec).nlist
+
+
+def facts_of(bundle: Bundle, nprobe: int | None) -> Facts:
+    """Facts of a bundle that is about to be written."""
+    return Facts(
+        fingerprint=bundle.fingerprint,
+        items_sha256=bundle.files["items.parquet"].sha256,
+        spec=str(bundle.spec),
+        metric=bundle.metric,
+        dim=bundle.dim,
+        nprobe=stored_nprobe(bundle, nprobe),
+    )
+
+
+def write_facts(bundle: Bundle, folder: Path, facts: Facts) -> None:
+    """Facts, ids in row order, rotation and query adapter."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from safetensors.numpy import save_file
+
+    (folder / FACTS_FILE).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
+    pq.write_table(pa.table({"id": ids_to_arrow(bundle.ids)}), folder / IDS_FILE)
+    arrays = {name: np.array(bundle.arrays[name]) for name in _ARRAYS if name in bundle.arrays}
+    save_file(arrays, folder / ARRAYS_FILE, metadata={"fingerprint": facts.fingerprint})
+
+
+def read_facts(folder: Path) -> tuple[Facts, np.ndarray, dict[str, np.ndarray]]:
+    """Facts, ids and arrays of a folder.
+
+    Raises:
+        ValueError: a file is missing or damaged, or they are of several trainings.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        facts = Facts(**json.loads((folder / FACTS_FILE).read_text(encoding="utf-8")))
+        ids = pq.read_table(folder / IDS_FILE)["id"].to_numpy()
+        with safe_open(folder / ARRAYS_FILE, framework="numpy") as opened:
+            fingerprint = (opened.metadata() or {}).get("fingerprint")
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{str(folder)!r} is no whole export for ScaNN ({reason}); export the bundle again") from None
+    if fingerprint != facts.fingerprint:
+        raise ValueError(f"{str(folder)!r} mixes files of two trainings; export the bundle again")
+    return facts, ids, arrays

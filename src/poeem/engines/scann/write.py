@@ -1,0 +1,99 @@
+"""Write ScaNN's files from a bundle, and keep them only if ScaNN then scores nearly as the reference does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.bundle.bundle import Bundle
+from poeem.engines.faiss.searcher import sidecar_of
+from poeem.engines.probing import equal_norms
+from poeem.engines.report import Report
+from poeem.engines.scann.assets import ASSETS, assets_text
+from poeem.engines.scann.facts import FACTS_FILE, facts_of, write_facts
+from poeem.engines.scann.files import write_files
+from poeem.engines.scann.install import import_scann
+from poeem.engines.scann.searcher import open_scann
+from poeem.engines.self_check import check_contained
+
+
+def write_scann(bundle: Bundle, path: Path, *, nprobe: int | None = None, queries: Any = None) -> Report:
+    """Write the folder ``path`` for plain ``scann_ops_pybind.load_searcher``, and its report as ``path.json``.
+
+    Experimental: the format is ScaNN's own business, and only scann 1.4 was tried.
+
+    Args:
+        bundle: what to write.
+        path: the folder; an export that is there is replaced only by one that has passed the self-check.
+        nprobe: lists visited per query unless a search says otherwise; None takes the training's, or else nlist's
+            square root.
+        queries: ``(nq, dim)`` for the self-check; None takes some of the items, moved a little.
+    Raises:
+        FileNotFoundError: the folder around ``path`` does not exist.
+        ValueError: ``path`` holds something else, ScaNN cannot hold the index, or scann is not installed.
+        EngineMismatch: ScaNN disagrees with the reference; nothing is kept.
+    """
+    began = time.perf_counter()
+    import_scann("scann.scann_ops.py.scann_ops_pybind")
+    _check_place(path)
+    if bundle.spec.nlist and not equal_norms(bundle.arrays["coarse"]):
+        # ScaNN ranks the lists of residual codes by inner product, and by nothing else.
+        raise ValueError(
+            "engine 'scann' needs centroids of one norm, as they are trained by default; train so, or export to faiss"
+        )
+    facts = facts_of(bundle, nprobe)
+    with staging(path) as new:
+        write_files(bundle, new, facts.nprobe)
+        write_facts(bundle, new, facts)
+        (new / ASSETS).write_text(assets_text(new, new.resolve()), encoding="utf-8")
+        written = time.perf_counter()
+        searcher = open_scann(new, bundle)
+
+        def search(some: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+            return searcher.search_rows(some, k, nprobe=max(1, facts.nlist))
+
+        agreement = check_contained(bundle, search, engine="scann", queries=queries)
+        checked = time.perf_counter()
+        (new / ASSETS).write_text(assets_text(new, path.resolve()), encoding="utf-8")
+        report = Report(
+            engine="scann",
+            path=str(path),
+            spec=facts.spec,
+            metric=bundle.metric,
+            dim=bundle.dim,
+            rows=len(bundle),
+            bytes=sum(file.stat().st_size for file in new.iterdir()),
+            fingerprint=bundle.fingerprint,
+            items_sha256=facts.items_sha256,
+            id_type="string" if bundle.string_ids else "int64",
+            query_adapter="query_adapter" in bundle.arrays,
+            nlist=bundle.spec.nlist,
+            nprobe=facts.nprobe,
+            seconds=round(checked - began, 4),
+            check_seconds=round(checked - written, 4),
+            worst_score_error=agreement.worst_score_error,
+            rank_agreement=agreement.rank_agreement,
+            queries_checked=agreement.queries,
+            results_checked=agreement.results,
+            options={"experimental": True},
+        )
+        # In this order no moment pairs an export with the report of another one.
+        sidecar_of(path).unlink(missing_ok=True)
+        replace_directory(new, path)
+    sidecar_of(path).write_text(replace(report, path=path.name).to_json(), encoding="utf-8")
+    return report
+
+
+def _check_place(path: Path) -> None:
+    recover(path)
+    if path.exists() and not (path / FACTS_FILE).is_file():
+        raise ValueError(
+            f"path (={str(path)!r}) is there and no export for ScaNN; name a new folder, such as items.scann"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")
