@@ -156,7 +156,7 @@ def _ivf_index(bundle: Bundle, nprobe: int, ids: np.ndarray, *, hnsw: bool, fast
         index.rq.is_trained = True
     index.is_trained = True
     if len(bundle):
-        index.add_sa_codes(_with_lists(bundle, stored_codes(bundle)), ids)
+        index.add_sa_codes(rows_with_lists(bundle, stored_codes(bundle)), ids)
     if fastscan:
         index = _fast_scanned(index, quantizer)
     index.nprobe = nprobe
@@ -190,7 +190,7 @@ def coarse_quantizer(bundle: Bundle, nprobe: int, *, hnsw: bool) -> faiss.Index:
     return quantizer
 
 
-def _with_lists(bundle: Bundle, codes: np.ndarray) -> np.ndarray:
+def rows_with_lists(bundle: Bundle, codes: np.ndarray) -> np.ndarray:
     """Rows for `IndexIVF.add_sa_codes`: the list number, little-endian in as few bytes as it takes, then the code."""
     width = ((bundle.spec.nlist - 1).bit_length() + 7) // 8
     assert bundle.lists is not None

@@ -142,11 +142,22 @@ def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
     return _contents(source)
 
 
-def _contents(index: faiss.Index) -> FaissContents:
+def trained_arrays(index: faiss.Index) -> tuple[IndexSpec, str, dict[str, np.ndarray]]:
+    """Spec, metric and arrays of an index, without its rows.
+
+    Raises:
+        ValueError: as for `from_faiss`.
+    """
     parts = unwrap(index)
     metric = _metric(parts)
     spec, arrays = _structure(parts)
     check_arrays(spec, parts.dim, arrays)
+    return spec, metric, arrays
+
+
+def _contents(index: faiss.Index) -> FaissContents:
+    parts = unwrap(index)
+    spec, metric, arrays = trained_arrays(index)
     rows = (ivf_rows if spec.nlist else flat_rows)(parts.inner, spec.M, spec.nbits)
     if not len(rows.codes):
         raise ValueError("the index holds no rows; add the items first")

@@ -19,6 +19,8 @@ from poeem.engines.queries import check_k, prepare_queries
 if TYPE_CHECKING:
     import faiss
 
+    from poeem.engines.faiss.changes import IndexChanges
+
 
 class FaissSearcher:
     """A faiss index and what its file cannot hold: string ids and the query adapter.
@@ -38,6 +40,7 @@ class FaissSearcher:
         self._ivf = self.parts.inner if self.nlist else None
         self._adapter = None if bundle is None else bundle.arrays.get("query_adapter")
         self._names = bundle.ids if bundle is not None and bundle.string_ids else None
+        self._changes: IndexChanges | None = None
 
     def __len__(self) -> int:
         return self.index.ntotal
@@ -122,6 +125,38 @@ class FaissSearcher:
         limits = np.searchsorted(query, np.arange(len(queries) + 1))
         return limits, scores[order], self._named(ids[order])
 
+    def add(self, ids: Any, vectors: Any) -> None:
+        """Add items to the index in memory, coded by the arrays of its training; the next search finds them.
+
+        Neither a file nor a bundle changes: `BundleEditor` is for those. Not while another thread searches.
+
+        Args:
+            ids: integers, or strings as in the bundle, ``(n,)``, none of which is there.
+            vectors: ``(n, dim)``, as they come before the index.
+        Raises:
+            ValueError: an id is there already, there twice or of another type; a vector is not finite, zero under
+                ``cosine`` or of another width; or rows of this kind of index cannot be changed (refining, flat
+                FastScan, on disk). Nothing has changed then.
+        """
+        self._changing().add(ids, vectors)
+        self._names = self._changing().names
+
+    def replace(self, ids: Any, vectors: Any) -> None:
+        """Give items other vectors: remove and add. As `add`, for ids that are there."""
+        self._changing().replace(ids, vectors)
+        self._names = self._changing().names
+
+    def delete(self, ids: Any) -> None:
+        """Delete items from the index in memory. As `add`, for ids that are there."""
+        self._changing().delete(ids)
+
+    def _changing(self) -> IndexChanges:
+        if self._changes is None:
+            from poeem.engines.faiss.changes import IndexChanges
+
+            self._changes = IndexChanges(self.index, self.parts, self.bundle)
+        return self._changes
+
     @property
     def _worst(self) -> float:
         return np.inf if self.metric == "l2" else -np.inf
@@ -151,6 +186,8 @@ class FaissSearcher:
     def _numbers(self, ids: Any) -> np.ndarray:
         """The ids that faiss holds for the users' own."""
         if self._names is not None and self.bundle is not None:
+            if self._changes is not None:
+                return self._changes.numbers_of(ids)
             return self.bundle.row_of(np.asarray(ids, dtype=object))
         numbers = np.asarray(ids)
         if numbers.size and numbers.dtype.kind not in "iu":

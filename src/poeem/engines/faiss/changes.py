@@ -1,0 +1,175 @@
+"""Add, replace and delete rows of a faiss index in memory, by the arrays that its other rows were coded by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle import Bundle
+from poeem.bundle.incoming import check_known, check_new_ids, check_new_vectors, check_unknown
+from poeem.engines.faiss.build import rows_with_lists, stored_codes
+from poeem.engines.faiss.contents import Parts, stored_rows
+
+if TYPE_CHECKING:
+    import faiss
+
+    from poeem.layers.embedding_index import EmbeddingIndex
+
+
+class IndexChanges:
+    """Changes of one index. Not while another thread searches it: faiss has no lock.
+
+    Rows are coded by our encoder, not by faiss's own: with words that only assign, with centroids of free norm under
+    inner product, or with additive words, faiss would give other codes than the training.
+
+    Args:
+        index: the index, and what it is made of.
+        bundle: which it was built from; None takes the arrays out of the index.
+    Raises:
+        ValueError: rows of this kind of index cannot be changed.
+    """
+
+    def __init__(self, index: faiss.Index, parts: Parts, bundle: Bundle | None) -> None:
+        import faiss
+
+        self._index, self._parts, self._bundle = index, parts, bundle
+        if parts.refines:
+            raise ValueError("rows of a refining index cannot be changed (faiss has no remove_ids there); export again")
+        if parts.nlist and isinstance(faiss.downcast_InvertedLists(parts.inner.invlists), faiss.OnDiskInvertedLists):
+            raise ValueError("rows of lists on disk, or of a mapped file, cannot be changed; open the index in memory")
+        if parts.fastscan and not parts.nlist:
+            raise ValueError("rows of a flat FastScan index cannot be changed; export without fastscan, or with lists")
+        if parts.fastscan and ({"encoder_codebooks"} & set(self._arrays.arrays) or "eta" in self._arrays.training):
+            raise ValueError("a FastScan index codes new rows itself, other than this training does; export without it")
+        string_ids = bundle is not None and bundle.string_ids
+        numbers = stored_rows(index)[0].tolist()
+        #: faiss's number of every item, by the user's id.
+        self.numbers: dict[Any, int] = {}
+        #: The users' strings by faiss's number; None where ids are integers.
+        self.names: np.ndarray | None = None
+        if string_ids and bundle is not None:
+            self.names = bundle.ids
+            self.numbers = {bundle.ids[number]: number for number in numbers}
+        else:
+            self.numbers = dict(zip(numbers, numbers))
+
+    def add(self, ids: Any, vectors: Any) -> None:
+        """As `FaissSearcher.add`."""
+        named = self._ids(ids)
+        check_unknown(named, self.numbers)
+        self._put(named, self._vectors(vectors, len(named)))
+
+    def replace(self, ids: Any, vectors: Any) -> None:
+        """As `FaissSearcher.replace`: remove and add, which faiss has no one call for."""
+        named = self._ids(ids)
+        check_known(named, self.numbers)
+        checked = self._vectors(vectors, len(named))
+        self._remove(named)
+        self._put(named, checked)
+
+    def delete(self, ids: Any) -> None:
+        """As `FaissSearcher.delete`."""
+        named = self._ids(ids)
+        check_known(named, self.numbers)
+        self._remove(named)
+
+    def numbers_of(self, ids: Any) -> np.ndarray:
+        """faiss's numbers of the users' ids.
+
+        Raises:
+            ValueError: no item has such an id.
+        """
+        named = np.asarray(ids, dtype=object).ravel().tolist()
+        check_known(named, self.numbers)
+        return np.array([self.numbers[one] for one in named], dtype=np.int64)
+
+    def _ids(self, ids: Any) -> list[Any]:
+        return check_new_ids(ids, string_ids=self.names is not None)
+
+    def _vectors(self, vectors: Any, rows: int) -> np.ndarray:
+        return check_new_vectors(vectors, rows=rows, dim=self._arrays.dim, metric=self._arrays.metric)
+
+    def _remove(self, named: list[Any]) -> None:
+        import faiss
+
+        numbers = np.array([self.numbers[one] for one in named], dtype=np.int64)
+        batch: Any = faiss.IDSelectorBatch
+        removed = self._index.remove_ids(batch(numbers))
+        assert removed == len(named), f"{removed} rows were removed for {len(named)} ids"
+        for one in named:
+            del self.numbers[one]
+
+    def _put(self, named: list[Any], vectors: np.ndarray) -> None:
+        if self.names is None:
+            numbers = np.array(named, dtype=np.int64)
+        else:
+            # A number is never given again: who holds an old one must not find another item by it.
+            numbers = np.arange(len(self.names), len(self.names) + len(named), dtype=np.int64)
+            self.names = np.concatenate([self.names, np.array(named, dtype=object)])
+        if self._parts.fastscan:
+            index: Any = self._index
+            index.add_with_ids(vectors, numbers)
+        else:
+            self._put_codes(self._coded(numbers, vectors))
+        self.numbers |= zip(named, numbers.tolist())
+
+    def _coded(self, numbers: np.ndarray, vectors: np.ndarray) -> Bundle:
+        import torch
+
+        codes, lists = self._encoder.encode(torch.from_numpy(vectors))
+        return replace(
+            self._arrays,
+            ids=numbers,
+            codes=codes.numpy().astype(np.uint8),
+            lists=None if lists is None else lists.numpy().astype(np.int32),
+        )
+
+    def _put_codes(self, rows: Bundle) -> None:
+        import faiss
+
+        inner, packed = self._parts.inner, stored_codes(rows)
+        if self._parts.nlist:
+            inner.add_sa_codes(rows_with_lists(rows, packed), rows.ids)
+        else:
+            (mapped,) = self._parts.of(faiss.IndexIDMap)
+            known = faiss.vector_to_array(mapped.id_map)
+            inner.add_sa_codes(packed)
+            faiss.copy_array_to_vector(np.concatenate([known, rows.ids]), mapped.id_map)
+            if isinstance(mapped, faiss.IndexIDMap2):
+                mapped.construct_rev_map()
+        for wrapper in self._parts.wrappers:
+            # Only faiss's own add counts for the wrappers.
+            wrapper.ntotal = inner.ntotal
+
+    @cached_property
+    def _arrays(self) -> Bundle:
+        """What the rows are coded by, as a bundle without rows."""
+        if self._bundle is not None:
+            return replace(self._bundle, columns=None)
+        from poeem.engines.faiss.read import trained_arrays
+
+        spec, metric, arrays = trained_arrays(self._index)
+        return Bundle(
+            path=Path(),
+            spec=spec,
+            metric=metric,
+            dim=self._index.d,
+            arrays=arrays,
+            ids=np.empty(0, np.int64),
+            codes=np.empty((0, spec.M), np.uint8),
+            lists=np.empty(0, np.int32) if spec.nlist else None,
+            columns=None,
+            fingerprint="",
+            training={},
+            files={},
+        )
+
+    @cached_property
+    def _encoder(self) -> EmbeddingIndex:
+        from poeem.layers.from_arrays import encoder_of
+
+        return encoder_of(self._arrays)
