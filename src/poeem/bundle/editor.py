@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import matching_columns
 from poeem.bundle.changes import Change, CodedRows
+from poeem.bundle.delta import read_delta
 from poeem.bundle.incoming import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.bundle.lock import WriterLock
 from poeem.bundle.log import LogWriter
@@ -103,6 +105,28 @@ class BundleEditor:
         if unknown:
             raise ValueError(f"ids: {unknown[0]!r} is not among the items ({len(unknown)} unknown); leave it out")
         self._make(Change(deleted=named))
+
+    def apply(self, delta: str | Path) -> int:
+        """Apply what `poeem.bundle.delta.write_delta` wrote against these rows, at once; again is harmless.
+
+        Args:
+            delta: the file.
+        Returns:
+            rows that were added, replaced and deleted.
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is of another training, or the difference to other rows. Nothing has changed then.
+            OSError: the change could not be written; it has not happened.
+        """
+        rows = self._rows()
+        change = read_delta(delta, self.bundle)
+        if change is None:
+            return 0
+        if change.added is not None:
+            columns = matching_columns(change.added.columns, rows.schema, len(change.added))
+            change = replace(change, added=replace(change.added, columns=columns))
+        self._make(change)
+        return len(change.deleted) + len(change.replaced or ()) + len(change.added or ())
 
     def compact(self) -> Bundle:
         """Fold the log into the bundle's files, in one swap; without changes nothing is written.

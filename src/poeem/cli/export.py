@@ -45,6 +45,14 @@ def export(
             help="Rows of poeem encode (a folder) or of an exported file, in place of the run's; may be repeated.",
         ),
     ] = None,
+    delta: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OLD",
+            help="Write to FILE.parquet only what differs from this older version; no engine.",
+            show_default=False,
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--list", help="Show what every engine can do, and do nothing else.")] = False,
     json: Json = False,
 ) -> None:
@@ -69,6 +77,11 @@ def export(
     }
     # What was not asked for is not said: every engine has options of its own.
     options = {name: value for name, value in given.items() if value is not None and value is not False}
+    if delta is not None:
+        if options:
+            raise ValueError(f"--delta writes rows for no engine; leave --{next(iter(options)).replace('_', '-')} out")
+        _write_delta(delta, folder, out, json)
+        return
     try:
         report = export_bundle(folder, engine, out, **options)
     except EngineMismatch as error:
@@ -77,6 +90,18 @@ def export(
         print(report.to_json(), end="")
     else:
         print(report)
+
+
+def _write_delta(old: Path, new: Path, out: Path, json: bool) -> None:
+    from poeem.bundle import open_bundle
+    from poeem.bundle.delta import write_delta
+
+    facts = write_delta(open_bundle(old), open_bundle(new), out)
+    if json:
+        print_json({**facts, "out": str(out)})
+    else:
+        rows = ", ".join(f"{facts[name]:,} {name}" for name in ("added", "replaced", "deleted", "kept"))
+        print(f"{out}: {rows}; {facts['bytes']:,} bytes")
 
 
 def _show_engines(json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from poeem.cli import bench, encode, evaluate, export, fit, search, train
+from poeem.cli import bench, diff, encode, evaluate, export, fit, search, train
 from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure
 from poeem.cli.output import say
 
@@ -24,7 +24,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train.train, fit.fit, evaluate.evaluate, export.export, search.search, encode.encode, bench.bench):
+for command in (
+    train.train,
+    fit.fit,
+    evaluate.evaluate,
+    export.export,
+    search.search,
+    encode.encode,
+    diff.diff,
+    bench.bench,
+):
     app.command()(command)
 
 

@@ -1,0 +1,174 @@
+"""What has to be carried from one version of a catalogue to the next: coded rows and deletions, in one Parquet file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.atomic import sync_directory, sync_file
+from poeem.bundle.bundle import Bundle
+from poeem.bundle.changes import Change, CodedRows
+from poeem.bundle.check import check_codes
+from poeem.bundle.diff import BundleDiff, diff_bundles
+from poeem.bundle.ids import ids_to_arrow
+from poeem.functional.packing import pack_codes, unpack_codes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# In the file's metadata: of what training its codes are, and of which rows it is the difference.
+_FINGERPRINT, _BASE, _RESULT = b"poeem.fingerprint", b"poeem.base", b"poeem.result"
+_ADDED, _REPLACED, _DELETED = "added", "replaced", "deleted"
+_OURS = ("id", "change", "list", "code")
+
+
+def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
+    """Write the rows of ``new`` that ``old`` lacks or codes otherwise, and the ids that ``new`` lacks.
+
+    Columns: ``id``; ``change`` (``added``, ``replaced`` or ``deleted``); ``list`` if there are lists; ``code``, packed
+    as in a bundle; and the user's columns, of added rows. The columns of items that both have are not compared.
+
+    Args:
+        old: what is in service.
+        new: what it should become.
+        path: the file to write; replaced at once if it is there.
+    Returns:
+        the numbers of rows of each kind, and bytes.
+    Raises:
+        ValueError: the two are not of one training, so that codes of one mean nothing to the other; the ids are of two
+            types; or the bundles keep different columns.
+    """
+    import pyarrow.parquet as pq
+
+    check_same_training(old, new.fingerprint, f"the new bundle {str(new.path)!r}")
+    names = [[] if one.columns is None else one.columns.column_names for one in (old, new)]
+    if sorted(names[0]) != sorted(names[1]):
+        raise ValueError(f"the old bundle keeps columns {names[0]}, the new one {names[1]}; export the new one whole")
+    path, diff = Path(path), diff_bundles(old, new)
+    beside = path.with_name(f".{path.name}.new-{os.getpid()}")
+    try:
+        pq.write_table(_table(diff), beside, compression="zstd")
+        sync_file(beside)
+        os.replace(beside, path)
+        sync_directory(path.absolute().parent)
+    finally:
+        beside.unlink(missing_ok=True)
+    counts = {_ADDED: len(diff.added), _REPLACED: len(diff.changed), _DELETED: len(diff.removed)}
+    return {**counts, "kept": len(diff.kept_new) - counts[_REPLACED], "bytes": path.stat().st_size}
+
+
+def read_delta(path: str | Path, bundle: Bundle) -> Change | None:
+    """A delta as a change of the bundle that it is the difference to; None if there is no difference.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no delta, of another training, or the difference to other rows than the bundle's.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no delta at {str(path)!r}")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{str(path)!r} cannot be read ({error}); write the delta again") from None
+    facts = {key: value.decode() for key, value in (table.schema.metadata or {}).items()}
+    if not {_FINGERPRINT, _BASE, _RESULT} <= set(facts):
+        raise ValueError(f"{str(path)!r} is no delta; write one with poeem export DIR --delta OLD --out FILE.parquet")
+    check_same_training(bundle, facts[_FINGERPRINT], f"delta {str(path)!r}")
+    rows = rows_sha256(bundle)
+    if rows == facts[_RESULT]:
+        return None  # it has been applied: whoever repeats it after a failure meant this
+    if rows != facts[_BASE]:
+        raise ValueError(
+            f"delta {str(path)!r} is the difference to other rows than {bundle!r} holds; "
+            "write it again against what is in service"
+        )
+    try:
+        return _change(table, bundle)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} is damaged ({error}); write the delta again") from None
+
+
+def check_same_training(bundle: Bundle, fingerprint: str, what: str) -> None:
+    """Refuse codes of another training.
+
+    Raises:
+        ValueError: the fingerprints differ.
+    """
+    if fingerprint != bundle.fingerprint:
+        raise ValueError(
+            f"{what} is of another training (fingerprint {fingerprint[:12]}) than {bundle!r} "
+            f"({bundle.fingerprint[:12]}): every code has another meaning, and the two must not be mixed; "
+            "export the new version whole"
+        )
+
+
+def rows_sha256(bundle: Bundle) -> str:
+    """What rows a bundle has, whatever their order: SHA-256 over ids, lists and codes in the order of ids."""
+    order = np.argsort(bundle.ids, kind="stable")
+    digest = hashlib.sha256(bundle.codes[order].tobytes())
+    if bundle.lists is not None:
+        digest.update(bundle.lists[order].astype("<i4").tobytes())
+    if bundle.string_ids:
+        for one in bundle.ids[order].tolist():
+            digest.update(one.encode() + b"\0")
+    else:
+        digest.update(bundle.ids[order].astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _table(diff: BundleDiff) -> pa.Table:
+    import pyarrow as pa
+
+    old, new = diff.old, diff.new
+    changed, rows = diff.changed, np.concatenate([diff.added, diff.changed])
+    gone = len(diff.removed)
+    kinds = [_ADDED] * len(diff.added) + [_REPLACED] * len(changed) + [_DELETED] * gone
+    ids = [*new.ids[rows].tolist(), *old.ids[diff.removed].tolist()]
+    packed = [bytes(code) for code in pack_codes(new.codes[rows], new.spec.nbits)] if len(rows) else []
+    columns = {
+        "id": ids_to_arrow(ids) if ids else pa.array([], pa.string() if new.string_ids else pa.int64()),
+        "change": pa.array(kinds, pa.string()),
+        "code": pa.array([*packed, *[None] * gone], pa.binary(new.spec.bytes_per_vector)),
+    }
+    if new.lists is not None:
+        columns["list"] = pa.array([*new.lists[rows].tolist(), *[None] * gone], pa.int32())
+    table = pa.table(columns)
+    if new.columns is not None:
+        for field in new.columns.schema:
+            found = new.columns[field.name].take(diff.added).combine_chunks()
+            chunks = found.chunks if isinstance(found, pa.ChunkedArray) else [found]
+            nothing = pa.nulls(len(changed) + gone, field.type)
+            table = table.append_column(field.name, pa.chunked_array([*chunks, nothing], field.type))
+    facts = {_FINGERPRINT: new.fingerprint, _BASE: rows_sha256(old), _RESULT: rows_sha256(new)}
+    return table.replace_schema_metadata({key: value.encode() for key, value in facts.items()})
+
+
+def _change(table: pa.Table, bundle: Bundle) -> Change | None:
+    kinds = np.array(table["change"].to_pylist())
+    names = [name for name in table.column_names if name not in _OURS]
+
+    def coded(kind: str, *, with_columns: bool) -> CodedRows | None:
+        rows = np.flatnonzero(kinds == kind)
+        if not len(rows):
+            return None
+        some, spec = table.take(rows), bundle.spec
+        packed = np.frombuffer(b"".join(some["code"].to_pylist()), np.uint8).reshape(len(rows), spec.bytes_per_vector)
+        codes = unpack_codes(packed, spec.M, spec.nbits)
+        lists = np.array(some["list"].to_pylist(), np.int32) if spec.nlist else None
+        check_codes(spec, codes, lists)
+        columns = some.select(names).replace_schema_metadata(None) if names and with_columns else None
+        return CodedRows(some["id"].to_pylist(), codes, lists, columns)
+
+    return Change(
+        deleted=table.take(np.flatnonzero(kinds == _DELETED))["id"].to_pylist(),
+        replaced=coded(_REPLACED, with_columns=False),
+        added=coded(_ADDED, with_columns=True),
+    )

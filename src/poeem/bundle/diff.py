@@ -1,0 +1,132 @@
+"""What differs between two versions of a catalogue, item by item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Examples of ids in a summary; all of them go into a file.
+EXAMPLES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class BundleDiff:
+    """Items of two bundles, compared by their ids.
+
+    Args:
+        old, new: the bundles.
+        added: rows of ``new`` whose ids ``old`` does not have, int64.
+        removed: rows of ``old`` whose ids ``new`` does not have, int64.
+        kept_old, kept_new: rows of the items that both have, in the order of ``new``, int64.
+        code_changed: whether the code differs, bool, as many; all of them where codes are of another shape (M, nbits).
+        list_changed: whether the list differs, bool, as many; all of them where only one of the two has lists.
+    """
+
+    old: Bundle
+    new: Bundle
+    added: np.ndarray
+    removed: np.ndarray
+    kept_old: np.ndarray
+    kept_new: np.ndarray
+    code_changed: np.ndarray
+    list_changed: np.ndarray
+
+    @property
+    def same_fingerprint(self) -> bool:
+        """Whether codes of both mean the same, so that they may be mixed."""
+        return self.old.fingerprint == self.new.fingerprint
+
+    @property
+    def changed(self) -> np.ndarray:
+        """Rows of ``new`` whose code or list differs, int64."""
+        return self.kept_new[self.code_changed | self.list_changed]
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, and the first ids of each kind, as JSON can hold them."""
+        changed, kept = self.changed, len(self.kept_new)
+        return {
+            "same_fingerprint": self.same_fingerprint,
+            "old": _facts(self.old),
+            "new": _facts(self.new),
+            "added": len(self.added),
+            "removed": len(self.removed),
+            "kept": kept,
+            "changed": len(changed),
+            "changed_share": len(changed) / kept if kept else 0.0,
+            "code_changed": int(self.code_changed.sum()),
+            "list_changed": int(self.list_changed.sum()),
+            "examples": {
+                "added": self.new.ids[self.added[:EXAMPLES]].tolist(),
+                "removed": self.old.ids[self.removed[:EXAMPLES]].tolist(),
+                "changed": self.new.ids[changed[:EXAMPLES]].tolist(),
+            },
+        }
+
+    def table(self) -> pa.Table:
+        """Every item that differs: ``id``, ``change`` (added, removed, changed), ``code_changed``, ``list_changed``."""
+        import pyarrow as pa
+
+        from poeem.bundle.ids import ids_to_arrow
+
+        either = self.code_changed | self.list_changed
+        counts = {"added": len(self.added), "removed": len(self.removed), "changed": int(either.sum())}
+        ids = [*self.new.ids[self.added], *self.old.ids[self.removed], *self.new.ids[self.changed]]
+        nothing = [None] * (counts["added"] + counts["removed"])
+        id_type = pa.string() if self.new.string_ids else pa.int64()
+        return pa.table(
+            {
+                "id": ids_to_arrow([_plain(one) for one in ids]) if ids else pa.array([], id_type),
+                "change": pa.array([name for name, count in counts.items() for _ in range(count)], pa.string()),
+                "code_changed": pa.array([*nothing, *self.code_changed[either].tolist()], pa.bool_()),
+                "list_changed": pa.array([*nothing, *self.list_changed[either].tolist()], pa.bool_()),
+            }
+        )
+
+
+def diff_bundles(old: Bundle, new: Bundle) -> BundleDiff:
+    """Compare two bundles item by item.
+
+    Raises:
+        ValueError: ids of the one are integers, of the other strings.
+    """
+    if old.string_ids != new.string_ids:
+        kinds = ["strings" if one.string_ids else "integers" for one in (old, new)]
+        raise ValueError(f"ids of the old bundle are {kinds[0]}, of the new one {kinds[1]}: no item is in both")
+    row_of = {one: row for row, one in enumerate(old.ids.tolist())}
+    found = np.array([row_of.get(one, -1) for one in new.ids.tolist()], dtype=np.int64)
+    kept_new = np.flatnonzero(found >= 0)
+    kept_old = found[kept_new]
+    removed = np.setdiff1d(np.arange(len(old)), kept_old)
+    if old.codes.shape[1] == new.codes.shape[1] and old.spec.nbits == new.spec.nbits:
+        code_changed = (old.codes[kept_old] != new.codes[kept_new]).any(1)
+    else:
+        code_changed = np.ones(len(kept_new), dtype=bool)
+    if old.lists is not None and new.lists is not None:
+        list_changed = old.lists[kept_old] != new.lists[kept_new]
+    else:
+        list_changed = np.full(len(kept_new), (old.lists is None) != (new.lists is None))
+    return BundleDiff(
+        old, new, np.flatnonzero(found < 0), removed, kept_old, kept_new, code_changed, np.asarray(list_changed)
+    )
+
+
+def _facts(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "path": str(bundle.path),
+        "spec": str(bundle.spec),
+        "metric": bundle.metric,
+        "rows": len(bundle),
+        "pending": bundle.pending,
+        "fingerprint": bundle.fingerprint,
+    }
+
+
+def _plain(one: Any) -> Any:
+    return one.item() if isinstance(one, np.generic) else one

@@ -1,0 +1,56 @@
+"""``poeem diff``: what differs between two versions of an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poeem.cli.options import Json
+from poeem.cli.output import print_json, print_table
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder of the older run or bundle.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the newer one.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.parquet", help="All ids that differ, each with what does.", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Compare two versions item by item: added, removed, and those whose code or list changed."""
+    import pyarrow.parquet as pq
+
+    from poeem.bundle import open_bundle
+    from poeem.bundle.diff import diff_bundles
+
+    found = diff_bundles(open_bundle(old), open_bundle(new))
+    if out is not None:
+        pq.write_table(found.table(), out)
+    summary = found.summary()
+    if json:
+        print_json(summary)
+        return
+    rows = [[name, f"{summary[name]:,}", _some(summary["examples"].get(name, ()))] for name in ("added", "removed")]
+    rows += [
+        ["kept", f"{summary['kept']:,}", ""],
+        ["changed", f"{summary['changed']:,}", _some(summary["examples"]["changed"])],
+        ["  code", f"{summary['code_changed']:,}", ""],
+        ["  list", f"{summary['list_changed']:,}", ""],
+    ]
+    print_table(
+        f"{old} ({summary['old']['rows']:,} items) to {new} ({summary['new']['rows']:,})", ["", "", "ids"], rows
+    )
+    if found.same_fingerprint:
+        print("Of one training: a delta can be exported (poeem export NEW --delta OLD --out FILE.parquet).")
+    else:
+        print(
+            f"Of two trainings (fingerprints {found.old.fingerprint[:12]}, {found.new.fingerprint[:12]}): "
+            "the codes have different meanings and must not be mixed; export the new version whole."
+        )
+
+
+def _some(ids: list[object]) -> str:
+    return ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")

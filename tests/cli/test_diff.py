@@ -1,0 +1,79 @@
+"""``poeem diff`` and ``poeem export --delta``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from poeem.bundle import BundleEditor, open_bundle, write_bundle
+from poeem.cli.main import main
+from poeem.spec import IndexSpec
+
+
+def bundle(path, seed=0):
+    rng = np.random.default_rng(seed)
+    return write_bundle(
+        path,
+        spec=IndexSpec.parse("PQ2x4"),
+        metric="ip",
+        dim=4,
+        arrays={"codebooks": rng.standard_normal((2, 16, 2)).astype("float32")},
+        ids=np.arange(50),
+        codes=rng.integers(0, 16, (50, 2)),
+    )
+
+
+@pytest.fixture
+def folders(tmp_path):
+    bundle(tmp_path / "old" / "bundle")
+    bundle(tmp_path / "other" / "bundle", seed=1)
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    with BundleEditor(tmp_path / "new") as editor:
+        editor.add([100, 101], np.ones((2, 4)))
+        editor.delete([3])
+    return tmp_path
+
+
+def run(capsys, *words):
+    code = main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_diff(folders, capsys):
+    words = ["diff", folders / "old", folders / "new"]
+    code, out, err = run(capsys, *words, "--json", "--out", folders / "ids.parquet")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert (found["added"], found["removed"], found["kept"], found["changed"]) == (2, 1, 49, 0)
+    assert found["examples"] == {"added": [100, 101], "removed": [3], "changed": []}
+    assert pq.read_table(folders / "ids.parquet")["id"].to_pylist() == [100, 101, 3]
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert "100, 101" in out
+    assert "Of one training" in out
+    code, out, _ = run(capsys, "diff", folders / "old", folders / "other")
+    assert code == 0
+    assert "Of two trainings" in out
+    assert run(capsys, "diff", folders / "old", folders / "none")[0] == 2
+
+
+def test_export_a_delta(folders, capsys):
+    out = folders / "d.parquet"
+    code, shown, err = run(capsys, "export", folders / "new", "--delta", folders / "old", "--out", out, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(shown)["added"] == 2
+    with BundleEditor(folders / "old") as editor:
+        assert editor.apply(out) == 3
+    assert open_bundle(folders / "old").ids.tolist() == open_bundle(folders / "new").ids.tolist()
+    for words, message in (
+        (["--delta", folders / "other"], "of another training"),
+        (["--delta", folders / "old", "--fastscan"], "leave --fastscan out"),
+    ):
+        code, _, err = run(capsys, "export", folders / "new", *words, "--out", out)
+        assert code == 2
+        assert message in err
