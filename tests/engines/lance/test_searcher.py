@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -97,6 +98,7 @@ def test_many_rounds_stay_one_index(fitted):
     assert len(open_lance(path, bundle)) == 2400
     scores, _ = searcher.search(vectors[:2], 50, LISTS)
     searcher.dataset.optimize.compact_files()
+    searcher.dataset.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
     again = open_lance(path).search(vectors[:2], 50, LISTS)
     np.testing.assert_array_equal(again[0], scores)
 
@@ -224,6 +226,14 @@ def test_mistakes_with_rows_are_refused(fitted):
         searcher.upsert([7], vectors[:1], pa.table({"colour": [1]}))
     with pytest.raises(ValueError, match=r"refine_factor \(=0\) must be a whole number"):
         searcher.search(vectors[:1], 10, refine_factor=0)
+    assert len(searcher) == 2000
+
+
+def test_longer_vectors_than_there_is_room_for_are_refused(fitted):
+    _, _, vectors, path = fitted("OPQ4,IVF8,PQ4", "ip")
+    searcher = open_lance(path)
+    with pytest.raises(ValueError, match=r"a squared norm of .* is more than the dataset has room for"):
+        searcher.add([10_000], 5 * vectors[:1])
     assert len(searcher) == 2000
 
 

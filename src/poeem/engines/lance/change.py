@@ -51,6 +51,7 @@ def new_rows(searcher: LanceSearcher, ids: Any, vectors: Any, columns: pa.Table 
         raise ValueError(f"columns have {columns.num_rows} rows for {len(column)} items; give one row per item")
     rotated = searcher.trained.rotated(rows)
     codes, lists = searcher.trained.encode(rotated)
+    searcher.trained.index_codes(codes, lists)  # refuses now what a later rebuild could not take
     given |= {ID: column, VECTOR: vector_array(searcher.trained.stored(rotated))}
     given |= code_columns(codes, lists, searcher.trained.spec.nbits)
     nulls = {field.name: pa.nulls(len(column), field.type) for field in schema if field.name not in given}

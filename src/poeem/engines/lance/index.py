@@ -70,25 +70,22 @@ def _stored_codes(dataset: Any, trained: Trained) -> Iterator[tuple[np.ndarray, 
     """Lance's number, code and list of every row, in blocks; rows that other tools have added are encoded here."""
     spec = trained.spec
     columns = [CODE, LIST] if spec.nlist else [CODE]
-    scanner = dataset.scanner(columns=columns, with_row_id=True, batch_size=_ROWS_AT_ONCE)
-    for batch in scanner.to_batches():
-        if not batch.num_rows:
-            continue
-        numbers = batch.column("_rowid").to_numpy().astype(np.uint64)
-        missing = np.array(batch.column(CODE).is_null())
-        packed = np.zeros((len(numbers), batch.schema.field(CODE).type.byte_width), dtype=np.uint8)
-        packed[~missing] = _bytes(batch.column(CODE).drop_null())
-        codes = unpack_codes(packed, spec.M, spec.nbits)
-        lists = None
-        if spec.nlist:
-            lists = np.array(batch.column(LIST).fill_null(0))
-        if missing.any():
-            rows = dataset._take_rows(numbers[missing].tolist(), columns=[VECTOR]).column(VECTOR)
-            vectors = np.stack(rows.to_numpy(zero_copy_only=False))[:, : trained.facts.dim]
-            codes[missing], own = trained.encode(vectors)
-            if lists is not None:
-                lists[missing] = own
-        yield numbers, codes, lists
+    lacking = " or ".join(f"{name} is null" for name in columns)
+    for batch in _batches(dataset, columns, f"not ({lacking})"):
+        codes = unpack_codes(_bytes(batch.column(CODE)), spec.M, spec.nbits)
+        yield _numbers(batch), codes, np.array(batch.column(LIST)) if spec.nlist else None
+    for batch in _batches(dataset, [VECTOR], lacking):
+        vectors = batch.column(VECTOR).flatten().to_numpy().reshape(len(batch), trained.width)
+        yield _numbers(batch), *trained.encode(vectors[:, : trained.facts.dim])
+
+
+def _batches(dataset: Any, columns: list[str], filter: str) -> Iterator[pa.RecordBatch]:
+    scanner = dataset.scanner(columns=columns, filter=filter, with_row_id=True, batch_size=_ROWS_AT_ONCE)
+    return (batch for batch in scanner.to_batches() if batch.num_rows)
+
+
+def _numbers(batch: pa.RecordBatch) -> np.ndarray:
+    return batch.column("_rowid").to_numpy().astype(np.uint64)
 
 
 def _bytes(array: Any) -> np.ndarray:

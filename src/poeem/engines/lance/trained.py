@@ -86,12 +86,7 @@ class Trained:
         """
         if not self.facts.lift:
             return rotated
-        longest = float((rotated.astype(np.float64) ** 2).sum(1).max(initial=0))
-        if longest > self.facts.lift:
-            raise ValueError(
-                f"vectors: a squared norm of {longest:.4g} is more than the dataset has room for "
-                f"({self.facts.lift:.4g}); export the bundle again with such items in it"
-            )
+        self._check_room(np.einsum("nd,nd->n", rotated, rotated, dtype=np.float64))
         return lift_vectors(self.spec, rotated, self.facts.lift)
 
     def queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -122,15 +117,28 @@ class Trained:
             rows = rotated - coarse[lists]
         # Where codes stayed fixed while words learnt, new rows are coded by the words of that time.
         words = self.arrays.get("encoder_codebooks", self.arrays["codebooks"])
-        codes = assign_codes(torch.from_numpy(np.ascontiguousarray(rows)), torch.from_numpy(np.array(words)))
+        codes = assign_codes(torch.from_numpy(np.array(rows, order="C")), torch.from_numpy(np.array(words)))
         return codes.numpy().astype(np.uint8), lists
 
     def index_codes(self, codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
-        """Packed codes of Lance's index, uint8 ``(n, words * nbits / 8)``."""
+        """Packed codes of Lance's index, uint8 ``(n, words * nbits / 8)``.
+
+        Raises:
+            ValueError: what a code stands for is longer than the lift has room for.
+        """
         if self.facts.lift:
             norms = decoded_norms(self.arrays, codes, lists)
+            self._check_room(norms)
             codes = np.concatenate([codes, lift_codes(self.spec, norms, self.facts.lift)], axis=1)
         return pack_codes(codes, self.spec.nbits)
+
+    def _check_room(self, squared_norms: np.ndarray) -> None:
+        longest = float(squared_norms.max(initial=0))
+        if longest > self.facts.lift:
+            raise ValueError(
+                f"vectors: a squared norm of {longest:.4g} is more than the dataset has room for "
+                f"({self.facts.lift:.4g}); export the bundle again with such items in it"
+            )
 
 
 def lance_centroids(spec: IndexSpec, metric: str, dim: int, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
