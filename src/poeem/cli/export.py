@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,6 +83,8 @@ def export(
             raise ValueError(f"--delta writes rows for no engine; leave --{next(iter(options)).replace('_', '-')} out")
         _write_delta(delta, folder, out, json)
         return
+    # Lance warns of every list without items.
+    os.environ.setdefault("LANCE_LOG", "error")
     try:
         report = export_bundle(folder, engine, out, **options)
     except EngineMismatch as error:

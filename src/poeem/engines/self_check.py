@@ -129,7 +129,8 @@ def check_contained(bundle: Bundle, search: Search, *, engine: str, queries: Any
         raise EngineMismatch(
             f"{engine} does not score as the reference: worst error {agreement.worst_score_error:.1e} of a query's "
             f"largest score (allowed {APPROXIMATE_TOLERANCE:.0e}), {agreement.rank_agreement:.1%} of the {k} best are "
-            f"among its {rows.shape[1]} best; nothing was kept: export without fastscan, or with more bytes per vector"
+            f"among its {rows.shape[1]} best; nothing was kept: export to faiss without fastscan, or train with more "
+            "bytes per vector"
         )
     return agreement
 

@@ -56,7 +56,20 @@ def test_stock_scann_loads_the_folder(make_bundle, oracle, tmp_path):
     rows, scores = stock.search_batched(queries @ bundle.arrays["rotation"], final_num_neighbors=10)
     own, ids = open_scann(tmp_path / "items.scann").search(queries, 10)
     np.testing.assert_array_equal(bundle.ids[rows], ids)
-    np.testing.assert_array_equal(scores, own)
+    np.testing.assert_allclose(scores, own, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_small_and_large_vectors_keep_their_ranks(make_bundle, tmp_path, scale):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "codebooks": rng.normal(0, 0.4 * scale, (8, 16, 2)).astype("float32"),
+        "coarse": (3 * scale * np.eye(16)[:8]).astype("float32"),
+    }
+    bundle = make_bundle("IVF8,PQ8x4", "ip", extra_arrays=arrays)
+    queries = 1e-3 * rng.standard_normal((20, 16))
+    report = poeem.export(bundle, "scann", tmp_path / "items.scann", queries=queries)
+    assert report.worst_score_error <= 0.02
 
 
 def test_string_ids_and_a_query_adapter(make_bundle, oracle, tmp_path):

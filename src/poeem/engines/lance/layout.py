@@ -12,7 +12,7 @@ index              in Lance                               ``_distance``
 ``cosine`` is ``ip`` of queries and items of unit length. Vectors and queries are rotated before they get there.
 
 The lift turns inner products into L2 distances: further dimensions, 0 in every query, hold what a vector lacks of one
-common squared norm. In the codes further words hold it for ``x_hat``, as a number of 16 bits, so that scores keep
+common squared norm. In the codes further words hold it for ``x_hat``, as a number of 24 bits, so that scores keep
 their 1e-5; in the vectors one further value holds it for ``x`` itself, so that ranking again by vectors is exact too.
 
 Source: Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
@@ -28,10 +28,10 @@ from poeem.spec import IndexSpec
 ID, LIST, CODE, VECTOR, DISTANCE = "id", "list", "code", "vector", "_distance"
 INDEX = "vector_idx"
 
-_LIFT_BITS = 16
-# Scaled queries: under `dot` so long that the 1 in ``1 - <q, x_hat>`` takes no digits from the score, lifted so long
-# that the steps of the lift hardly count and float32 still holds the sum of all terms.
-_DOT_NORM, _LIFTED_NORM = 2.0**20, 8.0
+_LIFT_BITS = 24
+# Scaled queries: under `dot` so long that the 1 in ``1 - <q, x_hat>`` takes no digits from the score, lifted as long
+# as the vectors, where float32 loses least in the sum of all terms.
+_DOT_NORM, _LIFTED_NORM = 2.0**20, 1.0
 
 
 def lifted(spec: IndexSpec, metric: str) -> bool:
@@ -49,10 +49,10 @@ def lance_metric(spec: IndexSpec, metric: str) -> str:
 
 
 def lift_words(spec: IndexSpec, metric: str) -> int:
-    """Further words of a code: together they have 16 bits.
+    """Further words of a code: together they have 24 bits.
 
     >>> lift_words(IndexSpec.parse("IVF4,PQ2"), "ip"), lift_words(IndexSpec.parse("IVF4,PQ2x4"), "ip")
-    (2, 4)
+    (3, 6)
     """
     return _LIFT_BITS // spec.nbits if lifted(spec, metric) else 0
 
@@ -79,8 +79,8 @@ def lift_codes(spec: IndexSpec, squared_norms: np.ndarray, lift: float) -> np.nd
     """Words that fill squared norms up to ``lift``: uint8 ``(n, words)`` from ``(n,)``.
 
     >>> lift_codes(IndexSpec.parse("IVF4,PQ1x4"), np.array([12.0, 15.0]), lift=16.0)
-    array([[4, 0, 0, 0],
-           [1, 0, 0, 0]], dtype=uint8)
+    array([[4, 0, 0, 0, 0, 0],
+           [1, 0, 0, 0, 0, 0]], dtype=uint8)
     """
     words, levels = _LIFT_BITS // spec.nbits, 2**_LIFT_BITS
     missing = np.clip(np.round((lift - squared_norms) / lift * levels), 0, levels - 1).astype(np.int64)
@@ -92,7 +92,7 @@ def lift_vectors(spec: IndexSpec, rows: np.ndarray, lift: float) -> np.ndarray:
     """Vectors with the further dimensions, of which the first fills the squared norm up to ``lift``.
 
     >>> lift_vectors(IndexSpec.parse("IVF4,PQ2"), np.float32([[3.0, 0.0]]), lift=25.0)
-    array([[3., 0., 4., 0.]], dtype=float32)
+    array([[3., 0., 4., 0., 0.]], dtype=float32)
     """
     dim = rows.shape[1]
     result = np.zeros((len(rows), stored_dim(spec, "ip", dim)), dtype=np.float32)

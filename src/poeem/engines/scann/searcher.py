@@ -14,6 +14,8 @@ from poeem.engines.queries import check_k, prepare_queries
 from poeem.engines.scann.assets import load
 from poeem.engines.scann.facts import FACTS_FILE, Facts, read_facts
 
+_LOG2_NORM = 20
+
 
 class ScannSearcher:
     """ScaNN's searcher, and what it has no place for.
@@ -63,12 +65,26 @@ class ScannSearcher:
             prepared = prepared @ self.arrays["rotation"]
         if not len(prepared):
             return np.zeros((0, k), np.float32), np.zeros((0, k), np.int64)
+        scales = np.ones(len(prepared)) if self.metric == "l2" else _scales(prepared)
+        prepared = (prepared * scales[:, None]).astype(np.float32)
         probing = {"leaves_to_search": probes} if self.nlist else {}
         rows, scores = self.engine.search_batched(prepared, final_num_neighbors=k, **probing)
+        scores = scores / scales[:, None]
         # Past what it has found ScaNN leaves item 0 and NaN.
         missing = ~np.isfinite(scores)
         rows = np.where(missing, -1, rows.astype(np.int64))
         return np.where(missing, np.inf if self.metric == "l2" else -np.inf, scores).astype(np.float32), rows
+
+
+def _scales(queries: np.ndarray) -> np.ndarray:
+    """Powers of two that bring queries to a norm of about 2**20, ``(nq,)``: small scores lose digits in ScaNN's tables.
+
+    >>> _scales(np.float32([[2.0, 0.0], [0.0, 0.0]])).tolist()
+    [524288.0, 1.0]
+    """
+    norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+    some = norms > 0
+    return np.where(some, 2.0 ** np.round(_LOG2_NORM - np.log2(np.where(some, norms, 1.0))), 1.0)
 
 
 def open_scann(path: str | Path, bundle: Bundle | None = None) -> ScannSearcher:
