@@ -7,6 +7,7 @@ export OMP_NUM_THREADS=1
 results=benchmarks/results
 for seed in 0 1 2; do
   "$PYTHON" benchmarks/tutorial.py --seed $seed --json $results/tutorial-$seed.json
+  "$PYTHON" benchmarks/movielens.py --specs RQ8 RQ4 --seed $seed --json $results/movielens-additive-$seed.json
   "$PYTHON" benchmarks/movielens.py --seed $seed --json $results/movielens-history-$seed.json
   "$PYTHON" benchmarks/float_model.py --tower sequence --seed $seed --json $results/float-sequence-$seed.json
   "$PYTHON" benchmarks/step_overhead.py --seed $seed --json $results/step_overhead-$seed.json
@@ -15,5 +16,9 @@ for seed in 0 1 2; do
   "$PYTHON" benchmarks/givens.py --seed $seed --json $results/givens-$seed.json
 done
 "$PYTHON" benchmarks/movielens.py --tower sequence --specs OPQ8,PQ8 --json $results/movielens-sequence-0.json
+"$PYTHON" -m poeem bench --dataset debian --bytes 4,8,16,32 --no-plots --out $results/debian-frozen-stock \
+  --methods opq,poeem-adapter,rq,pq,truncate-pq,lsh,rabitq,binary,sq8
+"$PYTHON" -m poeem bench --dataset debian --bytes 4,8,16,32 --no-plots --out $results/debian-frozen-ours \
+  --methods poeem-rq,poeem-rq-labels
 "$PYTHON" benchmarks/summary.py
 "$PYTHON" benchmarks/plot.py docs/figures/movielens.svg
