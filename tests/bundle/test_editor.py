@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from poeem.bundle import BundleEditor, open_bundle
+from poeem.bundle.catalogue import Catalogue
 from poeem.bundle.lock import BundleLocked
 from poeem.bundle.manifest import LOG_FILE, MANIFEST_FILE
 
@@ -316,3 +317,54 @@ def test_compacting_nothing_writes_nothing(tmp_path, small_bundle):
     with BundleEditor(tmp_path / "b") as editor:
         editor.compact()
     assert (tmp_path / "b" / MANIFEST_FILE).stat().st_ino == written
+
+
+@pytest.mark.parametrize("where", ["sync", "apply"])
+def test_ctrl_c_in_a_change_leaves_an_editor_that_knows_what_happened(
+    tmp_path, small_bundle, model_of, draw, monkeypatch, where
+):
+    small_bundle(tmp_path / "b")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with BundleEditor(tmp_path / "b") as editor:
+        editor.add([1], draw(1))
+        with monkeypatch.context() as patched:
+            patched.setattr(*((os, "fsync") if where == "sync" else (Catalogue, "apply")), interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                editor.add([2], draw(1))
+        # Not acknowledged, but written whole: it counts, here as there.
+        assert 2 in editor
+        assert model_of.read(editor.bundle) == model_of.read(open_bundle(tmp_path / "b"))
+        with pytest.raises(ValueError, match="2 is there already"):
+            editor.add([2], draw(1))
+        editor.delete([2])
+        assert len(open_bundle(tmp_path / "b")) == 21
+
+
+@pytest.mark.parametrize("step", range(3))
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_editor_goes_on_after_a_compaction_that_was_interrupted(
+    tmp_path, small_bundle, model_of, draw, monkeypatch, step, error
+):
+    small_bundle(tmp_path / "b")
+    with BundleEditor(tmp_path / "b") as editor:
+        editor.add([1], draw(1))
+        calls, rename = [], os.rename
+
+        def interrupted(*arguments):
+            calls.append(arguments)
+            if len(calls) == step + 1:
+                raise error
+            rename(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "rename", interrupted)
+            with pytest.raises(error):
+                editor.compact()
+        editor.add([2], draw(1))
+        assert {1, 2} <= set(open_bundle(tmp_path / "b").ids.tolist())
+        editor.compact()
+        assert {1, 2} <= set(open_bundle(tmp_path / "b").ids.tolist())
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]

@@ -16,7 +16,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 _counter = itertools.count()
@@ -89,14 +89,24 @@ def recover(target: str | Path) -> bool:
     for complete in (ready, old):
         if not complete.exists():
             continue
-        # Gone in the meantime: the writer itself, or another reader, has moved it in.
-        with suppress(FileNotFoundError):
+        try:
             os.rename(complete, target)
-            sync_directory(target.parent)
-            if complete is ready:
-                shutil.rmtree(old, ignore_errors=True)
-            return True
+        except OSError as error:
+            # Gone in the meantime: the writer itself, or another reader, has moved it in.
+            if isinstance(error, FileNotFoundError) or target.exists():
+                continue
+            raise
+        sync_directory(target.parent)
+        if complete is ready:
+            shutil.rmtree(old, ignore_errors=True)
+        return True
     return False
+
+
+def settled(target: str | Path) -> bool:
+    """Whether nothing beside ``target`` tells of a replacement that is running or was interrupted."""
+    ready, old = _beside(Path(target).resolve())
+    return not ready.exists() and not old.exists()
 
 
 def _beside(target: Path) -> tuple[Path, Path]:

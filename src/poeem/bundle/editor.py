@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poeem.bundle.atomic import recover
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import matching_columns
 from poeem.bundle.changes import Change, CodedRows
@@ -150,8 +152,10 @@ class BundleEditor:
                 items=rows.items(),
                 training=base.training,
             )
-        except OSError:
-            self._load()
+        except BaseException:
+            # Readers leave a swap to a writer that lives.
+            with suppress(OSError):
+                recover(self.path)
             raise
         self._load()
         return self._base
@@ -231,6 +235,7 @@ class BundleEditor:
         return self._catalogue
 
     def _load(self) -> None:
+        recover(self.path)
         contents = read_contents(self.path)
         self._base = contents.bundle
         self._catalogue = changed(contents)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+
+_PAUSE = 0.01
 
 
 class BundleLocked(ValueError):
@@ -15,19 +18,24 @@ class WriterLock:
 
     Args:
         target: the bundle's folder; the lock is the file ``.NAME.lock`` beside it.
+        patience: seconds to wait for it; a reader that clears up after a dead writer has it for a moment.
     Raises:
         BundleLocked: a writer has it, in this process or in another of this machine.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, patience: float = 0.2) -> None:
         target = target.resolve()
         self.path = target.parent / f".{target.name}.lock"
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + patience
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             if not _try_lock(descriptor):
                 owner = os.read(descriptor, 20).decode(errors="replace").strip()
                 os.close(descriptor)
+                if time.monotonic() < until:
+                    time.sleep(_PAUSE)
+                    continue
                 raise BundleLocked(
                     f"bundle {str(target)!r} is open for changes already (process {owner or 'unknown'}); "
                     "close that writer first, or wait until it ends"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,13 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from poeem.bundle.atomic import recover
+from poeem.bundle.atomic import recover, settled
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import Catalogue
 from poeem.bundle.changes import Change
 from poeem.bundle.check import check_arrays, check_codes
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.items import read_items
+from poeem.bundle.lock import BundleLocked, WriterLock
 from poeem.bundle.log import LogContents, read_log
 from poeem.bundle.manifest import ARRAYS_FILE, ITEMS_FILE, LOG_FILE, MANIFEST_FILE, FileRecord, Manifest
 from poeem.bundle.write import file_record, make_bundle
@@ -142,16 +144,31 @@ def locate_bundle(path: str | Path) -> Path:
         FileNotFoundError: neither is there.
     """
     path = Path(path)
-    for folder in (path, path / "bundle"):
-        recover(folder)
-        if (folder / MANIFEST_FILE).is_file():
-            return folder
+    places = (path, path / "bundle")
+    for attempt in range(_ATTEMPTS):
+        for folder in places:
+            _settle(folder)
+            if (folder / MANIFEST_FILE).is_file():
+                return folder
+        # Looked at between the renames of a swap, there is nothing; and a moment later the swap is over.
+        if attempt >= 2 and all(map(settled, places)):
+            break
+        time.sleep(_PAUSE)
     if not path.exists():
         raise FileNotFoundError(f"no bundle at {str(path)!r}: there is no such folder")
     raise FileNotFoundError(
         f"no bundle at {str(path)!r}: neither {MANIFEST_FILE} nor bundle/{MANIFEST_FILE} is in it; "
         "name the folder that a training or write_bundle wrote"
     )
+
+
+def _settle(folder: Path) -> None:
+    """Bring a swap to its end whose writer is dead; a writer that lives does so itself, and must not be disturbed."""
+    if settled(folder):
+        return
+    # Locked, or not ours to write: then it is left as it is.
+    with suppress(BundleLocked, OSError), WriterLock(folder, patience=0):
+        recover(folder)
 
 
 def _read(folder: Path, data: bytes) -> Contents:

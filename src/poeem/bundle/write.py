@@ -82,9 +82,8 @@ def write_bundle(
         columns=check_columns(columns, len(id_column)),
     )
     facts = json_value(training or {})
-    _check_replaceable(path)
-
     with WriterLock(path):
+        _check_replaceable(path)
         return swap_in(path, spec=spec, metric=metric, dim=dim, arrays=arrays, items=items, training=facts)
 
 
