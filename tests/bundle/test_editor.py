@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -368,3 +370,28 @@ def test_an_editor_goes_on_after_a_compaction_that_was_interrupted(
         editor.compact()
         assert {1, 2} <= set(open_bundle(tmp_path / "b").ids.tolist())
     assert [p.name for p in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_reader_leaves_a_swap_to_the_writer_that_is_at_it(tmp_path, small_bundle, draw):
+    path = small_bundle(tmp_path / "b").path
+    with BundleEditor(path) as editor:
+        shutil.copytree(path, tmp_path / ".b.ready")
+        os.rename(path, tmp_path / ".b.old")
+        failures = []
+
+        def finish():
+            time.sleep(0.1)
+            try:
+                os.rename(tmp_path / ".b.ready", path)
+            except OSError as error:
+                failures.append(error)
+
+        writer = threading.Thread(target=finish)
+        writer.start()
+        assert len(open_bundle(path)) == 20
+        writer.join()
+        assert not failures, "the reader has moved what is the writer's to move"
+        assert (tmp_path / ".b.old").is_dir()
+        editor.add([1], draw(1))
+    assert len(open_bundle(path)) == 21
+    assert not (tmp_path / ".b.old").exists()  # its writer is gone
