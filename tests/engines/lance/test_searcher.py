@@ -18,6 +18,7 @@ import torch
 
 import poeem
 from poeem.engines.lance import open_lance
+from poeem.engines.reference import ReferenceScorer
 
 LISTS = 8
 
@@ -101,6 +102,18 @@ def test_many_rounds_stay_one_index(fitted):
     searcher.dataset.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
     again = open_lance(path).search(vectors[:2], 50, LISTS)
     np.testing.assert_array_equal(again[0], scores)
+
+
+def test_many_rows_are_indexed_while_some_are_deleted(make_bundle, tmp_path):
+    bundle = make_bundle("IVF8,PQ2", "ip", dim=4, rows=150_000)
+    decoded = ReferenceScorer(bundle).decode()
+    poeem.export(bundle, "lance", tmp_path / "items.lance", vectors=decoded)
+    searcher = open_lance(tmp_path / "items.lance", bundle)
+    query = np.ones((1, 4))
+    scores, ids = searcher.search(query, 3000, LISTS)
+    assert searcher.delete(ids[0, :1000]) == 1000
+    searcher.optimize()
+    np.testing.assert_allclose(searcher.search(query, 2000, LISTS)[0][0], scores[0, 1000:], rtol=1e-4)
 
 
 def test_a_filter_comes_before_the_search(fitted):

@@ -8,37 +8,59 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.refine import prepared
+from poeem.engines.lance.build import code_columns
+from poeem.engines.lance.layout import CODE, ID, LIST
 from poeem.engines.lance.searcher import LanceSearcher
 from poeem.engines.queries import prepare_queries
 from poeem.engines.reference import ReferenceScorer
 from poeem.engines.self_check import TOLERANCE, Agreement, EngineMismatch, check_exact, sample_queries
 
-# Queries by which every single row is compared, and those that are ranked again by vectors.
-_ALL_ROWS, _REFINED, _REFINED_RESULTS = 2, 8, 10
+# Queries by which so many rows are compared one by one, and those that are ranked again by vectors.
+_WIDE, _WIDE_RESULTS = 2, 100_000
+_REFINED, _REFINED_RESULTS = 8, 10
 
 
 def check_dataset(bundle: Bundle, searcher: LanceSearcher, queries: Any = None) -> Agreement:
-    """Scores and ranks of a sample of queries, all lists visited; then one score of every row.
+    """Every stored list and code; scores and ranks of a sample of queries, all lists visited; two scores of every row.
+
+    Of catalogues above 100,000 rows the two scores are those of the best so many.
 
     Raises:
         EngineMismatch: they differ.
     """
     queries = sample_queries(bundle) if queries is None else np.asarray(queries)
+    _check_columns(bundle, searcher)
 
     def search(some: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         scores, ids = searcher.search(some, k, nprobe=max(1, searcher.nlist))
         return scores, _rows(bundle, ids)
 
     agreement = check_exact(bundle, search, engine="lance", queries=queries)
-    reference = ReferenceScorer(bundle)
-    for query in queries[:_ALL_ROWS]:
-        # Among a million rows the best hundred would not show one wrong code.
-        scores, rows = search(query[None], len(bundle))
+    reference, wide = ReferenceScorer(bundle), min(_WIDE_RESULTS, len(bundle))
+    for query in queries[:_WIDE]:
+        # Among many rows the best hundred would not show one wrong code.
+        scores, rows = search(query[None], wide)
         expected = reference.scores(query[None])[0]
         scale = float(np.abs(expected).max()) or 1.0
-        if len(np.unique(rows)) < len(bundle) or not np.abs(scores[0] - expected[rows[0]]).max() <= TOLERANCE * scale:
+        if len(np.unique(rows)) < wide or not np.abs(scores[0] - expected[rows[0]]).max() <= TOLERANCE * scale:
             raise EngineMismatch("lance does not hold the codes of the bundle as written; nothing was kept")
     return agreement
+
+
+def _check_columns(bundle: Bundle, searcher: LanceSearcher) -> None:
+    """Compare ids, lists and codes as they are read back, from which the index is made now and later."""
+    columns = [ID, CODE, *([LIST] if bundle.lists is not None else [])]
+    first = 0
+    for batch in searcher.dataset.scanner(columns=columns).to_batches():
+        rows = slice(first, first + len(batch))
+        lists = None if bundle.lists is None else bundle.lists[rows]
+        expected = code_columns(bundle.codes[rows], lists, bundle.spec.nbits)
+        same = all(batch.column(name).equals(expected[name]) for name in expected)
+        if not same or not np.array_equal(batch.column(ID).to_numpy(zero_copy_only=False), bundle.ids[rows]):
+            raise EngineMismatch("lance does not hold the rows of the bundle as written; nothing was kept")
+        first = rows.stop
+    if first != len(bundle):
+        raise EngineMismatch(f"lance holds {first:,} of {len(bundle):,} rows; nothing was kept")
 
 
 def check_refined(bundle: Bundle, searcher: LanceSearcher, vectors: np.ndarray, queries: Any = None) -> float:
