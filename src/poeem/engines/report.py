@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from poeem.bundle.bundle import Bundle
+    from poeem.engines.self_check import Agreement
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,53 @@ class Report:
     options: dict[str, Any] = field(default_factory=dict)
     lists_file: str | None = None
 
+    @classmethod
+    def of(
+        cls,
+        bundle: Bundle,
+        agreement: Agreement,
+        *,
+        engine: str,
+        path: Path,
+        size: int,
+        nprobe: int,
+        began: float,
+        written: float,
+        checked: float,
+        options: dict[str, Any],
+    ) -> Report:
+        """The report on a bundle's export, all of whose rows were written.
+
+        Args:
+            bundle: what was written.
+            agreement: what the self-check found.
+            engine, path, size, nprobe, options: as of the fields; ``size`` is ``bytes``.
+            began, written, checked: when the export began, when the engine's files were there, and when the self-check
+                was done, all by ``time.perf_counter``.
+        """
+        return cls(
+            engine=engine,
+            path=str(path),
+            spec=str(bundle.spec),
+            metric=bundle.metric,
+            dim=bundle.dim,
+            rows=len(bundle),
+            bytes=size,
+            fingerprint=bundle.fingerprint,
+            items_sha256=bundle.files["items.parquet"].sha256,
+            id_type="string" if bundle.string_ids else "int64",
+            query_adapter="query_adapter" in bundle.arrays,
+            nlist=bundle.spec.nlist,
+            nprobe=nprobe,
+            seconds=round(checked - began, 4),
+            check_seconds=round(checked - written, 4),
+            worst_score_error=agreement.worst_score_error,
+            rank_agreement=agreement.rank_agreement,
+            queries_checked=agreement.queries,
+            results_checked=agreement.results,
+            options=options,
+        )
+
     def to_json(self) -> str:
         """One JSON object."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
@@ -68,3 +120,18 @@ class Report:
             f"{self.seconds:.2f} s; {self.queries_checked} queries agree with the reference to "
             f"{self.worst_score_error:.1e}"
         )
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the report of an engine's file or folder is: ``FILE.json``."""
+    return path.with_name(path.name + ".json")
+
+
+def check_folder_around(path: Path) -> None:
+    """Refuse a place to write whose folder is not there.
+
+    Raises:
+        FileNotFoundError: it is not.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")

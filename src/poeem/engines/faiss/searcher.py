@@ -15,6 +15,7 @@ from poeem.engines.faiss.parameters import Chosen, can_select, choose, search_pa
 from poeem.engines.faiss.quiet import remarks_on_stderr
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import check_k, prepare_queries
+from poeem.engines.report import sidecar_of
 
 if TYPE_CHECKING:
     import faiss
@@ -245,11 +246,6 @@ def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
         raise ValueError(f"{str(path)!r} is no faiss index, or a damaged one ({reason}); export it again") from None
-
-
-def sidecar_of(path: Path) -> Path:
-    """Where the report of an engine's file is: ``FILE.json``."""
-    return path.with_name(path.name + ".json")
 
 
 def read_facts(path: Path) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from poeem.engines.faiss.on_disk import build_on_disk, check_lists, data_file, f
 from poeem.engines.faiss.options import check_options
 from poeem.engines.faiss.parts import Load, open_parts
 from poeem.engines.faiss.refine import read_item_vectors
-from poeem.engines.faiss.searcher import FaissSearcher, read_index, sidecar_of
+from poeem.engines.faiss.searcher import FaissSearcher, read_index
 from poeem.engines.queries import prepare_queries
-from poeem.engines.report import Report
+from poeem.engines.report import Report, check_folder_around, sidecar_of
 from poeem.engines.self_check import Agreement, EngineMismatch, check_parts
 
 if TYPE_CHECKING:
@@ -94,30 +94,23 @@ def write_faiss(
             agreement, rows = check_file(bundle, new, queries, options, vectors), len(bundle)
         checked = time.perf_counter()
         sync_file(new)
-        strings = bundle.string_ids and parts is None
-        report = Report(
+        report = Report.of(
+            bundle,
+            agreement,
             engine="faiss",
-            path=str(path),
-            spec=str(bundle.spec),
-            metric=bundle.metric,
-            dim=bundle.dim,
-            rows=rows,
-            bytes=new.stat().st_size,
-            fingerprint=bundle.fingerprint,
-            items_sha256=bundle.files["items.parquet"].sha256 if parts is None else "",
-            id_type="string" if strings else "int64",
-            query_adapter="query_adapter" in bundle.arrays,
-            nlist=bundle.spec.nlist,
+            path=path,
+            size=new.stat().st_size,
             nprobe=stored_nprobe(bundle, nprobe),
-            seconds=round(checked - began, 4),
-            check_seconds=round(checked - written, 4),
-            worst_score_error=agreement.worst_score_error,
-            rank_agreement=agreement.rank_agreement,
-            queries_checked=agreement.queries,
-            results_checked=agreement.results,
+            began=began,
+            written=written,
+            checked=checked,
             options=options,
-            lists_file=None if data is None else data.name,
         )
+        if data is not None:
+            report = replace(report, rows=rows, lists_file=data.name)
+        if parts is not None:
+            # Rows of other items than the bundle's, whose ids are integers.
+            report = replace(report, items_sha256="", id_type="int64")
         # In this order no moment pairs a file with the report of another one.
         sidecar_of(path).unlink(missing_ok=True)
         os.replace(new, path)
@@ -202,5 +195,4 @@ def _check_rows(bundle: Bundle, index: faiss.Index) -> None:
 def _check_place(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f"path (={str(path)!r}) is a folder; name a file, such as {str(path / 'items.faiss')!r}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")
+    check_folder_around(path)

@@ -13,7 +13,6 @@ import numpy as np
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.refine import check_item_vectors, read_item_vectors
-from poeem.engines.faiss.searcher import sidecar_of
 from poeem.engines.lance.build import write_rows
 from poeem.engines.lance.check import check_dataset, check_refined
 from poeem.engines.lance.index import create_index
@@ -22,7 +21,7 @@ from poeem.engines.lance.layout import ID, VECTOR, lance_metric, lifted
 from poeem.engines.lance.searcher import is_dataset, open_lance
 from poeem.engines.lance.trained import trained_of
 from poeem.engines.probing import equal_norms
-from poeem.engines.report import Report
+from poeem.engines.report import Report, check_folder_around, sidecar_of
 
 
 def write_lance(
@@ -67,26 +66,16 @@ def write_lance(
         agreement = check_dataset(bundle, searcher, queries)
         refined = check_refined(bundle, searcher, vectors, queries)
         checked = time.perf_counter()
-        report = Report(
+        report = Report.of(
+            bundle,
+            agreement,
             engine="lance",
-            path=str(path),
-            spec=facts.spec,
-            metric=bundle.metric,
-            dim=bundle.dim,
-            rows=len(bundle),
-            bytes=sum(file.stat().st_size for file in new.rglob("*") if file.is_file()),
-            fingerprint=bundle.fingerprint,
-            items_sha256=facts.items_sha256,
-            id_type="string" if bundle.string_ids else "int64",
-            query_adapter="query_adapter" in bundle.arrays,
-            nlist=bundle.spec.nlist,
+            path=path,
+            size=sum(file.stat().st_size for file in new.rglob("*") if file.is_file()),
             nprobe=facts.nprobe,
-            seconds=round(checked - began, 4),
-            check_seconds=round(checked - written, 4),
-            worst_score_error=agreement.worst_score_error,
-            rank_agreement=agreement.rank_agreement,
-            queries_checked=agreement.queries,
-            results_checked=agreement.results,
+            began=began,
+            written=written,
+            checked=checked,
             options={"lance_metric": lance_metric(bundle.spec, bundle.metric), "refined_score_error": refined},
         )
         # In this order no moment pairs a dataset with the report of another one.
@@ -145,5 +134,4 @@ def _check_place(path: Path) -> None:
     recover(path)
     if path.exists() and not is_dataset(path):
         raise ValueError(f"path (={str(path)!r}) is there and no Lance dataset; name a new folder, such as items.lance")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")
+    check_folder_around(path)

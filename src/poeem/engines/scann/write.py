@@ -11,9 +11,8 @@ import numpy as np
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
-from poeem.engines.faiss.searcher import sidecar_of
 from poeem.engines.probing import equal_norms
-from poeem.engines.report import Report
+from poeem.engines.report import Report, check_folder_around, sidecar_of
 from poeem.engines.scann.assets import ASSETS, assets_text
 from poeem.engines.scann.facts import FACTS_FILE, facts_of, write_facts
 from poeem.engines.scann.files import write_files
@@ -60,26 +59,16 @@ def write_scann(bundle: Bundle, path: Path, *, nprobe: int | None = None, querie
         agreement = check_contained(bundle, search, engine="scann", queries=queries)
         checked = time.perf_counter()
         (new / ASSETS).write_text(assets_text(new, path.resolve()), encoding="utf-8")
-        report = Report(
+        report = Report.of(
+            bundle,
+            agreement,
             engine="scann",
-            path=str(path),
-            spec=facts.spec,
-            metric=bundle.metric,
-            dim=bundle.dim,
-            rows=len(bundle),
-            bytes=sum(file.stat().st_size for file in new.iterdir()),
-            fingerprint=bundle.fingerprint,
-            items_sha256=facts.items_sha256,
-            id_type="string" if bundle.string_ids else "int64",
-            query_adapter="query_adapter" in bundle.arrays,
-            nlist=bundle.spec.nlist,
+            path=path,
+            size=sum(file.stat().st_size for file in new.iterdir()),
             nprobe=facts.nprobe,
-            seconds=round(checked - began, 4),
-            check_seconds=round(checked - written, 4),
-            worst_score_error=agreement.worst_score_error,
-            rank_agreement=agreement.rank_agreement,
-            queries_checked=agreement.queries,
-            results_checked=agreement.results,
+            began=began,
+            written=written,
+            checked=checked,
             options={"experimental": True},
         )
         # In this order no moment pairs an export with the report of another one.
@@ -95,5 +84,4 @@ def _check_place(path: Path) -> None:
         raise ValueError(
             f"path (={str(path)!r}) is there and no export for ScaNN; name a new folder, such as items.scann"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")
+    check_folder_around(path)
