@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class WriterLock:
         """Give it back; again is harmless."""
         if self._descriptor is not None:
             # While it is still ours: later the name may be another writer's.
-            if os.name != "nt":  # an open file cannot be deleted there
+            if sys.platform != "win32":  # an open file cannot be deleted there
                 self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
@@ -66,12 +67,12 @@ class WriterLock:
 
 def _try_lock(descriptor: int) -> bool:
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             # A byte far behind the owner's number, which others may read.
             os.lseek(descriptor, 1000, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             os.lseek(descriptor, 0, os.SEEK_SET)
         else:
             import fcntl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from poeem.engines.probing import equal_norms
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.metric import Metric
 from poeem.spec import IndexSpec
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def layer_from_arrays(
     """
     if exact:
         options["rotation"] = "frozen"
-    layer: Any = EmbeddingIndex(dim, spec, metric=metric, **options)  # type: ignore[arg-type]
+    layer: Any = EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **options)
     if "rotation" in arrays:
         layer.rotation.set_(torch.tensor(arrays["rotation"]))
     if "coarse" in arrays:

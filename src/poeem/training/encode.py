@@ -84,7 +84,7 @@ def encode_items(
 
 def _from_vectors(dim: int, path: Path, column: str | None, rows: int) -> Iterator[tuple[Any, np.ndarray]]:
     vectors = read_vectors(path, dim=dim, column=column)
-    ids = _ids_beside(path, len(vectors))
+    ids = ids_beside(path, len(vectors))
     for start in range(0, len(vectors), rows):
         block = np.array(vectors[start : start + rows], dtype=np.float32)
         if not np.isfinite(block).all():
@@ -93,7 +93,7 @@ def _from_vectors(dim: int, path: Path, column: str | None, rows: int) -> Iterat
         yield ids[start : start + len(block)], block
 
 
-def _ids_beside(path: Path, rows: int) -> Any:
+def ids_beside(path: Path, rows: int) -> Any:
     """The ids of a file of vectors: its column ``id``, all of them distinct, or else row numbers."""
     if path.suffix == ".npy":
         return np.arange(rows)

@@ -11,7 +11,6 @@ import pytest
 import poeem
 from poeem.cli.main import main
 from poeem.engines.reference import ReferenceScorer
-from poeem.training.recipes.vector_files import read_relevance
 from poeem.training.recipes.vectors import fit_vectors
 
 
@@ -89,12 +88,6 @@ def test_labels_by_file(files, tmp_path, capsys):
         "recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10",
     }  # fmt: skip
     assert metrics["index"]["recall@100"] >= metrics["warm_start"]["recall@100"]
-
-
-def test_rows_of_weight_zero_are_no_labels(tmp_path):
-    table = pa.table({"query": [0, 1], "item": [5, 6], "weight": [0.0, 2.0]})
-    pq.write_table(table, tmp_path / "r.parquet")
-    assert read_relevance(tmp_path / "r.parquet").tolist() == [[1, 6]]
 
 
 @pytest.mark.parametrize(

@@ -109,9 +109,8 @@ def _fit(
         show=False,
         **options,
     )
-    layer = found.layer
     with tempfile.TemporaryDirectory() as folder:
-        bundle = layer.bundle(np.arange(len(items)), items, Path(folder) / "bundle")
+        bundle = found.bundle(np.arange(len(items)), items, Path(folder) / "bundle")
         seconds = time.perf_counter() - began
         from poeem.engines.export import export
 

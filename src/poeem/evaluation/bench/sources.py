@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from poeem.data.ragged import Ragged
-from poeem.data.tables import read_table
+from poeem.data.relevance import read_pairs
 from poeem.data.vectors import read_vectors
 from poeem.evaluation.bench.problem import Problem, one_each
 
@@ -70,22 +70,12 @@ def read_relevance(path: str | Path, n_queries: int) -> Ragged:
     """Relevant items of every query, from a file with a row for every pair.
 
     Args:
-        path: Parquet or CSV with the columns ``query`` and ``item``, whole numbers: rows of the queries and of the
-            items. A pair that comes twice counts once; one whose ``weight``, if there is that column, is 0 or less does
-            not count.
+        path: see ``read_pairs``. A pair that comes twice counts once.
         n_queries: rows of the queries.
     Raises:
         ValueError: the file is missing, damaged, lacks the columns, or names a query there is not.
     """
-    table = read_table(Path(path), required=("query", "item"), optional=("weight",))
-    columns = [table[name].to_numpy() for name in ("query", "item")]
-    for name, values in zip(("query", "item"), columns):
-        if values.dtype.kind not in "iu":
-            raise ValueError(f"{path}: column {name!r} must hold row numbers (whole, from 0), not {table[name].type}")
-    pairs = np.stack(columns, axis=1).astype(np.int64)
-    if "weight" in table.column_names:
-        pairs = pairs[table["weight"].to_numpy() > 0]
-    pairs = np.unique(pairs, axis=0)
+    pairs = np.unique(read_pairs(path), axis=0)
     if len(pairs) and not 0 <= pairs[0, 0] <= pairs[-1, 0] < n_queries:
         wrong = pairs[0, 0] if pairs[0, 0] < 0 else pairs[-1, 0]
         raise ValueError(f"{path}: query {wrong} is no row of the {n_queries} queries")

@@ -108,7 +108,7 @@ def fit_frozen(
         "Distill-VQ", SIGIR 2022 (distillation to words).
     """
     began = time.perf_counter()
-    scale = _typical_length(items) * _typical_length(queries)
+    length = _typical_length(items)
     model = FrozenModel(
         layer,
         adapter=adapter,
@@ -118,12 +118,12 @@ def fit_frozen(
         distortion_weight=distortion_weight,
         label_temperature=label_temperature,
         ranked_words=ranked_words,
-        scale=scale,
+        scale=length * _typical_length(queries),
     )
     draws = Candidates(top, relevant, batch_size=batch_size, drawn=drawn, seed=seed)
     steps = max(1, round(epochs * draws.steps_per_epoch))
     optimizer = torch.optim.AdamW(
-        _groups(model, lr or WORDS_LR[layer.spec.kind], train_words, _typical_length(items)),
+        _groups(model, lr or WORDS_LR[layer.spec.kind], train_words, length),
         lr=1.0,
         weight_decay=0.0,
     )

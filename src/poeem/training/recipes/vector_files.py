@@ -7,16 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from poeem.bundle import Bundle, write_bundle
-from poeem.data.tables import read_table
+from poeem.data.relevance import read_pairs
 from poeem.data.vectors import read_vectors
 from poeem.engines.faiss.read import FaissContents
 from poeem.training.checkpoints import write_text
+from poeem.training.encode import ids_beside
 from poeem.training.environment import environment
-from poeem.training.recipes.vectors import VectorsFit, fit_vectors
+from poeem.training.recipes.vectors import fit_vectors
 
 METRICS_FILE, BUNDLE_FOLDER = "metrics.json", "bundle"
 
@@ -52,12 +51,12 @@ def fit_files(
         raise ValueError(f"out (={str(out)!r}) holds files already; choose another folder or empty it")
     vectors = read_vectors(items, column=column)
     asked = None if queries is None else read_vectors(queries, column=column, dim=vectors.shape[1])
-    pairs = None if relevance is None else read_relevance(relevance)
-    ids = _ids(items, len(vectors), start)
+    pairs = None if relevance is None else read_pairs(relevance)
+    ids = ids_beside(items, len(vectors)) if start is None else start.ids
     result = fit_vectors(vectors, asked, relevance=pairs, start=start, **options)
     out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    bundle = _bundle(result, ids, vectors, out / BUNDLE_FOLDER)
+    bundle = result.bundle(ids, vectors, out / BUNDLE_FOLDER)
     timings = result.timings | {"bundle_seconds": time.perf_counter() - began}
     metrics = {
         "dataset": items.name,
@@ -76,52 +75,3 @@ def fit_files(
     }
     write_text(out / METRICS_FILE, json.dumps(metrics, indent=2, allow_nan=False))
     return metrics
-
-
-def read_relevance(path: Path) -> np.ndarray:
-    """Pairs ``(p, 2)``, int64, of query row and item row.
-
-    Raises:
-        ValueError: a column is missing or holds no whole numbers.
-    """
-    table = read_table(path, required=("query", "item"), optional=("weight",))
-    columns = []
-    for name in ("query", "item"):
-        values = table[name].to_numpy()
-        if values.dtype.kind not in "iu":
-            raise ValueError(
-                f"{path}: column {name!r} must hold row numbers (integers from 0), not {table[name].type}; "
-                "number queries and items by their place in the vector files"
-            )
-        columns.append(values.astype(np.int64))
-    pairs = np.stack(columns, axis=1)
-    return pairs[table["weight"].to_numpy() > 0] if "weight" in table.column_names else pairs
-
-
-def _ids(items: Path, rows: int, start: FaissContents | None) -> Any:
-    if start is not None:
-        return start.ids
-    if items.suffix == ".npy":
-        return np.arange(rows)
-    import pyarrow.parquet as pq
-
-    if "id" not in pq.read_schema(items).names:
-        return np.arange(rows)
-    return pq.read_table(items, columns=["id"])["id"].to_pylist()
-
-
-def _bundle(result: VectorsFit, ids: Any, vectors: np.ndarray, path: Path) -> Bundle:
-    facts = {"source": "fit", "steps": result.result.steps, "kept": result.result.kept}
-    if result.codes is None:
-        return result.layer.bundle(ids, vectors, path, training=facts)
-    return write_bundle(
-        path,
-        spec=result.layer.spec,
-        metric=result.layer.metric,
-        dim=result.layer.dim,
-        arrays=result.layer.arrays(),
-        ids=ids,
-        codes=result.codes,
-        lists=result.lists,
-        training=facts,
-    )

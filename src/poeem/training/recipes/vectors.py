@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 
+from poeem.bundle import Bundle, write_bundle
 from poeem.data.ragged import Ragged
 from poeem.engines.faiss.read import FaissContents
 from poeem.layers.checks import check_choice, check_count
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.metric import check_metric
+from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
 from poeem.training.frozen.fit import CODES, FrozenFit, fit_frozen
@@ -50,6 +52,29 @@ class VectorsFit:
     exact: dict[str, float]
     notes: list[str]
     timings: dict[str, float]
+
+    def bundle(self, ids: Any, items: Any, path: str | Path) -> Bundle:
+        """Write the fitted index and the items' codes: those that were kept, or else new ones.
+
+        Args:
+            ids: of the items, ``(n,)``.
+            items: float, ``(n, dim)``, as they were fitted.
+            path: folder to write.
+        """
+        facts = {"source": "fit", "steps": self.result.steps, "kept": self.result.kept}
+        if self.codes is None:
+            return self.layer.bundle(ids, items, path, training=facts)
+        return write_bundle(
+            path,
+            spec=self.layer.spec,
+            metric=self.layer.metric,
+            dim=self.layer.dim,
+            arrays=self.layer.arrays(),
+            ids=ids,
+            codes=self.codes,
+            lists=self.lists,
+            training=facts,
+        )
 
 
 def fit(
@@ -214,7 +239,7 @@ def _layer(
         raise ValueError("spec (=None) says the structure, such as 'RQ8'; only an index to start from brings its own")
     if not dim:
         raise ValueError("items must be numbers of shape (n, dim)")
-    return EmbeddingIndex(dim, spec, metric=metric, seed=seed)  # type: ignore[arg-type]
+    return EmbeddingIndex(dim, spec, metric=cast(Metric, metric), seed=seed)
 
 
 def _check_rows(layer: EmbeddingIndex, rows: int, start: FaissContents | None) -> None:
