@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -147,30 +145,6 @@ def test_dead_words_and_lists_are_moved_to_vectors():
         index(x)
     assert index.quantizer.codebooks.abs().max() < 100
     assert set(index.usage()) == {"perplexity", "dead_share", "list_imbalance"}
-
-
-@pytest.mark.parametrize("when", [1, 3, 6])
-def test_a_resumed_run_continues_as_if_uninterrupted(when):
-    def train(steps, model=None, optimizer=None, start=0):
-        model = model or EmbeddingIndex(16, "IVF8,RQ3x4", warmup_steps=2, buffer_rows=90, reseed_every=4)
-        optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=1e-2)
-        for step in range(start, steps):
-            out = model(sample(30, seed=step))
-            optimizer.zero_grad()
-            out.distortion.backward()
-            optimizer.step()
-        return model, optimizer
-
-    whole, _ = train(10)
-    model, optimizer = train(when)
-    kept = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
-    model, _ = train(0)
-    model.load_state_dict(kept[0])
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    optimizer.load_state_dict(kept[1])
-    resumed, _ = train(10, model, optimizer, when)
-    for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
-        assert torch.equal(a, b), name
 
 
 def test_a_batch_without_rows():

@@ -212,10 +212,11 @@ def test_reports_the_use_of_words_and_lists():
     assert set(ready("PQ4x4").usage()) == {"perplexity", "dead_share"}
 
 
+@pytest.mark.parametrize("spec", ["OPQ4,IVF8,PQ4x4", "IVF8,RQ3x4"])
 @pytest.mark.parametrize("when", [1, 3, 6, 9])
-def test_a_resumed_run_continues_as_if_uninterrupted(when):
+def test_a_resumed_run_continues_as_if_uninterrupted(when, spec):
     def train(steps, model=None, optimizer=None, start=0):
-        model = model or EmbeddingIndex(16, "OPQ4,IVF8,PQ4x4", warmup_steps=2, buffer_rows=90, reseed_every=4)
+        model = model or EmbeddingIndex(16, spec, warmup_steps=2, buffer_rows=90, reseed_every=4)
         optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=1e-2)
         for step in range(start, steps):
             out = model(sample(30, seed=step))

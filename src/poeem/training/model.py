@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
+from poeem.functional.scores import scores
 from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
@@ -220,7 +221,7 @@ class JointModel(nn.Module):
         queries = queries[:DISTILLED_QUERIES].detach()
         # Columns weigh as in the softmax; the loss divides by the temperature.
         bias = self.temperature * log_q
-        student, teacher = (self._scores(queries, view) - bias for view in (decoded, floats))
+        student, teacher = (scores(queries, view, self.metric) - bias for view in (decoded, floats))
         return distillation(student, teacher, temperature=self.temperature)
 
     def _list_softmax(self, queries: Tensor, lists: Tensor) -> Tensor:
@@ -254,12 +255,3 @@ class JointModel(nn.Module):
             metric=self.metric,
             temperature=self.temperature,
         )
-
-    def _scores(self, queries: Tensor, items: Tensor) -> Tensor:
-        """As an engine gives them, larger is better, ``(n, m)``; under ``l2`` less ``|q|^2``."""
-        with torch.autocast(queries.device.type, enabled=False):
-            queries, items = queries.float(), items.float()
-            if self.metric == "cosine":
-                queries = nn.functional.normalize(queries)
-            scores = queries @ items.T
-            return 2 * scores - items.square().sum(1) if self.metric == "l2" else scores

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from poeem.data.apt import fetch_apt_list
-from poeem.data.datasets.embedded import EmbeddedSet, split_queries
+from poeem.data.datasets.embedded import EmbeddedSet, embedded_texts
 from poeem.data.encoders import minilm
-from poeem.data.encoders.cached import Encoder, cached_vectors, checksum
+from poeem.data.encoders.cached import Encoder, checksum
 
 log = logging.getLogger(__name__)
 
 RELEASE = "bookworm"
 # Of the pairs, name, summary and text of each in order: other pairs are other figures.
 PAIRS = "f7a9f9415c60f1d3799f9bf49e920350658e8e2387406bd9cb772ba23e2f7953"
-QUERY_TOKENS, DOCUMENT_TOKENS = 32, 64
 
 
 def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
@@ -45,15 +43,13 @@ def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
         )
         log.warning(warning)
     _, summaries, texts = zip(*pairs)
-    parts = split_queries(len(pairs), validation=1_500, test=3_000)
-    vectors = partial(cached_vectors, name=minilm.NAME, encoder=encoder)
-    return EmbeddedSet(
-        items=vectors("debian-items", texts, max_tokens=DOCUMENT_TOKENS),
-        queries={
-            part: vectors(f"debian-{part}", [summaries[row] for row in rows], max_tokens=QUERY_TOKENS)
-            for part, rows in parts.items()
-        },
-        relevance={part: rows.astype(np.int64) for part, rows in parts.items()},
+    return embedded_texts(
+        "debian",
+        texts,
+        summaries,
+        np.arange(len(pairs)),
+        encoder=encoder,
+        encoder_name=minilm.NAME,
         titles=[f"{name}: {summary}" for name, summary, _ in pairs],
         warning=warning,
     )

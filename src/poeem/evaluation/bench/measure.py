@@ -6,21 +6,13 @@ import numpy as np
 
 from poeem.data.ragged import Ragged
 from poeem.evaluation.metrics import expected_ranks, ranking_metrics
-from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
-from poeem.evaluation.scorers import FloatScorer, Scorer
+from poeem.evaluation.neighbours import neighbour_recall
+from poeem.evaluation.scorers import Scorer
 
 LABEL_METRICS = ("recall@10", "recall@100", "mrr@10", "ndcg@10")
 NEIGHBOUR_METRICS = ("neighbour_recall@10", "neighbour_recall@10_in_100")
 # Scores of one block: 16 million float32, 64 MB; fewer would read the items too often.
 BLOCK_SCORES = 2**24
-
-
-def neighbours_of(queries: np.ndarray, items: np.ndarray, metric: str, k: int = 10) -> np.ndarray:
-    """Rows of the ``k`` items nearest to every query by exact float scores, in no order: int64 ``(nq, min(k, n))``."""
-    exact = FloatScorer(items, metric)
-    return np.concatenate(
-        [exact_neighbours(exact.scores(queries[rows]), k) for rows in _blocks(len(queries), len(items))]
-    )
 
 
 def measure(

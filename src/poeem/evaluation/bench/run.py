@@ -8,9 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.baselines.rescored import rescored
-from poeem.evaluation.bench.measure import measure, neighbours_of
+from poeem.evaluation.bench.measure import measure
 from poeem.evaluation.bench.method import Method
 from poeem.evaluation.bench.methods import check_methods
 from poeem.evaluation.bench.problem import Problem
@@ -18,6 +20,7 @@ from poeem.evaluation.bench.speed import queries_per_second
 from poeem.evaluation.bench.store import Record, Store
 from poeem.evaluation.scorers import DecodedScorer, prepared
 from poeem.metric import check_metric
+from poeem.training.frozen.top_items import blocks, top_items
 
 DEPTH = 100
 
@@ -64,7 +67,7 @@ def run_bench(
     cells = [cell for cell in _cells(asked, sizes, seeds) if not store.has(cell[0].name, *cell[1:])]
     if not cells:
         return store
-    neighbours = neighbours_of(problem.queries, problem.items, metric)
+    neighbours = _neighbours(problem, metric)
     for number, (method, size, seed) in enumerate(cells, start=1):
         began = time.perf_counter()
         built = method.build(problem, n_bytes=size or 0, nlist=nlist, metric=metric, seed=seed)
@@ -92,6 +95,12 @@ def run_bench(
         store.append(records)
         say(_line(records[-1], number, len(cells), time.perf_counter() - began))
     return store
+
+
+def _neighbours(problem: Problem, metric: str) -> np.ndarray:
+    """Rows of the 10 items nearest to every query by exact float scores."""
+    queries, items = (prepared(x, metric, name) for x, name in ((problem.queries, "queries"), (problem.items, "items")))
+    return top_items(queries, blocks(items), min(10, len(items)), metric=metric)[1]
 
 
 def _scanned(built: Baseline, nprobe: int | None, problem: Problem) -> float:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
+from poeem.functional.scores import scores
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
 from poeem.training.model import StepOutput
@@ -56,9 +57,8 @@ class FrozenModel(nn.Module):
 
     def scores(self, queries: Tensor, items: Tensor) -> Tensor:
         """``(n, m)``, larger is better; under ``l2`` without ``‖q‖²``, which is the same for all items."""
-        if self.layer.metric == "l2":
-            return torch.addmm(-items.square().sum(1), queries, items.T, alpha=2)
-        return queries @ items.T
+        # Under cosine all came at unit length; how long the adapter makes a query changes no ranking of its own.
+        return scores(queries, items, "l2" if self.layer.metric == "l2" else "ip")
 
     def forward(
         self,
