@@ -61,6 +61,7 @@ class DecodedScorer:
         nprobe: lists visited a query; default all of them.
         available: as for :class:`FloatScorer`.
         bias: added to the score of every item, ``(n,)``, where an engine's estimate is not that of a decoded vector.
+        adapter: what queries, of unit length under ``cosine``, are multiplied by from the right, ``(dim, dim)``.
     Raises:
         ValueError: an unknown metric, vectors that are not finite, or ``coarse``, ``lists``, ``nprobe`` that do not go
             together.
@@ -75,6 +76,7 @@ class DecodedScorer:
         nprobe: int | None = None,
         available: np.ndarray | None = None,
         bias: np.ndarray | None = None,
+        adapter: np.ndarray | None = None,
     ) -> None:
         check_metric(metric)
         if (coarse is None) != (lists is None):
@@ -88,6 +90,7 @@ class DecodedScorer:
         self.lists = None if lists is None else np.asarray(lists, dtype=np.int64)
         self.nprobe = nprobe
         self.bias = None if bias is None else np.asarray(bias, dtype=np.float32)
+        self.adapter = adapter
         if self.lists is not None and self.lists.shape != (len(self.decoded),):
             raise ValueError(
                 f"lists must have a number for each of the {len(self.decoded)} items, got {self.lists.shape}"
@@ -95,7 +98,7 @@ class DecodedScorer:
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
         """``(b, dim)`` -> float32 ``(b, n)``."""
-        queries = prepared(query_vectors, self.metric, "query_vectors")
+        queries = self._queries(query_vectors)
         scores = pairwise_scores(queries, self.decoded, self.metric)
         if self.bias is not None:
             scores += self.bias
@@ -108,7 +111,14 @@ class DecodedScorer:
     def with_nprobe(self, nprobe: int | None) -> DecodedScorer:
         """The same vectors, shared, with another number of lists visited."""
         return DecodedScorer(
-            self.decoded, self.metric, self.coarse, self.lists, nprobe, available=self.available, bias=self.bias
+            self.decoded,
+            self.metric,
+            self.coarse,
+            self.lists,
+            nprobe,
+            available=self.available,
+            bias=self.bias,
+            adapter=self.adapter,
         )
 
     def scanned(self, query_vectors: np.ndarray) -> np.ndarray:
@@ -118,10 +128,14 @@ class DecodedScorer:
         >>> DecodedScorer(vectors, "ip", coarse=np.eye(2), lists=np.array([0, 0, 1]), nprobe=1).scanned(vectors[[0, 2]])
         array([2, 1])
         """
-        queries = prepared(query_vectors, self.metric, "query_vectors")
+        queries = self._queries(query_vectors)
         if self.coarse is None or self.lists is None or self.nprobe is None or self.nprobe >= len(self.coarse):
             return np.full(len(queries), len(self.decoded))
         return self._probed(queries) @ np.bincount(self.lists, minlength=len(self.coarse))
+
+    def _queries(self, query_vectors: np.ndarray) -> np.ndarray:
+        queries = prepared(query_vectors, self.metric, "query_vectors")
+        return queries if self.adapter is None else queries @ self.adapter
 
     def _probed(self, queries: np.ndarray) -> np.ndarray:
         """bool, ``(b, nlist)``."""

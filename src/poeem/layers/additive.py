@@ -32,21 +32,27 @@ class AdditiveQuantizer(nn.Module):
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """The sums of words, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
-        codes = self._search(residuals, codebooks, self.training_beam if self.training else self.beam)
+        codes = self.assign(residuals, codebooks, step=self.training)
         return self.decode(codes), codes
 
-    def assign(self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None) -> Tensor:
+    def assign(
+        self,
+        residuals: Tensor,
+        codebooks: Tensor | None = None,
+        *,
+        vectors: Tensor | None = None,
+        step: bool = False,
+    ) -> Tensor:
         """``(n, dim)`` residuals to ``(n, M)`` int64 codes, by the full beam whatever the mode.
 
         Args:
             residuals: float32, ``(n, dim)``.
             codebooks: others than its own to assign by.
             vectors: not looked at; a product quantizer may want them.
+            step: as a step of training does, by the narrow beam.
         """
-        return self._search(residuals, codebooks, self.beam)
-
-    def _search(self, residuals: Tensor, codebooks: Tensor | None, beam: int) -> Tensor:
-        return encode_additive(residuals, self.codebooks.detach().float() if codebooks is None else codebooks, beam)
+        codebooks = self.codebooks.detach().float() if codebooks is None else codebooks
+        return encode_additive(residuals, codebooks, self.training_beam if step else self.beam)
 
     def decode(self, codes: Tensor) -> Tensor:
         """``(n, M)`` codes to ``(n, dim)`` vectors."""

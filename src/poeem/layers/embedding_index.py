@@ -237,9 +237,12 @@ class EmbeddingIndex(nn.Module):
         self._fit(self._normalised(sample.detach().float(), zeros_allowed=False))
 
     @torch.no_grad()
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode(self, x: Tensor, *, step: bool = False) -> tuple[Tensor, Tensor | None]:
         """Codes ``(n, M)`` and lists ``(n,)`` (None for flat) of vectors ``(n, dim)``, both int64.
 
+        Args:
+            x: float, ``(n, dim)``.
+            step: assign as a step of training does: ``balanced`` over these rows, additive words by a narrow beam.
         Raises:
             ValueError: what ``forward`` refuses.
             RuntimeError: before the warm start.
@@ -259,9 +262,10 @@ class EmbeddingIndex(nn.Module):
             if self.coarse is not None and lists is not None:
                 centroid, lists[part] = self.coarse(y)
                 residual = y - centroid
-            codes[part] = self.quantizer.assign(residual, self.encoder_codebooks, vectors=y)
+            codes[part] = self.quantizer.assign(residual, self.encoder_codebooks, vectors=y, step=step)
 
-        for_spans(encode_rows, len(x), span=self.quantizer.encode_rows, device=x.device)
+        # What is balanced is so over all rows.
+        for_spans(encode_rows, len(x), span=max(1, len(x)) if step else self.quantizer.encode_rows, device=x.device)
         return codes, lists
 
     @torch.no_grad()

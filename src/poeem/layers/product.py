@@ -35,21 +35,28 @@ class ProductQuantizer(nn.Module):
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """The words of every vector, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
-        if self.training and self.assignment == "balanced":
-            codes = assign_balanced(residuals, self.codebooks.detach().float() if codebooks is None else codebooks)
-        else:
-            codes = self.assign(residuals, codebooks, vectors=vectors)
+        codes = self.assign(residuals, codebooks, vectors=vectors, step=self.training)
         return self.decode(codes), codes
 
-    def assign(self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None) -> Tensor:
+    def assign(
+        self,
+        residuals: Tensor,
+        codebooks: Tensor | None = None,
+        *,
+        vectors: Tensor | None = None,
+        step: bool = False,
+    ) -> Tensor:
         """``(n, dim)`` residuals to ``(n, M)`` int64 codes.
 
         Args:
             residuals: float32, ``(n, dim)``.
             codebooks: others than its own to assign by.
             vectors: float32, ``(n, dim)``: what the residuals are of, where there are lists; for ``score-aware``.
+            step: as a step of training does, in which ``balanced`` is that over these rows.
         """
         codebooks = self.codebooks.detach().float() if codebooks is None else codebooks
+        if step and self.assignment == "balanced":
+            return assign_balanced(residuals, codebooks)
         if self.assignment == "score-aware":
             return assign_score_aware(residuals, codebooks, vectors, eta=self.eta)
         return assign_codes(residuals, codebooks)

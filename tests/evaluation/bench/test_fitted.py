@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from poeem.evaluation.bench.fitted import fitted
+from poeem.evaluation.bench.fitted import RECIPES, fitted
 from poeem.evaluation.bench.methods import METHODS
 from poeem.evaluation.bench.problem import Problem, one_each
+from poeem.evaluation.scorers import prepared
+from poeem.training.recipes import vectors
 
 
 @pytest.fixture(scope="module")
@@ -21,21 +23,71 @@ def problem():
     return Problem("made up", items, queries[test], relevant.take(test), queries[train], relevant.take(train))
 
 
-LISTED = ("poeem-rq", "poeem-pq-labels", "poeem-2021", "jpq", "mopq")
+LISTED = tuple(name for name in RECIPES if name != "poeem-adapter")
+
+
+def short(name, **options):
+    """The recipe at 4 bits a word and for one epoch."""
+    recipe = dict(RECIPES[name])
+    structure = "RQ{M}x4" if recipe.pop("structure").startswith("RQ") else "OPQ{M},PQ{M}x4"
+    if "start" in recipe:
+        recipe["start"] = "OPQ{M},PQ{M}x4np"
+    return fitted(name, structure, **{**recipe, "epochs": 1, **options})
 
 
 # The adapter starts from a flat index.
 @pytest.mark.parametrize(("name", "nlist"), [("poeem-adapter", 0), *((name, n) for name in LISTED for n in (0, 8))])
 def test_the_scorer_is_what_the_engine_searches(problem, name, nlist):
-    method = METHODS[name]
-    method.check(problem, [2])
-    short = fitted(name, "RQ{M}x4" if "rq" in name else "OPQ{M},PQ{M}x4", labels=method.needs_labels, epochs=1,
-                   **({"start": "OPQ{M},PQ{M}x4np", "train_words": False} if name == "poeem-adapter" else {}),
-                   **({"codes": "fixed"} if name == "jpq" else {}))  # fmt: skip
-    built = short.build(problem, n_bytes=2, nlist=nlist, metric="ip", seed=0).with_nprobe(None)
+    METHODS[name].check(problem, [2])
+    built = short(name).build(problem, n_bytes=2, nlist=nlist, metric="ip", seed=0)
     assert built.bytes_per_vector == 1
-    scores = built.scores(problem.queries[:50])
-    found, rows = built.index.search(problem.queries[:50], 5)
-    best = np.sort(scores, axis=1)[:, ::-1][:, :5]
-    np.testing.assert_allclose(found, best, atol=1e-3 * np.abs(best).max())
-    np.testing.assert_allclose(np.take_along_axis(scores, rows, axis=1), found, atol=1e-3 * np.abs(best).max())
+    for nprobe in (1, None) if nlist else (None,):
+        one = built.with_nprobe(nprobe)
+        scores = one.scores(problem.queries[:50])
+        found, rows = one.index.search(problem.queries[:50], 5)
+        best = np.sort(scores, axis=1)[:, ::-1][:, :5]
+        np.testing.assert_allclose(found, best, atol=1e-3 * np.abs(best).max())
+        np.testing.assert_allclose(np.take_along_axis(scores, rows, axis=1), found, atol=1e-3 * np.abs(best).max())
+
+
+@pytest.mark.parametrize("metric", ["l2", "cosine"])
+def test_the_matrix_for_queries_is_theirs_under_every_metric(problem, metric):
+    built = short("poeem-pq").build(problem, n_bytes=2, nlist=8, metric=metric, seed=0).with_nprobe(2)
+    queries = prepared(problem.queries[:50], metric, "queries")
+    scores, (_, rows) = built.scores(queries), built.index.search(queries, 5)
+    own = np.take_along_axis(scores, rows, axis=1)
+    np.testing.assert_allclose(own, np.sort(scores, axis=1)[:, ::-1][:, :5], atol=1e-3 * np.abs(own).max())
+
+
+def test_what_tells_the_recipes_apart(problem, monkeypatch):
+    """By what reaches the trainer: words of a step, terms of the loss, codes that are kept, who learns."""
+    calls = {}
+    for name in LISTED:
+        monkeypatch.setattr(
+            vectors, "fit_frozen", lambda layer, *args, name=name, **rest: _kept(calls, name, layer, rest)
+        )
+        with pytest.raises(Enough):
+            short(name).build(problem, n_bytes=2, nlist=0, metric="ip", seed=0)
+    taught = {name for name, (_, one) in calls.items() if one["distill_weight"]}
+    assert taught == {"poeem-rq", "poeem-pq", "poeem-rq-labels", "poeem-pq-labels", "distill-vq"}
+    assert {name for name, (_, one) in calls.items() if one["relevant"] is None} == {
+        "poeem-rq",
+        "poeem-pq",
+        "distill-vq",
+    }
+    kept = {name for name, (_, one) in calls.items() if one["codes"] is not None}
+    assert kept == {"poeem-rq", "poeem-rq-labels", "jpq"}
+    assert {name for name, (layer, _) in calls.items() if layer.spec.kind == "PQ"
+            and layer.quantizer.assignment == "balanced"} == {"repconc"}  # fmt: skip
+    assert {name for name, (_, one) in calls.items() if one["distortion_weight"]} == {"poeem-2021", "repconc"}
+    assert {name for name, (_, one) in calls.items() if not one["ranked_words"]} == {"poeem-2021"}
+    assert {name for name, (_, one) in calls.items() if not one["adapter"]} == {"distill-vq"}
+
+
+class Enough(Exception):
+    pass
+
+
+def _kept(calls, name, layer, rest):
+    calls[name] = (layer, rest)
+    raise Enough

@@ -129,6 +129,44 @@ def test_the_same_seed_gives_the_same_index(data):
     assert torch.equal(one.quantizer.codebooks, other.quantizer.codebooks)
 
 
+def test_balanced_words_of_a_step_all_learn_and_encoding_is_by_the_nearest(data):
+    items, queries, _ = data
+    none = torch.empty(0, dtype=torch.int64)
+    learning = {}
+    for assignment in ("nearest", "balanced"):
+        index = EmbeddingIndex(32, "PQ4x4", metric="ip", assignment=assignment)
+        index.warm_start(torch.from_numpy(items))
+        with torch.no_grad():
+            index.quantizer.codebooks[:, :8] += 3  # hardly anything is near these
+        model = FrozenModel(index, adapter=False, temperature=0.1).train()
+        model(torch.from_numpy(queries[:100]), torch.from_numpy(items), none, none, none, none).loss.backward()
+        learning[assignment] = index.quantizer.codebooks.grad.abs().sum(-1) > 0
+        codes = index.encode(torch.from_numpy(items))[0]
+        assert torch.equal(codes, index.eval().encode(torch.from_numpy(items))[0])
+    assert learning["balanced"].all()
+    assert learning["nearest"].float().mean() < 0.8
+
+
+def test_the_term_of_the_lists_ranks_items_by_their_centroids(data):
+    """By its definition in numpy; and the centroids learn from it."""
+    items, queries, _ = data
+    index = warm(items, "OPQ4,IVF16,PQ4x4")
+    none = torch.empty(0, dtype=torch.int64)
+    batch = (torch.from_numpy(queries[:20]), torch.from_numpy(items[:200]), none, none, none, none)
+    with_lists, without = (
+        FrozenModel(index, adapter=False, temperature=0.1, list_weight=weight)(*batch).loss for weight in (3.0, 0.0)
+    )
+    arrays = {name: array.astype(float) for name, array in index.arrays().items()}
+    lists = index.encode(batch[1])[1].numpy()
+    centroids = (arrays["coarse"] @ arrays["rotation"].T)[lists]
+    teacher, student = (np.exp(queries[:20].astype(float) @ x.T / 0.1) for x in (items[:200].astype(float), centroids))
+    teacher, student = teacher / teacher.sum(1, keepdims=True), student / student.sum(1, keepdims=True)
+    divergence = (teacher * np.log(teacher / student)).sum(1).mean()
+    assert (with_lists - without).item() == pytest.approx(3 * divergence, rel=1e-4)
+    with_lists.backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in index.coarse.parameters())
+
+
 def test_the_models_scores_are_those_of_the_engine(data):
     items, queries, _ = data
     for metric in ("ip", "l2"):

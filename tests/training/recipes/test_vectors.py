@@ -98,6 +98,10 @@ def test_labels_by_file(files, tmp_path, capsys):
         ({"spec": "PQ4x4", "epochs": 0}, r"epochs \(=0\)"),
         ({"spec": "PQ4x4", "train_words": False, "adapter": False}, r"leave nothing to train"),
         ({"spec": "PQ4x4", "relevance": [[0, 1]]}, r"relevance needs the queries"),
+        ({"spec": "PQ4x4", "assignment": "balanced", "codes": "fixed"}, r"give codes='reassigned' too"),
+        ({"spec": "RQ4x4", "assignment": "score-aware"}, r"assignment \(='score-aware'\) chooses words slice by slice"),
+        ({"spec": "PQ4x4", "list_weight": -1.0}, r"list_weight \(=-1.0\) must be 0 or more"),
+        ({"spec": "PQ4x4", "top": 0}, r"top \(=0\) must be at least 1"),
         ({"spec": "PQ3"}, r"dim \(=16\) must be divisible"),
     ],
 )

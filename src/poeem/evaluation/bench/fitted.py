@@ -120,30 +120,35 @@ def _fit(
         coarse = bundle.arrays.get("coarse")
         if coarse is not None and "rotation" in bundle.arrays:
             coarse = coarse @ bundle.arrays["rotation"].T
-        if adapter is not None:
-            # <q W, x> = <q, x W'>: the scorer takes queries as they come.
-            decoded = decoded @ adapter.T
-            coarse = None if coarse is None else coarse @ adapter.T
-        scorer = DecodedScorer(decoded, metric, coarse=coarse, lists=bundle.lists)
+        scorer = DecodedScorer(decoded, metric, coarse=coarse, lists=bundle.lists, adapter=adapter)
         size = bundle.spec.bytes_per_vector
     return Baseline(name, spec, scorer, size, seconds, index=AdaptedIndex(index, adapter))
 
 
-_FINDERS: dict[str, Any] = {"label_weight": 1.0, "distill_weight": 0.0}
+_BY_LABELS: dict[str, Any] = {"labels": True, "label_weight": 1.0, "distill_weight": 0.0}
 
-FITTED = (
+# Arguments of `fitted`, by name.
+RECIPES: dict[str, dict[str, Any]] = {
     # Ours: label-free, and with labels on top of the distillation.
-    fitted("poeem-rq", "RQ{M}x8"),
-    fitted("poeem-pq", "OPQ{M},PQ{M}"),
-    fitted("poeem-rq-labels", "RQ{M}x8", labels=True),
-    fitted("poeem-pq-labels", "OPQ{M},PQ{M}", labels=True),
+    "poeem-rq": {"structure": "RQ{M}x8"},
+    "poeem-pq": {"structure": "OPQ{M},PQ{M}"},
+    "poeem-rq-labels": {"structure": "RQ{M}x8", "labels": True},
+    "poeem-pq-labels": {"structure": "OPQ{M},PQ{M}", "labels": True},
     # faiss's own OPQ index, untouched, with our matrix in front.
-    fitted("poeem-adapter", "OPQ{M},PQ{M}", start="OPQ{M},PQ{M}x8np", train_words=False),
-    # Zhang et al. 2021: words by reconstruction, queries by the retrieval loss.
-    fitted("poeem-2021", "OPQ{M},PQ{M}", labels=True, ranked_words=False, distortion_weight=1.0, **_FINDERS),
+    "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "start": "OPQ{M},PQ{M}x8np", "train_words": False},
+    # Zhang et al. 2021 (Poeem): words by reconstruction, queries by the retrieval loss.
+    "poeem-2021": {"structure": "OPQ{M},PQ{M}", "ranked_words": False, "distortion_weight": 1.0, **_BY_LABELS},
     # Zhan et al. 2021 (JPQ): codes kept, words and queries by the ranking loss.
-    fitted("jpq", "OPQ{M},PQ{M}", labels=True, codes="fixed", **_FINDERS),
-    # Xiao et al. 2021 (MoPQ): matching-oriented loss, codes assigned anew.
-    fitted("mopq", "OPQ{M},PQ{M}", labels=True, **_FINDERS),
-    # Xiao et al. 2022 (Distill-VQ) is poeem-pq: exact scores as the teacher, codes assigned anew.
-)
+    "jpq": {"structure": "OPQ{M},PQ{M}", "codes": "fixed", **_BY_LABELS},
+    # Zhan et al. 2022 (RepCONC): ranking and reconstruction, a step's items shared out evenly over the words by optimal
+    # transport. Its items are encoded, without that, by the nearest words. Not here: JPQ from these codes, which it
+    # ends with.
+    "repconc": {"structure": "OPQ{M},PQ{M}", "assignment": "balanced", "distortion_weight": 1.0, **_BY_LABELS},
+    # Xiao et al. 2021 (MoPQ): the matching loss alone, codes assigned anew. Not here: negatives of other devices.
+    "mopq": {"structure": "OPQ{M},PQ{M}", **_BY_LABELS},
+    # Xiao et al. 2022 (Distill-VQ): exact scores as the teacher, over the items of the whole batch and some of the 200
+    # best of each query, for the words and once more for the lists. The index alone: with the matrix for queries that
+    # the others have it is poeem-pq.
+    "distill-vq": {"structure": "OPQ{M},PQ{M}", "adapter": False, "top": 200, "list_weight": 1.0},
+}
+FITTED = tuple(fitted(name, **arguments) for name, arguments in RECIPES.items())

@@ -72,6 +72,7 @@ def fit_frozen(
     distill_weight: float = 1.0,
     label_weight: float = 1.0,
     distortion_weight: float = 0.0,
+    list_weight: float = 0.0,
     label_temperature: float = 0.03,
     ranked_words: bool = True,
     lr: float | None = None,
@@ -97,7 +98,7 @@ def fit_frozen(
         train_words: False: only the adapter learns; ``codes`` are needed.
         adapter: whether a matrix on the queries' side learns too.
         epochs, batch_size, drawn: see ``Candidates``.
-        temperature, distill_weight, label_weight, distortion_weight, label_temperature, ranked_words: see
+        temperature, distill_weight, label_weight, distortion_weight, list_weight, label_temperature, ranked_words: see
             ``FrozenModel``.
         lr: of the words; default 3e-3 for PQ and 1e-3 for RQ, at unit length.
         patience: epochs without gain after which to stop.
@@ -116,6 +117,7 @@ def fit_frozen(
         distill_weight=distill_weight,
         label_weight=label_weight if relevant is not None else 0.0,
         distortion_weight=distortion_weight,
+        list_weight=list_weight,
         label_temperature=label_temperature,
         ranked_words=ranked_words,
         scale=length * _typical_length(queries),

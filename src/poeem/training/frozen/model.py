@@ -22,6 +22,8 @@ class FrozenModel(nn.Module):
         temperature: of the distillation, in units of a unit vector's inner product.
         distill_weight, label_weight, distortion_weight: of the three terms: ranking as exact search does, ranking
             relevant items first, and ``‖x - x_hat‖²``. Without labels there is no second term.
+        list_weight: with lists: of the same two rankings once more, in which the centroid of its list stands for an
+            item, so that the lists to visit are ranked as their items are (Distill-VQ's term for the IVF).
         label_temperature: of the labels' cross-entropy.
         ranked_words: whether the ranking terms reach the index; False leaves it to the distortion, as Poeem did.
         scale: length of a typical item times that of a typical query, by which temperatures are multiplied.
@@ -38,6 +40,7 @@ class FrozenModel(nn.Module):
         distill_weight: float = 1.0,
         label_weight: float = 0.0,
         distortion_weight: float = 0.0,
+        list_weight: float = 0.0,
         label_temperature: float = 0.03,
         ranked_words: bool = True,
         scale: float = 1.0,
@@ -50,6 +53,7 @@ class FrozenModel(nn.Module):
         self.temperature, self.label_temperature = temperature * unit, label_temperature * unit
         self.distill_weight, self.label_weight = distill_weight, label_weight
         self.distortion_weight, self.ranked_words = distortion_weight, ranked_words
+        self.list_weight = list_weight if layer.coarse is not None else 0.0
 
     def adapted(self, queries: Tensor) -> Tensor:
         """Queries ``(n, dim)`` as they are scored: ``q W``."""
@@ -81,16 +85,30 @@ class FrozenModel(nn.Module):
         """
         with torch.no_grad():
             if codes is None:
-                codes, lists = self.layer.encode(items)
+                codes, lists = self.layer.encode(items, step=self.training)
             teacher = self.scores(queries, items)
         decoded = self.layer.reconstruct(codes, lists)
         lost = distortion(items, decoded)
-        student = self.scores(self.adapted(queries), decoded if self.ranked_words else decoded.detach())
-        taught = distillation(student, teacher, temperature=self.temperature)
-        loss = self.distill_weight * taught + self.distortion_weight * lost
-        if self.label_weight and len(label_query):
-            others = torch.zeros_like(student, dtype=torch.bool)
-            others[other_query, other_item] = True
-            logits = (student / self.label_temperature).masked_fill(others, -torch.inf)
-            loss = loss + self.label_weight * F.cross_entropy(logits[label_query], label_item)
-        return StepOutput(loss, taught, lost)
+        others = torch.zeros_like(teacher, dtype=torch.bool)
+        others[other_query, other_item] = True
+
+        def ranking(views: Tensor) -> tuple[Tensor, Tensor]:
+            """Loss and distillation of what stands for the items, ``(m, dim)``."""
+            student = self.scores(self.adapted(queries), views if self.ranked_words else views.detach())
+            taught = distillation(student, teacher, temperature=self.temperature)
+            loss = self.distill_weight * taught
+            if self.label_weight and len(label_query):
+                logits = (student / self.label_temperature).masked_fill(others, -torch.inf)
+                loss = loss + self.label_weight * F.cross_entropy(logits[label_query], label_item)
+            return loss, taught
+
+        loss, taught = ranking(decoded)
+        if self.list_weight and lists is not None:
+            loss = loss + self.list_weight * ranking(self._centroids(lists))[0]
+        return StepOutput(loss + self.distortion_weight * lost, taught, lost)
+
+    def _centroids(self, lists: Tensor) -> Tensor:
+        """The centroid of each of the lists ``(m,)``, in the space of the queries: ``(m, dim)``."""
+        assert self.layer.coarse is not None
+        y = self.layer.coarse.centroids().index_select(0, lists.long())
+        return y if self.layer.rotation is None else y @ self.layer.rotation.matrix().T

@@ -13,6 +13,7 @@ import torch
 from poeem.bundle import Bundle, write_bundle
 from poeem.data.ragged import Ragged
 from poeem.engines.faiss.read import FaissContents
+from poeem.layers.arguments import Assignment
 from poeem.layers.checks import check_choice, check_count
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.metric import Metric, check_metric
@@ -122,6 +123,7 @@ def fit_vectors(
     relevance: Any = None,
     start: FaissContents | None = None,
     codes: str | None = None,
+    assignment: Assignment = "nearest",
     train_words: bool = True,
     adapter: bool = True,
     epochs: float = 4.0,
@@ -130,6 +132,8 @@ def fit_vectors(
     distill_weight: float = 1.0,
     label_weight: float = 1.0,
     distortion_weight: float = 0.0,
+    list_weight: float = 0.0,
+    top: int = TOP,
     ranked_words: bool = True,
     lr: float | None = None,
     max_queries: int = 65_536,
@@ -145,11 +149,13 @@ def fit_vectors(
         start: an index in service, from ``poeem.from_faiss``, whose rows are ``items`` in their order.
         codes: ``"reassigned"``: with the words the codes change; ``"fixed"``: nothing is encoded again. Default what
             finds more on held-out data of ours: fixed for RQ, whose words lean on one another, reassigned for PQ.
+        assignment: how words are chosen, as of ``EmbeddingIndex``; PQ only but for ``"nearest"``.
         train_words: False: the index stays as it is, only the adapter learns (codes are then fixed).
         adapter: whether a matrix on the queries' side learns.
         epochs: passes over the queries.
-        batch_size, temperature, distill_weight, label_weight, distortion_weight, ranked_words, lr, patience: see
-            ``fit_frozen``.
+        batch_size, temperature, distill_weight, label_weight, distortion_weight, list_weight, ranked_words, lr,
+            patience: see ``fit_frozen``.
+        top: the teacher's best items of a query, of which four are drawn at a step.
         max_queries: queries used at most, drawn at random; exact search takes time for each of them.
         seed: of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -163,8 +169,16 @@ def fit_vectors(
         raise ValueError(f"epochs (={epochs}) must be a number above 0")
     if not (train_words or adapter):
         raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; set one of them")
-    layer = _layer(start, spec, metric, np.shape(items)[-1] if np.ndim(items) == 2 else 0, seed)
+    _check_weights(
+        temperature, distill=distill_weight, label=label_weight, distortion=distortion_weight, list=list_weight
+    )
+    if top < 1:
+        raise ValueError(f"top (={top}) must be at least 1; 50 to 200 is usual")
+    dim = np.shape(items)[-1] if np.ndim(items) == 2 else 0
+    layer = _layer(start, spec, metric, dim, seed=seed, assignment=assignment)
     metric, codes = layer.metric, codes or ("fixed" if layer.spec.kind == "RQ" else "reassigned")
+    if assignment == "balanced" and (codes == "fixed" or not train_words):
+        raise ValueError("assignment (='balanced') is how training assigns codes anew; give codes='reassigned' too")
     vectors = checked_vectors("items", items, metric, layer.dim)
     _check_rows(layer, len(vectors), start)
     asked = None if queries is None else checked_vectors("queries", queries, metric, layer.dim)
@@ -189,7 +203,7 @@ def fit_vectors(
     began = time.perf_counter()
     trained, judging, labels_trained, labels_judging, notes = _parts(asked, labels, vectors, max_queries, rng)
     measured = "l2" if metric == "l2" else "ip"
-    _, top = top_items(trained, blocks(vectors), min(TOP, len(vectors)), metric=measured)
+    _, best = top_items(trained, blocks(vectors), min(top, len(vectors)), metric=measured)
     _, neighbours = top_items(judging, blocks(vectors), min(NEIGHBOURS, len(vectors)), metric=measured)
     held_out = HeldOut(judging, neighbours, labels_judging)
     exact = held_out.figures(judging, blocks(vectors), measured)
@@ -200,7 +214,7 @@ def fit_vectors(
         layer,
         vectors,
         trained,
-        top,
+        best,
         held_out=held_out,
         accelerator=accelerator,
         relevant=labels_trained,
@@ -214,6 +228,7 @@ def fit_vectors(
         distill_weight=distill_weight,
         label_weight=label_weight,
         distortion_weight=distortion_weight,
+        list_weight=list_weight,
         ranked_words=ranked_words,
         lr=lr,
         patience=patience,
@@ -230,16 +245,24 @@ def fit_vectors(
 
 
 def _layer(
-    start: FaissContents | None, spec: str | IndexSpec | None, metric: str, dim: int, seed: int
+    start: FaissContents | None, spec: str | IndexSpec | None, metric: str, dim: int, **options: Any
 ) -> EmbeddingIndex:
     if start is not None:
-        return start.layer(seed=seed)
+        return start.layer(**options)
     check_metric(metric)
     if spec is None:
         raise ValueError("spec (=None) says the structure, such as 'RQ8'; only an index to start from brings its own")
     if not dim:
         raise ValueError("items must be numbers of shape (n, dim)")
-    return EmbeddingIndex(dim, spec, metric=cast(Metric, metric), seed=seed)
+    return EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **options)
+
+
+def _check_weights(temperature: float, **weights: float) -> None:
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature (={temperature}) must be a number above 0; 0.01 to 0.05 suits unit vectors")
+    for name, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"{name}_weight (={weight}) must be 0 or more; 1 is usual")
 
 
 def _check_rows(layer: EmbeddingIndex, rows: int, start: FaissContents | None) -> None:
