@@ -52,7 +52,7 @@ def test_mistakes_are_a_line(files, tmp_path, capsys):
     for extra, line in (
         (["--bytes", "2,x"], "bytes (='2,x') must be whole numbers separated by commas"),
         (["--dataset", "glove"], "--dataset NAME brings its own vectors"),
-        (["--rescore", "-1"], "rescore (=-1) must be 0"),
+        (["--rescore", "-1"], "rescore (=-1) must be different whole numbers, 0 or more"),
         (["--nprobe", "2"], "nprobe (=2) goes with inverted lists"),
         (["--train-relevance", "x"], "--train-relevance goes with --train-queries"),
     ):

@@ -35,7 +35,7 @@ def bench(
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="A data set by name, in place of files.")] = None,
     methods: Annotated[
         str,
-        typer.Option(metavar="A,B", help="Of pq, opq, rq, lsq (slow), scann, truncate-pq, lsh, rabitq, binary, sq8."),
+        typer.Option(metavar="A,B", help="Names; a wrong one lists them all (lsq is slow)."),
     ] = ALL,
     sizes: Annotated[str, typer.Option("--bytes", metavar="N,N", help="Bytes per vector.")] = "4,8,16,32",
     metric: Annotated[str, typer.Option(help="ip, cosine or l2.")] = "ip",
@@ -44,7 +44,7 @@ def bench(
     nprobe: Annotated[
         str | None, typer.Option(metavar="N,N", help="Lists visited a query; default powers of two.")
     ] = None,
-    rescore: Annotated[int, typer.Option(metavar="K", help="Re-rank the best K by float vectors; 0 is none.")] = 0,
+    rescore: Annotated[str, typer.Option(metavar="K,K", help="Re-rank the best K by float vectors; 0 is none.")] = "0",
     speed: Annotated[bool, typer.Option("--speed/--no-speed", help="Measure queries a second, one thread.")] = True,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures (needs the extra bench).")] = True,
     json: Json = False,
@@ -54,8 +54,6 @@ def bench(
 
     if plots:
         _check_plots()
-    if rescore < 0:
-        raise ValueError(f"rescore (={rescore}) must be 0 (none) or a number of candidates, such as 100")
     problem = _problem(items, queries, relevance, train_queries, train_relevance, dataset)
     store = run_bench(
         problem,
@@ -66,7 +64,7 @@ def bench(
         seeds=numbers(seeds, "seeds"),
         nlist=nlist,
         nprobe=None if nprobe is None else numbers(nprobe, "nprobe"),
-        rescore=rescore,
+        rescore=numbers(rescore, "rescore"),
         speed=speed,
         say=say,
     )
@@ -125,31 +123,55 @@ def _print(store: Store, out: Path) -> None:
     settings = store.settings
     problem = settings["problem"]
     lists = f", nlist {settings['nlist']}" if settings["nlist"] else ""
-    again = f", best {settings['rescore']} re-ranked by float vectors" if settings["rescore"] else ""
+    depth = settings["rescore"]
+    ranked = f", best {depth} re-ranked by float vectors" if isinstance(depth, int) and depth else ""
     rows = summarise(store.records)
     spread = "; mean ± standard deviation over seeds" if any(row.seeds > 1 for row in rows) else ""
     title = (
         f"{problem['name']}: {problem['items']:,} items of dim {problem['dim']}, {problem['queries']:,} queries "
-        f"({settings['metric']}{lists}{again}){spread} -> {out}"
+        f"({settings['metric']}{lists}{ranked}){spread} -> {out}"
     )
     names = metrics_of(store.records)
-    probed = bool(settings["nlist"])
-    columns = ("method", "bytes", *(("nprobe", "scanned") if probed else ()), *names, "build s", "queries/s")
-    print_table(title, columns, [_cells(row, names, probed) for row in rows])
+    again = isinstance(settings["rescore"], list)
+    first = (
+        "method",
+        "bytes",
+        *(("nprobe", "scanned") if settings["nlist"] else ()),
+        *(("re-ranked",) if again else ()),
+    )
+    print_table(title, (*first, *names, "build s", "queries/s"), [_cells(row, names, first) for row in rows])
+    if (settings["nlist"] or again) and any("qps" in row.means for row in rows):
+        _print_speeds(rows)
     if problem["warning"]:
         print(f"note: {problem['warning']}")
 
 
-def _cells(row: Row, names: list[str], probed: bool) -> list[str]:
+def _print_speeds(rows: list[Row]) -> None:
+    from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
+
+    levels, speeds = at_equal_recall(rows)
+    shown = [
+        [method, "best" if size is None else str(size), *("" if qps is None else f"{qps:.0f}" for qps in found)]
+        for method, size, found in speeds
+    ]
+    title = f"queries/s at equal {found_metric(rows)}: one thread, best nprobe and re-ranking"
+    print_table(title, ("method", "bytes", *(f"{level:.3f}" for level in levels)), shown)
+
+
+def _cells(row: Row, names: list[str], first: tuple[str, ...]) -> list[str]:
     def shown(name: str, digits: str) -> str:
         if name not in row.means:
             return ""
         spread = f" ± {row.spreads[name]:{digits}}" if name in row.spreads else ""
         return f"{row.means[name]:{digits}}{spread}"
 
-    found: list[Any] = [row.method, row.bytes_per_vector]
-    if probed:
-        found += ["" if row.nprobe is None else row.nprobe, f"{row.means['scanned']:.0f}"]
-    found += [*(shown(name, ".4f") for name in names), shown("build_seconds", ".1f")]
+    facts: dict[str, Any] = {
+        "method": row.method,
+        "bytes": row.bytes_per_vector,
+        "nprobe": "" if row.nprobe is None else row.nprobe,
+        "scanned": f"{row.means['scanned']:.0f}",
+        "re-ranked": row.rescore or "",
+    }
+    found = [*(facts[name] for name in first), *(shown(name, ".4f") for name in names), shown("build_seconds", ".1f")]
     found.append(f"{row.means['qps']:.0f}" if "qps" in row.means else "")
     return [str(one) for one in found]

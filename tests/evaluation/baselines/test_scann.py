@@ -23,6 +23,35 @@ def test_scores_are_those_of_its_own_search_up_to_its_rounded_tables(metric):
     assert np.abs(ours - (-found if metric == "l2" else found)).max() <= 0.02 * np.abs(found).max()
 
 
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+def test_leaves_of_its_tree_are_lists(metric):
+    pytest.importorskip("scann")
+    baseline = scann.build(ITEMS, M=4, nlist=12, metric=metric, seed=1)
+    queries = QUERIES / np.linalg.norm(QUERIES, axis=1, keepdims=True) if metric == "cosine" else QUERIES
+    for nprobe in (1, 5, None):
+        one = baseline.with_nprobe(nprobe)
+        found, rows = one.index.search(queries, 1500)
+        ours = one.scores(QUERIES)
+        assert np.array_equal((rows >= 0).sum(1), one.scorer.scanned(QUERIES))
+        for query in range(6):
+            own = rows[query][rows[query] >= 0]
+            assert np.array_equal(np.sort(own), np.flatnonzero(np.isfinite(ours[query])))
+            scores = found[query][: len(own)]
+            assert (
+                np.abs(ours[query][own] - (-scores if metric == "l2" else scores)).max() <= 0.03 * np.abs(scores).max()
+            )
+
+
+def test_its_own_reordering_is_by_float_vectors():
+    pytest.importorskip("scann")
+    baseline = scann.build(ITEMS, M=4, nlist=12, metric="ip", seed=1).with_nprobe(6)
+    found, rows = baseline.index.rescored(40).search(QUERIES, 100)
+    assert rows.shape == (6, 40)
+    exact = np.take_along_axis(QUERIES @ ITEMS.T, rows, axis=1)
+    np.testing.assert_allclose(found, exact, rtol=1e-4)
+    assert (np.diff(exact, axis=1) <= 1e-4).all()
+
+
 def test_the_seed_decides():
     pytest.importorskip("scann")
     scores = [scann.build(ITEMS, M=4, metric="ip", seed=seed).scores(QUERIES) for seed in (1, 1, 2)]

@@ -10,6 +10,7 @@ from poeem.evaluation.bench.method import Method
 from poeem.evaluation.bench.problem import one_each
 from poeem.evaluation.bench.run import run_bench
 from poeem.evaluation.bench.store import Store
+from poeem.evaluation.bench.summary import summarise
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_killed_bench_goes_on_where_it_was(problem, built, tmp_path):
     assert start().records == store.records
     assert len((tmp_path / "bench.csv").read_text().splitlines()) == 6
     with pytest.raises(ValueError, match=r"rescore \(=50\) differs from that of the records"):
-        run_bench(problem, ["counted"], tmp_path, rescore=50)
+        run_bench(problem, ["counted"], tmp_path, rescore=[50])
 
 
 def test_lists_give_a_record_for_every_nprobe(problem, tmp_path):
@@ -55,8 +56,19 @@ def test_lists_give_a_record_for_every_nprobe(problem, tmp_path):
     assert all(record["qps"] > 0 for record in store.records)
 
 
+def test_every_depth_of_rescoring_and_what_the_engine_itself_finds(problem, tmp_path):
+    store = run_bench(problem, ["sq8"], tmp_path, sizes=[2], nlist=8, nprobe=[1, 8], rescore=[0, 50])
+    sq8 = [record for record in store.records if record["method"] == "sq8"]
+    assert [(record["nprobe"], record["rescore"]) for record in sq8] == [(1, 0), (1, 50), (8, 0), (8, 50)]
+    assert len(summarise(store.records)) == 5
+    for record in sq8:
+        # 100 of 400 items: the engine's own are those of the scorer, where there are no ties and no rounded tables.
+        assert record["engine_recall@100"] == pytest.approx(record["recall@100"], abs=0.04)
+        assert record["engine_neighbour_recall@10"] == pytest.approx(record["neighbour_recall@10"], abs=0.02)
+
+
 def test_rescoring_everything_is_exact(problem, tmp_path):
-    store = run_bench(problem, ["lsh", "sq8"], tmp_path, sizes=[2], rescore=400, speed=False)
+    store = run_bench(problem, ["lsh", "sq8"], tmp_path, sizes=[2], rescore=[400], speed=False)
     assert [record["neighbour_recall@10"] for record in store.records] == [1.0, 1.0, 1.0]
 
 

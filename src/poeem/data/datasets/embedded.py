@@ -81,7 +81,7 @@ def embedded_texts(
     return EmbeddedSet(
         items=vectors("items", documents, DOCUMENT_TOKENS),
         queries={
-            part: vectors(part, [queries[row] for row in rows.tolist()], QUERY_TOKENS) for part, rows in parts.items()
+            part: vectors(part, [queries[int(row)] for row in rows], QUERY_TOKENS) for part, rows in parts.items()
         },
         relevance={part: np.asarray(answers[rows], dtype=np.int64) for part, rows in parts.items()},
         titles=titles,

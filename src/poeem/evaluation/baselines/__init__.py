@@ -1,6 +1,7 @@
 """Indexes built after training: what a jointly trained one has to beat.
 
-At the bytes that are asked for: ``pq``, ``opq``, ``rq``, ``lsq``, ``scann``, ``truncate-pq``, ``lsh``.
+At the bytes that are asked for: ``pq``, ``opq``, ``rq``, ``lsq``, ``scann``, ``opq-fastscan``,
+``truncate-pq``, ``lsh``.
 At bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8`` (``dim``).
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from poeem.data.split import Queries
-from poeem.evaluation.baselines import binary, lsh, lsq, opq, pq, rabitq, rq, scann, sq8, truncate_pq
+from poeem.evaluation.baselines import binary, lsh, lsq, opq, opq_fastscan, pq, rabitq, rq, scann, sq8, truncate_pq
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.ranking import evaluate
 from poeem.spec import IndexSpec
@@ -22,6 +23,7 @@ BASELINES: dict[str, Callable[..., Baseline]] = {
     "rq": rq.build,
     "lsq": lsq.build,
     "scann": scann.build,
+    "opq-fastscan": opq_fastscan.build,
     "truncate-pq": truncate_pq.build,
     "lsh": lsh.build,
     "rabitq": rabitq.build,
@@ -66,7 +68,7 @@ def evaluate_baselines(
         spec: gives ``M``, ``nbits`` and ``nlist``; each baseline that can has its ``bytes_per_vector``.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         queries, query_vectors: as for :func:`poeem.evaluation.ranking.evaluate`, of the same model.
-        nprobe: lists visited a query; default all of them. LSH, ScaNN and sign bits have no lists and scan everything.
+        nprobe: lists visited a query; default all of them. LSH and sign bits have no lists and scan everything.
         seed: of k-means and of LSH's rotation.
         available: as for ``evaluate``; every item is in the index all the same.
     Returns:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from poeem.engines.scann.assets import CENTROIDS, CODEBOOKS, CODES, LISTS
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.baselines.faiss_build import check_items
 from poeem.evaluation.scorers import DecodedScorer, prepared
@@ -29,15 +31,15 @@ def build(
     metric: str = "cosine",
     seed: int = 0,
 ) -> Baseline:
-    """ScaNN's ``score_ah`` without a tree and without its re-ordering, two words of 4 bits a byte.
+    """ScaNN's ``score_ah``, two words of 4 bits a byte, behind its own ``tree`` where there are lists.
 
-    There are no lists: every item is compared. Scores are of the decoded items; ScaNN itself rounds its look-up tables
-    to 8 bits, which changes a score by about a hundredth of the largest one.
+    Scores are of the decoded items; ScaNN itself rounds its look-up tables to 8 bits, which changes a score by about a
+    hundredth of the largest one. ``index.rescored(depth)`` is the same with ScaNN's own re-ordering by floats.
 
     Args:
         items: float, ``(n, dim)``.
         M, nbits: give the bytes, ``M * nbits / 8``.
-        nlist, nprobe: taken and left alone, as every baseline is called with them.
+        nlist, nprobe: leaves of its tree, and those visited a query (default all); 0 is no tree.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         seed: of the order of the items, which is all that ScaNN's training takes from chance.
     Raises:
@@ -54,29 +56,41 @@ def build(
         raise ValueError(
             f"dim (={dim}) must be divisible by twice the bytes (={n_bytes}) for baseline 'scann'; leave it out"
         )
-    check_items("scann", n, nbits=4)
-    builder = import_scann()
+    check_items("scann", n, nbits=4, nlist=nlist)
+    library = import_scann()
     order = np.random.default_rng(seed).permutation(n)
     shuffled = np.ascontiguousarray(vectors[order])
-    width = dim // (2 * n_bytes)
+
+    def make(reorder: bool) -> Any:
+        builder = library(shuffled, min(100, n), "squared_l2" if metric == "l2" else "dot_product")
+        if nlist:
+            # Its default of least items a leaf, or less where there are few.
+            least = max(1, min(50, n // (4 * nlist)))
+            builder = builder.tree(nlist, nprobe or nlist, training_sample_size=n, min_partition_size=least)
+        threshold = float("nan") if metric == "l2" else ANISOTROPIC_THRESHOLD
+        builder = builder.score_ah(dim // (2 * n_bytes), anisotropic_quantization_threshold=threshold)
+        builder = builder.reorder(min(100, n)) if reorder else builder
+        return builder.set_n_training_threads(1).build()
+
     # A tenth of a second of ScaNN's own log goes to stderr; it has no switch that is read after the import.
     start = time.perf_counter()
-    engine = (
-        builder(shuffled, min(100, n), "squared_l2" if metric == "l2" else "dot_product")
-        .score_ah(width, anisotropic_quantization_threshold=float("nan") if metric == "l2" else ANISOTROPIC_THRESHOLD)
-        .set_n_training_threads(1)
-        .build()
-    )
+    engine = make(reorder=False)
     seconds = time.perf_counter() - start
+    words, coarse, lists = _decoded(engine, residual=metric != "l2")
     decoded = np.empty_like(vectors)
-    decoded[order] = _decoded(engine)
+    decoded[order] = words
+    if lists is not None:
+        lists[order] = lists.copy()
+    index = ScannIndex(engine, order, make)
+    if coarse is not None:
+        index.nprobe = nprobe or len(coarse)
     return Baseline(
         "scann",
-        f"AH{2 * n_bytes}x4",
-        DecodedScorer(decoded, metric),
+        f"{f'tree{len(coarse)},' if coarse is not None else ''}AH{2 * n_bytes}x4",
+        DecodedScorer(decoded, metric, coarse=coarse, lists=lists, nprobe=nprobe),
         bytes_per_vector=n_bytes,
         build_seconds=seconds,
-        index=ScannIndex(engine, order),
+        index=index,
     )
 
 
@@ -86,16 +100,34 @@ class ScannIndex:
     Args:
         engine: what its builder built.
         order: the item that every row of it is, ``(n,)``.
+        make: builds the same engine with the float vectors for re-ordering; called when they are asked for.
+        depth: candidates that are re-ordered; 0 is none.
     """
 
-    def __init__(self, engine: Any, order: np.ndarray) -> None:
+    def __init__(self, engine: Any, order: np.ndarray, make: Callable[[bool], Any], depth: int = 0) -> None:
         self.engine = engine
         self.order = order
+        self.nprobe = 0
+        self._make, self._depth = make, depth
+        self._reordering: Any = None
 
     def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """``(b, dim)`` -> distances (scores under an inner product) and items, ``(b, k)``, best first."""
-        rows, scores = self.engine.search_batched(x, final_num_neighbors=k)
-        return scores, self.order[rows]
+        """``(b, dim)`` -> distances (scores under an inner product) and items, -1 where the leaves hold fewer than k,
+        ``(b, k)``, best first."""
+        options = {"leaves_to_search": self.nprobe} if self.nprobe else {}
+        if self._depth:
+            options["pre_reorder_num_neighbors"] = self._depth
+        rows, scores = self.engine.search_batched(x, final_num_neighbors=min(k, self._depth or k), **options)
+        # Past what it has found ScaNN leaves item 0 and NaN.
+        return scores, np.where(np.isnan(scores), -1, self.order[rows])
+
+    def rescored(self, depth: int) -> ScannIndex:
+        """The same, with the ``depth`` best of a query put in order by float vectors, by ScaNN itself."""
+        if self._reordering is None:
+            self._reordering = self._make(True)
+        found = ScannIndex(self._reordering, self.order, self._make, depth)
+        found.nprobe = self.nprobe
+        return found
 
 
 def import_scann() -> Any:
@@ -113,18 +145,36 @@ def import_scann() -> Any:
     return scann_ops_pybind.builder
 
 
-def _decoded(engine: Any) -> np.ndarray:
-    """What the codes of a searcher without a tree stand for, ``(n, dim)`` float32, from the files it writes."""
+def _decoded(engine: Any, *, residual: bool) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """What the codes stand for, ``(n, dim)`` float32, centroids and lists, all from the files that it writes.
+
+    Args:
+        engine: a searcher, with a tree of one level or none.
+        residual: whether behind a tree what is coded is the residual.
+    """
     # Made by protobuf when it is imported, which no type checker can see.
     centers_pb2: Any = importlib.import_module("scann.proto.centers_pb2")
+    partitioner_pb2: Any = importlib.import_module("scann.partitioning.partitioner_pb2")
 
+    coarse = lists = None
     with tempfile.TemporaryDirectory() as folder:
         engine.serialize(folder)
         books = centers_pb2.CentersForAllSubspaces()
-        books.ParseFromString((Path(folder) / "ah_codebook.pb").read_bytes())
-        codes = np.load(Path(folder) / "hashed_dataset.npy")
+        books.ParseFromString((Path(folder) / CODEBOOKS).read_bytes())
+        codes = np.load(Path(folder) / CODES)
+        if (Path(folder) / LISTS).exists():
+            tree = partitioner_pb2.SerializedPartitioner()
+            tree.ParseFromString((Path(folder) / CENTROIDS).read_bytes())
+            root = tree.kmeans.kmeans_tree.root
+            coarse = np.empty((len(root.centers), len(root.centers[0].dimension)), np.float32)
+            for center, leaf in zip(root.centers, root.children):
+                coarse[leaf.leaf_id] = center.dimension
+            lists = np.load(Path(folder) / LISTS).astype(np.int64)
     words = [
         np.array([word.feature_value_float or word.feature_value_double for word in book.center], dtype=np.float32)
         for book in books.subspace_centers
     ]
-    return np.concatenate([word[codes[:, number]] for number, word in enumerate(words)], axis=1)
+    decoded = np.concatenate([word[codes[:, number]] for number, word in enumerate(words)], axis=1)
+    if residual and coarse is not None:
+        decoded += coarse[lists]
+    return decoded, coarse, lists

@@ -49,23 +49,32 @@ class AdaptedIndex:
         faiss.extract_index_ivf(self._index).nprobe = value
 
 
-def fitted(name: str, structure: str, *, labels: bool = False, start: str | None = None, **options: Any) -> Method:
+def fitted(
+    name: str,
+    structure: str,
+    *,
+    labels: bool = False,
+    start: str | None = None,
+    fastscan: bool = False,
+    **options: Any,
+) -> Method:
     """A method by ``fit_vectors``.
 
     Args:
         name: the word it is asked for by.
-        structure: factory string with ``{M}`` for the bytes.
+        structure: factory string with ``{M}`` for the bytes, ``{M2}`` for twice as many.
         labels: whether it learns from labels.
         start: a factory string of faiss that is trained by faiss and started from; its seconds count too.
+        fastscan: whether the index that is timed has the layout that is scanned by SIMD, for words of 4 bits.
         options: of ``fit_vectors``.
     """
 
     def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
-        *rotation, quantizer = structure.format(M=n_bytes).split(",")
+        *rotation, quantizer = structure.format(M=n_bytes, M2=2 * n_bytes).split(",")
         spec = ",".join([*rotation, *([f"IVF{nlist}"] if nlist else []), quantizer])
-        return _fit(name, problem, spec, metric, seed, labels, start, options)
+        return _fit(name, problem, spec, metric, seed, labels, start, fastscan, options)
 
-    divides = 1 if structure.startswith("OPQ") else 0
+    divides = 0 if structure.startswith("RQ") else 2 if "{M2}" in structure else 1
     return Method(name, build, divides=divides, needs_queries=True, needs_labels=labels, ours=name.startswith("poeem"))
 
 
@@ -77,6 +86,7 @@ def _fit(
     seed: int,
     labels: bool,
     start: str | None,
+    fastscan: bool,
     options: dict[str, Any],
 ) -> Baseline:
     import faiss
@@ -113,7 +123,7 @@ def _fit(
         seconds = time.perf_counter() - began
         from poeem.engines.export import export
 
-        export(bundle, "faiss", Path(folder) / "items.faiss")
+        export(bundle, "faiss", Path(folder) / "items.faiss", fastscan=fastscan)
         index = read_index(Path(folder) / "items.faiss")
         adapter = bundle.arrays.get("query_adapter")
         decoded = ReferenceScorer(bundle).decode()
@@ -134,6 +144,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "poeem-pq": {"structure": "OPQ{M},PQ{M}"},
     "poeem-rq-labels": {"structure": "RQ{M}x8", "labels": True},
     "poeem-pq-labels": {"structure": "OPQ{M},PQ{M}", "labels": True},
+    # Half as long words, twice as many, in the layout that SIMD scans: the fastest.
+    "poeem-fastscan": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True},
+    "poeem-fastscan-labels": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True, "labels": True},
     # faiss's own OPQ index, untouched, with our matrix in front.
     "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "start": "OPQ{M},PQ{M}x8np", "train_words": False},
     # Zhang et al. 2021 (Poeem): words by reconstruction, queries by the retrieval loss.

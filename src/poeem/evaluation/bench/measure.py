@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from poeem.data.ragged import Ragged
+from poeem.evaluation.baselines.baseline import Searchable
 from poeem.evaluation.metrics import expected_ranks, ranking_metrics
 from poeem.evaluation.neighbours import neighbour_recall
 from poeem.evaluation.scorers import Scorer
 
 LABEL_METRICS = ("recall@10", "recall@100", "mrr@10", "ndcg@10")
 NEIGHBOUR_METRICS = ("neighbour_recall@10", "neighbour_recall@10_in_100")
+ENGINE_METRICS = ("engine_recall@100", "engine_neighbour_recall@10")
 # Scores of one block: 16 million float32, 64 MB; fewer would read the items too often.
 BLOCK_SCORES = 2**24
 
@@ -44,6 +46,28 @@ def measure(
             figures |= {name: ranking[name] for name in LABEL_METRICS}
         parts.append(figures)
     return {name: float(np.concatenate([part[name] for part in parts]).mean()) for name in parts[0]}
+
+
+def measure_engine(
+    index: Searchable, queries: np.ndarray, neighbours: np.ndarray, relevant: Ragged | None = None
+) -> dict[str, float]:
+    """What the engine itself returns: its tables may be rounded, and it breaks ties as it likes.
+
+    Args:
+        index: with faiss's ``search``.
+        queries: float32, ``(nq, dim)``, prepared.
+        neighbours, relevant: as for :func:`measure`.
+    Returns:
+        ``engine_recall@100`` with labels, and ``engine_neighbour_recall@10``.
+    """
+    _, rows = index.search(queries, 100)
+    near = (rows[:, :10, None] == neighbours[:, None, :]).any(1).mean()
+    figures = {"engine_neighbour_recall@10": float(near)}
+    if relevant is not None:
+        hits = (rows[relevant.row_of_value] == relevant.values[:, None]).any(1)
+        found = np.bincount(relevant.row_of_value, hits, minlength=len(queries))
+        figures["engine_recall@100"] = float((found / relevant.lengths).mean())
+    return figures
 
 
 def _blocks(nq: int, n: int) -> list[slice]:

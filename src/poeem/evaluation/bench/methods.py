@@ -29,6 +29,7 @@ METHODS: dict[str, Method] = {
         _baseline("rq"),
         _baseline("lsq"),
         _baseline("scann", divides=2, package="scann"),
+        _baseline("opq-fastscan", divides=2),
         _baseline("truncate-pq"),
         _baseline("lsh"),
         _baseline("rabitq", own_bytes=True),

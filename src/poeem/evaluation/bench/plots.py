@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poeem.evaluation.bench.equal_recall import Point, found_metric, front, operating_point
 from poeem.evaluation.bench.style import label_ends, new_figure, recall_limits, save, style_of
 from poeem.evaluation.bench.summary import Row, metrics_of, summarise
 
@@ -32,12 +33,15 @@ def draw_all(store: Store, out: str | Path) -> list[Path]:
     if any(row.nprobe is not None for row in rows):
         paths.append(draw_scanned(rows, shown[0], title, Path(out) / "scanned.svg"))
     if any("qps" in row.means for row in rows):
-        paths.append(draw_speed(rows, shown[0], title, Path(out) / "qps.svg"))
+        paths.append(draw_speed(rows, found_metric(rows), title, Path(out) / "qps.svg"))
     return paths
 
 
 def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Path) -> Path:
-    """Recall against bytes per vector, a panel for each metric, with all lists visited; bars are a deviation."""
+    """Recall against bytes per vector, a panel for each metric, with all lists visited; bars are a deviation.
+
+    Where there are several depths of re-ranking, with the least of them.
+    """
     best = _full_probe(rows)
     figure, panels = new_figure(len(metrics), title, width=5.6, height=4.4)
     sizes = sorted({row.bytes_per_vector for row in best if row.method != "float"})
@@ -72,28 +76,34 @@ def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Pa
 
 def draw_scanned(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
     """Recall against scanned codes over ``nprobe``, a panel for each size; sizes of a method's own in all of them."""
-    return _over_nprobe(
-        rows, metric, title, path, "codes scanned per query", lambda row: row.means.get("scanned"), skip_flat=True
-    )
+    least = min(row.rescore for row in rows if row.method != "float")
+    listed = [row for row in rows if row.nprobe is not None and row.rescore == least]
+
+    def points(group: Sequence[Row]) -> list[Point]:
+        return sorted((row.means[metric], row.means["scanned"]) for row in group)
+
+    return _curves(listed, points, metric, title, path, "codes scanned per query")
 
 
 def draw_speed(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
-    """Recall against queries a second, a panel for each size; a method without lists is a point."""
-    return _over_nprobe(
-        rows, metric, title, path, "queries per second, one thread", lambda row: row.means.get("qps"), skip_flat=False
-    )
+    """Recall against queries a second: of all ``nprobe`` and depths those that no other one beats in both."""
+
+    def points(group: Sequence[Row]) -> list[Point]:
+        found = (operating_point(row, metric) for row in group)
+        return front([point for point in found if point is not None])
+
+    return _curves(rows, points, metric, title, path, "queries per second, one thread")
 
 
-def _over_nprobe(
+def _curves(
     rows: Sequence[Row],
+    points: Callable[[Sequence[Row]], list[Point]],
     metric: str,
     title: str,
     path: Path,
     label: str,
-    place: Callable[[Row], float | None],
-    *,
-    skip_flat: bool,
 ) -> Path:
+    """A panel for each size, in it a line for each method through ``points`` (recall, place) of its rows."""
     sizes = _sizes(rows)
     own = {row.method for row in rows} - {row.method for row in rows if row.bytes_per_vector in sizes}
     figure, panels = new_figure(len(sizes), title, width=4.6, height=4.2, sharey=True)
@@ -102,18 +112,12 @@ def _over_nprobe(
     for axes, size in zip(panels, sizes):
         ends = []
         for method, group in _by_method(rows).items():
-            chosen = [
-                row
-                for row in group
-                if (method in own or row.bytes_per_vector == size)
-                and place(row) is not None
-                and not (skip_flat and row.nprobe is None)
-            ]
-            if not chosen:
+            chosen = [row for row in group if method in own or row.bytes_per_vector == size]
+            found = points(chosen)
+            if not found:
                 continue
-            chosen.sort(key=lambda row: row.nprobe or 0)
-            where, values = [place(row) or 0.0 for row in chosen], [row.means[metric] for row in chosen]
-            axes.errorbar(where, values, [row.spreads.get(metric, 0) for row in chosen], **style_of(method))
+            values, where = [recall for recall, _ in found], [place for _, place in found]
+            axes.errorbar(where, values, **style_of(method))
             # The rightmost point, not the last: with more lists the speed falls.
             end = max(range(len(where)), key=lambda number: where[number])
             name = f"{method} ({chosen[0].bytes_per_vector})" if method in own else method
@@ -151,11 +155,11 @@ def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _full_probe(rows: Sequence[Row]) -> list[Row]:
-    """Of every method and size the row with the most lists visited."""
+    """Of every method and size the row with the most lists visited, and the least re-ranked."""
     best: dict[tuple[str, int], Row] = {}
     for row in rows:
         before = best.get((row.method, row.bytes_per_vector))
-        if before is None or (row.nprobe or 0) > (before.nprobe or 0):
+        if before is None or (-row.rescore, row.nprobe or 0) > (-before.rescore, before.nprobe or 0):
             best[row.method, row.bytes_per_vector] = row
     return list(best.values())
 
@@ -163,6 +167,7 @@ def _full_probe(rows: Sequence[Row]) -> list[Row]:
 def _title(settings: dict[str, Any]) -> str:
     problem = settings["problem"]
     lists = f", {settings['nlist']} lists" if settings["nlist"] else ""
-    again = f", best {settings['rescore']} re-ranked by float vectors" if settings["rescore"] else ""
+    depth = settings["rescore"]
+    again = f", best {depth} re-ranked by float vectors" if isinstance(depth, int) and depth else ""
     sizes = f"{problem['items']:,} items, dim {problem['dim']}, {problem['queries']:,} queries"
     return f"{problem['name']}: {sizes}{lists}{again}"

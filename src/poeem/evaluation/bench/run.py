@@ -12,7 +12,7 @@ import numpy as np
 
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.baselines.rescored import rescored
-from poeem.evaluation.bench.measure import measure
+from poeem.evaluation.bench.measure import measure, measure_engine
 from poeem.evaluation.bench.method import Method
 from poeem.evaluation.bench.methods import check_methods
 from poeem.evaluation.bench.problem import Problem
@@ -35,7 +35,7 @@ def run_bench(
     seeds: Sequence[int] = (0,),
     nlist: int = 0,
     nprobe: Sequence[int] | None = None,
-    rescore: int = 0,
+    rescore: Sequence[int] = (0,),
     speed: bool = True,
     say: Callable[[str], None] = lambda line: None,
 ) -> Store:
@@ -50,8 +50,9 @@ def run_bench(
         seeds: of the methods that know one.
         nlist: inverted lists for the methods that can have them; 0 is flat.
         nprobe: lists visited a query, one record each; default powers of two up to ``nlist``.
-        rescore: candidates a query that are re-ranked by float vectors, for every method alike; 0 is none.
-        speed: whether queries a second are measured.
+        rescore: candidates a query that are re-ranked by float vectors, for every method alike, one record each; 0 is
+            none.
+        speed: whether queries a second are measured, with lists also what the engine itself finds.
         say: told of every cell.
     Raises:
         ValueError: an unknown method, one that cannot be built on this, or records of other settings in ``out``.
@@ -61,8 +62,14 @@ def run_bench(
     sizes, seeds = _whole(sizes, "bytes", 1), _whole(seeds, "seeds", 0)
     for method in asked:
         method.check(problem, sizes)
-    probes = _probes(nlist, nprobe)
-    settings = {"problem": problem.facts, "metric": metric, "nlist": nlist, "nprobe": probes, "rescore": rescore}
+    probes, depths = _probes(nlist, nprobe), _whole(rescore, "rescore", 0)
+    settings = {
+        "problem": problem.facts,
+        "metric": metric,
+        "nlist": nlist,
+        "nprobe": probes,
+        "rescore": depths[0] if len(depths) == 1 else depths,
+    }
     store = Store(Path(out), settings, _environment())
     cells = [cell for cell in _cells(asked, sizes, seeds) if not store.has(cell[0].name, *cell[1:])]
     if not cells:
@@ -72,11 +79,11 @@ def run_bench(
         began = time.perf_counter()
         built = method.build(problem, n_bytes=size or 0, nlist=nlist, metric=metric, seed=seed)
         records = []
-        for visited in probes if _lists(built) else [None]:
+        # Exact scores need no second look.
+        again = depths if method.name != "float" else [0]
+        for visited, depth in [(v, d) for v in (probes if _lists(built) else [None]) for d in again]:
             one = built if visited is None else built.with_nprobe(visited)
-            # Exact scores need no second look.
-            one = rescored(one, problem.items, rescore, metric=metric) if rescore and method.name != "float" else one
-            figures = measure(one.scorer, problem.queries, neighbours, problem.relevant)
+            one = rescored(one, problem.items, depth, metric=metric) if depth else one
             records.append(
                 {
                     "method": method.name,
@@ -86,10 +93,11 @@ def run_bench(
                     "seed": seed,
                     "nlist": _lists(built),
                     "nprobe": visited,
-                    **figures,
+                    "rescore": depth,
+                    **measure(one.scorer, problem.queries, neighbours, problem.relevant),
                     "scanned": _scanned(built, visited, problem),
                     "build_seconds": one.build_seconds,
-                    "qps": _speed(one, problem, metric) if speed else None,
+                    **(_speed(one, problem, metric, neighbours, engine=bool(nlist)) if speed else {"qps": None}),
                 }
             )
         store.append(records)
@@ -146,11 +154,15 @@ def _whole(values: Sequence[int], name: str, least: int, most: int | None = None
     return sorted(values)
 
 
-def _speed(built: Baseline, problem: Problem, metric: str) -> float | None:
+def _speed(
+    built: Baseline, problem: Problem, metric: str, neighbours: np.ndarray, *, engine: bool
+) -> dict[str, float | None]:
     if built.index is None:
-        return None
-    queries = prepared(problem.queries[:2000], metric, "queries")
-    return queries_per_second(built.index, queries, min(DEPTH, len(problem.items)))
+        return {"qps": None}
+    queries = prepared(problem.queries, metric, "queries")
+    speed = queries_per_second(built.index, queries[:2000], min(DEPTH, len(problem.items)))
+    found = measure_engine(built.index, queries, neighbours, problem.relevant) if engine else {}
+    return {"qps": speed, **found}
 
 
 def _environment() -> dict[str, Any]:

@@ -6,21 +6,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Okabe and Ito's colours, in which marks differ too; what is alike (one family of codes) is alike in colour.
+# Okabe and Ito's colours, in which marks differ too; what is alike (one family of codes) is alike in colour. Ours are
+# warm and strong.
+OURS: dict[str, tuple[str, str, str]] = {
+    "poeem-rq": ("#d55e00", "o", "-"),
+    "poeem-rq-labels": ("#d55e00", "o", "--"),
+    "poeem-pq": ("#a03000", "s", "-"),
+    "poeem-pq-labels": ("#a03000", "s", "--"),
+    "poeem-adapter": ("#e8a06b", "D", "-"),
+    "poeem-fastscan": ("#7a1f5c", "^", "-"),
+    "poeem-fastscan-labels": ("#7a1f5c", "^", "--"),
+}
 STYLES: dict[str, tuple[str, str, str]] = {
     "pq": ("#56b4e9", "o", "-"),
     "opq": ("#0072b2", "s", "-"),
     "truncate-pq": ("#56b4e9", "v", "--"),
     "rq": ("#009e73", "D", "-"),
     "lsq": ("#009e73", "^", "--"),
+    "opq-fastscan": ("#0072b2", "P", "--"),
     "scann": ("#cc79a7", ">", "-"),
     "lsh": ("#999999", "<", "-"),
     "binary": ("#666666", "d", "--"),
     "rabitq": ("#e69f00", "p", "-"),
     "sq8": ("#7a5c00", "h", "-"),
     "float": ("#000000", ".", "-"),
+    # Of other papers, by our trainer.
+    "poeem-2021": ("#8a7fb5", "o", "-."),
+    "jpq": ("#8a7fb5", "s", "-."),
+    "repconc": ("#8a7fb5", "^", "-."),
+    "mopq": ("#5b4f99", "D", "-."),
+    "distill-vq": ("#5b4f99", "v", "-."),
 }
-# For methods that are not known here, ours first of all: warm and strong.
+# For methods that are not known here: of the user's own, drawn as ours are.
 OTHERS = (("#d55e00", "o", "-"), ("#d55e00", "s", "--"), ("#a03000", "D", "-."), ("#a03000", "^", ":"))
 _given: dict[str, tuple[str, str, str]] = {}
 
@@ -28,9 +45,9 @@ _given: dict[str, tuple[str, str, str]] = {}
 def style_of(method: str) -> dict[str, Any]:
     """Arguments of ``errorbar`` for a method."""
     known = method in STYLES
-    if not known:
+    if not known and method not in OURS:
         _given.setdefault(method, OTHERS[len(_given) % len(OTHERS)])
-    colour, marker, line = STYLES[method] if known else _given[method]
+    colour, marker, line = STYLES[method] if known else OURS.get(method) or _given[method]
     return {
         "color": colour,
         "marker": marker,

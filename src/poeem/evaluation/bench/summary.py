@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from poeem.evaluation.bench.measure import LABEL_METRICS, NEIGHBOUR_METRICS
+from poeem.evaluation.bench.measure import ENGINE_METRICS, LABEL_METRICS, NEIGHBOUR_METRICS
 from poeem.evaluation.bench.store import Record
 
 
 @dataclass(frozen=True)
 class Row:
-    """A method at a size and an ``nprobe``, over its seeds.
+    """A method at a size, an ``nprobe`` and a depth of rescoring, over its seeds.
 
     Args:
-        method, bytes_per_vector, nprobe: what the seeds share; ``nprobe`` is None where all codes are scanned.
+        method, bytes_per_vector, nprobe, rescore: what the seeds share; ``nprobe`` is None where all codes are scanned.
         seeds: how many there are.
         means: by name of metrics, ``build_seconds``, ``scanned`` and ``qps``; what was not measured is absent.
         spreads: standard deviation over the seeds (of the sample); absent for a single one.
@@ -29,6 +29,7 @@ class Row:
     seeds: int
     means: dict[str, float]
     spreads: dict[str, float]
+    rescore: int = 0
 
 
 def metrics_of(records: Sequence[Record]) -> list[str]:
@@ -44,17 +45,18 @@ def summarise(records: Sequence[Record]) -> list[Row]:
     >>> row.seeds, row.means, row.spreads
     (2, {'recall@10': 0.6}, {'recall@10': 0.1414...})
     """
-    names = [*metrics_of(records), "build_seconds", "scanned", "qps"]
-    groups: dict[tuple[str, int, int | None], list[Record]] = {}
+    names = [*metrics_of(records), *ENGINE_METRICS, "build_seconds", "scanned", "qps"]
+    groups: dict[tuple[str, int, int | None, int], list[Record]] = {}
     for record in records:
-        key = (record["method"], record["bytes_per_vector"], record["nprobe"])
+        # Records of earlier versions say it in the settings alone.
+        key = (record["method"], record["bytes_per_vector"], record["nprobe"], record.get("rescore", 0))
         groups.setdefault(key, []).append(record)
     order = list(dict.fromkeys(record["method"] for record in records))
     rows = []
-    for method, size, nprobe in sorted(
-        groups, key=lambda key: (key[0] != "float", key[1], order.index(key[0]), key[2] or 0)
+    for method, size, nprobe, rescore in sorted(
+        groups, key=lambda key: (key[0] != "float", key[1], order.index(key[0]), key[3], key[2] or 0)
     ):
-        group = groups[method, size, nprobe]
+        group = groups[method, size, nprobe, rescore]
         columns = {name: [record[name] for record in group if record.get(name) is not None] for name in names}
         rows.append(
             Row(
@@ -64,6 +66,7 @@ def summarise(records: Sequence[Record]) -> list[Row]:
                 len(group),
                 {name: math.fsum(values) / len(values) for name, values in columns.items() if values},
                 {name: float(np.std(values, ddof=1)) for name, values in columns.items() if len(values) > 1},
+                rescore,
             )
         )
     return rows
