@@ -137,6 +137,14 @@ def test_index_is_fitted_at_half_of_the_steps_and_trains_from_there(small, tmp_p
     assert model.index.step == STEPS
 
 
+def test_a_callers_own_step_comes_after_the_warm_start(small, tmp_path, monkeypatch):
+    called: list[object] = []
+    fitted = EmbeddingIndex.warm_start
+    monkeypatch.setattr(EmbeddingIndex, "warm_start", lambda index, x: [fitted(index, x), called.append("warm start")])
+    Training(small, tmp_path).go(warm_start_step=7, before_step=[called.append])
+    assert called == [*range(7), "warm start", *range(7, STEPS)]
+
+
 def test_early_stopping_brings_back_the_best(small, tmp_path):
     # After the warm start at 20: better, best, then worse.
     values = {24: 0.5, 28: 0.9, 32: 0.1, 36: 0.2, 40: 0.3}

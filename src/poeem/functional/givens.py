@@ -84,33 +84,30 @@ def rotate_in_order(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
     return R
 
 
-def best_angles(x: Tensor, y: Tensor, R: Tensor, pairs: Tensor) -> Tensor:
+def best_angles(product: Tensor, pairs: Tensor) -> Tensor:
     """The angles that minimise ``||x R' - y||_F`` when disjoint planes are turned and ``y`` stays as it is.
 
     With ``M = R^T x^T y`` the loss of one plane is ``-(M_ii + M_jj) cos - (M_ji - M_ij) sin`` and a constant, hence
     ``atan2(M_ji - M_ij, M_ii + M_jj)``: a descent on the distortion for fixed codes that needs no learning rate.
+    ``2 (M - M^T)`` is the :func:`skew_gradient` of that loss.
 
     Args:
-        x: float, ``(n, dim)``.
-        y: float, targets in the rotated space (decoded vectors), ``(n, dim)``.
-        R: float, orthogonal, ``(dim, dim)``.
+        product: float, ``M = R^T x^T y``, ``(dim, dim)``: vectors ``x`` and targets ``y`` in the rotated space (decoded
+            vectors), ``(n, dim)``; ``x^T y`` stays the same from turn to turn.
         pairs: int64, ``(p, 2)``, disjoint; each plane's angle is also right on its own.
     Returns:
         ``(p,)`` radians in ``[-pi, pi]``, for :func:`rotate_pairs`.
     Raises:
-        ValueError: the shapes do not fit.
+        ValueError: ``product`` is not square.
 
-    >>> best_angles(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.eye(2), torch.tensor([[0, 1]]))
+    >>> x, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
+    >>> best_angles(x.T @ y, torch.tensor([[0, 1]]))
     tensor([-1.5708])
     """
-    if x.dim() != 2 or x.shape != y.shape or R.shape != (x.shape[1], x.shape[1]):
-        raise ValueError(
-            f"x (of shape {tuple(x.shape)}), y (of shape {tuple(y.shape)}) and R (of shape {tuple(R.shape)}) "
-            f"must be (n, dim), (n, dim) and (dim, dim)"
-        )
-    rotated = x @ R
-    (x_i, x_j), (y_i, y_j) = ((rows[:, pairs[:, 0]], rows[:, pairs[:, 1]]) for rows in (rotated, y))
-    return torch.atan2((x_j * y_i - x_i * y_j).sum(0), (x_i * y_i + x_j * y_j).sum(0))
+    if product.dim() != 2 or product.shape[0] != product.shape[1]:
+        raise ValueError(f"product (of shape {tuple(product.shape)}) must be R^T x^T y, (dim, dim)")
+    i, j = pairs.unbind(1)
+    return torch.atan2(product[j, i] - product[i, j], product[i, i] + product[j, j])
 
 
 def _check_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,7 @@ def fit(
     validate_every: int | None = None,
     patience: int | None = None,
     checkpoint_every: int | None = None,
+    before_step: Iterable[Callable[[int], None]] = (),
     title: str = "training",
     show: bool = True,
 ) -> FitState:
@@ -88,6 +89,7 @@ def fit(
         validate_every: steps between two validations; default an epoch, but 20 validations at most.
         patience: validations without gain after which to stop; the model then is the best one. Default: never.
         checkpoint_every: steps; default 1/20 of the run, at least 50.
+        before_step: called with the step, from 0, after a warm start that is due before it.
         title, show: of the progress bar.
     Returns:
         the state at the end; ``step`` is the step of the weights that ``model`` has.
@@ -172,7 +174,7 @@ def fit(
                 steps=until,
                 learning_rate=lambda step: learning_rate(step, steps, peak=lr, decay=decay),
                 seed=seed,
-                before_step=[warm_start, refresh],
+                before_step=[warm_start, refresh, *before_step],
                 after_step=[shown, validated],
                 save=save,
                 save_every=checkpoint_every or max(50, steps // 20),
