@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from poeem.training.checkpoints import write_text
 from poeem.training.environment import environment
 
 T = TypeVar("T")
@@ -47,10 +48,23 @@ def progress(items: Sequence[T], label: str):
     return track(items, label, console=Console(stderr=True))
 
 
+def earlier(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run of these settings has left in ``--json``, ``{}`` if nothing; other settings there end the script.
+
+    For scripts that write after each of their parts, with their settings under ``"settings"``, and go on from there.
+    """
+    if not (args.json and args.json.is_file()):
+        return {}
+    found = json.loads(args.json.read_text(encoding="utf-8"))
+    if found.get("settings") != settings or found.get("seed") != args.seed:
+        sys.exit(f"{args.json} holds results of other settings; delete it, or give another file")
+    return found
+
+
 def write(args: argparse.Namespace, results: dict[str, Any]) -> None:
     """Write results with their command, seed and machine to ``--json``, if it was given."""
     if args.json:
         command = shlex.join(["python", *sys.argv])
         record = {"command": command, "seed": args.seed, **results, "environment": environment(torch.device("cpu"))}
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_text(args.json, json.dumps(record, indent=2) + "\n")

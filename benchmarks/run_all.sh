@@ -14,6 +14,17 @@ for seed in 0 1 2; do
   "$PYTHON" benchmarks/encode.py --seed $seed --json $results/encode-$seed.json
   "$PYTHON" benchmarks/write_faiss.py --seed $seed --json $results/write_faiss-$seed.json
   "$PYTHON" benchmarks/givens.py --seed $seed --json $results/givens-$seed.json
+  for split in last time; do
+    "$PYTHON" benchmarks/paper_table.py --split $split --seed $seed --json $results/paper_table-$split-$seed.json
+  done
+  for recipe in paper ours; do
+    "$PYTHON" benchmarks/ablations.py --recipe $recipe --seed $seed --json $results/ablations-$recipe-$seed.json
+  done
+  for start in identity axes; do
+    "$PYTHON" benchmarks/rotation_learning.py --start $start --seed $seed \
+      --json $results/rotation_learning-$start-$seed.json
+  done
+  "$PYTHON" benchmarks/indexing_time.py --seed $seed --json $results/indexing_time-$seed.json
 done
 "$PYTHON" benchmarks/movielens.py --tower sequence --specs OPQ8,PQ8 --json $results/movielens-sequence-0.json
 "$PYTHON" -m poeem bench --dataset debian --bytes 4,8,16,32 --no-plots --out $results/debian-frozen-stock \
@@ -22,3 +33,5 @@ done
   --methods poeem-rq,poeem-rq-labels
 "$PYTHON" benchmarks/summary.py
 "$PYTHON" benchmarks/plot.py docs/figures/movielens.svg
+"$PYTHON" benchmarks/papers_summary.py
+"$PYTHON" benchmarks/plot_rotation.py docs/figures/rotation.svg

@@ -1,0 +1,119 @@
+"""The paper's ablations: warm start, estimator, rotation, space decomposition, one changed at a time.
+
+The base is the paper's recipe (`--recipe paper`) or that of `poeem train` (`--recipe ours`) with OPQ8,PQ8, a short
+training on MovieLens-1M, half of it before the warm start. Figures are of the index, on validation unless `--part test`
+is said; `float` is the same towers without an index.
+
+    python benchmarks/ablations.py --seed 0 --json benchmarks/results/ablations-paper-0.json
+
+Goes on where it was stopped, by the results in `--json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from joint import AS_PUBLISHED, settings_of, train
+from poeem.data.datasets import load_dataset
+from poeem.data.split import leave_last_out
+from poeem.evaluation.scorers import FloatScorer
+from poeem.functional.pq import split as slices
+from poeem.functional.procrustes import procrustes
+from poeem.spec import IndexSpec
+from poeem.training.model import JointModel
+from poeem.training.scoring import index_scorer, score
+from poeem.training.vectors import evaluating, item_vectors
+from record import earlier, parser, settled, write
+
+METRICS = ("recall@100", "ndcg@10", "neighbour_recall@10")
+SVD_EVERY = 50  # steps
+
+
+def refit_rotation(model: JointModel, step: int) -> None:
+    """OPQ's alternation within training: now and then, the Procrustes rotation of all items for their present codes."""
+    if step <= 0 or step % SVD_EVERY:
+        return
+    index = model.index
+    assert index is not None
+    assert index.rotation is not None
+    with torch.no_grad(), evaluating(model):
+        x = torch.nn.functional.normalize(torch.from_numpy(item_vectors(model, np.arange(len(model.log_q)))))
+        y_hat = index.decode(*index.encode(x)) @ index.rotation.matrix()
+        index.rotation.set_(procrustes(x, y_hat))
+
+
+def forget_decomposition(model: JointModel, step: int) -> None:
+    """Right after the warm start: no rotation as yet, and items drawn at random for words."""
+    if step != 0:
+        return
+    index = model.index
+    assert index is not None
+    assert index.rotation is not None
+    with evaluating(model):
+        x = torch.nn.functional.normalize(torch.from_numpy(item_vectors(model, np.arange(len(model.log_q)))))
+    drawn = torch.randperm(len(x), generator=torch.Generator().manual_seed(index.seed))[: index.spec.ksub]
+    index.rotation.set_(torch.eye(index.dim))
+    index.quantizer.set_(slices(x[drawn], index.spec.M).transpose(0, 1).contiguous())
+
+
+# Group, name, changed settings, share of the steps before the warm start, what is done before every step.
+Variant = tuple[str, str, dict[str, Any], float, Callable[[JointModel, int], None] | None]
+
+
+def variants(spec: str) -> list[Variant]:
+    flat = str(IndexSpec.parse(spec)).partition(",")[2]
+    return [
+        ("base", "base", {}, 0.5, None),
+        *(("warm start", f"after {share:.0%} of the steps", {}, share, None) for share in (0.0, 0.1, 0.25)),
+        *(("estimator", name, {"estimator": name}, 0.5, None) for name in ("task", "soft", "rotation-trick")),
+        ("rotation", "none", {"spec": flat}, 0.5, None),
+        ("rotation", "SVD, at the warm start alone", {"rotation": "frozen"}, 0.5, None),
+        ("rotation", f"SVD, every {SVD_EVERY} steps", {"rotation": "frozen"}, 0.5, refit_rotation),
+        ("rotation", "Cayley", {"rotation": "cayley"}, 0.5, None),
+        ("rotation", "GCD-R", {"rotation": "givens-random"}, 0.5, None),
+        ("rotation", "GCD-S", {"rotation": "givens-steepest"}, 0.5, None),
+        ("decomposition", "none: items for words, no rotation at first", {}, 0.5, forget_decomposition),
+    ]
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--dataset", default="ml-1m")
+    arguments.add_argument("--spec", default="OPQ8,PQ8")
+    arguments.add_argument("--recipe", choices=("paper", "ours"), default="paper")
+    arguments.add_argument("--epochs", type=float, default=2)
+    arguments.add_argument("--part", choices=("validation", "test"), default="validation")
+    args = settled(arguments.parse_args())
+    settings = {name: getattr(args, name) for name in ("dataset", "spec", "recipe", "epochs", "part")}
+    rows: dict[str, Any] = earlier(args, settings).get("rows", {})
+    split = leave_last_out(load_dataset(args.dataset))
+    queries = getattr(split, args.part)
+    recipe = AS_PUBLISHED if args.recipe == "paper" else {}
+
+    def keep(group: str, name: str, figures: dict[str, float], **facts: Any) -> None:
+        rows[f"{group}: {name}"] = {"group": group, "name": name, **{k: figures[k] for k in METRICS}, **facts}
+        print(f"{group:14}{name:46}" + "  ".join(f"{k} {figures[k]:.4f}" for k in METRICS), flush=True)
+        write(args, {"settings": settings, "rows": rows})
+
+    if "base: float" not in rows:
+        chosen = settings_of(seed=args.seed, epochs=args.epochs)
+        twin, seconds = train(chosen, split, indexed=False, title="float")
+        items = item_vectors(twin, np.arange(split.n_items))
+        keep("base", "float", score(FloatScorer(items, twin.metric), twin, queries, split, items), train=seconds)
+    for group, name, changes, warm_start, before_step in variants(args.spec):
+        if f"{group}: {name}" in rows:
+            continue
+        chosen = settings_of(**{"spec": args.spec, "seed": args.seed, "epochs": args.epochs} | recipe | changes)
+        model, seconds = train(chosen, split, warm_start=warm_start, before_step=before_step, title=name)
+        items = item_vectors(model, np.arange(split.n_items))
+        figures = score(index_scorer(model, items, None), model, queries, split, items)
+        floats = score(FloatScorer(items, model.metric), model, queries, split, items)
+        keep(group, name, figures, float_recall=floats["recall@100"], train=seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The sequel's experiment: distortion by iteration, and time, of rotations learnt for a product quantizer.
+
+GloVe vectors of unit length, PQ10x8. An iteration assigns the codes, moves every word to the mean of its slices (one
+Lloyd step) and gives the rotation one step for these codes; all methods start from the same words of the unrotated
+vectors. The step is
+
+    none     nothing: plain PQ
+    SVD      OPQ's: the best rotation for the codes, by the SVD of a (100, 100) matrix
+    GCD-R/G/S   50 disjoint planes, random / greedy / steepest, each turned by its best angle (no learning rate);
+             GCD-S is exact matching in Python, most of a second a step
+    GCD-G, 10 blocks   the same ten times for one assignment
+    GCD-G, Adam; Cayley, Adam   one step of Adam on the layers that training uses; the learning rate is the best of a
+             grid on other vectors of the same set
+
+`rotation ms` is the step alone, given x^T y, which all but `none` need; `iteration ms` is everything. Both are of the
+processor, not of the clock, so that a busy machine changes them little.
+
+    python benchmarks/rotation_learning.py --rows 100000 --json benchmarks/results/rotation_learning-0.json
+    python benchmarks/rotation_learning.py --start axes ...
+
+`--start` is where R begins: `identity`, the coordinates as they come; `random`; or `axes`, the principal axes dealt to
+the slices, where a warm start of this library begins.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from poeem.data.datasets import load_embedded
+from poeem.functional.decomposition import balanced_axes
+from poeem.functional.distortion import distortion
+from poeem.functional.givens import best_angles, rotate_pairs
+from poeem.functional.kmeans import kmeans, word_means
+from poeem.functional.matching import greedy_pairs, random_pairs, steepest_pairs
+from poeem.functional.nearest import nearest_words
+from poeem.functional.pq import decode_codes, split
+from poeem.functional.procrustes import procrustes
+from poeem.layers.rotation import make_rotation
+from record import earlier, parser, progress, settled, write
+
+M, KSUB, SEEDING = 10, 256, 10
+BLOCKS = 10
+NAMES = ("none", "SVD", "GCD-R", "GCD-G", "GCD-S", f"GCD-G, {BLOCKS} blocks", "GCD-G, Adam", "Cayley, Adam")
+RATES = (0.003, 0.01, 0.03, 0.1)
+SAMPLE = 10_000  # vectors that the learning rates are chosen on
+
+# One step: the present rotation and x^T y, both (dim, dim), to the next rotation.
+Step = Callable[[Tensor, Tensor], Tensor]
+
+
+def planes(choose: Callable[[Tensor], Tensor], blocks: int = 1) -> Step:
+    """Blocks of disjoint planes, each plane turned as far as lowers the distortion most."""
+
+    def step(R: Tensor, correlation: Tensor) -> Tensor:
+        for _ in range(blocks):
+            product = R.T @ correlation
+            pairs = choose((product - product.T).abs())
+            R = rotate_pairs(R, pairs, best_angles(product, pairs))
+        return R
+
+    return step
+
+
+def random_planes(dim: int, seed: int) -> Step:
+    done = iter(range(10**9))
+    return planes(lambda weights: random_pairs(dim, seed, next(done)))
+
+
+def gradient_step(kind: str, dim: int, rows: int, rate: float) -> Step:
+    """Adam on a rotation layer; of the distortion only ``-2 <x^T y, R> / n`` depends on R."""
+    layer = make_rotation(dim, kind)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=rate)
+
+    def step(R: Tensor, correlation: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        layer.matrix().backward((-2 / rows) * correlation)
+        optimizer.step()
+        return layer.matrix().detach()
+
+    return step
+
+
+def learn(x: Tensor, words: Tensor, step: Step | None, iterations: int) -> dict[str, list[float]]:
+    """``distortion`` before and after every iteration, and ``rotation_ms`` and ``iteration_ms`` of each."""
+    R = torch.eye(x.shape[1])
+    found: dict[str, list[float]] = {"distortion": [], "rotation_ms": [], "iteration_ms": []}
+    y = x
+    for iteration in range(iterations + 1):
+        began = time.process_time()
+        codes = nearest_words(split(y, M), words)
+        found["distortion"].append(float(distortion(y, decode_codes(codes, words))))
+        if iteration == iterations:
+            break
+        words = word_means(split(y, M), codes, words, torch.Generator().manual_seed(iteration))
+        if step is not None:
+            correlation = x.T @ decode_codes(codes, words)
+            turning = time.process_time()
+            R = step(R, correlation)
+            found["rotation_ms"].append(1000 * (time.process_time() - turning))
+            y = x @ R
+        found["iteration_ms"].append(1000 * (time.process_time() - began))
+    return found
+
+
+def best_rate(kind: str, x: Tensor, iterations: int, seed: int) -> float:
+    words = first_words(x, seed)
+    found = {
+        rate: learn(x, words, gradient_step(kind, x.shape[1], len(x), rate), iterations)["distortion"][-1]
+        for rate in progress(RATES, f"{kind}, learning rate")
+    }
+    return min(found, key=lambda rate: found[rate])
+
+
+def first_words(x: Tensor, seed: int) -> Tensor:
+    return kmeans(split(x, M), KSUB, iterations=SEEDING, generator=torch.Generator().manual_seed(seed))
+
+
+def methods(
+    x: Tensor, held_out: Tensor, iterations: int, seed: int
+) -> dict[str, Callable[[], tuple[Step | None, Any]]]:
+    """What makes the step, and the learning rate it was given, by the method's name."""
+    rows, dim = x.shape
+
+    def tuned(kind: str) -> tuple[Step, float]:
+        rate = best_rate(kind, held_out, iterations, seed)
+        return gradient_step(kind, dim, rows, rate), rate
+
+    return {
+        "none": lambda: (None, None),
+        "SVD": lambda: (lambda R, correlation: procrustes(torch.eye(dim), correlation), None),
+        "GCD-R": lambda: (random_planes(dim, seed), None),
+        "GCD-G": lambda: (planes(greedy_pairs), None),
+        "GCD-S": lambda: (planes(steepest_pairs), None),
+        f"GCD-G, {BLOCKS} blocks": lambda: (planes(greedy_pairs, BLOCKS), None),
+        "GCD-G, Adam": lambda: tuned("givens-greedy"),
+        "Cayley, Adam": lambda: tuned("cayley"),
+    }
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--rows", type=int, default=100_000)
+    arguments.add_argument("--iterations", type=int, default=100)
+    arguments.add_argument("--start", choices=("identity", "random", "axes"), default="identity")
+    arguments.add_argument("--methods", nargs="+", default=NAMES, choices=NAMES)
+    args = settled(arguments.parse_args())
+    settings = {name: getattr(args, name) for name in ("rows", "iterations", "start")}
+    curves: dict[str, Any] = earlier(args, settings).get("curves", {})
+    items = load_embedded("glove").items
+    rng = np.random.default_rng(args.seed)
+    drawn = rng.choice(len(items), args.rows + SAMPLE, replace=False)
+    x, held_out = (torch.from_numpy(np.array(items[np.sort(part)])) for part in np.split(drawn, [args.rows]))
+    turn = {
+        "identity": lambda: torch.eye(x.shape[1]),
+        "random": lambda: torch.from_numpy(np.linalg.qr(rng.standard_normal(x.shape[1:] * 2))[0]).float(),
+        "axes": lambda: balanced_axes(x, M),
+    }[args.start]()
+    x, held_out = x @ turn, held_out @ turn
+    words = first_words(x, args.seed)
+    places = [place for place in (1, 10, 20, 50, 100, 200) if place <= args.iterations]
+    print("distortion after " + ", ".join(map(str, places)) + " iterations; rotation and iteration, median ms")
+    for name, make in methods(x, held_out, args.iterations, args.seed).items():
+        if name in curves or name not in args.methods:
+            continue
+        step, rate = make()
+        found = learn(x, words, step, args.iterations)
+        curves[name] = {"distortion": found["distortion"], "learning_rate": rate} | {
+            part: statistics.median(found[part]) if found[part] else 0.0 for part in ("rotation_ms", "iteration_ms")
+        }
+        print(
+            f"{name:14}" + "".join(f"{found['distortion'][place]:9.5f}" for place in places)
+            + f"{curves[name]['rotation_ms']:10.2f}{curves[name]['iteration_ms']:9.1f}", flush=True
+        )  # fmt: skip
+        write(args, {"settings": settings, "curves": curves})
+
+
+if __name__ == "__main__":
+    main()
