@@ -53,8 +53,8 @@ def main(out: Path) -> None:
     panels[2].set_xscale("log")
     panels[2].set_xlabel("seconds for the rotation alone")
     panels[2].set_title("the first, by time", fontsize=9)
-    top = max((one["distortion"][0] for one in curves("identity").values()), default=1.0)
-    for axes in panels:
+    for axes, start in zip(panels, (*STARTS, "identity")):
+        top = max((one["distortion"][0] for one in curves(start).values()), default=1.0)
         axes.set_ylim(top=1.02 * top)  # a first step that overshoots is cut off
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)

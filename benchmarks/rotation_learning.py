@@ -15,7 +15,7 @@ vectors. The step is
 `rotation ms` is the step alone, given x^T y, which all but `none` need; `iteration ms` is everything. Both are of the
 processor, not of the clock, so that a busy machine changes them little.
 
-    python benchmarks/rotation_learning.py --rows 100000 --json benchmarks/results/rotation_learning-0.json
+    python benchmarks/rotation_learning.py --json benchmarks/results/rotation_learning-identity-0.json
     python benchmarks/rotation_learning.py --start axes ...
 
 `--start` is where R begins: `identity`, the coordinates as they come; `random`; or `axes`, the principal axes dealt to
@@ -146,7 +146,7 @@ def methods(
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--rows", type=int, default=100_000)
+    arguments.add_argument("--rows", type=int, default=50_000)
     arguments.add_argument("--iterations", type=int, default=100)
     arguments.add_argument("--start", choices=("identity", "random", "axes"), default="identity")
     arguments.add_argument("--methods", nargs="+", default=NAMES, choices=NAMES)
