@@ -25,6 +25,7 @@ from poeem.layers.progress import Progress
 from poeem.layers.rotation import make_rotation
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import fit_sample
+from poeem.layers.write import write_coded
 from poeem.metric import Metric
 from poeem.spec import IndexSpec
 
@@ -342,8 +343,6 @@ class EmbeddingIndex(nn.Module):
         Raises:
             ValueError: ids and rows differ in number, ids repeat, or what ``encode`` refuses.
         """
-        from poeem.bundle import write_bundle
-
         with warnings.catch_warnings():
             # Of memory-mapped files, which are read-only; they are not written to.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -351,26 +350,7 @@ class EmbeddingIndex(nn.Module):
         if len(ids) != len(vectors):
             raise ValueError(f"ids (={len(ids)}) and embeddings (={len(vectors)} rows) must be of one length")
         codes, lists = self.encode(vectors.to(self.device))
-        return write_bundle(
-            path,
-            spec=self.spec,
-            metric=self.metric,
-            dim=self.dim,
-            arrays=self.arrays(),
-            ids=ids,
-            codes=codes.cpu().numpy().astype(np.uint8),
-            lists=None if lists is None else lists.cpu().numpy().astype(np.int32),
-            columns=columns,
-            training={**self._encoding_facts(), **(training or {})},
-        )
-
-    def _encoding_facts(self) -> dict[str, Any]:
-        """How words are chosen where it is a choice: no array says it, and rows added later need it."""
-        if isinstance(self.quantizer, AdditiveQuantizer):
-            return {"beam": self.quantizer.beam}
-        if self.quantizer.assignment != "score-aware":
-            return {}  # "balanced" is "nearest" outside training
-        return {"assignment": self.quantizer.assignment, "eta": self.quantizer.eta}
+        return write_coded(self, ids, codes, lists, path, columns=columns, training=training)
 
     @property
     def device(self) -> torch.device:
