@@ -57,7 +57,8 @@ def check_new_vectors(vectors: Any, *, rows: int, dim: int, metric: str) -> np.n
         raise ValueError(f"vectors (n={len(found)}) and ids (n={rows}) must have one row per item")
     with np.errstate(over="ignore"):
         # What no float32 can hold becomes infinite and is refused as such.
-        found = np.ascontiguousarray(found, dtype=np.float32)
+        # A copy: torch warns of memory that cannot be written to, such as a mapped file's.
+        found = np.array(found, dtype=np.float32, order="C")
     finite = np.isfinite(found).all(1)
     if not finite.all():
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from poeem.cli import bench, diff, encode, evaluate, export, fit, search, train
+from poeem.cli import bench, diff, edit, encode, evaluate, export, fit, refresh, search, train
 from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure
 from poeem.cli.output import say
 
@@ -31,6 +31,12 @@ for command in (
     export.export,
     search.search,
     encode.encode,
+    edit.add,
+    edit.replace,
+    edit.delete,
+    edit.apply,
+    edit.compact,
+    refresh.refresh,
     diff.diff,
     bench.bench,
 ):

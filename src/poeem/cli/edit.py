@@ -1,0 +1,121 @@
+"""``poeem add``, ``replace``, ``delete``, ``apply`` and ``compact``: items of an index that is in service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from poeem.cli.options import Json, RunFolder
+from poeem.cli.output import print_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from poeem.bundle import BundleEditor
+
+Vectors = Annotated[
+    Path, typer.Option(metavar="FILE", help="Vectors as the item tower gives them: .npy, or .parquet with --column.")
+]
+Ids = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Their ids: .txt (one a line), or .parquet or .csv with a column id; default that of a Parquet --items.",
+        show_default=False,
+    ),
+]
+Column = Annotated[
+    str | None, typer.Option(help="Column of the vectors in a Parquet file; default its only one.", show_default=False)
+]
+
+
+def add(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = None, json: Json = False) -> None:
+    """Add items, coded as the training would have coded them; columns beside the ids, such as titles, come too."""
+    with _editor(folder) as editor:
+        table, vectors = _arrivals(editor, items, ids, column)
+        columns = table.drop_columns(["id"]) if table.num_columns > 1 else None
+        editor.add(table["id"], vectors, columns=columns)
+        _tell(editor, "added", table.num_rows, json)
+
+
+def replace(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = None, json: Json = False) -> None:
+    """Give items that are there other vectors; their titles and other columns stay."""
+    with _editor(folder) as editor:
+        table, vectors = _arrivals(editor, items, ids, column)
+        editor.replace(table["id"], vectors)
+        _tell(editor, "replaced", table.num_rows, json)
+
+
+def delete(
+    folder: RunFolder,
+    ids: Annotated[
+        Path, typer.Option(metavar="FILE", help="Ids: .txt (one a line), or .parquet or .csv with a column id.")
+    ],
+    json: Json = False,
+) -> None:
+    """Delete items."""
+    from poeem.data.id_file import read_id_file
+
+    with _editor(folder) as editor:
+        table = read_id_file(ids, string_ids=editor.bundle.string_ids)
+        editor.delete(table["id"])
+        _tell(editor, "deleted", table.num_rows, json)
+
+
+def apply(
+    folder: RunFolder,
+    delta: Annotated[Path, typer.Option(metavar="FILE.parquet", help="What poeem export --delta has written.")],
+    json: Json = False,
+) -> None:
+    """Apply a delta to the version that it is the difference to; a second time does nothing."""
+    with _editor(folder) as editor:
+        _tell(editor, "applied", editor.apply(delta), json)
+
+
+def compact(folder: RunFolder, json: Json = False) -> None:
+    """Fold the changes of the log into the index's files."""
+    with _editor(folder) as editor:
+        changes = editor.pending
+        editor.compact()
+        _tell(editor, "compacted", changes, json)
+
+
+def _editor(folder: Path) -> BundleEditor:
+    from poeem.bundle import BundleEditor
+
+    return BundleEditor(folder)
+
+
+def _arrivals(editor: BundleEditor, items: Path, ids: Path | None, column: str | None) -> tuple[pa.Table, np.ndarray]:
+    """Ids with their columns, and the vectors."""
+    from poeem.data.id_file import read_id_file
+    from poeem.data.tables import PARQUET_SUFFIXES
+    from poeem.data.vectors import read_vectors
+
+    bundle = editor.bundle
+    vectors = read_vectors(items, dim=bundle.dim, column=column)
+    if ids is not None:
+        return read_id_file(ids, string_ids=bundle.string_ids), vectors
+    if items.suffix.lower() not in PARQUET_SUFFIXES:
+        raise ValueError(f"{items}: holds vectors alone; name their ids with --ids FILE")
+    own = [] if bundle.columns is None else bundle.columns.column_names
+    table = read_id_file(items, string_ids=bundle.string_ids)
+    return table.select(["id", *(name for name in own if name in table.column_names)]), vectors
+
+
+def _tell(editor: BundleEditor, done: str, count: int, json: bool) -> None:
+    facts: dict[str, Any] = {
+        done: count,
+        "items": len(editor),
+        "pending": editor.pending,
+        "fingerprint": editor.bundle.fingerprint,
+        "path": str(editor.path),
+    }
+    if json:
+        print_json(facts)
+        return
+    what = "changes" if done == "compacted" else "rows" if done == "applied" else "items"
+    print(f"{editor.path}: {count:,} {what} {done}; {len(editor):,} items, {editor.pending:,} changes in the log")

@@ -1,0 +1,40 @@
+"""``poeem refresh``: an exported file is to have the rows that its index has by now."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poeem.cli.errors import Failure
+from poeem.cli.options import Json, RunFolder
+from poeem.cli.output import print_json
+
+
+def refresh(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="What poeem export has written, its report beside it.")],
+    vectors: Annotated[
+        Path | None,
+        typer.Option(metavar="V.npy", help="For --refine and lance: the items' vectors, in the bundle's order."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Bring an exported file to the rows of its index after changes, with the options it was exported with."""
+    from poeem.engines.refresh import refresh as refresh_file
+    from poeem.engines.self_check import EngineMismatch
+
+    # Lance warns of every list without items.
+    os.environ.setdefault("LANCE_LOG", "error")
+    try:
+        report = refresh_file(folder, out, vectors=vectors)
+    except EngineMismatch as error:
+        raise Failure(str(error)) from error
+    if report is None:
+        print_json({"out": str(out), "written": False}) if json else print(f"{out}: has these rows already")
+    elif json:
+        print(report.to_json(), end="")
+    else:
+        print(report)

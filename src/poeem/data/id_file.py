@@ -1,0 +1,67 @@
+"""Ids from a file: a line each, or a column ``id`` with further columns beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poeem.data.columns import read_ids
+from poeem.data.tables import DELIMITERS, PARQUET_SUFFIXES, read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ID = "id"
+
+
+def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
+    """A table whose first column is ``id``.
+
+    Args:
+        path: Parquet or CSV with a column ``id``; or ``.txt`` with an id a line and nothing else.
+        string_ids: whether ids are strings; else text is read as integers.
+    Raises:
+        ValueError: the file cannot be read or lacks the column, or an id is missing or no integer; rows count from 1.
+    """
+    import pyarrow as pa
+
+    path = Path(path)
+    if path.suffix.lower() == ".txt":
+        table = pa.table({ID: _lines(path)})
+    elif {*PARQUET_SUFFIXES, *DELIMITERS} & set(path.suffixes):
+        table = read_table(path, required=(ID,), text_columns=(ID,))
+    else:
+        raise ValueError(f"{path}: the name must end in .txt (an id a line), .parquet, .csv or .tsv")
+    if table.num_rows == 0:
+        raise ValueError(f"{path}: holds no ids; at least one is needed")
+    try:
+        ids = read_ids(table[ID], ID)
+        if not string_ids and not pa.types.is_integer(ids.type):
+            ids = _as_integers(ids)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return table.drop_columns([ID]).add_column(0, ID, ids) if table.num_columns > 1 else pa.table({ID: ids})
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is no UTF-8 text ({error}); write an id a line") from None
+
+
+def _as_integers(ids: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    numbers = []
+    for row, text in enumerate(ids.to_pylist(), start=1):
+        try:
+            numbers.append(int(text))
+        except ValueError:
+            raise ValueError(f"row {row}: id (={text!r}) must be an integer, as ids of the bundle are") from None
+    try:
+        return pa.array(numbers, pa.int64())
+    except (OverflowError, pa.ArrowInvalid):
+        raise ValueError("an id does not fit a signed 64-bit integer, as ids of the bundle are") from None

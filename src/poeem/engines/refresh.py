@@ -1,0 +1,57 @@
+"""Bring an exported file to the rows that its bundle has by now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from poeem.bundle import Bundle, open_bundle
+from poeem.engines.export import export
+from poeem.engines.faiss.searcher import read_facts
+from poeem.engines.report import Report
+
+# Options of an export that its report repeats; what else stands there was measured.
+_REPEATED = {"faiss": ("fastscan", "hnsw", "on_disk", "refine", "k_factor"), "lance": (), "scann": ()}
+
+
+def refresh(bundle: Bundle | str | Path, path: str | Path, *, vectors: Any = None) -> Report | None:
+    """Write an engine's file again from its bundle, with the options it was exported with, and prove it as `export`.
+
+    No engine's file can be changed in its place without a moment in which it is neither; written from codes, a new one
+    takes seconds. The old one serves until the new one has passed the self-check.
+
+    Args:
+        bundle: the bundle with its changes, or where it is.
+        path: the exported file or folder, its report beside it.
+        vectors: the items' float vectors in the bundle's order, where the engine stores them (lance, refine).
+    Returns:
+        the new report; None if the file has the bundle's rows already, and nothing was written.
+    Raises:
+        FileNotFoundError: there is no such file, or no report beside it.
+        ValueError: the file is of another training, was merged from parts, or vectors are missing.
+        EngineMismatch: the engine disagrees with the reference; the old file stays.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no exported file at {str(path)!r}; write it with poeem export")
+    if not isinstance(bundle, Bundle):
+        bundle = open_bundle(bundle)
+    facts = read_facts(path)
+    engine, options = facts.get("engine"), facts.get("options")
+    if engine not in _REPEATED or not isinstance(options, dict):
+        raise ValueError(f"the report beside {str(path)!r} names no engine; export the bundle again")
+    if facts["fingerprint"] != bundle.fingerprint:
+        raise ValueError(
+            f"{str(path)!r} is of another training (fingerprint {str(facts['fingerprint'])[:12]}) than {bundle!r} "
+            f"({bundle.fingerprint[:12]}); export the new version whole, and switch over"
+        )
+    if not facts["items_sha256"]:
+        raise ValueError(f"{str(path)!r} was merged from parts, not written from {bundle!r}; merge it again")
+    if facts["items_sha256"] == bundle.files["items.parquet"].sha256:
+        return None
+    again = {name: options[name] for name in _REPEATED[engine] if name in options}
+    if bundle.spec.nlist:
+        again["nprobe"] = facts.get("nprobe")
+    if vectors is not None:
+        again["vectors"] = vectors
+    return export(bundle, engine, path, **again)
