@@ -48,24 +48,30 @@ class BundleDiff:
         """Rows of ``new`` whose code or list differs, int64."""
         return self.kept_new[self.code_changed | self.list_changed]
 
-    def summary(self) -> dict[str, Any]:
-        """Counts, and the first ids of each kind, as JSON can hold them."""
-        changed, kept = self.changed, len(self.kept_new)
+    def counts(self) -> dict[str, Any]:
+        """Rows of each kind, as JSON can hold them; ``changed_share`` is of the items that both have."""
+        changed, kept = len(self.changed), len(self.kept_new)
         return {
             "same_fingerprint": self.same_fingerprint,
-            "old": _facts(self.old),
-            "new": _facts(self.new),
             "added": len(self.added),
             "removed": len(self.removed),
             "kept": kept,
-            "changed": len(changed),
-            "changed_share": len(changed) / kept if kept else 0.0,
+            "changed": changed,
+            "changed_share": changed / kept if kept else 0.0,
             "code_changed": int(self.code_changed.sum()),
             "list_changed": int(self.list_changed.sum()),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, the bundles, and the first ids of each kind, as JSON can hold them."""
+        return {
+            **self.counts(),
+            "old": _facts(self.old),
+            "new": _facts(self.new),
             "examples": {
                 "added": self.new.ids[self.added[:EXAMPLES]].tolist(),
                 "removed": self.old.ids[self.removed[:EXAMPLES]].tolist(),
-                "changed": self.new.ids[changed[:EXAMPLES]].tolist(),
+                "changed": self.new.ids[self.changed[:EXAMPLES]].tolist(),
             },
         }
 

@@ -29,6 +29,19 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
     for name, block in metrics["baselines"].items():
         rows.append(_row(f"{name}, built afterwards", block, block["bytes_per_vector"], block["build_seconds"]))
     print_table(title, ("", *COLUMNS, "bytes", "build s"), rows)
+    if "changes" in metrics:
+        print(changes_line(metrics["changes"]))
+
+
+def changes_line(changes: Mapping[str, Any]) -> str:
+    """What a new version does to the rows in service."""
+    if not changes["same_fingerprint"]:
+        return f"Another index than the one it began from: all {changes['kept']:,} rows of it are rewritten."
+    return (
+        f"Against the index in service: {changes['changed']:,} of {changes['kept']:,} rows rewritten "
+        f"({changes['changed_share']:.1%}), {changes['added']:,} added, {changes['removed']:,} removed; "
+        "poeem export DIR --delta OLD carries them."
+    )
 
 
 def _row(name: str, block: Mapping[str, float], size: int, seconds: float | None) -> list[str]:

@@ -15,8 +15,9 @@ from poeem.cli.output import print_json, say
 def train(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run; must be new.")],
     index: Annotated[
-        str, typer.Option(help="Structure of the index, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8.")
-    ] = "RQ8",
+        str | None,
+        typer.Option(help="Structure of the index, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8.", show_default="RQ8"),
+    ] = None,
     interactions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with user, item, timestamp (and title).")
     ] = None,
@@ -26,13 +27,34 @@ def train(
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="A data set by name: ml-1m, ml-100k or complete-journey.")
     ] = None,
-    tower: Annotated[str, typer.Option(help="history (fast) or sequence (a transformer: slower, better).")] = "history",
-    dim: Annotated[int, typer.Option(help="Width of the embeddings.")] = 64,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="OLD",
+            help="Go on from this run's towers and index, on newer data: the next version.",
+            show_default=False,
+        ),
+    ] = None,
+    stability: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="With --from: leave the index as it is, and a row too unless another code saves S times the mean "
+            "error; few rows are then rewritten.",
+            show_default=False,
+        ),
+    ] = None,
+    tower: Annotated[
+        str | None,
+        typer.Option(help="history (fast) or sequence (a transformer: slower, better).", show_default="history"),
+    ] = None,
+    dim: Annotated[int | None, typer.Option(help="Width of the embeddings.", show_default="64")] = None,
     epochs: Annotated[float | None, typer.Option(help="Length of the training; default by tower.")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the training, in place of --epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step; default by tower.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate; default by tower.")] = None,
-    metric: Annotated[str, typer.Option(help="cosine, ip or l2.")] = "cosine",
+    metric: Annotated[str | None, typer.Option(help="cosine, ip or l2.", show_default="cosine")] = None,
     temperature: Annotated[float, typer.Option(help="Of the softmax.")] = 0.1,
     views: Annotated[str, typer.Option(help="both, or quantized (the original's loss, with --commitment 0).")] = "both",
     share: Annotated[float, typer.Option(help="Of the quantized view in the loss, when both are in it.")] = 0.75,
@@ -41,7 +63,9 @@ def train(
         str,
         typer.Option(help="ste, task, rotation-trick or soft: how the index and the tower learn through each other."),
     ] = "ste",
-    assignment: Annotated[str, typer.Option(help="Of words: nearest, score-aware or balanced.")] = "nearest",
+    assignment: Annotated[
+        str | None, typer.Option(help="Of words: nearest, score-aware or balanced.", show_default="nearest")
+    ] = None,
     rotation: Annotated[
         str, typer.Option(help="givens-greedy, givens-random, givens-steepest, cayley, polar or frozen.")
     ] = "givens-greedy",
@@ -55,7 +79,9 @@ def train(
     ] = None,
     balance: Annotated[float, typer.Option(help="Weight: the lists that are probed are to be short.")] = 0.0,
     index_lr: Annotated[float, typer.Option(help="Factor on the learning rate, for the index.")] = 1.0,
-    item_table: Annotated[str, typer.Option(help="full, or compressed (words that items share).")] = "full",
+    item_table: Annotated[
+        str | None, typer.Option(help="full, or compressed (words that items share).", show_default="full")
+    ] = None,
     table_bytes: Annotated[
         int | None, typer.Option(metavar="M", help="Words an item of a compressed table; default 8.")
     ] = None,
@@ -85,6 +111,8 @@ def train(
             out=out,
             # The name alone: a run is resumed from another folder too, and the data are known by their checksum.
             dataset=dataset or str(interactions and interactions.name),
+            start=start,
+            stability=stability,
             tower=tower,
             dim=dim,
             epochs=epochs,

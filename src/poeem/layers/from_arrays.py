@@ -45,16 +45,31 @@ def layer_from_arrays(
     >>> layer.encode(torch.tensor([[0.9, 0.1]]))
     (tensor([[1, 0]]), None)
     """
-    if exact:
-        options["rotation"] = "frozen"
-    layer: Any = EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **options)
-    if "rotation" in arrays:
+    layer = (
+        exact_layer(dim, spec, metric=metric, **options)
+        if exact
+        else EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **options)
+    )
+    if not exact and "coarse" in arrays and metric != "l2" and not equal_norms(arrays["coarse"]):
+        layer.coarse = CoarseQuantizer(spec.nlist, dim, equal_norm=False)
+    set_arrays(layer, arrays, exact=exact)
+    return layer
+
+
+def exact_layer(dim: int, spec: IndexSpec, *, metric: str, **options: Any) -> EmbeddingIndex:
+    """A layer that can hold arrays to the bit: its rotation is frozen, its centroids are free."""
+    layer = EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **{**options, "rotation": "frozen"})
+    if spec.nlist:
+        layer.coarse = CoarseQuantizer(spec.nlist, dim, equal_norm=False)
+    return layer
+
+
+def set_arrays(layer: EmbeddingIndex, arrays: Mapping[str, np.ndarray], *, exact: bool = False) -> None:
+    """Let a layer quantize by these arrays from now on; ``exact`` for one that `exact_layer` made."""
+    if layer.rotation is not None:
         layer.rotation.set_(torch.tensor(arrays["rotation"]))
-    if "coarse" in arrays:
-        coarse = arrays["coarse"]
-        if exact or (metric != "l2" and not equal_norms(coarse)):
-            layer.coarse = CoarseQuantizer(spec.nlist, dim, equal_norm=False)
-        layer.coarse.set_(torch.tensor(coarse))
+    if layer.coarse is not None:
+        layer.coarse.set_(torch.tensor(arrays["coarse"]))
     layer.quantizer.set_(torch.tensor(arrays["codebooks"]))
     # As a checkpoint says it: no steps so far, ready, no batches counted; and the optional buffers beside it.
     places = {"query_adapter": "query_adapter", "encoder_codebooks": "encoder_codebooks"}
@@ -62,7 +77,6 @@ def layer_from_arrays(
         places["rotation"] = "rotation.base"
     carried = {place: torch.tensor(arrays[name]) for name, place in places.items() if name in arrays}
     layer.load_state_dict({**layer.state_dict(), **carried, "progress": torch.tensor([0, 1, 0])})
-    return layer
 
 
 def encoder_of(bundle: Bundle) -> EmbeddingIndex:

@@ -13,6 +13,7 @@ from poeem.data.frequency import log_q
 from poeem.data.split import Sequences
 from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.layers.from_arrays import exact_layer
 from poeem.spec import IndexSpec
 from poeem.towers.compressed_table import CompressedTable, check_table_bytes, svd_codes
 from poeem.towers.two_tower import interaction_towers
@@ -55,7 +56,9 @@ def build_model(
     )
     index = None
     if indexed:
-        index = EmbeddingIndex(
+        # Trained no further, an index has to stay to the bit what it was.
+        make: Any = EmbeddingIndex if settings.get("stability") is None else exact_layer
+        index = make(
             settings["dim"],
             IndexSpec.parse(settings["spec"]),
             metric=settings["metric"],

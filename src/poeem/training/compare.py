@@ -37,7 +37,8 @@ def compare(
     """Evaluate a stored run on its test part and write ``metrics.json``.
 
     The float model and every baseline come from a twin trained without the index on the same batches, with the same
-    seed, optimizer, schedule and number of steps; it is trained here if the run has none yet.
+    seed, optimizer, schedule and number of steps, those of the runs that this one began from included; it is trained
+    here if the run has none yet.
 
     Args:
         path: the run's folder.
@@ -101,6 +102,8 @@ def compare(
             seed=run.settings["seed"],
             available=available,
         )
+    if run.config.get("changes") is not None:
+        metrics["changes"] = run.config["changes"]
     timings["evaluate_seconds"] = time.perf_counter() - began
     metrics["data"] = {
         "users": run.interactions.n_users,
@@ -134,8 +137,11 @@ def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tupl
             f"the run was trained on {settings['processes']} processes, its float twin cannot be trained on "
             f"{accelerator.num_processes}; start as many, or leave the baselines out"
         )
+    # A model that began from another one has had its steps too.
+    earlier = (settings.get("start") or {}).get("steps", 0)
+    until = earlier + run.config["step"]
     # The run's checkpoint folder may be gone: it is needed to resume, not to evaluate.
-    kept = Checkpoints(run.folder.float_checkpoints, settings | {"until": run.config["step"]}, resume=True)
+    kept = Checkpoints(run.folder.float_checkpoints, settings | {"until": until}, resume=True)
     # The run's trackers are closed by now, and its curves are not the twin's to go on with.
     accelerator.trackers.clear()
     state = fit(
@@ -143,8 +149,8 @@ def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tupl
         batches,
         accelerator=accelerator,
         checkpoints=kept,
-        steps=settings["steps"],
-        until=run.config["step"],
+        steps=earlier + settings["steps"],
+        until=until,
         lr=settings["lr"],
         weight_decay=settings["weight_decay"],
         decay=settings["decay"],

@@ -19,6 +19,7 @@ from poeem.metric import check_metric
 from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
 from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_chance
+from poeem.training.kept_codes import KeptCodes
 
 VIEWS = ("both", "quantized")
 CANDIDATES = ("unique", "positives")
@@ -117,6 +118,8 @@ class JointModel(nn.Module):
         self.share, self.commitment = share if views == "both" else 1.0, commitment
         self.hard_negatives, self.distill, self.list_loss = hard_negatives, distill, list_loss
         self.balance, self.nprobe = balance, nprobe or 1
+        #: Codes in service, which items keep unless others are much better; None: always the nearest.
+        self.kept: KeptCodes | None = None
         self.register_buffer("log_q", log_q, persistent=False)
 
     @property
@@ -129,8 +132,15 @@ class JointModel(nn.Module):
         """What an engine would score of items ``(n,)`` at this moment: ``x_hat``, or the float vectors; float32."""
         vectors = self.towers.item(items).float()
         if self.index is not None and self.quantizes:
-            return self.index.decode(*self.index.encode(vectors))
+            return self.index.decode(*self.encode(items, vectors))
         return nn.functional.normalize(vectors) if self.metric == "cosine" else vectors
+
+    def encode(self, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Codes ``(n, M)`` and lists ``(n,)`` that a bundle has of items ``(n,)`` with vectors ``(n, dim)``."""
+        assert self.index is not None
+        if self.kept is None:
+            return self.index.encode(vectors)
+        return self.kept.encode(self.index, items, vectors)
 
     def forward(self, history: Tensor, positive: Tensor) -> StepOutput:
         """The loss of a batch of ``poeem.data.batches``.
@@ -154,6 +164,8 @@ class JointModel(nn.Module):
         unique, place = numbers.unique(return_inverse=True)
         items = self.towers.item(unique)
         out = None if self.index is None else self.index(items)
+        if out is not None and self.index is not None and self.kept is not None:
+            out = self.kept.output(self.index, unique, items, out)
         quantized = None if out is None else out.embedding
         columns, ids, column = unique, None, place[: len(positive)]
         target, lists = column, None if out is None or out.lists is None else out.lists[column]

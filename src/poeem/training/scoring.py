@@ -56,10 +56,10 @@ def score(
 
 
 def index_scorer(model: JointModel, items: np.ndarray, nprobe: int | None) -> DecodedScorer:
-    """What the index makes of item vectors at this moment of the training."""
+    """What the index makes of the vectors of all items at this moment of the training."""
     index = model.index
     assert index is not None
-    codes, lists = index.encode(torch.from_numpy(items).to(index.device))
+    codes, lists = model.encode(torch.arange(len(items)), torch.from_numpy(items).to(index.device))
     arrays, decoded = index.arrays(), index.decode(codes, lists).cpu().numpy()
     if lists is None:
         return DecodedScorer(decoded, model.metric)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import OUR_COLUMNS, check_columns
@@ -16,6 +17,7 @@ from poeem.data.split import leave_last_out
 from poeem.engines.probing import check_nprobe, default_nprobe
 from poeem.evaluation.baselines import check_baselines
 from poeem.evaluation.baselines.faiss_build import check_subspaces
+from poeem.layers.write import write_coded
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
@@ -23,9 +25,11 @@ from poeem.training.compare import compare
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import FitState, fit
 from poeem.training.model import JointModel
+from poeem.training.recipes.structure import settled_structure
 from poeem.training.run_folder import RunFolder
 from poeem.training.scoring import validation_score
 from poeem.training.seeds import check_seed
+from poeem.training.start import Start, check_stability
 from poeem.training.stored_interactions import interactions_digest
 from poeem.training.vectors import item_vectors
 
@@ -39,11 +43,13 @@ TOWERS: dict[str, dict[str, Any]] = {
 def train_interactions(
     interactions: Interactions,
     *,
-    spec: str = "RQ8",
+    spec: str | None = None,
     out: str | Path,
     dataset: str = "interactions",
-    tower: str = "history",
-    dim: int = 64,
+    start: str | Path | None = None,
+    stability: float | None = None,
+    tower: str | None = None,
+    dim: int | None = None,
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -52,13 +58,13 @@ def train_interactions(
     decay: str = "linear",
     dropout: float | None = None,
     history_length: int | None = None,
-    metric: str = "cosine",
+    metric: str | None = None,
     temperature: float = 0.1,
     views: str = "both",
     share: float = 0.75,
     commitment: float = 1.0,
     estimator: str = "ste",
-    assignment: str = "nearest",
+    assignment: str | None = None,
     rotation: str = "givens-greedy",
     candidates: str = "unique",
     hard_negatives: int = 0,
@@ -66,7 +72,7 @@ def train_interactions(
     list_loss: float | None = None,
     balance: float = 0.0,
     index_lr: float = 1.0,
-    item_table: str = "full",
+    item_table: str | None = None,
     table_bytes: int | None = None,
     nprobe: int | None = None,
     seed: int = 0,
@@ -82,20 +88,27 @@ def train_interactions(
 ) -> dict[str, Any]:
     """Train towers and index together, write ``out/`` with bundle and model, and compare with indexes built afterwards.
 
-    Every argument that has None for a default takes what suits the tower, see ``TOWERS``.
+    Every argument that has None for a default takes what the run to ``start`` from has, see
+    ``poeem.training.recipes.structure``, or what suits the tower, see ``TOWERS``.
 
     Args:
         interactions: events; the last and second last of a user test and validate.
-        spec: factory string of the index.
+        spec: factory string of the index; default ``"RQ8"``.
         out: folder of the run; must be empty or absent, unless ``resume``.
         dataset: what to call the data.
-        tower: ``"history"`` or ``"sequence"``.
-        dim: width of the embeddings.
+        start: folder of a finished run whose towers and index are trained on, on interactions that may have other
+            events and other items: the next version of a model.
+        stability: leave the index as ``start`` has it, and items by the codes they are served by: a code changes only
+            if that lowers the item's squared error by more than so many times the mean one, see ``KeptCodes``. 0 is
+            always the nearest code, a large number keeps them all. The fingerprint stays, so that a delta carries what
+            differs. Default: the index is trained on, and every row is another.
+        tower: ``"history"`` (default) or ``"sequence"``.
+        dim: width of the embeddings; default 64.
         epochs, steps: length of the training, one of the two.
         batch_size: examples a step over all processes: events, or windows of events for the sequence tower.
         lr, weight_decay, decay: of AdamW and its schedule.
         dropout, history_length: of the towers.
-        metric: ``"cosine"``, ``"ip"`` or ``"l2"``.
+        metric: ``"cosine"`` (default), ``"ip"`` or ``"l2"``.
         temperature: of the softmax.
         views, share, commitment, estimator, assignment, rotation: how model and index learn, see ``JointModel`` and
             ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
@@ -104,7 +117,8 @@ def train_interactions(
         distill, list_loss, balance: weights of further terms of the loss, see ``JointModel``; ``list_loss`` is 0.5 by
             default where there are lists: with it a query's first list holds more, and lists are more even.
         index_lr: factor on ``lr`` for the index.
-        item_table: ``"full"``, a vector an item, or ``"compressed"``, words that items share, see ``CompressedTable``.
+        item_table: ``"full"`` (default), a vector an item, or ``"compressed"``, words that items share, see
+            ``CompressedTable``.
         table_bytes: words an item of a compressed table, a byte each; divides ``dim``; default 8.
         nprobe: lists visited a query where figures are given; default the square root of the number of lists.
         seed: of everything random.
@@ -123,17 +137,35 @@ def train_interactions(
         NotFinite: training has diverged.
         KeyboardInterrupt: after a checkpoint.
     """
-    chosen = _settled(tower, epochs, steps, batch_size, lr, dropout, history_length)
+    begun = None if start is None else Start(start)
+    structure = settled_structure(
+        {
+            "spec": spec,
+            "tower": tower,
+            "dim": dim,
+            "metric": metric,
+            "assignment": assignment,
+            "history_length": history_length,
+            "item_table": item_table,
+            "table_bytes": table_bytes,
+        },
+        None if begun is None else begun.settings,
+    )
+    check_stability(stability, begun, estimator)
+    width: int = structure["dim"]
+    chosen = _settled(structure["tower"], epochs, steps, batch_size, lr, dropout, structure["history_length"])
     baselines = check_baselines(baselines)
-    parsed = IndexSpec.parse(spec)
-    parsed.check_dim(dim)
+    parsed = IndexSpec.parse(structure["spec"])
+    parsed.check_dim(width)
     for name in {"pq", "opq"} & set(baselines):
         # Now rather than after the training: an RQ of the same bytes splits nothing, but they do.
-        check_subspaces(name, dim, parsed.M)
+        check_subspaces(name, width, parsed.M)
     nprobe = _checked_nprobe(nprobe, parsed)
     check_seed(seed)
     ids_to_arrow(interactions.item_ids)
     check_columns(_columns(interactions), interactions.n_items)
+    if begun is not None:
+        begun.check_items(interactions)
     split = leave_last_out(interactions)
     if len(split.test) == 0:
         raise ValueError("interactions: no user has 3 events or more, so that nothing is left to test with; add data")
@@ -148,32 +180,30 @@ def train_interactions(
     settings: dict[str, Any] = {
         "dataset": dataset,
         "interactions": interactions_digest(interactions),
-        "spec": str(parsed),
-        "tower": tower,
-        "dim": dim,
+        **structure,
         **chosen,
+        "spec": str(parsed),
         "weight_decay": weight_decay,
         "decay": decay,
-        "metric": metric,
         "temperature": temperature,
         "views": views,
         "share": share,
         "commitment": commitment,
         "estimator": estimator,
-        "assignment": assignment,
-        "rotation": rotation,
+        # An index that stays as it is has no use for a trained one.
+        "rotation": rotation if stability is None else "frozen",
         "candidates": candidates,
         "hard_negatives": hard_negatives,
         "distill": distill,
         "list_loss": (0.5 if parsed.nlist else 0.0) if list_loss is None else list_loss,
         "balance": balance,
         "index_lr": index_lr,
-        "item_table": item_table,
-        "table_bytes": table_bytes,
         "nprobe": nprobe,
         "seed": seed,
         "patience": patience,
         "validate_every": validate_every,
+        "start": None if begun is None else begun.facts,
+        "stability": stability,
         "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
     }
@@ -183,7 +213,10 @@ def train_interactions(
     draws = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
     model = build_model(settings, split.n_items, indexed=True, draws=draws, train=split.train)
     trained_items = np.flatnonzero(split.seen_in_training)
-    _check_items(model, parsed, len(trained_items))
+    if begun is None:
+        _check_items(model, parsed, len(trained_items))
+    else:
+        _begin(model, begun, interactions, stability)
     checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
     if not folder.has_model:
         if log_with:
@@ -199,18 +232,19 @@ def train_interactions(
             decay=decay,
             index_lr=index_lr,
             seed=seed,
-            warm_start_items=trained_items,
+            warm_start_items=trained_items if begun is None else None,
+            warm_start_step=None if begun is None else 0,
             validate=lambda model: validation_score(model, split, nprobe=nprobe, seed=seed),
             validate_every=validate_every,
             patience=patience,
             checkpoint_every=checkpoint_every,
-            title=f"{tower} + {parsed}",
+            title=f"{structure['tower']} + {parsed}",
             show=show,
         )
         if log_with:
             accelerator.end_training()
         if accelerator.is_main_process:
-            _store(folder, model, interactions, settings, state)
+            _store(folder, model, interactions, settings, state, begun)
         accelerator.wait_for_everyone()
     return compare(folder.path, accelerator=accelerator, baselines=baselines, show=show)
 
@@ -248,22 +282,35 @@ def _check_items(model: JointModel, spec: IndexSpec, trained: int) -> None:
         )
 
 
+def _begin(model: JointModel, start: Start, interactions: Interactions, stability: float | None) -> None:
+    """Let a model go on from where another one ended."""
+    assert model.index is not None
+    start.load_into(model, interactions, exact=stability is not None)
+    if stability is not None:
+        model.kept = start.kept_codes(interactions, stability)
+        model.index.requires_grad_(False)
+        model.index.reseed_every = 0
+
+
 def _store(
-    folder: RunFolder, model: JointModel, interactions: Interactions, settings: dict[str, Any], state: FitState
+    folder: RunFolder,
+    model: JointModel,
+    interactions: Interactions,
+    settings: dict[str, Any],
+    state: FitState,
+    start: Start | None,
 ) -> None:
     """Bundle and model, from which everything after this is done."""
-    assert model.index is not None
+    index = model.index
+    assert index is not None
     # Its table is of use to a training alone.
     model.hard_negatives = None
     began = time.perf_counter()
     facts = {name: settings[name] for name in ("dataset", "seed", "nprobe")} | {"steps": state.step}
-    bundle = model.index.bundle(
-        interactions.item_ids,
-        item_vectors(model, np.arange(interactions.n_items)),
-        folder.bundle,
-        columns=_columns(interactions),
-        training=facts,
-    )
+    vectors = torch.from_numpy(item_vectors(model, np.arange(interactions.n_items))).to(index.device)
+    codes, lists = model.encode(torch.arange(interactions.n_items), vectors)
+    columns = _columns(interactions)
+    bundle = write_coded(index, interactions.item_ids, codes, lists, folder.bundle, columns=columns, training=facts)
     timings = {
         "train_seconds": state.seconds,
         "warm_start_seconds": state.warm_start_seconds,
@@ -271,6 +318,8 @@ def _store(
         "bundle_seconds": time.perf_counter() - began,
     }
     config = {"dataset": settings["dataset"], "settings": settings, "step": state.step}
+    if start is not None:
+        config["changes"] = start.diff(bundle).counts()
     folder.store_model(model, interactions, config | {"fingerprint": bundle.fingerprint, "timings": timings})
 
 
