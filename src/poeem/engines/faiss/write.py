@@ -18,8 +18,8 @@ from poeem.engines.faiss.contents import parts_of, stored_rows
 from poeem.engines.faiss.on_disk import build_on_disk, check_lists, data_file, former_data_files, slices_of
 from poeem.engines.faiss.options import check_options
 from poeem.engines.faiss.parts import Load, open_parts
-from poeem.engines.faiss.refine import read_item_vectors
 from poeem.engines.faiss.searcher import FaissSearcher, read_index
+from poeem.engines.item_vectors import read_item_vectors
 from poeem.engines.queries import prepare_queries
 from poeem.engines.report import Report, check_folder_around, sidecar_of
 from poeem.engines.self_check import Agreement, EngineMismatch, check_parts

@@ -12,7 +12,7 @@ import numpy as np
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
-from poeem.engines.faiss.refine import check_item_vectors, read_item_vectors
+from poeem.engines.item_vectors import check_item_vectors, read_item_vectors
 from poeem.engines.lance.build import write_rows
 from poeem.engines.lance.check import check_dataset, check_refined
 from poeem.engines.lance.index import create_index

@@ -1,0 +1,55 @@
+"""The items' float vectors, which some engines keep beside the codes: read, and known to be the right ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+from poeem.engines.reference import ReferenceScorer
+
+_ROWS_AT_ONCE = 65536
+_SAMPLE = 1000
+
+
+def read_item_vectors(vectors: Any) -> Any:
+    """Vectors of a ``.npy`` file, mapped, or the array as it is."""
+    if not isinstance(vectors, str | Path):
+        return vectors
+    try:
+        return np.load(vectors, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"vectors (={str(vectors)!r}) is no .npy file of numbers ({error})") from None
+
+
+def check_item_vectors(bundle: Bundle, vectors: np.ndarray) -> None:
+    """Refuse vectors that are not those which the codes stand for, row by row.
+
+    Raises:
+        ValueError: another shape, NaN, or rows that lie no nearer to their own codes than to others'.
+    """
+    if vectors.shape != (len(bundle), bundle.dim) or vectors.dtype.kind != "f":
+        raise ValueError(
+            f"vectors must be floats of shape ({len(bundle)}, {bundle.dim}), one per item in the bundle's order, not "
+            f"{vectors.dtype} of shape {vectors.shape}"
+        )
+    for first in range(0, len(vectors), _ROWS_AT_ONCE):
+        block = vectors[first : first + _ROWS_AT_ONCE]
+        wrong = ~np.isfinite(block).all(1) | ((bundle.metric == "cosine") & ~block.any(1))
+        if wrong.any():
+            raise ValueError(f"vectors: row {first + int(np.argmax(wrong))} is not finite, or zero under cosine")
+    rows = np.unique(np.linspace(0, len(bundle) - 1, _SAMPLE, dtype=np.int64))
+    sample = np.asarray(vectors[rows], dtype=np.float64)
+    if bundle.metric == "cosine":
+        sample /= np.linalg.norm(sample, axis=1, keepdims=True)
+    decoded = ReferenceScorer(bundle).decode(rows).astype(np.float64)
+    own = ((sample - decoded) ** 2).sum(1).mean()
+    others = ((sample - np.roll(decoded, 1, axis=0)) ** 2).sum(1).mean()
+    if len(rows) > 1 and own > 0 and own >= 0.95 * others:
+        raise ValueError(
+            f"vectors are not those of the bundle's items: they lie no nearer to their own codes (mean squared "
+            f"distance {own:.3g}) than to others' ({others:.3g}); pass the vectors before the index, in the order of "
+            "bundle.ids"
+        )
