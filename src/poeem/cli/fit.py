@@ -33,8 +33,22 @@ def fit(
         str | None,
         typer.Option(help="reassigned, or fixed (nothing is encoded again); default fixed for RQ, else reassigned."),
     ] = None,
+    assignment: Annotated[
+        str, typer.Option(help="How words are chosen: nearest, score-aware or balanced; PQ only but for nearest.")
+    ] = "nearest",
     words: Annotated[bool, typer.Option(help="Train the words; without, only the query adapter.")] = True,
     adapter: Annotated[bool, typer.Option(help="Train a matrix for the queries' side.")] = True,
+    ranked_words: Annotated[
+        bool, typer.Option(help="Let ranking reach the index; without, words learn from --distortion alone.")
+    ] = True,
+    distill: Annotated[float, typer.Option(metavar="W", help="Weight of ranking as exact search does.")] = 1.0,
+    labels: Annotated[float, typer.Option(metavar="W", help="Weight of ranking relevant items first.")] = 1.0,
+    distortion: Annotated[float, typer.Option(metavar="W", help="Weight of the squared error.")] = 0.0,
+    list_loss: Annotated[
+        float, typer.Option(metavar="W", help="With lists: weight of ranking lists as their items are.")
+    ] = 0.0,
+    temperature: Annotated[float, typer.Option(help="Of the distillation, for unit vectors.")] = 0.02,
+    top: Annotated[int, typer.Option(help="The best items of a query by exact search that training draws from.")] = 50,
     epochs: Annotated[float, typer.Option(help="Passes over the queries.")] = 4.0,
     max_queries: Annotated[int, typer.Option(help="Queries used at most.")] = 65_536,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
@@ -58,8 +72,16 @@ def fit(
         column=column,
         relevance=relevance,
         codes=codes,
+        assignment=assignment,
         train_words=words,
         adapter=adapter,
+        ranked_words=ranked_words,
+        distill_weight=distill,
+        label_weight=labels,
+        distortion_weight=distortion,
+        list_weight=list_loss,
+        temperature=temperature,
+        top=top,
         epochs=epochs,
         max_queries=max_queries,
         seed=seed,

@@ -90,6 +90,31 @@ def test_labels_by_file(files, tmp_path, capsys):
     assert metrics["index"]["recall@100"] >= metrics["warm_start"]["recall@100"]
 
 
+def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
+    """What the papers differ in can be put together by hand: here RepCONC."""
+    from poeem.training.recipes import vectors
+
+    seen = {}
+    fit_frozen = vectors.fit_frozen
+    monkeypatch.setattr(
+        vectors, "fit_frozen", lambda layer, *a, **k: seen.update(k, layer=layer) or fit_frozen(layer, *a, **k)
+    )
+    arguments = ["--items", "items.npy", "--queries", "queries.npy", "--relevance", "relevance.parquet"]
+    arguments = [one if one.startswith("-") else str(files / one) for one in arguments]
+    parts = ["--assignment", "balanced", "--distill", "0", "--distortion", "1", "--list-loss", "0.5", "--top", "20"]
+    out = tmp_path / "run"
+    assert main(["fit", *arguments, "--index", "IVF4,PQ4x4", *parts, "--epochs", "1", "--out", str(out)]) == 0
+    assert seen["layer"].quantizer.assignment == "balanced"
+    assert [seen[name] for name in ("distill_weight", "label_weight", "distortion_weight", "list_weight")] == [
+        0,
+        1,
+        1,
+        0.5,
+    ]
+    # Outside training the nearest word is taken, by readers of the bundle too.
+    assert (poeem.open(out).codes < 16).all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
