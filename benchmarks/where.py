@@ -1,0 +1,124 @@
+"""The README's picture of where to use this library and where not: recall@100 against bytes per vector, from results.
+
+Ours against every baseline on frozen embeddings, flat, of all seeds in `results/NAME-frozen*/bench.json`. Hollow marks
+are re-ranked by float vectors, which then have to be kept besides. Shaded is where ours, without labels, finds more than
+any baseline of as many bytes or fewer.
+
+    pip install -e ".[bench]" && python benchmarks/where.py docs/figures/where.svg
+    python benchmarks/where.py where.png --name wordnet
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from poeem.evaluation.bench.style import label_ends, style_of
+
+RESULTS = Path(__file__).parent / "results"
+OURS = "poeem-rq"
+# Trained as other papers did, or parts of ours: other tables have them.
+LEFT_OUT = {"poeem-pq", "poeem-pq-labels", "poeem-2021", "jpq", "repconc", "mopq", "distill-vq"}
+METRIC = "recall@100"
+Means = dict[tuple[str, int], dict[int, float]]  # (method, depth of re-ranking) -> bytes -> mean over the seeds
+
+
+def read(name: str, results: Path) -> Means:
+    """Means over the seeds of all flat records of a data set."""
+    values: dict[tuple[str, int], dict[int, dict[int, float]]] = {}
+    for file in sorted(results.glob(f"{name}-frozen*/bench.json")):
+        for record in json.loads(file.read_text(encoding="utf-8"))["records"]:
+            if record["nlist"] == 0:
+                key = record["method"], record.get("rescore", 0)
+                of_size = values.setdefault(key, {}).setdefault(record["bytes_per_vector"], {})
+                of_size[record["seed"]] = record[METRIC]
+    return {
+        key: {size: statistics.fmean(seeds.values()) for size, seeds in sorted(sizes.items())}
+        for key, sizes in values.items()
+    }
+
+
+def wins(ours: Mapping[int, float], others: list[Mapping[int, float]]) -> list[int]:
+    """Sizes at which ours finds more than any other of as many bytes or fewer.
+
+    >>> wins({4: 0.7, 8: 0.8, 32: 0.85}, [{4: 0.5, 8: 0.6}, {16: 0.9}])
+    [4, 8]
+    """
+    points = [(size, value) for one in others for size, value in one.items()]
+    return [
+        size for size, value in ours.items() if all(value > other for other_size, other in points if other_size <= size)
+    ]
+
+
+def draw(means: Means, out: Path) -> None:
+    """The picture; lines of ours on top, names at the right."""
+    exact = {key: one for key, one in means.items() if key[0] == "float"}
+    (float_bytes, float_recall), *_ = next(iter(exact.values())).items()
+    shown = {key: one for key, one in means.items() if key[0] not in LEFT_OUT | {"float"}}
+    # Re-ranked: those only that have one size of their own, which is what people do with them.
+    shown = {key: one for key, one in shown.items() if not key[1] or len(one) == 1}
+    figure, axes = plt.subplots(figsize=(9, 4.4))
+    others = [one for (method, _), one in shown.items() if not method.startswith("poeem")]
+    won = wins(means[OURS, 0], others)
+    if won:
+        step = math.sqrt(2)
+        axes.axvspan(won[0] / step, won[-1] * step, color="#d55e00", alpha=0.09, linewidth=0)
+        axes.text(
+            math.sqrt(won[0] * won[-1]), 0.03, "use it here", transform=axes.get_xaxis_transform(),
+            ha="center", color="#a03000", fontsize=9, fontweight="bold",
+        )  # fmt: skip
+    ends = [_line(axes, method, depth, one) for (method, depth), one in shown.items()]
+    axes.axhline(float_recall, color="black", linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.annotate(
+        f"float vectors, {float_bytes:,} bytes: {float_recall:.3f}", (0, float_recall),
+        xycoords=("axes fraction", "data"), xytext=(4, 3), textcoords="offset points", fontsize=8,
+    )  # fmt: skip
+    sizes = sorted({size for one in shown.values() for size in one})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes], fontsize=8)
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.3)
+    axes.set_ylim(min(value for one in shown.values() for value in one.values()) - 0.03, 1)
+    axes.set_xlabel("bytes per vector")
+    axes.set_ylabel(METRIC)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout(rect=(0, 0, 0.82, 1))
+    label_ends(axes, ends, size=8)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else None)
+    plt.close(figure)
+
+
+def _line(axes: Axes, method: str, depth: int, one: Mapping[int, float]) -> tuple[float, float, str]:
+    sizes, values = list(one), list(one.values())
+    style = style_of(method)
+    if depth:
+        style |= {"markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1.2}
+    axes.errorbar(sizes, values, **style)
+    return sizes[-1], values[-1], f"{method} + {depth} re-ranked" if depth else method
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("out", type=Path)
+    arguments.add_argument("--name", default="debian")
+    arguments.add_argument("--results", type=Path, default=RESULTS)
+    args = arguments.parse_args()
+    means = read(args.name, args.results)
+    if (OURS, 0) not in means or not any(method == "float" for method, _ in means):
+        arguments.error(f"{args.results} has no records of {OURS} and float for {args.name!r}; run the benchmark first")
+    draw(means, args.out)
+
+
+if __name__ == "__main__":
+    main()
