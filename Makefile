@@ -27,10 +27,12 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-# Every figure of the README, into benchmarks/results: hours on two cores.
+# Every table and picture of README and docs, from scratch: hours on two cores. One of them: make bench PART=frozen
+# (docs/numbers.md has the list).
+PART ?= all
 bench: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
-	BIN=$(abspath $(BIN)) bash benchmarks/run_all.sh
+	BIN=$(abspath $(BIN)) bash benchmarks/run_all.sh $(PART)
 
 clean:
 	rm -rf .venv runs

@@ -5,12 +5,9 @@ python benchmarks/papers_summary.py
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from blocks import fill_page, row, rule
+from results_of import mean, runs
 
-from summary import RESULTS, mean, runs
-
-PAGE = Path(__file__).parents[1] / "docs" / "papers.md"
 DATA = {"ml-1m": "MovieLens-1M", "complete-journey": "Complete Journey"}
 SPLITS = {"last": "leave-last-out", "time": "one cut in time"}
 TABLE = {
@@ -35,12 +32,12 @@ def paper_table() -> str:
             f"**{DATA.get(dataset, dataset)}, {SPLITS[split]}, {found[0]['queries']:,} test users, "
             f"seeds: {len(found)}**",
             "",
-            _row("bytes", "", *TABLE.values()),
-            _rule(2 + len(TABLE)),
+            row("bytes", "", *TABLE.values()),
+            rule(2 + len(TABLE)),
         ]
         for key, one in sorted(found[0]["rows"].items(), key=lambda item: -item[1]["bytes"]):
             of_row = [run["rows"][key] for run in found if key in run["rows"]]
-            lines.append(_row(one["bytes"], _shown(one["name"]), *(mean(row[m] for row in of_row) for m in TABLE)))
+            lines.append(row(one["bytes"], _shown(one["name"]), *(mean(row[m] for row in of_row) for m in TABLE)))
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -63,8 +60,8 @@ def ablations() -> str:
             f"**Base: {title}; {DATA.get(said['dataset'], said['dataset'])}, {said['spec']}, "
             f"{said['epochs']:g} epochs, {said['part']}, seeds: {len(found)}**",
             "",
-            _row("changed", "to", "recall@100", "NDCG@10", "neighbour recall@10"),
-            _rule(5),
+            row("changed", "to", "recall@100", "NDCG@10", "neighbour recall@10"),
+            rule(5),
         ]
         for key, one in found[0]["rows"].items():
             of_row = [run["rows"][key] for run in found if key in run["rows"]]
@@ -72,7 +69,7 @@ def ablations() -> str:
             name = {"base: base": "nothing: the index", "base: float": "no index: the float model"}.get(
                 key, one["name"]
             )
-            lines.append(_row("" if one["group"] == "base" else one["group"], name, *cells))
+            lines.append(row("" if one["group"] == "base" else one["group"], name, *cells))
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -86,15 +83,15 @@ def indexing_time() -> str:
     lines = [
         f"**Seconds, {found[0]['settings']['threads']} thread, runs: {len(found)}**",
         "",
-        _row("", *(f"{int(size):,} items" for size in sizes)),
-        _rule(1 + len(sizes)),
+        row("", *(f"{int(size):,} items" for size in sizes)),
+        rule(1 + len(sizes)),
     ]
     for name in found[0]["seconds"][sizes[0]]:
         cells = []
         for size in sizes:
             of_cell = [run["seconds"][size][name] for run in found if name in run["seconds"].get(size, {})]
             cells.append(mean((one["build"] + one["write"] for one in of_cell), 2) if of_cell else "")
-        lines.append(_row(f"**{name}**" if name.startswith("ours") else f"{name}, built afterwards", *cells))
+        lines.append(row(f"**{name}**" if name.startswith("ours") else f"{name}, built afterwards", *cells))
     return "\n".join(lines)
 
 
@@ -115,46 +112,28 @@ def rotation_learning() -> str:
         lines = [
             f"**GloVe, {said['rows']:,} vectors, start: {title}, seeds: {len(found)}**",
             "",
-            _row("", *(f"after {place}" for place in places), "rotation ms", "iteration ms"),
-            _rule(3 + len(places)),
+            row("", *(f"after {place}" for place in places), "rotation ms", "iteration ms"),
+            rule(3 + len(places)),
         ]
         for name in found[0]["curves"]:
             curves = [run["curves"][name] for run in found if name in run["curves"]]
             cells = [mean(one["distortion"][place] for one in curves) for place in places]
             times = [mean((one[part] for one in curves), 1) for part in ("rotation_ms", "iteration_ms")]
-            lines.append(_row(name, *cells, *times))
+            lines.append(row(name, *cells, *times))
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
-def _row(*cells: Any) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"
-
-
-def _rule(cells: int) -> str:
-    return "|" + "---|" * cells
-
-
-def fill(text: str, name: str, block: str) -> str:
-    """``text`` with the block between ``<!-- name -->`` and the next ``<!-- end -->`` exchanged; empty leaves it."""
-    before, mark, rest = text.partition(f"<!-- {name} -->\n")
-    _, end, after = rest.partition("<!-- end -->")
-    assert mark, name
-    assert end, name
-    return f"{before}{mark}{block}\n{end}{after}" if block else text
-
-
 def main() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    for name, block in (
-        ("TABLE", paper_table()),
-        ("ABLATIONS", ablations()),
-        ("INDEXING", indexing_time()),
-        ("ROTATION", rotation_learning()),
-    ):
-        text = fill(text, name, block)
-        print(f"{name}: {'filled' if block else 'no results in ' + RESULTS.name}")
-    PAGE.write_text(text, encoding="utf-8")
+    fill_page(
+        "docs/papers.md",
+        {
+            "TABLE": paper_table(),
+            "ABLATIONS": ablations(),
+            "INDEXING": indexing_time(),
+            "ROTATION": rotation_learning(),
+        },
+    )
 
 
 if __name__ == "__main__":

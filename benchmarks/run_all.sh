@@ -1,37 +1,89 @@
 #!/usr/bin/env bash
-# Every figure of the README into benchmarks/results: three seeds, one thread a run. Hours on two cores.
+# Tables and pictures of README and docs, from scratch: `bash benchmarks/run_all.sh PART...`, by default all of them.
+# Every part runs its benchmarks into benchmarks/results, three seeds, one thread a run, and then fills the marked blocks
+# and draws the pictures again. What `poeem bench` has in a folder already it leaves. All parts: hours on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-PYTHON="${BIN:-.venv/bin}/python"
+BIN="${BIN:-.venv/bin}"
 export OMP_NUM_THREADS=1
+SEEDS="${SEEDS:-0 1 2}"
 results=benchmarks/results
-for seed in 0 1 2; do
-  "$PYTHON" benchmarks/tutorial.py --seed $seed --json $results/tutorial-$seed.json
-  "$PYTHON" benchmarks/movielens.py --specs RQ8 RQ4 --seed $seed --json $results/movielens-additive-$seed.json
-  "$PYTHON" benchmarks/movielens.py --seed $seed --json $results/movielens-history-$seed.json
-  "$PYTHON" benchmarks/float_model.py --tower sequence --seed $seed --json $results/float-sequence-$seed.json
-  "$PYTHON" benchmarks/step_overhead.py --seed $seed --json $results/step_overhead-$seed.json
-  "$PYTHON" benchmarks/encode.py --seed $seed --json $results/encode-$seed.json
-  "$PYTHON" benchmarks/write_faiss.py --seed $seed --json $results/write_faiss-$seed.json
-  "$PYTHON" benchmarks/givens.py --seed $seed --json $results/givens-$seed.json
-  for split in last time; do
-    "$PYTHON" benchmarks/paper_table.py --split $split --seed $seed --json $results/paper_table-$split-$seed.json
+
+# A script of benchmarks/ for every seed: name of the results, script, its arguments.
+seeds() {
+  local name=$1 script=$2 seed
+  shift 2
+  for seed in $SEEDS; do
+    "$BIN/python" "benchmarks/$script.py" "$@" --seed "$seed" --json "$results/$name-$seed.json"
   done
-  for recipe in paper ours; do
-    "$PYTHON" benchmarks/ablations.py --recipe $recipe --seed $seed --json $results/ablations-$recipe-$seed.json
-  done
-  for start in identity axes; do
-    "$PYTHON" benchmarks/rotation_learning.py --start $start --seed $seed \
-      --json $results/rotation_learning-$start-$seed.json
-  done
-  "$PYTHON" benchmarks/indexing_time.py --seed $seed --json $results/indexing_time-$seed.json
+}
+# `poeem bench` for all seeds: folder of the results, its arguments.
+bench() {
+  local folder=$1
+  shift
+  "$BIN/python" -m poeem bench --no-plots --seeds "${SEEDS// /,}" --out "$results/$folder" "$@"
+}
+tables() { "$BIN/python" benchmarks/summary.py && "$BIN/python" benchmarks/papers_summary.py; }
+draw() { "$BIN/python" "benchmarks/$1.py" "docs/figures/$2" "${@:3}"; }
+
+part_tutorial() { seeds tutorial tutorial; }
+part_movielens() {
+  seeds movielens-additive interactions --specs RQ8 RQ4
+  seeds movielens-history interactions
+  SEEDS=0 seeds movielens-sequence interactions --tower sequence --specs OPQ8,PQ8
+  seeds float-sequence float_model --tower sequence
+  draw plot movielens.svg
+}
+part_journey() { seeds journey interactions --dataset complete-journey --specs RQ8 RQ4; }
+part_speed() {
+  seeds step_overhead step_overhead
+  seeds encode encode
+  seeds write_faiss write_faiss
+  seeds givens givens
+}
+part_papers() {
+  local kind
+  for kind in last time; do seeds "paper_table-$kind" paper_table --split $kind; done
+  for kind in paper ours; do seeds "ablations-$kind" ablations --recipe $kind; done
+  for kind in identity axes; do seeds "rotation_learning-$kind" rotation_learning --start $kind; done
+  seeds indexing_time indexing_time
+  draw plot_rotation rotation.svg
+}
+part_frozen() {
+  bench debian-frozen-ours --dataset debian --bytes 4,8,16,32 --methods poeem-rq,poeem-rq-labels,poeem-pq,poeem-pq-labels
+  bench debian-frozen-stock --dataset debian --bytes 4,8,16,32 \
+    --methods opq,poeem-adapter,rq,scann,pq,truncate-pq,lsh,rabitq,binary,sq8
+  bench debian-frozen-reranked --dataset debian --bytes 8 --rescore 400 --methods rabitq,binary,sq8
+  draw where where.svg
+}
+part_recipes() {
+  bench debian-frozen-recipes --dataset debian --bytes 8 --methods poeem-2021,jpq,repconc,mopq,distill-vq
+  "$BIN/python" benchmarks/taught_vectors.py --dataset debian --out $results/debian_taught-frozen-recipes \
+    --methods opq,poeem-2021,jpq,repconc,mopq,distill-vq,poeem-pq --bytes 8
+}
+part_wordnet() { bench wordnet-frozen --dataset wordnet --bytes 4,8,16 --methods opq,rq,scann,poeem-rq,poeem-rq-labels,poeem-pq; }
+part_glove() { bench glove-frozen --dataset glove --bytes 5,10,20 --methods opq,rq,poeem-rq,poeem-pq; }
+part_qps() {
+  bench debian-speed --dataset debian --nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200 --bytes 16,32 \
+    --methods opq,opq-fastscan,scann,rabitq,sq8,poeem-pq,poeem-fastscan,poeem-rq
+  "$BIN/python" benchmarks/draw_bench.py docs/figures/debian
+}
+part_others() {
+  seeds lists lists
+  seeds compressed_table compressed_table
+  seeds life_cycle life_cycle
+}
+
+parts="tutorial movielens journey speed papers frozen recipes wordnet glove qps others"
+asked="${*:-all}"
+[ "$asked" = all ] && asked=$parts
+for part in $asked; do
+  case " $parts tables " in
+    *" $part "*) ;;
+    *) echo "PART (=$part) must be all, tables or some of $parts" >&2 && exit 2 ;;
+  esac
 done
-"$PYTHON" benchmarks/movielens.py --tower sequence --specs OPQ8,PQ8 --json $results/movielens-sequence-0.json
-"$PYTHON" -m poeem bench --dataset debian --bytes 4,8,16,32 --no-plots --out $results/debian-frozen-stock \
-  --methods opq,poeem-adapter,rq,pq,truncate-pq,lsh,rabitq,binary,sq8
-"$PYTHON" -m poeem bench --dataset debian --bytes 4,8,16,32 --no-plots --out $results/debian-frozen-ours \
-  --methods poeem-rq,poeem-rq-labels
-"$PYTHON" benchmarks/summary.py
-"$PYTHON" benchmarks/plot.py docs/figures/movielens.svg
-"$PYTHON" benchmarks/papers_summary.py
-"$PYTHON" benchmarks/plot_rotation.py docs/figures/rotation.svg
+for part in $asked; do
+  [ "$part" = tables ] || "part_$part"
+done
+tables

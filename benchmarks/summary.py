@@ -1,17 +1,22 @@
-"""The README's tables from `benchmarks/results`: mean over the seeds, and half the spread where it tells something.
+"""The tables of README and docs from `benchmarks/results`, written into their marked blocks.
 
-python benchmarks/summary.py
+Mean over the seeds, and half the spread where it tells something.
+
+    python benchmarks/summary.py
 """
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from blocks import fill_page, row, rule
+from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
+from poeem.evaluation.bench.summary import summarise
+from readme_table import readme_table
+from results_of import data_sets, mean, records, runs
+
 ROWS = (
     ("float, trained without index", lambda run: run["float"]),
     ("float, trained with index", lambda run: run["joint_float"]),
@@ -22,112 +27,157 @@ ROWS = (
     ),
 )
 METRICS = ("recall@100", "recall@10", "ndcg@10", "neighbour_recall@10")
+FROZEN = ("recall@100", "recall@10", "mrr@10", "neighbour_recall@10")
+# Files of the results, and what they are of.
+INTERACTIONS = (
+    ("movielens-additive", "MovieLens-1M, history tower"),
+    ("movielens-history", "MovieLens-1M, history tower"),
+    ("movielens-sequence", "MovieLens-1M, sequence tower"),
+    ("journey", "Complete Journey (baskets), history tower"),
+)
 
 
-def runs(pattern: str) -> list[dict[str, Any]]:
-    """Results of all seeds."""
-    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(pattern))]
-
-
-def mean(values: Iterable[float], digits: int = 4) -> str:
-    """Mean and, of several, the largest distance from it."""
-    values = list(values)
-    centre = statistics.fmean(values)
-    spread = f" ± {max(abs(value - centre) for value in values):.{digits}f}" if len(values) > 1 else ""
-    return f"{centre:.{digits}f}{spread}"
-
-
-def movielens(kind: str) -> None:
-    found = runs(f"movielens-{kind}-*.json")
-    tower = "sequence" if kind == "sequence" else "history"
+def interactions(pattern: str, title: str) -> list[str]:
+    """A table for each structure of `benchmarks/interactions.py`."""
+    parts = []
+    found = runs(f"{pattern}-[0-9]*.json")
     for spec in found[0]["specs"] if found else ():
         of_spec = [run["specs"][spec] for run in found]
-        print(f"\nMovieLens-1M, {tower} tower, {spec}, {of_spec[0]['bytes_per_vector']} bytes, seeds: {len(found)}\n")
-        print("| | " + " | ".join(METRICS) + " | build s |")
-        print("|---|" + "---|" * (len(METRICS) + 1))
+        lines = [
+            f"**{title}, {spec}, {of_spec[0]['bytes_per_vector']} bytes, seeds: {len(found)}**",
+            "",
+            row("", *METRICS, "build s").replace("|  |", "| |"),
+            rule(len(METRICS) + 2),
+        ]
         for name, block in ROWS:
             seconds = [block(run).get("build_seconds") for run in of_spec]
             if name.startswith("**"):
                 seconds = [run["timings"]["bundle_seconds"] for run in of_spec]
             built = "" if seconds[0] is None else f"{statistics.fmean(seconds):.1f}"
-            cells = [mean(block(run)[metric] for run in of_spec) for metric in METRICS]
-            print(f"| {name} | " + " | ".join(cells) + f" | {built} |")
+            lines.append(row(name, *(mean(block(run)[metric] for run in of_spec) for metric in METRICS), built))
+        parts.append("\n".join(lines))
         for name, other in (("float", ROWS[0][1]), ("OPQ", ROWS[4][1]), ("RQ", ROWS[3][1])):
             ratio = mean((run["index"]["recall@100"] / other(run)["recall@100"] for run in of_spec), 3)
-            print(f"\nindex recall@100 / that of {name}: {ratio}")
+            parts.append(f"index recall@100 / that of {name}: {ratio}")
+    return parts
 
 
-def float_models() -> None:
+def float_models() -> list[str]:
     """NDCG@10 of the float model by tower, from every run that trained one."""
-    print("\nFloat model, NDCG@10\n\n| | | seeds |\n|---|---|---|")
+    lines = ["**Float model, NDCG@10**", "", "| | | seeds |", rule(3)]
     for tower in ("history", "sequence"):
         blocks = {run["seed"]: run["float"] for run in runs(f"float-{tower}-*.json")}
         # The float twin of a joint run is the same training.
         for run in runs(f"movielens-{tower}-*.json"):
             blocks.setdefault(run["seed"], next(iter(run["specs"].values()))["float"])
         if blocks:
-            print(f"| {tower} tower | {mean(block['ndcg@10'] for block in blocks.values())} | {len(blocks)} |")
+            lines.append(row(f"{tower} tower", mean(block["ndcg@10"] for block in blocks.values()), len(blocks)))
+    return ["\n".join(lines)]
 
 
-FROZEN = ("recall@100", "recall@10", "mrr@10", "neighbour_recall@10")
-
-
-def frozen() -> None:
-    """What `poeem bench` found on frozen embeddings, a table a data set."""
-    for name in sorted({folder.name.partition("-")[0] for folder in RESULTS.glob("*-frozen*")}):
-        records = [
-            record
-            for file in sorted(RESULTS.glob(f"{name}-frozen*/bench.json"))
-            for record in json.loads(file.read_text(encoding="utf-8"))["records"]
+def frozen() -> list[str]:
+    """What `poeem bench` found on frozen embeddings, all codes scanned, a table a data set."""
+    parts = []
+    for name in data_sets("frozen"):
+        rows: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
+        for record in records(name, "frozen"):
+            rows.setdefault((record["bytes_per_vector"], record["method"], record["rescore"]), []).append(record)
+        metrics = [metric for metric in FROZEN if all(metric in group[0] for group in rows.values())]
+        lines = [
+            f"**Frozen embeddings, {name}**",
+            "",
+            row("bytes", "", *metrics, "build s", "seeds").replace("|  |", "| |"),
+            rule(len(metrics) + 4),
         ]
-        rows = {(record["bytes_per_vector"], record["method"]): [] for record in records}
-        for record in records:
-            rows[record["bytes_per_vector"], record["method"]].append(record)
-        print(f"\nFrozen embeddings, {name}\n\n| bytes | | " + " | ".join(FROZEN) + " | build s | seeds |")
-        print("|---|" + "---|" * (len(FROZEN) + 3))
-        for size, method in sorted(rows, key=lambda key: (key[0], -rows[key][0]["recall@100"])):
-            found = {record["seed"]: record for record in rows[size, method]}.values()
-            cells = [mean(record[metric] for record in found) for metric in FROZEN]
+        for size, method, depth in sorted(rows, key=lambda key: (key[0], -rows[key][0][metrics[0]])):
+            found = rows[size, method, depth]
+            cells = [mean(record[metric] for record in found) for metric in metrics]
             seconds = f"{statistics.fmean(record['build_seconds'] for record in found):.0f}"
-            print(f"| {size} | {method} | " + " | ".join(cells) + f" | {seconds} | {len(found)} |")
+            again = f", {depth} re-ranked" if depth else ""
+            lines.append(row(size, method + again, *cells, seconds, len(found)))
+        parts.append("\n".join(lines))
+    return parts
 
 
-def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], title: str) -> None:
+def speeds() -> list[str]:
+    """Queries a second at equal recall, of what `poeem bench --nlist` found, a table a data set."""
+    parts = []
+    for name in data_sets("speed"):
+        rows = summarise(records(name, "speed"))
+        levels, found = at_equal_recall(rows)
+        metric = found_metric(rows)
+        lines = [
+            f"**Queries a second at equal {metric}, {name}, one thread**",
+            "",
+            row("bytes", "", *(f"{level:.3f}" for level in levels)).replace("|  |", "| |"),
+            rule(len(levels) + 2),
+        ]
+        best = {method: speed for method, size, speed in found if size is None}
+        best |= {method: speed for method, _, speed in found if method not in best}
+        for method, size, speed in found:
+            cells = ("" if one is None else f"{one:,.0f}" for one in speed)
+            lines.append(row("best" if size is None else size, method, *cells))
+        ours = [
+            max((v[n] or 0 for m, v in best.items() if m.startswith("poeem")), default=0) for n in range(len(levels))
+        ]
+        for peer in ("opq", "opq-fastscan", "scann"):
+            if any(ours) and peer in best:
+                ratios = (f"{own / other:.2f}" if other else "" for own, other in zip(ours, best[peer]))
+                lines.append(row("", f"best of ours / {peer}", *ratios))
+        parts.append("\n".join(lines))
+    return parts
+
+
+def table(pattern: str, rows: Callable[[dict[str, Any]], dict[str, float]], title: str) -> list[str]:
     """One line a named number, over the seeds."""
     found = [rows(run) for run in runs(pattern)]
-    if found:
-        print(f"\n{title}\n\n| | | seeds |\n|---|---|---|")
-        for name in found[0]:
-            values = [run[name] for run in found if name in run]
-            print(f"| {name} | {mean(values)} | {len(values)} |")
+    if not found:
+        return []
+    lines = [f"**{title}**", "", "| | | seeds |", rule(3)]
+    for name in found[0]:
+        values = [run[name] for run in found if name in run]
+        lines.append(row(name, mean(values), len(values)))
+    return ["\n".join(lines)]
+
+
+def tutorial() -> list[str]:
+    return table(
+        "tutorial-*.json",
+        lambda run: {name: one["precision@100"] for name, one in run["rows"].items()},
+        "The original's tutorial, precision@100",
+    )
+
+
+def of_speed() -> list[str]:
+    return [
+        *table(
+            "step_overhead-*.json",
+            lambda run: {one["tower"]: one["wall_ratio"] for one in run["results"]},
+            "Training step with OPQ8,IVF64,PQ8 / with an identity, wall time",
+        ),
+        *table(
+            "encode-*.json",
+            lambda run: {name: one["ratio"] for name, one in run["rows"].items()},
+            "Encode, rows/s / those of faiss",
+        ),
+        *table("write_faiss-*.json", lambda run: {"ratio": run["ratio"]}, "1,000,000 items: faiss train + add / ours"),
+        *table(
+            "givens-*.json",
+            lambda run: {f"dim {one['dim']}": one["svd_over_greedy"] for one in run["rows"]},
+            "SVD time / Givens step (greedy)",
+        ),
+    ]
 
 
 def main() -> None:
-    for kind in ("additive", "history", "sequence"):
-        movielens(kind)
-    float_models()
-    frozen()
-    table(
-        "tutorial-*.json",
-        lambda run: {name: row["precision@100"] for name, row in run["rows"].items()},
-        "The original's tutorial, precision@100",
-    )
-    table(
-        "step_overhead-*.json",
-        lambda run: {row["tower"]: row["wall_ratio"] for row in run["results"]},
-        "Training step with OPQ8,IVF64,PQ8 / with an identity, wall time",
-    )
-    table(
-        "encode-*.json",
-        lambda run: {name: row["ratio"] for name, row in run["rows"].items()},
-        "Encode, rows/s / those of faiss",
-    )
-    table("write_faiss-*.json", lambda run: {"ratio": run["ratio"]}, "1,000,000 items: faiss train + add / ours")
-    table(
-        "givens-*.json",
-        lambda run: {f"dim {row['dim']}": row["svd_over_greedy"] for row in run["rows"]},
-        "SVD time / Givens step (greedy)",
-    )
+    of_runs = [part for pattern, title in INTERACTIONS for part in interactions(pattern, title)]
+    pages = {
+        "README.md": {"TABLES": [readme_table()]},
+        "docs/numbers.md": {"MOVIELENS": [*of_runs, *float_models()], "TUTORIAL": tutorial(), "SPEED": of_speed()},
+        "docs/frozen.md": {"FROZEN": frozen(), "QPS": speeds()},
+    }
+    for page, blocks in pages.items():
+        fill_page(page, {name: "\n\n".join(parts) for name, parts in blocks.items()})
 
 
 if __name__ == "__main__":

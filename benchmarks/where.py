@@ -1,8 +1,8 @@
 """The README's picture of where to use this library and where not: recall@100 against bytes per vector, from results.
 
 Ours against every baseline on frozen embeddings, flat, of all seeds in `results/NAME-frozen*/bench.json`. Hollow marks
-are re-ranked by float vectors, which then have to be kept besides. Shaded is where ours, without labels, finds more than
-any baseline of as many bytes or fewer.
+are re-ranked by float vectors, which then have to be kept besides. Shaded is where ours, without labels, finds more
+than any baseline of as many bytes or fewer.
 
     pip install -e ".[bench]" && python benchmarks/where.py docs/figures/where.svg
     python benchmarks/where.py where.png --name wordnet
@@ -11,7 +11,6 @@ any baseline of as many bytes or fewer.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 from collections.abc import Mapping
@@ -24,8 +23,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from poeem.evaluation.bench.style import label_ends, style_of
+from results_of import RESULTS, records
 
-RESULTS = Path(__file__).parent / "results"
 OURS = "poeem-rq"
 # Trained as other papers did, or parts of ours: other tables have them.
 LEFT_OUT = {"poeem-pq", "poeem-pq-labels", "poeem-2021", "jpq", "repconc", "mopq", "distill-vq"}
@@ -35,16 +34,13 @@ Means = dict[tuple[str, int], dict[int, float]]  # (method, depth of re-ranking)
 
 def read(name: str, results: Path) -> Means:
     """Means over the seeds of all flat records of a data set."""
-    values: dict[tuple[str, int], dict[int, dict[int, float]]] = {}
-    for file in sorted(results.glob(f"{name}-frozen*/bench.json")):
-        for record in json.loads(file.read_text(encoding="utf-8"))["records"]:
-            if record["nlist"] == 0:
-                key = record["method"], record.get("rescore", 0)
-                of_size = values.setdefault(key, {}).setdefault(record["bytes_per_vector"], {})
-                of_size[record["seed"]] = record[METRIC]
+    values: dict[tuple[str, int], dict[int, list[float]]] = {}
+    for record in records(name, "frozen", results):
+        if record["nlist"] == 0:
+            of_size = values.setdefault((record["method"], record["rescore"]), {})
+            of_size.setdefault(record["bytes_per_vector"], []).append(record[METRIC])
     return {
-        key: {size: statistics.fmean(seeds.values()) for size, seeds in sorted(sizes.items())}
-        for key, sizes in values.items()
+        key: {size: statistics.fmean(found) for size, found in sorted(sizes.items())} for key, sizes in values.items()
     }
 
 

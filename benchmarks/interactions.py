@@ -1,10 +1,11 @@
-"""MovieLens-1M: what the jointly trained index keeps of the float model, and what indexes built afterwards keep.
+"""Interactions: what the jointly trained index keeps of the float model, and what indexes built afterwards keep.
 
 One run a spec by the recipe of `poeem train`; all specs of a seed share the float twin, which is trained without an
-index on the same batches for the same steps. Leave-last-out, full catalogue, seen items masked.
+index on the same batches for the same steps. Leave-last-out, full catalogue, seen items masked. MovieLens-1M if nothing
+else is said, or the baskets of Complete Journey.
 
-    python benchmarks/movielens.py --seed 0 --json benchmarks/results/movielens-history-0.json
-    python benchmarks/movielens.py --tower sequence --specs OPQ8,PQ8 --seed 0 --json ...
+    python benchmarks/interactions.py --seed 0 --json benchmarks/results/movielens-history-0.json
+    python benchmarks/interactions.py --dataset complete-journey --specs RQ8 RQ4 --seed 0 --json ...
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main() -> None:
     arguments.add_argument("--tower", default="history")
     arguments.add_argument("--specs", nargs="+", default=["OPQ8,PQ8", "OPQ4,PQ4"])
     arguments.add_argument("--dataset", default="ml-1m")
+    arguments.add_argument("--epochs", type=float, help="default: the recipe's")
     args = settled(arguments.parse_args())
     interactions = load_dataset(args.dataset)
     found: dict[str, Any] = {}
@@ -38,7 +40,14 @@ def main() -> None:
         for number, spec in enumerate(args.specs):
             out = Path(folder) / str(number)
             train_interactions(
-                interactions, spec=spec, out=out, dataset=args.dataset, tower=args.tower, seed=args.seed, baselines=()
+                interactions,
+                spec=spec,
+                out=out,
+                dataset=args.dataset,
+                tower=args.tower,
+                epochs=args.epochs,
+                seed=args.seed,
+                baselines=(),
             )
             if first is None:
                 first = out
@@ -52,7 +61,7 @@ def main() -> None:
         kept = index["recall@100"] / floats["recall@100"]
         gain = index["recall@100"] / opq["recall@100"] - 1
         print(f"{spec:12} index keeps {kept:.4f} of float recall@100, {gain:+.1%} over OPQ built afterwards")
-    write(args, {"specs": found})
+    write(args, {"dataset": args.dataset, "specs": found})
 
 
 if __name__ == "__main__":

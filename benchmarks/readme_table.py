@@ -1,0 +1,118 @@
+"""The README's table of figures, one line each, from `benchmarks/results`; what has no results yet is left out."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from blocks import row, rule
+from results_of import records, runs
+
+HEAD = "Mean of the seeds that are said. One thread; processors stand with the results."
+Run = dict[str, Any]
+
+
+def readme_table() -> str:
+    """Head and table."""
+    lines = [row(name, value) for name, value in _lines()]
+    return "\n".join([HEAD, "", "| | |", rule(2), *lines])
+
+
+def _lines() -> Iterator[tuple[str, str]]:
+    for kind, specs in (("additive", ("RQ8", "RQ4")), ("history", ("OPQ8,PQ8", "OPQ4,PQ4"))):
+        for spec in specs:
+            found = [run["specs"][spec] for run in runs(f"movielens-{kind}-[0-9]*.json") if spec in run["specs"]]
+            if found:
+                yield from _interactions(f"MovieLens-1M, `{spec}`", found)
+    for spec in ("RQ8", "RQ4"):
+        found = [run["specs"][spec] for run in runs("journey-[0-9]*.json") if spec in run["specs"]]
+        if found:
+            yield from _interactions(f"Complete Journey (baskets), `{spec}`", found)
+    floats = [_float_ndcg(tower) for tower in ("history", "sequence")]
+    if all(floats):
+        yield "float model, NDCG@10, history tower / sequence tower", " / ".join(f"{one:.3f}" for one in floats)
+    yield from _frozen()
+    tutorial = runs("tutorial-*.json")
+    if tutorial:
+        name = "poeem OPQ8,IVF8,PQ8, nprobe 1"
+        value = _mean(tutorial, lambda run: run["rows"][name]["precision@100"])
+        title = "the original's tutorial, `OPQ8,IVF8,PQ8` at nprobe 1, P@100 (published Poeem .9805, faiss .9610)"
+        yield f"{title}{_seeds(tutorial)}", f"{value:.4f}"
+    steps = runs("step_overhead-*.json")
+    if steps:
+        values = {tower: _mean(steps, lambda run, tower=tower: _wall(run, tower)) for tower in ("history", "sequence")}
+        title = "training step with `OPQ8,IVF64,PQ8` / with an identity, batch 1024, history / sequence tower"
+        yield f"{title}{_seeds(steps)}", " / ".join(f"{value:.2f}" for value in values.values())
+    encode = runs("encode-*.json")
+    if encode:
+        values = [_mean(encode, lambda run, name=name: run["rows"][name]["ratio"]) for name in encode[0]["rows"]]
+        names = " / ".join(f"{name.replace(', ', ' `', 1)}`" for name in encode[0]["rows"])
+        title = f"encode, rows/s / those of faiss's `sa_encode`, {names}"
+        yield f"{title}{_seeds(encode)}", " / ".join(f"{value:.2f}" for value in values)
+    written = runs("write_faiss-*.json")
+    if written:
+        title = "1,000,000 x 64 to a self-checked faiss file: time of faiss train + add / ours"
+        yield f"{title}{_seeds(written)}", f"{_mean(written, lambda run: run['ratio']):.1f}"
+    givens = runs("givens-*.json")
+    if givens:
+        value = _mean(givens, lambda run: next(r["svd_over_greedy"] for r in run["rows"] if r["dim"] == 512))
+        yield f"SVD of 512 x 512 / a greedy Givens step{_seeds(givens)}", f"{value:.1f}"
+
+
+def _interactions(title: str, found: list[Run]) -> Iterator[tuple[str, str]]:
+    size = found[0]["bytes_per_vector"]
+    kept = _mean(found, lambda run: run["index"]["recall@100"] / run["float"]["recall@100"])
+    yield f"{title} ({size} bytes): index recall@100 / float{_seeds(found)}", f"{kept:.3f}"
+    for metric, words in (("recall@100", ""), ("ndcg@10", ", NDCG@10")):
+        gains = [
+            statistics.fmean(run["index"][metric] / run["baselines"][other][metric] - 1 for run in found)
+            for other in ("opq", "rq")
+        ]
+        yield (
+            f"the same{words}, over OPQ and over RQ built afterwards",
+            ", ".join(f"{100 * gain:+.1f} %" for gain in gains),
+        )
+
+
+def _frozen() -> Iterator[tuple[str, str]]:
+    by_cell: dict[tuple[str, int], list[float]] = {}
+    for record in records("debian", "frozen"):
+        if not record["nlist"] and not record["rescore"]:
+            by_cell.setdefault((record["method"], record["bytes_per_vector"]), []).append(record["recall@100"])
+    exact = [statistics.fmean(values) for (method, _), values in by_cell.items() if method == "float"]
+    names = {
+        "poeem-rq": "text embeddings (Debian, 384 floats), label-free, recall@100 of `poeem fit`, `RQ`",
+        "opq": "the same, OPQ by faiss",
+        "rq": "the same, RQ by faiss",
+        "scann": "the same, ScaNN",
+        "poeem-rq-labels": "the same, `poeem fit` with labels",
+        "poeem-adapter": "the same, an untouched OPQ index with our query matrix, label-free",
+    }
+    for method, title in names.items():
+        cells = {size: values for (name, size), values in sorted(by_cell.items()) if name == method}
+        if cells:
+            sizes = " / ".join(map(str, cells))
+            found = " / ".join(f"{statistics.fmean(values):.3f}".removeprefix("0") for values in cells.values())
+            float_too = f"; float {exact[0]:.3f}".replace(" 0.", " .") if exact and method == "poeem-rq" else ""
+            few = min(len(values) for values in cells.values())
+            yield f"{title}, {sizes} bytes ({few} {'seed' if few == 1 else 'seeds'}{float_too})", found
+
+
+def _float_ndcg(tower: str) -> float | None:
+    found = {run["seed"]: run["float"] for run in runs(f"float-{tower}-*.json")}
+    for run in runs(f"movielens-{tower}-[0-9]*.json"):
+        found.setdefault(run["seed"], next(iter(run["specs"].values()))["float"])
+    return statistics.fmean(block["ndcg@10"] for block in found.values()) if found else None
+
+
+def _wall(run: Run, tower: str) -> float:
+    return next(one["wall_ratio"] for one in run["results"] if one["tower"] == tower)
+
+
+def _mean(found: list[Run], value: Callable[[Run], float]) -> float:
+    return statistics.fmean(value(run) for run in found)
+
+
+def _seeds(found: list[Any]) -> str:
+    return f" ({len(found)} {'seed' if len(found) == 1 else 'seeds'})"
