@@ -33,6 +33,14 @@ def _lines() -> Iterator[tuple[str, str]]:
     if all(floats):
         yield "float model, NDCG@10, history tower / sequence tower", " / ".join(f"{one:.3f}" for one in floats)
     yield from _frozen()
+    versions = runs("stability-*.json")
+    if versions:
+        kept = _mean(versions, lambda run: _recall(run, "stability 1") / _recall(run, "afresh"))
+        share = _mean(versions, lambda run: run["rows"]["stability 1"]["changed_share"])
+        title = (
+            "a new version by `--from OLD --stability 1`: recall@100 / one trained afresh; rows of the index rewritten"
+        )
+        yield f"{title}{_seeds(versions)}", f"{kept:.3f}; {100 * share:.1f} %"
     tutorial = runs("tutorial-*.json")
     if tutorial:
         name = "poeem OPQ8,IVF8,PQ8, nprobe 1"
@@ -104,6 +112,10 @@ def _float_ndcg(tower: str) -> float | None:
     for run in runs(f"movielens-{tower}-[0-9]*.json"):
         found.setdefault(run["seed"], next(iter(run["specs"].values()))["float"])
     return statistics.fmean(block["ndcg@10"] for block in found.values()) if found else None
+
+
+def _recall(run: Run, way: str) -> float:
+    return run["rows"][way]["index"]["recall@100"]
 
 
 def _wall(run: Run, tower: str) -> float:

@@ -68,13 +68,17 @@ part_qps() {
     --methods opq,opq-fastscan,scann,rabitq,sq8,poeem-pq,poeem-fastscan,poeem-rq
   "$BIN/python" benchmarks/draw_bench.py docs/figures/debian
 }
+part_versions() {
+  seeds stability stability
+  draw plot_stability stability.svg
+}
 part_others() {
   seeds lists lists
   seeds compressed_table compressed_table
   seeds life_cycle life_cycle
 }
 
-parts="tutorial movielens journey speed papers frozen recipes wordnet glove qps others"
+parts="tutorial movielens journey speed papers frozen recipes wordnet glove qps versions others"
 asked="${*:-all}"
 [ "$asked" = all ] && asked=$parts
 for part in $asked; do

@@ -16,6 +16,7 @@ from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
 from poeem.evaluation.bench.summary import summarise
 from readme_table import readme_table
 from results_of import data_sets, mean, records, runs
+from stability_table import stability_table
 
 ROWS = (
     ("float, trained without index", lambda run: run["float"]),
@@ -175,6 +176,7 @@ def main() -> None:
         "README.md": {"TABLES": [readme_table()]},
         "docs/numbers.md": {"MOVIELENS": [*of_runs, *float_models()], "TUTORIAL": tutorial(), "SPEED": of_speed()},
         "docs/frozen.md": {"FROZEN": frozen(), "QPS": speeds()},
+        "docs/life_cycle.md": {"STABILITY": stability_table()},
     }
     for page, blocks in pages.items():
         fill_page(page, {name: "\n\n".join(parts) for name, parts in blocks.items()})

@@ -77,3 +77,19 @@ def test_export_a_delta(folders, capsys):
         code, _, err = run(capsys, "export", folders / "new", *words, "--out", out)
         assert code == 2
         assert message in err
+
+
+def test_a_delta_that_does_not_make_the_new_rows_is_not_kept(folders, capsys, monkeypatch):
+    from poeem.bundle import delta
+
+    table = delta._table
+
+    def wrong(diff):
+        # One row of those that come is lost.
+        return table(diff).slice(1)
+
+    monkeypatch.setattr(delta, "_table", wrong)
+    code, out, err = run(capsys, "export", folders / "new", "--delta", folders / "old", "--out", folders / "d.parquet")
+    assert (code, out) == (1, "")
+    assert "the delta does not make the new rows" in err
+    assert not list(folders.glob("*.parquet"))

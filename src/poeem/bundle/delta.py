@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from poeem.bundle.atomic import sync_directory, sync_file
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.catalogue import Catalogue
 from poeem.bundle.changes import Change, CodedRows
 from poeem.bundle.check import check_codes
 from poeem.bundle.diff import BundleDiff, diff_bundles
@@ -28,6 +30,8 @@ _OURS = ("id", "change", "list", "code")
 
 def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
     """Write the rows of ``new`` that ``old`` lacks or codes otherwise, and the ids that ``new`` lacks.
+
+    The file is kept only if it, read back and applied to the rows of ``old``, gives those of ``new``.
 
     Columns: ``id``; ``change`` (``added``, ``replaced`` or ``deleted``); ``list`` if there are lists; ``code``, packed
     as in a bundle; and the user's columns, of added rows. The columns of items that both have are not compared.
@@ -52,6 +56,8 @@ def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
     beside = path.with_name(f".{path.name}.new-{os.getpid()}")
     try:
         pq.write_table(_table(diff), beside, compression="zstd")
+        applied = _applied(old, beside)
+        assert rows_sha256(applied) == rows_sha256(new), "the delta does not make the new rows of the old ones"
         sync_file(beside)
         os.replace(beside, path)
         sync_directory(path.absolute().parent)
@@ -122,6 +128,19 @@ def rows_sha256(bundle: Bundle) -> str:
     else:
         digest.update(bundle.ids[order].astype("<i8").tobytes())
     return digest.hexdigest()
+
+
+def _applied(old: Bundle, path: Path) -> Bundle:
+    """The old rows, without the user's columns, after the delta."""
+    bare = replace(old, columns=None)
+    catalogue, change = Catalogue(bare), read_delta(path, old)
+    if change is not None:
+        if change.added is not None:
+            change = replace(change, added=replace(change.added, columns=None))
+        catalogue.check(change)
+        catalogue.apply(change)
+    items = catalogue.items()
+    return replace(bare, ids=items.ids.to_numpy(zero_copy_only=False), codes=items.codes, lists=items.lists)
 
 
 def _table(diff: BundleDiff) -> pa.Table:

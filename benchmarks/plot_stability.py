@@ -1,0 +1,64 @@
+"""The picture of docs/life_cycle.md from `benchmarks/results`: recall@100 against the share of rows rewritten.
+
+pip install -e ".[bench]" && python benchmarks/plot_stability.py docs/figures/stability.svg
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from results_of import runs
+
+# Name in the results, label, colour and mark.
+SINGLE = (
+    ("as it was", "version 1 as it was", "#6c7a7b", "o"),
+    ("afresh", "trained afresh", "#6c7a7b", "s"),
+    ("afresh, steps of both", "afresh, as many steps in all", "#b0b7ba", "s"),
+    ("index trained on", "from version 1, index trained on", "#d9776c", "D"),
+)
+
+
+def point(found: list[dict[str, Any]], name: str) -> tuple[float, float]:
+    """Share of rows rewritten in per cent, and recall@100: means over the seeds."""
+    rows = [run["rows"][name] for run in found]
+    return (
+        100 * statistics.fmean(row["changed_share"] for row in rows),
+        statistics.fmean(row["index"]["recall@100"] for row in rows),
+    )
+
+
+def main(out: Path) -> None:
+    found = runs("stability-*.json")
+    figure, axes = plt.subplots(figsize=(6.6, 3.6))
+    names = [name for name, row in found[0]["rows"].items() if name.startswith("stability")]
+    points = [point(found, name) for name in names]
+    axes.plot(*zip(*points), color="#a5281b", marker="o", linewidth=1.8, label="from version 1, --stability S")
+    for name, place in zip(names, points):
+        value = found[0]["rows"][name]["stability"]
+        text = "all codes kept" if value >= 1e6 else f"S = {value:g}"
+        axes.annotate(text, place, (6, 5), textcoords="offset points", fontsize=7.5, color="#a5281b")
+    for name, label, colour, mark in SINGLE:
+        axes.plot(
+            *point(found, name), color=colour, marker=mark, linestyle="none", markersize=7, label=label, clip_on=False
+        )
+    axes.set_xlim(-1, 101)
+    axes.set_xlabel("rows of the index in service that are rewritten, %")
+    axes.set_ylabel("recall@100 of version 2's index")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower right", fontsize=7.5, frameon=False)
+    figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else None)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
