@@ -35,10 +35,10 @@ def _lines() -> Iterator[tuple[str, str]]:
     yield from _frozen()
     versions = runs("stability-*.json")
     if versions:
-        kept = _mean(versions, lambda run: _recall(run, "stability 1") / _recall(run, "afresh"))
-        share = _mean(versions, lambda run: run["rows"]["stability 1"]["changed_share"])
+        kept = _mean(versions, lambda run: _recall(run, "stability 4") / _recall(run, "afresh"))
+        share = _mean(versions, lambda run: run["rows"]["stability 4"]["changed_share"])
         title = (
-            "a new version by `--from OLD --stability 1`: recall@100 / one trained afresh; rows of the index rewritten"
+            "a new version by `--from OLD --stability 4`: recall@100 / one trained afresh; rows of the index rewritten"
         )
         yield f"{title}{_seeds(versions)}", f"{kept:.3f}; {100 * share:.1f} %"
     tutorial = runs("tutorial-*.json")

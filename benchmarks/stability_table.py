@@ -16,9 +16,9 @@ def stability_table() -> list[str]:
     first = found[0]
     (before, after), (few, all_of_them) = first["events"], first["items"]
     title = (
-        f"**{first['dataset']}, {first['spec']}: version 1 on {before:,} events and {few:,} items, version 2 on {after:,} "
-        f"and {all_of_them:,}; {first['epochs']:g} epochs, to go on {first['follow_epochs']:g} at a learning rate of "
-        f"{first['follow_lr']:g}; seeds: {len(found)}**"
+        f"**{first['dataset']}, {first['spec']}: version 1 on {before:,} events and {few:,} items, version 2 on "
+        f"{after:,} and {all_of_them:,}; {first['epochs']:g} epochs, to go on {first['follow_epochs']:g} at a "
+        f"learning rate of {first['follow_lr']:g}; seeds: {len(found)}**"
     )
     queries = next(iter(first["rows"].values()))["later"]["queries"]
     head = ("rows rewritten", "recall@100", f"of {queries:,} later events", "NDCG@10")

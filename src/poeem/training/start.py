@@ -136,9 +136,7 @@ def check_stability(stability: float | None, start: Start | None, estimator: str
     if stability is None:
         return
     if not 0 <= stability < float("inf"):
-        raise ValueError(
-            f"stability (={stability}) must be 0 or more; 0.25 to 2 is usual, and with 1000 no code changes"
-        )
+        raise ValueError(f"stability (={stability}) must be 0 or more; 1 to 8 is usual, and with 1000 no code changes")
     if start is None:
         raise ValueError(f"stability (={stability}) needs the run whose codes are to stay; name it with start (--from)")
     if estimator not in ESTIMATORS:
