@@ -1,4 +1,4 @@
-"""The picture of docs/life_cycle.md from `benchmarks/results`: recall@100 against the share of rows rewritten.
+"""The picture of docs/life_cycle.md from `benchmarks/results`: what is found against the share of rows rewritten.
 
 pip install -e ".[bench]" && python benchmarks/plot_stability.py docs/figures/stability.svg
 """
@@ -26,35 +26,42 @@ SINGLE = (
 )
 
 
-def point(found: list[dict[str, Any]], name: str) -> tuple[float, float]:
-    """Share of rows rewritten in per cent, and recall@100: means over the seeds."""
+METRICS = ("recall@100", "ndcg@10")
+
+
+def point(found: list[dict[str, Any]], name: str, metric: str) -> tuple[float, float]:
+    """Share of rows rewritten in per cent, and a metric of the index: means over the seeds."""
     rows = [run["rows"][name] for run in found]
     return (
         100 * statistics.fmean(row["changed_share"] for row in rows),
-        statistics.fmean(row["index"]["recall@100"] for row in rows),
+        statistics.fmean(row["index"][metric] for row in rows),
     )
 
 
 def main(out: Path) -> None:
     found = runs("stability-*.json")
-    figure, axes = plt.subplots(figsize=(6.6, 3.6))
-    names = [name for name, row in found[0]["rows"].items() if name.startswith("stability")]
-    points = [point(found, name) for name in names]
-    axes.plot(*zip(*points), color="#a5281b", marker="o", linewidth=1.8, label="from version 1, --stability S")
-    for name, place in zip(names, points):
-        value = found[0]["rows"][name]["stability"]
-        text = "all codes kept" if value >= 1e6 else f"S = {value:g}"
-        axes.annotate(text, place, (6, 5), textcoords="offset points", fontsize=7.5, color="#a5281b")
-    for name, label, colour, mark in SINGLE:
-        axes.plot(
-            *point(found, name), color=colour, marker=mark, linestyle="none", markersize=7, label=label, clip_on=False
-        )
-    axes.set_xlim(-1, 101)
-    axes.set_xlabel("rows of the index in service that are rewritten, %")
-    axes.set_ylabel("recall@100 of version 2's index")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", fontsize=7.5, frameon=False)
-    figure.tight_layout()
+    names = [name for name in found[0]["rows"] if name.startswith("stability")]
+    figure, panels = plt.subplots(1, len(METRICS), figsize=(9, 3.6))
+    for axes, metric in zip(panels, METRICS):
+        points = [point(found, name, metric) for name in names]
+        axes.plot(*zip(*points), color="#a5281b", marker="o", linewidth=1.8, label="from version 1, --stability S")
+        for name, place in zip(names, points):
+            value = found[0]["rows"][name]["stability"]
+            text = "all kept" if value >= 1e6 else f"{value:g}"
+            axes.annotate(text, place, (3, 5), textcoords="offset points", fontsize=7.5, color="#a5281b")
+        for name, label, colour, mark in SINGLE:
+            place = point(found, name, metric)
+            axes.plot(
+                *place, color=colour, marker=mark, linestyle="none", markersize=7, label=label, clip_on=False, zorder=3
+            )
+        axes.margins(y=0.15)
+        axes.set_xlim(-2, 102)
+        axes.set_xlabel("rows of the index in service that are rewritten, %")
+        axes.set_ylabel(f"{metric} of version 2's index")
+        axes.spines[["top", "right"]].set_visible(False)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="lower center", ncols=len(SINGLE) + 1, fontsize=7.5, frameon=False)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else None)
     plt.close(figure)

@@ -35,12 +35,13 @@ def _lines() -> Iterator[tuple[str, str]]:
     yield from _frozen()
     versions = runs("stability-*.json")
     if versions:
-        kept = _mean(versions, lambda run: _recall(run, "stability 4") / _recall(run, "afresh"))
+        kept = [
+            _mean(versions, lambda run, metric=metric: _kept(run["rows"], "stability 4", metric))
+            for metric in ("recall@100", "ndcg@10")
+        ]
         share = _mean(versions, lambda run: run["rows"]["stability 4"]["changed_share"])
-        title = (
-            "a new version by `--from OLD --stability 4`: recall@100 / one trained afresh; rows of the index rewritten"
-        )
-        yield f"{title}{_seeds(versions)}", f"{kept:.3f}; {100 * share:.1f} %"
+        title = "a new version by `--from OLD --stability 4`: recall@100, NDCG@10 / one trained afresh; rows rewritten"
+        yield f"{title}{_seeds(versions)}", f"{kept[0]:.3f}, {kept[1]:.3f}; {100 * share:.1f} %"
     tutorial = runs("tutorial-*.json")
     if tutorial:
         name = "poeem OPQ8,IVF8,PQ8, nprobe 1"
@@ -114,8 +115,8 @@ def _float_ndcg(tower: str) -> float | None:
     return statistics.fmean(block["ndcg@10"] for block in found.values()) if found else None
 
 
-def _recall(run: Run, way: str) -> float:
-    return run["rows"][way]["index"]["recall@100"]
+def _kept(rows: dict[str, Run], way: str, metric: str) -> float:
+    return rows[way]["index"][metric] / rows["afresh"]["index"][metric]
 
 
 def _wall(run: Run, tower: str) -> float:
