@@ -114,9 +114,12 @@ def check_contained(bundle: Bundle, search: Search, *, engine: str, queries: Any
     """
     queries = sample_queries(bundle) if queries is None else np.asarray(queries)
     reference = ReferenceScorer(bundle)
-    k = min(_CONTAINED, len(bundle))
+    # At most half of a small catalogue: faiss's FastScan leaves out items whose inner product rounds to its table's
+    # least value.
+    half = max(1, len(bundle) // 2)
+    k = min(_CONTAINED, half)
     expected, _, largest = reference.ranked(queries, k)
-    scores, rows = search(queries, min(_WITHIN, len(bundle)))
+    scores, rows = search(queries, min(_WITHIN, half))
     _check_found(rows, len(bundle), engine)
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     own = reference.scores_of(queries, rows)

@@ -70,6 +70,13 @@ def test_fast_scan_with_an_odd_number_of_words(make_bundle, tmp_path):
     export(make_bundle("IVF4,PQ5x4", dim=15, rows=1000), "faiss", tmp_path / "x.faiss", fastscan=True)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_fast_scan_of_few_items(make_bundle, tmp_path, seed):
+    # Stock FastScan does not return all 40 of 40: the worst inner products come out as none.
+    report = export(make_bundle("PQ2x4", dim=8, rows=40, seed=seed), "faiss", tmp_path / "x.faiss", fastscan=True)
+    assert report.results_checked == 20
+
+
 def test_equal_items_tie_in_fast_scan_too(make_bundle, tmp_path):
     bundle = make_bundle("PQ4x4", codes=np.zeros((300, 4), np.uint8))
     assert export(bundle, "faiss", tmp_path / "x.faiss", fastscan=True).rank_agreement == 1
