@@ -46,7 +46,7 @@ def fit(
     distortion: Annotated[float, typer.Option(metavar="W", help="Weight of the squared error.")] = 0.0,
     list_loss: Annotated[
         float, typer.Option(metavar="W", help="With lists: weight of ranking lists as their items are.")
-    ] = 0.0,
+    ] = 1.0,
     temperature: Annotated[float, typer.Option(help="Of the distillation, for unit vectors.")] = 0.02,
     top: Annotated[int, typer.Option(help="The best items of a query by exact search that training draws from.")] = 50,
     epochs: Annotated[float, typer.Option(help="Passes over the queries.")] = 4.0,

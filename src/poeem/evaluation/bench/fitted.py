@@ -135,7 +135,8 @@ def _fit(
     return Baseline(name, spec, scorer, size, seconds, index=AdaptedIndex(index, adapter))
 
 
-_BY_LABELS: dict[str, Any] = {"labels": True, "label_weight": 1.0, "distill_weight": 0.0}
+# Lists as k-means left them but for what the words' loss makes of them: the papers are about words.
+_BY_LABELS: dict[str, Any] = {"labels": True, "label_weight": 1.0, "distill_weight": 0.0, "list_weight": 0.0}
 
 # Arguments of `fitted`, by name.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -157,11 +158,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     # transport. Its items are encoded, without that, by the nearest words. Not here: JPQ from these codes, which it
     # ends with.
     "repconc": {"structure": "OPQ{M},PQ{M}", "assignment": "balanced", "distortion_weight": 1.0, **_BY_LABELS},
-    # Xiao et al. 2021 (MoPQ): the matching loss alone, codes assigned anew. Not here: negatives of other devices.
-    "mopq": {"structure": "OPQ{M},PQ{M}", **_BY_LABELS},
+    # Xiao et al. 2021 (MoPQ): the matching loss alone, codes assigned anew; of lists too, as the authors of Distill-VQ
+    # ran it. Not here: negatives of other devices.
+    "mopq": {"structure": "OPQ{M},PQ{M}", **_BY_LABELS, "list_weight": 1.0},
     # Xiao et al. 2022 (Distill-VQ): exact scores as the teacher, over the items of the whole batch and some of the 200
     # best of each query, for the words and once more for the lists. The index alone: with the matrix for queries that
     # the others have it is poeem-pq.
-    "distill-vq": {"structure": "OPQ{M},PQ{M}", "adapter": False, "top": 200, "list_weight": 1.0},
+    "distill-vq": {"structure": "OPQ{M},PQ{M}", "adapter": False, "top": 200},
 }
 FITTED = tuple(fitted(name, **arguments) for name, arguments in RECIPES.items())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.evaluation.bench.equal_recall import Point, found_metric, front, operating_point
-from poeem.evaluation.bench.style import label_ends, new_figure, recall_limits, save, style_of
+from poeem.evaluation.bench.style import label_ends, new_figure, readable_powers, recall_limits, save, style_of
 from poeem.evaluation.bench.summary import Row, metrics_of, summarise
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def _curves(
         axes.set_title(f"{size} bytes per vector", fontsize=9, loc="left", color="#444444")
         axes.set_xlabel(label)
         named.append((axes, ends))
+        readable_powers(axes)
     # The panels share their limits, and names are placed by them.
     recall_limits(panels[0], seen)
     for axes, ends in named:

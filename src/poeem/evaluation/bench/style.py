@@ -138,6 +138,16 @@ def recall_limits(axes: Any, values: Sequence[float]) -> None:
     axes.set_ylim(bottom, max(values) + 0.05 * (max(values) - bottom))
 
 
+def readable_powers(axes: Any) -> None:
+    """Marks of a logarithmic axis as plain numbers, at 1, 2 and 5 where it spans but a few powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def save(figure: Any, path: Path) -> Path:
     """Write the picture; the same figures give the same file."""
     import matplotlib

@@ -132,7 +132,7 @@ def fit_vectors(
     distill_weight: float = 1.0,
     label_weight: float = 1.0,
     distortion_weight: float = 0.0,
-    list_weight: float = 0.0,
+    list_weight: float = 1.0,
     top: int = TOP,
     ranked_words: bool = True,
     lr: float | None = None,
