@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from poeem.evaluation.bench.style import label_ends, style_of
+from poeem.evaluation.bench.style import style_of
 from results_of import RESULTS, records
 
 # Ours without labels, of which the best at a size counts.
@@ -58,13 +58,13 @@ def wins(ours: Mapping[int, float], others: list[Mapping[int, float]]) -> list[i
 
 
 def draw(means: Means, out: Path) -> None:
-    """The picture; lines of ours on top, names at the right."""
+    """The picture; lines of ours on top."""
     exact = {key: one for key, one in means.items() if key[0] == "float"}
     (float_bytes, float_recall), *_ = next(iter(exact.values())).items()
     shown = {key: one for key, one in means.items() if key[0] not in LEFT_OUT | {"float"}}
     # Re-ranked: those only that have one size of their own, which is what people do with them.
     shown = {key: one for key, one in shown.items() if not key[1] or len(one) == 1}
-    figure, axes = plt.subplots(figsize=(9, 4.4))
+    figure, axes = plt.subplots(figsize=(9, 4.8))
     others = [one for (method, _), one in shown.items() if not method.startswith("poeem")]
     ours: dict[int, float] = {}
     for method in OURS:
@@ -78,7 +78,11 @@ def draw(means: Means, out: Path) -> None:
             math.sqrt(won[0] * won[-1]), 0.03, "use it here", transform=axes.get_xaxis_transform(),
             ha="center", color="#a03000", fontsize=9, fontweight="bold",
         )  # fmt: skip
-    ends = [_line(axes, method, depth, one) for (method, depth), one in shown.items()]
+    # Ours first, then by what a method finds at its smallest size.
+    for key in sorted(
+        shown, key=lambda key: (not key[0].startswith("poeem"), len(shown[key]) == 1, -_first(shown[key]))
+    ):
+        _line(axes, *key, shown[key])
     axes.axhline(float_recall, color="black", linewidth=0.9, linestyle=(0, (4, 3)))
     axes.annotate(
         f"float vectors, {float_bytes:,} bytes: {float_recall:.3f}", (0, float_recall),
@@ -93,20 +97,31 @@ def draw(means: Means, out: Path) -> None:
     axes.set_xlabel("bytes per vector")
     axes.set_ylabel(METRIC)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout(rect=(0, 0, 0.82, 1))
-    label_ends(axes, ends, size=8)
+    # Small codes find less, and there are none of many bytes: this corner is empty.
+    axes.legend(loc="lower right", fontsize=8, frameon=False, numpoints=1, handlelength=2.6)
+    figure.tight_layout()
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else None)
     plt.close(figure)
 
 
-def _line(axes: Axes, method: str, depth: int, one: Mapping[int, float]) -> tuple[float, float, str]:
-    sizes, values = list(one), list(one.values())
+def _first(one: Mapping[int, float]) -> float:
+    return next(iter(one.values()))
+
+
+def _line(axes: Axes, method: str, depth: int, one: Mapping[int, float]) -> None:
     style = style_of(method)
     if depth:
-        style |= {"markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1.2}
-    axes.errorbar(sizes, values, **style)
-    return sizes[-1], values[-1], f"{method} + {depth} re-ranked" if depth else method
+        style |= {
+            "markerfacecolor": "white",
+            "markeredgecolor": style["color"],
+            "markeredgewidth": 1.2,
+            "markersize": 7,
+        }
+    if len(one) == 1:
+        style["linestyle"] = "none"
+    name = f"{method}, best {depth} re-ranked by floats" if depth else method
+    axes.errorbar(list(one), list(one.values()), label=name, **style)
 
 
 def main() -> None:
