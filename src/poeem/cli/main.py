@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from poeem.cli import bench, diff, edit, encode, evaluate, export, fit, refresh, search, train
+from poeem.cli import bench, diff, edit, encode, evaluate, explain, export, fit, refresh, search, train
 from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure
 from poeem.cli.output import say
 
@@ -28,6 +28,7 @@ for command in (
     train.train,
     fit.fit,
     evaluate.evaluate,
+    explain.explain,
     export.export,
     search.search,
     encode.encode,

@@ -50,8 +50,8 @@ class FloatScorer:
 class DecodedScorer:
     """What an index scores: the query against decoded vectors, with lists only those of the ``nprobe`` nearest.
 
-    Lists are probed by inner product under ``ip`` and ``cosine``, by distance under ``l2``. Decoded vectors are not
-    normalised; queries are, under ``cosine``.
+    Lists are probed by inner product under ``ip`` and ``cosine``, by distance under ``l2``, unless something else is
+    said. Decoded vectors are not normalised; queries are, under ``cosine``.
 
     Args:
         decoded: float, ``(n, dim)``: what the codes stand for, in the space of the queries.
@@ -62,6 +62,7 @@ class DecodedScorer:
         available: as for :class:`FloatScorer`.
         bias: added to the score of every item, ``(n,)``, where an engine's estimate is not that of a decoded vector.
         adapter: what queries, of unit length under ``cosine``, are multiplied by from the right, ``(dim, dim)``.
+        probe_metric: by which lists are probed, where that is not by ``metric``.
     Raises:
         ValueError: an unknown metric, vectors that are not finite, or ``coarse``, ``lists``, ``nprobe`` that do not go
             together.
@@ -77,6 +78,7 @@ class DecodedScorer:
         available: np.ndarray | None = None,
         bias: np.ndarray | None = None,
         adapter: np.ndarray | None = None,
+        probe_metric: str | None = None,
     ) -> None:
         check_metric(metric)
         if (coarse is None) != (lists is None):
@@ -89,6 +91,7 @@ class DecodedScorer:
         self.coarse = None if coarse is None else _finite(coarse, "coarse")
         self.lists = None if lists is None else np.asarray(lists, dtype=np.int64)
         self.nprobe = nprobe
+        self.probe_metric = probe_metric or metric
         self.bias = None if bias is None else np.asarray(bias, dtype=np.float32)
         self.adapter = adapter
         if self.lists is not None and self.lists.shape != (len(self.decoded),):
@@ -119,6 +122,7 @@ class DecodedScorer:
             available=self.available,
             bias=self.bias,
             adapter=self.adapter,
+            probe_metric=self.probe_metric,
         )
 
     def scanned(self, query_vectors: np.ndarray) -> np.ndarray:
@@ -141,7 +145,7 @@ class DecodedScorer:
         """bool, ``(b, nlist)``."""
         assert self.coarse is not None
         assert self.nprobe is not None
-        closeness = pairwise_scores(queries, self.coarse, self.metric)
+        closeness = pairwise_scores(queries, self.coarse, self.probe_metric)
         probed = np.zeros(closeness.shape, dtype=bool)
         np.put_along_axis(probed, np.argpartition(-closeness, self.nprobe - 1, axis=1)[:, : self.nprobe], True, axis=1)
         return probed

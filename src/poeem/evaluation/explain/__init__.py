@@ -1,0 +1,41 @@
+"""Why the recall of an index is what it is, and how to get the one that is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from poeem.evaluation.explain.explanation import Explanation
+
+__all__ = ["Explanation", "explain"]
+
+
+def explain(
+    source: Any = None,
+    *,
+    vectors: Any = None,
+    queries: Any = None,
+    relevance: Any = None,
+    faiss: str | Path | None = None,
+    column: str | None = None,
+    nprobe: int | None = None,
+    **options: Any,
+) -> Explanation:
+    """What is lost between exact float search and a served index, why, and the one thing to change next, tried.
+
+    Args:
+        source, vectors, queries, relevance, faiss, column, nprobe: see :func:`poeem.evaluation.explain.sources.read_case`.
+        options: ``metric`` that exact search should use (default the index's, unless the labels say otherwise); ``k``
+            neighbours wanted (10); ``max_items`` (100,000) and ``max_queries`` (1,000) to measure with; ``seed``;
+            ``tell``, called with a line on what is being done.
+    Raises:
+        FileNotFoundError: there is nothing to explain.
+        ValueError: vectors are missing or are not those of the index, or an argument is out of range.
+    """
+    from poeem.evaluation.explain.explain import explain_case
+    from poeem.evaluation.explain.sources import read_case
+
+    case = read_case(
+        source, vectors=vectors, queries=queries, relevance=relevance, faiss=faiss, column=column, nprobe=nprobe
+    )
+    return explain_case(case, **options)
