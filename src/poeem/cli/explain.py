@@ -11,7 +11,7 @@ from poeem.cli.options import Json, Nprobe
 from poeem.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from poeem.evaluation.explain import Explanation
+    from poeem.evaluation.explain import Explanation, Reached
 
 
 def explain(
@@ -24,10 +24,13 @@ def explain(
     ] = None,
     items: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The items' vectors, .npy or .parquet; a run brings its own.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="The items' vectors, .npy or .parquet; a run brings its own.", show_default=False
+        ),
     ] = None,
     queries: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Query vectors; without, items play queries.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Query vectors; without, items play queries.", show_default=False),
     ] = None,
     relevance: Annotated[
         Path | None,
@@ -39,7 +42,8 @@ def explain(
         typer.Option(metavar="FILE", help="Explain this faiss file; DIR is then where it comes from, if anywhere."),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="What exact search should score by: ip, l2 or cosine.", show_default="the index's")
+        str | None,
+        typer.Option(help="What exact search should score by: ip, l2 or cosine.", show_default="the index's"),
     ] = None,
     nprobe: Nprobe = None,
     k: Annotated[int, typer.Option("-k", help="Neighbours of a query that are wanted.")] = 10,
@@ -50,6 +54,7 @@ def explain(
 ) -> None:
     """Say what is lost between exact float search and the served index, why, and what to change next."""
     from poeem.evaluation.explain import explain as explain_index
+    from poeem.evaluation.explain import explain_target
 
     given: dict[str, Any] = {
         "vectors": items,
@@ -66,11 +71,12 @@ def explain(
     }
     if max_items is not None:
         given["max_items"] = max_items
+    if target is not None:
+        reached = explain_target(folder, target=target, **given)
+        print_json(reached.as_json()) if json else _print_target(reached)
+        return
     found = explain_index(folder, **given)
-    if json:
-        print_json(found.as_json())
-    else:
-        _print(found)
+    print_json(found.as_json()) if json else _print(found)
 
 
 def _print(found: Explanation) -> None:
@@ -83,3 +89,14 @@ def _print(found: Explanation) -> None:
         print(line)
     print()
     print_table(*text.remedy_table(found))
+
+
+def _print_target(found: Reached) -> None:
+    from poeem.evaluation.explain.target import text
+
+    print(text.title(found), end="\n\n")
+    for table in text.tables(found):
+        print_table(*table)
+        print()
+    for line in text.sentences(found):
+        print(line)

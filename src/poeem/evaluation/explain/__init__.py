@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from poeem.evaluation.explain.explanation import Explanation
+from poeem.evaluation.explain.target.reach import Reached
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "Reached", "explain", "explain_target"]
 
 
 def explain(
@@ -39,3 +40,36 @@ def explain(
         source, vectors=vectors, queries=queries, relevance=relevance, faiss=faiss, column=column, nprobe=nprobe
     )
     return explain_case(case, **options)
+
+
+def explain_target(
+    source: Any = None,
+    *,
+    target: str,
+    vectors: Any = None,
+    queries: Any = None,
+    relevance: Any = None,
+    faiss: str | Path | None = None,
+    column: str | None = None,
+    nprobe: int | None = None,
+    **options: Any,
+) -> Reached:
+    """How to reach a recall, a size or a latency: what to search with, and what to train where that does not do.
+
+    Args:
+        target: ``recall=0.95`` (of the k nearest neighbours): the fastest setting that has it; ``latency-ms=2`` (single
+            queries, one thread): the setting that finds most within it; ``bytes=16``: the best structure of that size.
+        source, vectors, queries, relevance, faiss, column, nprobe: see `explain`.
+        options: of `explain`; ``max_items`` is 1,000,000 here.
+    Raises:
+        FileNotFoundError, ValueError: as `explain`; or no such target.
+    """
+    from poeem.evaluation.explain.sources import read_case
+    from poeem.evaluation.explain.target.reach import reach
+    from poeem.evaluation.explain.target.target import parse_target
+
+    wanted = parse_target(target)
+    case = read_case(
+        source, vectors=vectors, queries=queries, relevance=relevance, faiss=faiss, column=column, nprobe=nprobe
+    )
+    return reach(case, wanted, **options)

@@ -179,9 +179,7 @@ def climb(
             state.cause,
             state.name,
             state.counts_anyway,
-            found(
-                state.scorer, asked, available, adapter=adapter if state.adapted else None, measures=measures
-            ),
+            found(state.scorer, asked, available, adapter=adapter if state.adapted else None, measures=measures),
         )
         for state in found_states
     ]

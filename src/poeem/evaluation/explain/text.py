@@ -35,9 +35,13 @@ class Table(NamedTuple):
 def title(found: Explanation) -> str:
     """What was explained, and on how much."""
     nprobe = f", nprobe {found.nprobe} of {found.lists['nlist']}" if found.nprobe else ""
-    items = f"{found.items:,} of {found.catalogue:,} items" if found.items < found.catalogue else f"{found.items:,} items"
+    items = (
+        f"{found.items:,} of {found.catalogue:,} items" if found.items < found.catalogue else f"{found.items:,} items"
+    )
     asked = f"{found.queries:,} of {found.all_queries:,}" if found.queries < found.all_queries else f"{found.queries:,}"
-    return f"{found.name}: {found.spec} ({found.metric}, {found.bytes_per_vector} bytes{nprobe}), {items}, {asked} queries"
+    return (
+        f"{found.name}: {found.spec} ({found.metric}, {found.bytes_per_vector} bytes{nprobe}), {items}, {asked} queries"
+    )
 
 
 def loss_table(found: Explanation) -> Table:
@@ -124,7 +128,9 @@ def _figures(found: Explanation) -> list[str]:
         f"dead, the most used has {words['largest_share']:.1%} of the items."
     )
     coarse = f"{errors['coarse'] / errors['variance']:.0%} past the centroids, " if "coarse" in errors else ""
-    lines.append(f"Squared error, of the items' variance: {coarse}{errors['code'] / errors['variance']:.0%} past the codes.")
+    lines.append(
+        f"Squared error, of the items' variance: {coarse}{errors['code'] / errors['variance']:.0%} past the codes."
+    )
     if gap:
         lines.append(
             f"Queries: {gap['loss_of_queries']:.4f} of the neighbours are lost for queries, "

@@ -1,0 +1,1 @@
+"""From what is wanted to what to search with, or to train."""

@@ -1,0 +1,45 @@
+"""What is wanted of an index: a recall, a size or a latency."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+RECALL, BYTES, LATENCY = "recall", "bytes", "latency-ms"
+_EXAMPLES = "recall=0.95, bytes=16 or latency-ms=2"
+
+
+class Target(NamedTuple):
+    """A name and how much of it."""
+
+    name: str
+    value: float
+
+
+def parse_target(text: str) -> Target:
+    """Read ``recall=0.95``, ``bytes=16`` or ``latency-ms=2``.
+
+    Raises:
+        ValueError: another name, or a value out of its range.
+
+    >>> parse_target("recall=0.95")
+    Target(name='recall', value=0.95)
+    >>> parse_target("speed=9")
+    Traceback (most recent call last):
+    ...
+    ValueError: target (='speed=9') must be one of recall=0.95, bytes=16 or latency-ms=2
+    """
+    name, _, said = text.partition("=")
+    try:
+        value = float(said)
+    except ValueError:
+        value = math.nan
+    if name not in (RECALL, BYTES, LATENCY) or math.isnan(value):
+        raise ValueError(f"target (={text!r}) must be one of {_EXAMPLES}")
+    if name == RECALL and not 0 < value <= 1:
+        raise ValueError(f"target (={text!r}): a recall is above 0 and at most 1; write recall=0.95")
+    if name == BYTES and not (value == int(value) and 1 <= value <= 4096):
+        raise ValueError(f"target (={text!r}): bytes of a vector are a whole number of at least 1; write bytes=16")
+    if name == LATENCY and not 0 < value < math.inf:
+        raise ValueError(f"target (={text!r}): milliseconds a query are above 0; write latency-ms=2")
+    return Target(name, value)

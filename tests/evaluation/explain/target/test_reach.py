@@ -1,0 +1,83 @@
+"""Targets: what is chosen reaches them, and is the cheapest that does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from poeem.engines.faiss.build import build_index
+from poeem.evaluation.explain import explain_target
+from poeem.evaluation.explain.target.retrain import Fit, extrapolated
+
+SPEC = "OPQ16,IVF32,PQ16x4"
+
+
+@pytest.fixture(scope="module")
+def reached(fitted, items, queries):
+    return explain_target(fitted(SPEC), target="recall=0.9", vectors=items, queries=queries, max_queries=100)
+
+
+def test_the_choice_is_the_fastest_that_gets_there(reached):
+    assert reached.reached
+    assert reached.choice.recall >= 0.9
+    assert all(point.ms >= reached.choice.ms for point in reached.points if point.recall >= 0.9)
+    assert {point.nprobe for point in reached.points} == {1, 2, 4, 8, 16, 32}
+    assert max(point.recall for point in reached.points) == pytest.approx(1, abs=0.005)
+    recalls = [point.recall for point in reached.curve]
+    assert recalls == sorted(recalls)
+    assert reached.choice in reached.points
+
+
+def test_its_recall_is_that_of_the_exported_index(reached, fitted, items, queries):
+    point = reached.choice
+    index = build_index(fitted(SPEC), point.nprobe, refine="flat", vectors=items, k_factor=point.k_factor)
+    _, ids = index.search(queries, 10)
+    distances = ((queries[:, None].astype(np.float64) - items[None]) ** 2).sum(2)
+    exact = np.argsort(distances, axis=1)[:, :10]
+    recall = (ids[:, :, None] == exact[:, None]).any(1).mean()
+    # A sample of 100 queries against all 400.
+    assert recall == pytest.approx(point.recall, abs=0.03)
+
+
+def test_codes_alone_do_not_get_there_and_a_training_is_said(reached):
+    assert reached.by_codes is None
+    assert reached.retrain["bytes"] > reached.bytes_per_vector or reached.retrain["spec"] != SPEC
+    recalls = [fit.recall["neighbours"] for fit in reached.fits]
+    assert recalls[0] == min(recalls)
+    assert reached.nlist.compared == min(one.compared for one in reached.lists)
+
+
+def test_bytes(fitted, items, queries):
+    found = explain_target(fitted(SPEC), target="bytes=4", vectors=items, queries=queries, max_queries=100)
+    assert found.reached
+    assert {fit.spec for fit in found.fits} >= {"IVF32,PQ4", "OPQ4,IVF32,PQ4", "OPQ8,IVF32,PQ8x4", "IVF32,RQ4x8", SPEC}
+    assert found.best.bytes_per_vector == 4
+    of_size = [fit for fit in found.fits if fit.bytes_per_vector == 4]
+    assert found.best.recall["neighbours"] == max(fit.recall["neighbours"] for fit in of_size)
+    # Sums of wide words beat slices, on vectors as good as any.
+    assert found.best.spec == "IVF32,RQ4x8"
+
+
+def test_latency(fitted, items, queries):
+    given = {"vectors": items, "queries": queries, "max_queries": 100}
+    found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=1000", **given)
+    assert found.reached
+    assert found.choice.recall == max(point.recall for point in found.points)
+    assert found.by_codes.k_factor is None
+    assert found.choice.nprobe is None
+    found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=0.000001", **given)
+    assert not found.reached
+    assert found.choice is None
+
+
+def test_a_line_that_rises_never_gets_there():
+    fits = [Fit("PQ8", 8, {"neighbours": 0.5}, 0), Fit("PQ16", 16, {"neighbours": 0.5}, 0)]
+    assert extrapolated(fits, 0.9) is None
+
+
+@pytest.mark.parametrize(
+    "target", ["speed=1", "recall", "recall=x", "recall=1.5", "bytes=1.5", "bytes=0", "latency-ms=-1", "recall=nan"]
+)
+def test_targets_that_are_none(fitted, items, target):
+    with pytest.raises(ValueError, match=f"target \\(='{target}'\\)"):
+        explain_target(fitted("OPQ8,PQ8x5"), target=target, vectors=items)
