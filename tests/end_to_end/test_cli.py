@@ -266,3 +266,20 @@ def test_a_file_that_cannot_be_used_gets_one_line(arguments, content, run, file,
 )
 def test_mistakes_get_one_line(arguments, said, run, capsys):
     assert said in complaint(capsys, *[str(run) if a == "RUN" else a for a in arguments])
+
+
+def test_explain_starts_from_the_figures_of_the_run(run, tmp_path, capsys):
+    metrics = json.loads((run / "metrics.json").read_text())
+    found = asked(capsys, "explain", str(run))
+    for measure, name in (("labels", "recall@100"), ("neighbours", "neighbour_recall@10")):
+        one = found["measures"][measure]
+        assert one["name"] == name
+        assert one["exact"] == pytest.approx(metrics["joint_float"][name], abs=1e-6)
+        assert one["served"] == pytest.approx(metrics["index"][name], abs=1e-6)
+        assert one["ceiling"] == pytest.approx(metrics["index_full_probe"][name], abs=1e-6)
+        assert sum(step["loss"] for step in one["steps"]) == pytest.approx(one["loss"])
+    # The exported file, whose ids are row numbers, is the same index.
+    asked(capsys, "export", str(run), "--out", str(tmp_path / "x.faiss"))
+    again = asked(capsys, "explain", str(run), "--faiss", str(tmp_path / "x.faiss"))
+    assert again["measures"]["neighbours"]["steps"] == found["measures"]["neighbours"]["steps"]
+    assert again["notes"] == found["notes"]

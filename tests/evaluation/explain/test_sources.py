@@ -143,10 +143,9 @@ def test_what_is_refused(folder, fitted, items, queries, tmp_path):
         explain(good, vectors=items, queries=np.where(np.arange(400)[:, None] == 7, np.nan, queries), max_queries=400)
     # A file of another training.
     export(folder, "faiss", tmp_path / "x.faiss")
+    other, path = fitted("OPQ8,PQ8x5"), tmp_path / "other" / "bundle"
+    write_bundle(
+        path, spec=other.spec, metric="l2", dim=32, arrays=dict(other.arrays), ids=range(4000), codes=other.codes
+    )
     with pytest.raises(ValueError, match="another training"):
-        other = fitted("OPQ8,PQ8x5")
-        path = tmp_path / "other" / "bundle"
-        write_bundle(
-            path, spec=other.spec, metric="l2", dim=32, arrays=dict(other.arrays), ids=range(4000), codes=other.codes
-        )
         explain(path, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")

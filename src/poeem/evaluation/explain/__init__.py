@@ -25,7 +25,7 @@ def explain(
     """What is lost between exact float search and a served index, why, and the one thing to change next, tried.
 
     Args:
-        source, vectors, queries, relevance, faiss, column, nprobe: see :func:`poeem.evaluation.explain.sources.read_case`.
+        source, vectors, queries, relevance, faiss, column, nprobe: see ``read_case`` in ``sources``.
         options: ``metric`` that exact search should use (default the index's, unless the labels say otherwise); ``k``
             neighbours wanted (10); ``max_items`` (100,000) and ``max_queries`` (1,000) to measure with; ``seed``;
             ``tell``, called with a line on what is being done.

@@ -33,7 +33,6 @@ class Case:
         more_queries: float, ``(m, dim)``: others, to learn from.
         catalogue, queries: how many items and queries there were before sampling.
         facts: of the whole catalogue: rows of every list, ``lists (nlist,)``, and of every word, ``words (M, ksub)``.
-        command: what brings up the case on the command line, for advice.
         notes: sentences for people.
     """
 
@@ -47,7 +46,6 @@ class Case:
     catalogue: int = 0
     queries: int = 0
     facts: dict[str, np.ndarray] = field(default_factory=dict)
-    command: str = "poeem explain DIR"
     notes: list[str] = field(default_factory=list)
 
     @cached_property

@@ -8,16 +8,16 @@ The states, from the bottom:
 ``words``        words fitted to the items anew;
 ``rotation``     rotation and words fitted anew (PQ);
 ``coarse``       centroids, rotation and words fitted anew, the same items compared;
-``code``         float vectors in place of codes, in the lists that are visited: what no refit at these bytes brings back;
+``code``         float vectors in place of codes, in the lists visited: what no refit at these bytes brings back;
 ``coarse``       float vectors, in as many lists of the new centroids;
 ``imbalance``    float vectors, in so many lists of the new centroids as scan no more codes than now;
 ``probing``      float vectors, all lists;
 ``adapter``      queries as they came;
 ``metric``       the metric that is wanted.
 
-A repair counts, for a measure, if it wins more than twice its standard error; what it wins is its cause's loss. The steps
-``code``, ``probing``, ``adapter`` and ``metric`` always count, in whichever direction. So the losses sum up to the
-difference between the ends.
+A repair counts, for a measure, if it wins more than twice its standard error; what it wins is its cause's loss. The
+steps ``code``, ``probing``, ``adapter`` and ``metric`` always count, in whichever direction. So the losses sum up to
+the difference between the ends.
 """
 
 from __future__ import annotations
@@ -35,19 +35,6 @@ from poeem.evaluation.scorers import FloatScorer, Scorer
 
 # Standard errors that a repair must win to count.
 SIGNIFICANT = 2.0
-
-CAUSES = (
-    "metric",
-    "adapter",
-    "probing",
-    "imbalance",
-    "coarse",
-    "code",
-    "rotation",
-    "words",
-    "stale",
-    "gap",
-)
 
 
 class State(NamedTuple):

@@ -206,7 +206,7 @@ def _lists(case: Case, made: dict[str, Bundle]) -> dict[str, Any]:
     if "lists" not in case.facts:
         return {}
     found_lists = list_facts(case.facts["lists"])
-    if "lists" in made:
+    if "lists" in made and made["lists"].lists is not None:
         again = np.bincount(made["lists"].lists, minlength=case.bundle.spec.nlist)
         found_lists["imbalance_factor_refitted"] = list_facts(again)["imbalance_factor"]
     return found_lists

@@ -1,4 +1,4 @@
-"""Whether queries look where items are: an index made for items is measured with items as queries beside the real ones."""
+"""Whether queries look where items are: what the index loses for them, beside what it loses for items as queries."""
 
 from __future__ import annotations
 

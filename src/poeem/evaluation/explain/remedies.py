@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from poeem.bundle.bundle import Bundle
 from poeem.evaluation.baselines.rescored import RescoredScorer
 from poeem.evaluation.explain import variants
@@ -67,7 +65,8 @@ class Trials:
 
     def __init__(self, case: Case, served: DecodedScorer, values: Values, tell: Callable[[str], None]) -> None:
         self.case, self.served, self.values, self._tell = case, served, values, tell
-        self.spec, self.done = case.bundle.spec, []  # type: IndexSpec, list[Remedy]
+        self.spec = case.bundle.spec
+        self.done: list[Remedy] = []
         self._adapter = case.bundle.arrays.get("query_adapter")
         self.queries = case.asked.queries if self._adapter is None else case.asked.queries @ self._adapter
 

@@ -40,7 +40,7 @@ def read_case(
             faiss file: of the ids); a Parquet file with a column ``id`` may have another order.
         queries: ``(nq, dim)`` or their file; None: items play queries.
         relevance: pairs ``(p, 2)`` of query row and row of ``vectors``, or their file.
-        faiss: a faiss file, explained in place of the source's own codes; its origin is checked where there is a source.
+        faiss: a faiss file, explained in place of the source's own codes, and checked to be the source's.
         column: of the vectors in Parquet files.
         nprobe: lists visited a query; default the index's.
     Raises:
@@ -103,8 +103,8 @@ def _of_run(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Case:
     notes = []
     if len(numbers) < len(run.bundle):
         notes.append(
-            f"{len(run.bundle) - len(numbers):,} items came after the training and are left out: the run has no vectors "
-            "of them; give --items and --queries to have them in"
+            f"{len(run.bundle) - len(numbers):,} items came after the training and are left out: the run has no "
+            "vectors of them; give --items and --queries to have them in"
         )
     place = np.full(len(run.rows), -1, dtype=np.int64)
     place[numbers] = np.arange(len(numbers))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from poeem.evaluation.explain.asked import LABELS, NEIGHBOURS
 from poeem.evaluation.explain.explanation import Explanation
-from poeem.evaluation.explain.remedies import Remedy
 
 # What is wrong where a cause is the main one.
 CAUSES = {
@@ -35,13 +33,19 @@ class Table(NamedTuple):
 def title(found: Explanation) -> str:
     """What was explained, and on how much."""
     nprobe = f", nprobe {found.nprobe} of {found.lists['nlist']}" if found.nprobe else ""
-    items = (
-        f"{found.items:,} of {found.catalogue:,} items" if found.items < found.catalogue else f"{found.items:,} items"
-    )
-    asked = f"{found.queries:,} of {found.all_queries:,}" if found.queries < found.all_queries else f"{found.queries:,}"
     return (
-        f"{found.name}: {found.spec} ({found.metric}, {found.bytes_per_vector} bytes{nprobe}), {items}, {asked} queries"
+        f"{found.name}: {found.spec} ({found.metric}, {found.bytes_per_vector} bytes{nprobe}), "
+        f"{of(found.items, found.catalogue)} items, {of(found.queries, found.all_queries)} queries"
     )
+
+
+def of(some: int, all_: int) -> str:
+    """A number, and of how many where it is not all of them.
+
+    >>> of(10, 1000), of(10, 10)
+    ('10 of 1,000', '10')
+    """
+    return f"{some:,} of {all_:,}" if some < all_ else f"{some:,}"
 
 
 def loss_table(found: Explanation) -> Table:
@@ -119,8 +123,8 @@ def _figures(found: Explanation) -> list[str]:
         again = f" ({lists['imbalance_factor_refitted']:.2f} refitted)" if "imbalance_factor_refitted" in lists else ""
         lines.append(
             f"Lists: imbalance factor {lists['imbalance_factor']:.2f}{again}; {lists['p50']:,.0f} rows at p50, "
-            f"{lists['p99']:,.0f} at p99, {lists['longest']:,} the longest, {lists['empty']} of {lists['nlist']} empty; "
-            f"a query is compared with {found.scanned:,.0f} codes."
+            f"{lists['p99']:,.0f} at p99, {lists['longest']:,} the longest, {lists['empty']} of {lists['nlist']} "
+            f"empty; a query is compared with {found.scanned:,.0f} codes."
         )
     again = f" ({words['perplexity_refitted']:.0f} refitted)" if "perplexity_refitted" in words else ""
     lines.append(
@@ -171,8 +175,3 @@ _STEPS = {
 
 def _signed(value: float) -> str:
     return f"{value:+.4f}" if abs(value) >= 0.00005 else "0"
-
-
-def best_first(remedies: Sequence[Remedy], measure: str) -> list[Remedy]:
-    """By what they brought."""
-    return sorted(remedies, key=lambda remedy: -remedy.gain[measure])

@@ -9,7 +9,7 @@ from poeem.functional.usage import dead_share, perplexity
 
 
 def word_facts(counts: np.ndarray) -> dict[str, float]:
-    """``perplexity`` (``ksub`` where all are used alike), ``dead_share``, and the share of vectors on the word used most.
+    """``perplexity`` (``ksub`` where all words are used alike), ``dead_share``, and the share of the word used most.
 
     Args:
         counts: vectors of each word, ``(M, ksub)``.

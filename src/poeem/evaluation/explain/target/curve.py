@@ -1,4 +1,4 @@
-"""The operating curve: what faiss finds and how long it takes, for nprobe and for candidates ranked again by vectors."""
+"""The operating curve: what faiss finds, and how long it takes, by nprobe and by candidates ranked again by vectors."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from poeem.evaluation.explain.asked import NEIGHBOURS, nearest
 from poeem.evaluation.explain.case import Case
-from poeem.evaluation.explain.explain import K, MAX_QUERIES, checked, sampled
+from poeem.evaluation.explain.explain import MAX_QUERIES, K, checked, sampled
 from poeem.evaluation.explain.target.curve import Point, best_within, cheapest, operating_points, optimal
 from poeem.evaluation.explain.target.retrain import Fit, Lists, larger_codes, lists_for, of_bytes, quick_fits
 from poeem.evaluation.explain.target.target import BYTES, RECALL, Target
@@ -107,8 +107,8 @@ def reach(
     found = (_by_size if target.name == BYTES else _by_search)(case, said, seed, tell)
     if case.sampled:
         found.notes.append(
-            f"measured on {len(case.items):,} of {case.catalogue:,} items: all of them take longer and recall is lower; "
-            "--max-items takes more"
+            f"measured on {len(case.items):,} of {case.catalogue:,} items: all of them take longer and recall is "
+            "lower; --max-items takes more"
         )
     return dataclasses.replace(found, seconds=time.perf_counter() - began)
 

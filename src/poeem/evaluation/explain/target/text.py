@@ -6,12 +6,12 @@ from poeem.evaluation.explain.asked import LABELS, NEIGHBOURS
 from poeem.evaluation.explain.target.curve import Point
 from poeem.evaluation.explain.target.reach import Reached
 from poeem.evaluation.explain.target.target import BYTES, RECALL
-from poeem.evaluation.explain.text import Table
+from poeem.evaluation.explain.text import Table, of
 
 
 def title(found: Reached) -> str:
     """What is wanted of what."""
-    items = f"{found.items:,} of {found.catalogue:,} items" if found.items < found.catalogue else f"{found.items:,} items"
+    items = f"{of(found.items, found.catalogue)} items"
     return (
         f"{found.name}: {found.spec} ({found.metric}, {found.bytes_per_vector} bytes), {items}, {found.queries:,} "
         f"queries; target {found.target.name} {found.target.value:g}"
@@ -72,8 +72,8 @@ def _size(found: Reached) -> list[str]:
     now = next((fit for fit in found.fits if fit.spec == found.spec), None)
     than = f"; {found.spec} fitted alike has {_recall(now.recall, found)}" if now and now != found.best else ""
     return [
-        f"Best of {size} bytes: {found.best.spec}, {_recall(found.best.recall, found)}{than}. These are plain fits on a "
-        "sample: poeem train or poeem fit with that index reach more."
+        f"Best of {size} bytes: {found.best.spec}, {_recall(found.best.recall, found)}{than}. These are plain fits on "
+        "a sample: poeem train or poeem fit with that index reach more."
     ]
 
 
@@ -96,8 +96,8 @@ def _search(found: Reached) -> list[str]:
     if found.nlist is not None:
         one = found.nlist
         lines.append(
-            f"A training should take IVF{one.nlist}: with nprobe {one.nprobe} it compares {one.compared:,.0f} centroids "
-            "and codes a query (quick k-means, float vectors in the lists)."
+            f"A training should take IVF{one.nlist}: with nprobe {one.nprobe} it compares {one.compared:,.0f} "
+            "centroids and codes a query (quick k-means, float vectors in the lists)."
         )
     return lines
 
@@ -106,8 +106,8 @@ def _retrain(found: Reached) -> str:
     assert found.retrain is not None
     if found.retrain["spec"] is not None:
         return (
-            f"A training should take {found.retrain['spec']} ({found.retrain['bytes']} bytes): fitted quickly to a sample "
-            "it gets there by codes alone, all lists visited."
+            f"A training should take {found.retrain['spec']} ({found.retrain['bytes']} bytes): fitted quickly to a "
+            "sample it gets there by codes alone, all lists visited."
         )
     if found.retrain["bytes"] is None:
         return "More bytes alone do not get there on a sample: rank candidates again by vectors."
