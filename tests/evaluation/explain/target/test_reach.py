@@ -7,6 +7,7 @@ import pytest
 
 from poeem.engines.faiss.build import build_index
 from poeem.evaluation.explain import explain_target
+from poeem.evaluation.explain.target import retrain
 from poeem.evaluation.explain.target.retrain import Fit, extrapolated
 
 SPEC = "OPQ16,IVF32,PQ16x4"
@@ -14,7 +15,9 @@ SPEC = "OPQ16,IVF32,PQ16x4"
 
 @pytest.fixture(scope="module")
 def reached(fitted, items, queries):
-    return explain_target(fitted(SPEC), target="recall=0.9", vectors=items, queries=queries, max_queries=100)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(retrain, "_MOST_BYTES", 16)
+        return explain_target(fitted(SPEC), target="recall=0.9", vectors=items, queries=queries, max_queries=100)
 
 
 def test_the_choice_is_the_fastest_that_gets_there(reached):
@@ -41,7 +44,9 @@ def test_its_recall_is_that_of_the_exported_index(reached, fitted, items, querie
 
 def test_codes_alone_do_not_get_there_and_a_training_is_said(reached):
     assert reached.by_codes is None
-    assert reached.retrain["bytes"] > reached.bytes_per_vector or reached.retrain["spec"] != SPEC
+    assert [fit.spec for fit in reached.fits] == [SPEC, "IVF32,RQ16x4", "OPQ32,IVF32,PQ32x4"]
+    assert reached.retrain["extrapolated"] == (reached.fits[-1].recall["neighbours"] < 0.9)
+    assert reached.retrain["bytes"] >= 16
     recalls = [fit.recall["neighbours"] for fit in reached.fits]
     assert recalls[0] == min(recalls)
     assert reached.nlist.compared == min(one.compared for one in reached.lists)

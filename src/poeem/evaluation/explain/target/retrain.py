@@ -24,6 +24,7 @@ from poeem.spec import IndexSpec
 SAMPLE_ITEMS = 20_000
 # Additive words take long; so many rows tell one structure from another.
 _ADDITIVE_ROWS = 8_192
+# With a byte a dimension and more, plain int8 does as well.
 _MOST_BYTES = 64
 
 
@@ -101,7 +102,7 @@ def larger_codes(
     spec = case.bundle.spec
     tried = [spec] if spec.kind == "RQ" else [spec, replace(spec, kind="RQ", rotated=False)]
     words = 2 * spec.M
-    while words * spec.nbits <= 8 * max(_MOST_BYTES, 2 * spec.bytes_per_vector):
+    while words * spec.nbits <= 8 * min(_MOST_BYTES, case.bundle.dim):
         larger = replace(spec, M=words)
         # Slices must divide the width, sums need not.
         tried.append(larger if suits(larger, case) else replace(larger, kind="RQ", rotated=False))
