@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
-from poeem.engines.faiss.refine import check_item_vectors
+from poeem.engines.item_vectors import check_item_vectors
 from poeem.engines.reference import ReferenceScorer
 from poeem.evaluation.explain import variants
 from poeem.evaluation.explain.adapter import FEWEST_QUERIES, learnt_adapter

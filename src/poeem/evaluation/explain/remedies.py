@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from poeem.bundle.bundle import Bundle
-from poeem.evaluation.baselines.rescored import RescoredScorer
+from poeem.evaluation.baselines.rescored import ExactScores, RescoredScorer
 from poeem.evaluation.explain import variants
 from poeem.evaluation.explain.asked import LABEL_DEPTH, LABELS, NEIGHBOURS, Values, found
 from poeem.evaluation.explain.case import Case
@@ -143,12 +143,10 @@ class Trials:
             more = min(2 * nprobe, nlist)
             how = f"search or export with --nprobe {more}"
             self.add("nprobe", nprobe, more, self.served.with_nprobe(more), TIME, "probing", how)
-        exact, k = self.case.prepared, self.case.asked.neighbours
+        exact, k = ExactScores(self.case.items, self.case.bundle.metric), self.case.asked.neighbours
         assert k is not None
         depths = {LABELS: K_FACTOR * LABEL_DEPTH, NEIGHBOURS: K_FACTOR * k.shape[1]}
-        again: dict[str, Scorer] = {
-            name: RescoredScorer(self.served, exact, self.case.bundle.metric, depth) for name, depth in depths.items()
-        }
+        again: dict[str, Scorer] = {name: RescoredScorer(self.served, exact, depth) for name, depth in depths.items()}
         how = f"poeem export DIR --out FILE --refine flat --vectors V.npy --k-factor {K_FACTOR} (fp16, sq8 take less)"
         self.add("refine", "none", f"k_factor {K_FACTOR}", again, TIME, "code", how)
 

@@ -26,6 +26,8 @@ from poeem.spec import IndexSpec
 
 # Rows that words, rotations and centroids are refitted to: a minute's work at most, and 64 rows a word.
 FIT_ROWS = 16_384
+# Additive words take M times as long: half of the rows and of the beam still tell one structure from another.
+ADDITIVE_ROWS, _ADDITIVE_BEAM = 8_192, 4
 _LLOYD_ITERATIONS, _ROTATION_ROUNDS = 15, 25
 
 
@@ -112,7 +114,8 @@ def with_new_words(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
         words = torch.tensor(bundle.arrays["codebooks"])
         words = lloyd(split(some, bundle.spec.M), words, iterations=_LLOYD_ITERATIONS, generator=generator)
     else:
-        words = fit_additive(some, bundle.spec.M, bundle.spec.ksub, rounds=2, generator=generator)
+        rows = max(ADDITIVE_ROWS, bundle.spec.ksub)
+        words = fit_additive(some[:rows], bundle.spec.M, bundle.spec.ksub, rounds=2, generator=generator)
     return _encoded_by(bundle, {"codebooks": words.numpy()}, items, bundle.spec)
 
 
@@ -154,13 +157,14 @@ def with_new_lists(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
     return again(moved, items, seed)
 
 
-def fitted(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0, rows: int = FIT_ROWS) -> Bundle:
+def fitted(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) -> Bundle:
     """A plain index of a structure, warm-started on a sample of these vectors ``(n, dim)`` and filled with all.
 
     Raises:
         ValueError: the width or the number of the vectors does not suit the structure.
     """
-    layer = EmbeddingIndex(items.shape[1], spec, metric=_metric(metric), seed=seed)
+    rows = ADDITIVE_ROWS if spec.kind == "RQ" else FIT_ROWS
+    layer = EmbeddingIndex(items.shape[1], spec, metric=_metric(metric), seed=seed, beam=_ADDITIVE_BEAM)
     order = np.random.default_rng(seed).permutation(len(items))[: max(rows, layer.min_rows)]
     layer.warm_start(torch.from_numpy(np.ascontiguousarray(items[np.sort(order)], dtype=np.float32)))
     codes, lists = _encode(layer.eval(), items)

@@ -22,8 +22,6 @@ from poeem.spec import IndexSpec
 
 # Items that structures are fitted to and measured on.
 SAMPLE_ITEMS = 20_000
-# Additive words take long; so many rows tell one structure from another.
-_ADDITIVE_ROWS = 8_192
 # With a byte a dimension and more, plain int8 does as well.
 _MOST_BYTES = 64
 
@@ -55,8 +53,7 @@ def quick_fits(
             continue
         tell(f"fitting {spec}")
         began = time.perf_counter()
-        rows = _ADDITIVE_ROWS if spec.kind == "RQ" else variants.FIT_ROWS
-        made = variants.fitted(sample.prepared, spec, case.bundle.metric, seed, rows)
+        made = variants.fitted(sample.prepared, spec, case.bundle.metric, seed)
         seconds = time.perf_counter() - began
         values = found(variants.scorer_of(made, None), sample.asked, sample.available)
         means = {name: float(value.mean()) for name, value in values.items()}
