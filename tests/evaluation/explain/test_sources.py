@@ -65,6 +65,7 @@ def test_a_stock_faiss_file(items, queries, tmp_path):
     faiss.write_index(index, str(tmp_path / "stock.faiss"))
     case = read_case(vectors=items, queries=queries, faiss=tmp_path / "stock.faiss")
     assert (str(case.bundle.spec), case.nprobe, case.notes) == ("IVF32,PQ16x4", 3, [])
+    assert case.name == str(tmp_path / "stock.faiss")
     # The figure that everything starts from is that of faiss's own search.
     case = drawn(case, max_items=10_000, max_queries=400, seed=0)
     exact = nearest(FloatScorer(items, "l2"), case.asked, None, 10)

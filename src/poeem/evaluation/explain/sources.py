@@ -71,7 +71,7 @@ def read_case(
         )
     asked = _asked(items, queries, relevance, column, held.dim)
     case = Case(
-        name=str(faiss or source if isinstance(source, str | Path) else held.path),
+        name=str(faiss or (held.path if isinstance(source, Bundle) else source)),
         bundle=held,
         items=items,
         asked=asked,
