@@ -17,9 +17,9 @@ from poeem.evaluation.scorers import DecodedScorer, Scorer
 from poeem.spec import IndexSpec
 
 K_FACTOR = 10
-# What a change costs: nothing; one training, at the same bytes; time at every query; memory.
-NOTHING, TRAINING, TIME, MEMORY = "nothing", "training", "time", "memory"
-_COSTS = (NOTHING, TRAINING, TIME, MEMORY)
+# What a change costs: nothing; one training, at the same bytes; time at every query; both; memory.
+NOTHING, TRAINING, TIME, BOTH, MEMORY = "nothing", "training", "time", "training, time", "memory"
+_COSTS = (NOTHING, TRAINING, TIME, BOTH, MEMORY)
 # A change that costs less is taken if it brings this share of what is lost.
 _WORTH = 0.25
 # What mends the main cause comes before another that brings little more.
@@ -34,7 +34,7 @@ class Remedy:
     Args:
         parameter: what is changed; ``before`` and ``after`` its values.
         gain: mean by measure; ``error`` its standard error over the queries.
-        costs: ``nothing``, ``training``, ``time`` (at every query) or ``memory``.
+        costs: ``nothing``, ``training``, ``time`` (at every query), both of these, or ``memory``.
         mends: the cause that it is against.
         scanned: codes compared a query.
         bytes_per_vector: of the codes.
@@ -170,7 +170,7 @@ class Trials:
         spec, dim = self.spec, self.case.bundle.dim
         tried: list[tuple[IndexSpec, str]] = []
         if spec.kind == "PQ":
-            tried.append((replace(spec, kind="RQ", rotated=False), TIME))
+            tried.append((replace(spec, kind="RQ", rotated=False), BOTH))
         double = replace(spec, M=2 * spec.M)
         if spec.kind == "PQ" and dim % double.M:
             double = replace(double, kind="RQ", rotated=False)
