@@ -18,6 +18,7 @@ from poeem.training.devices import make_accelerator
 from poeem.training.fit import fit
 from poeem.training.model import JointModel
 from poeem.training.recipes.interactions import TOWERS, train_interactions
+from poeem.training.recipes.structure import DEFAULTS, settled_structure
 
 # Arguments of the recipe that say how it runs, not what it trains.
 _NOT_SETTINGS = {"out", "dataset", "device", "mixed_precision", "baselines", "resume", "log_with", "show"}
@@ -31,7 +32,9 @@ def settings_of(tower: str = "history", **changed: Any) -> dict[str, Any]:
     defaults = {p.name: p.default for p in arguments if p.default is not p.empty and p.name not in _NOT_SETTINGS}
     unknown = changed.keys() - defaults.keys()
     assert not unknown, unknown
-    found = defaults | TOWERS[tower] | {"tower": tower} | {k: v for k, v in changed.items() if v is not None}
+    given = {"tower": tower} | {name: value for name, value in changed.items() if value is not None}
+    structure = settled_structure(dict.fromkeys(DEFAULTS) | {n: given[n] for n in DEFAULTS.keys() & given.keys()}, None)
+    found = defaults | structure | TOWERS[tower] | given
     if found["list_loss"] is None:
         found["list_loss"] = 0.5 if IndexSpec.parse(found["spec"]).nlist else 0.0
     return found
