@@ -47,7 +47,9 @@ def main(out: Path) -> None:
         axes.plot(*zip(*points), color="#a5281b", marker="o", linewidth=1.8, label="from version 1, --stability S")
         for name, place in zip(names, points):
             value = found[0]["rows"][name]["stability"]
-            text = "all kept" if value >= 1e6 else f"{value:g}"
+            if place[0] < 1:  # points of nearly no changes lie on one another
+                continue
+            text = f"{value:g}"
             axes.annotate(text, place, (3, 5), textcoords="offset points", fontsize=7.5, color="#a5281b")
         for name, label, colour, mark in SINGLE:
             place = point(found, name, metric)
