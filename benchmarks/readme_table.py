@@ -25,6 +25,14 @@ def _lines() -> Iterator[tuple[str, str]]:
             found = [run["specs"][spec] for run in runs(f"movielens-{kind}-[0-9]*.json") if spec in run["specs"]]
             if found:
                 yield from _interactions(f"MovieLens-1M, `{spec}`", found)
+    sizes = runs("opq_sizes-*.json")
+    if sizes:
+        specs = ("OPQ8,PQ8", "OPQ16,PQ16x6", "OPQ16,PQ16")
+        kept = [
+            _mean(sizes, lambda run, spec=spec: run["opq"][spec]["recall@100"] / run["float"]["recall@100"])
+            for spec in specs
+        ]
+        yield f"OPQ built afterwards / float, 8 / 12 / 16 bytes{_seeds(sizes)}", " / ".join(f"{v:.3f}" for v in kept)
     for spec in ("RQ8", "RQ4"):
         found = [run["specs"][spec] for run in runs("journey-[0-9]*.json") if spec in run["specs"]]
         if found:

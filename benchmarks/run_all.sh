@@ -28,6 +28,7 @@ draw() { "$BIN/python" "benchmarks/$1.py" "docs/figures/$2" "${@:3}"; }
 
 part_tutorial() { seeds tutorial tutorial; }
 part_movielens() {
+  seeds opq_sizes opq_sizes
   seeds movielens-additive interactions --specs RQ8 RQ4
   seeds movielens-history interactions
   SEEDS=0 seeds movielens-sequence interactions --tower sequence --specs OPQ8,PQ8
