@@ -36,9 +36,10 @@ def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | N
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     if adapter is not None:
         queries = queries @ adapter
-    _refuse_rows(~np.isfinite(queries).all(1), "NaN or infinite values")
-    if metric == "cosine":
-        _refuse_rows(~queries.any(1), "a zero vector, which has no direction to compare by cosine")
+    if not _sound(queries):
+        _refuse_rows(~np.isfinite(queries).all(1), "NaN or infinite values")
+        if metric == "cosine":
+            _refuse_rows(~queries.any(1), "a zero vector, which has no direction to compare by cosine")
     return queries
 
 
@@ -53,6 +54,25 @@ def check_k(k: int) -> int:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k (={k!r}) must be a whole number of at least 1")
     return int(k)
+
+
+def any_missing(ids: np.ndarray) -> bool:
+    """Whether fewer than k items were found for a query: ids int64 ``(nq, k)``, best first, end in -1 then.
+
+    >>> any_missing(np.array([[3, 7], [5, -1]])), any_missing(np.array([[3, 7]]))
+    (True, False)
+    """
+    # Every search asks this: for a query or a few hundred a list is looked through faster than an array.
+    return min(ids[:, -1].tolist(), default=0) < 0
+
+
+def _sound(queries: np.ndarray) -> bool:
+    """Whether all rows have positive, finite squares: then nothing is wrong, else the values have to be looked at."""
+    squares = np.einsum("nd,nd->n", queries, queries)
+    if len(squares) == 1:
+        # One query at a time is what a server asks; reductions would cost more than its product.
+        return 0.0 < squares.item() < np.inf
+    return bool(squares.min(initial=1) > 0 and squares.max(initial=0) < np.inf)
 
 
 def _refuse_rows(wrong: np.ndarray, what: str) -> None:

@@ -14,7 +14,7 @@ from poeem.engines.faiss.contents import metric_of, parts_of
 from poeem.engines.faiss.parameters import Chosen, can_select, choose, search_parameters
 from poeem.engines.faiss.quiet import remarks_on_stderr
 from poeem.engines.probing import check_nprobe
-from poeem.engines.queries import check_k, prepare_queries
+from poeem.engines.queries import any_missing, check_k, prepare_queries
 from poeem.engines.report import sidecar_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class FaissSearcher:
         self.index = index
         self.bundle = bundle
         self.metric = metric_of(index)
+        self._worst = np.inf if self.metric == "l2" else -np.inf
         self.dim: int = index.d
         self.parts = parts_of(index)
         self.nlist = self.parts.nlist
@@ -78,14 +79,16 @@ class FaissSearcher:
         """As `search`, with the ids that faiss holds: row numbers where the bundle's are strings."""
         queries, k = prepare_queries(queries, self.dim, self.metric, self._adapter), check_k(k)
         if chosen is None:
-            scores, ids = self.index.search(queries, k, params=search_parameters(self.parts, self._probes(nprobe)))
+            parameters = None if nprobe is None else search_parameters(self.parts, self._probes(nprobe))
+            scores, ids = self.index.search(queries, k, params=parameters)
         elif self._ivf is None or not can_select(self.parts):
             scores, ids = self._search_and_sift(queries, k, nprobe, chosen)
         else:
             selector = chosen.selector(self.parts.id_map if self.parts.refines else None)
             parameters = search_parameters(self.parts, self._probes(nprobe) or self.nprobe, selector)
             scores, ids = self.index.search(queries, k, params=parameters)
-        scores[ids < 0] = self._worst
+        if any_missing(ids):
+            scores[ids < 0] = self._worst
         return scores, ids
 
     def range_search(
@@ -157,10 +160,6 @@ class FaissSearcher:
 
             self._changes = IndexChanges(self.index, self.parts, self.bundle)
         return self._changes
-
-    @property
-    def _worst(self) -> float:
-        return np.inf if self.metric == "l2" else -np.inf
 
     def _probes(self, nprobe: int | None) -> int | None:
         """Lists to visit where that differs from what is stored. Checked for flat indexes too, where it has no use."""

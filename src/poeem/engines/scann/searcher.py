@@ -10,11 +10,12 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.engines.probing import check_nprobe
-from poeem.engines.queries import check_k, prepare_queries
+from poeem.engines.queries import any_missing, check_k, prepare_queries
 from poeem.engines.scann.assets import load
 from poeem.engines.scann.facts import FACTS_FILE, Facts, read_facts
 
-_LOG2_NORM = 20
+_LOG2_LENGTH = 20
+_LENGTH = np.float32(2**_LOG2_LENGTH)
 
 
 class ScannSearcher:
@@ -31,7 +32,7 @@ class ScannSearcher:
         self.engine = engine
         self.facts = facts
         self.ids = ids
-        self.arrays = arrays
+        self._rotation, self._adapter = arrays.get("rotation"), arrays.get("query_adapter")
         self.metric, self.dim, self.nlist, self.nprobe = facts.metric, facts.dim, facts.nlist, facts.nprobe
 
     def __len__(self) -> int:
@@ -52,39 +53,47 @@ class ScannSearcher:
         """
         scores, rows = self.search_rows(queries, k, nprobe)
         ids = self.ids[rows]
-        ids[rows < 0] = None if ids.dtype == object else -1
+        if any_missing(rows):
+            ids[rows < 0] = None if ids.dtype == object else -1
         return scores, ids
 
     def search_rows(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As `search`, with row numbers for ids."""
-        prepared = prepare_queries(queries, self.dim, self.metric, self.arrays.get("query_adapter"))
+        prepared = prepare_queries(queries, self.dim, self.metric, self._adapter)
         k, probes = check_k(k), check_nprobe(nprobe, self.nlist, default=self.nprobe)
-        if self.metric == "cosine":
-            prepared = prepared / np.linalg.norm(prepared, axis=1, keepdims=True)
-        if "rotation" in self.arrays:
-            prepared = prepared @ self.arrays["rotation"]
         if not len(prepared):
             return np.zeros((0, k), np.float32), np.zeros((0, k), np.int64)
-        scales = np.ones(len(prepared)) if self.metric == "l2" else _scales(prepared)
-        prepared = (prepared * scales[:, None]).astype(np.float32)
-        probing = {"leaves_to_search": probes} if self.nlist else {}
-        rows, scores = self.engine.search_batched(prepared, final_num_neighbors=k, **probing)
-        scores = scores / scales[:, None]
-        # Past what it has found ScaNN leaves item 0 and NaN.
-        missing = ~np.isfinite(scores)
-        rows = np.where(missing, -1, rows.astype(np.int64))
-        return np.where(missing, np.inf if self.metric == "l2" else -np.inf, scores).astype(np.float32), rows
+        prepared, factors = _scaled(prepared, self.metric)
+        if self._rotation is not None:
+            prepared = prepared @ self._rotation
+        rows, scores = self.engine.search_batched(prepared, k, None, probes if self.nlist else None)
+        rows = rows.astype(np.int64)
+        # Past what it has found ScaNN leaves item 0 and NaN; their sum tells whether there are any.
+        if not -np.inf < np.einsum("nk->", scores) < np.inf:
+            missing = ~np.isfinite(scores)
+            rows[missing] = -1
+            scores[missing] = np.inf if self.metric == "l2" else -np.inf
+        return (scores if factors is None else scores * factors), rows
 
 
-def _scales(queries: np.ndarray) -> np.ndarray:
-    """Powers of two that bring queries to a norm of about 2**20, ``(nq,)``: small scores lose digits in ScaNN's tables.
+def _scaled(queries: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray | np.float32 | None]:
+    """Queries of a length of about 2**20, since small scores lose digits in ScaNN's tables; under ``l2`` as they are.
 
-    >>> _scales(np.float32([[2.0, 0.0], [0.0, 0.0]])).tolist()
-    [524288.0, 1.0]
+    Returns:
+        float32 ``(nq, dim)``, under ``cosine`` of one length; and what scores have to be multiplied by, powers of two,
+        float32 ``(nq, 1)`` or one for all; None under ``l2``.
+
+    >>> _scaled(np.float32([[2.0, 0.0], [0.0, 0.0]]), "ip")[0].tolist()
+    [[524288.0, 0.0], [0.0, 0.0]]
     """
-    norms = np.linalg.norm(queries.astype(np.float64), axis=1)
-    some = norms > 0
-    return np.where(some, 2.0 ** np.round(_LOG2_NORM - np.log2(np.where(some, norms, 1.0))), 1.0)
+    if metric == "l2":
+        return queries, None
+    if metric == "cosine":
+        return queries * (_LENGTH / np.sqrt(np.einsum("nd,nd->n", queries, queries)))[:, None], 1 / _LENGTH
+    # By the exponent of the largest value, which no square can overflow; float32 has none beyond 127.
+    exponents = np.frexp(np.abs(queries).max(1, keepdims=True))[1]
+    exponents = np.minimum(_LOG2_LENGTH - exponents, 126)
+    return np.ldexp(queries, exponents), np.ldexp(np.float32(1), -exponents)
 
 
 def open_scann(path: str | Path, bundle: Bundle | None = None) -> ScannSearcher:
