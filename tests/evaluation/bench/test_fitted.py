@@ -3,9 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from poeem.data import datasets
+from poeem.data.datasets.embedded import EmbeddedSet
 from poeem.evaluation.bench.fitted import RECIPES, fitted
 from poeem.evaluation.bench.methods import METHODS
 from poeem.evaluation.bench.problem import Problem, one_each
+from poeem.evaluation.bench.sources import problem_from_dataset
 from poeem.evaluation.scorers import prepared
 from poeem.training.recipes import vectors
 
@@ -59,6 +62,17 @@ def test_the_matrix_for_queries_is_theirs_under_every_metric(problem, metric):
     scores, (_, rows) = built.scores(queries), built.index.search(queries, 5)
     own = np.take_along_axis(scores, rows, axis=1)
     np.testing.assert_allclose(own, np.sort(scores, axis=1)[:, ::-1][:, :5], atol=1e-3 * np.abs(own).max())
+
+
+def test_items_play_queries_of_a_data_set_that_has_none(problem, monkeypatch):
+    vectors = {"train": problem.queries[:0], "validation": problem.queries[:0], "test": problem.queries}
+    found = EmbeddedSet(items=problem.items, queries=vectors, relevance=None, titles=[])
+    monkeypatch.setattr(datasets, "load_embedded", lambda name: found)
+    unasked = problem_from_dataset("words")
+    assert unasked.train_queries is None
+    METHODS["poeem-pq"].check(unasked, [4])
+    built = short("poeem-pq").build(unasked, n_bytes=4, nlist=0, metric="ip", seed=0)
+    assert built.bytes_per_vector == 2
 
 
 def test_what_tells_the_recipes_apart(problem, monkeypatch):

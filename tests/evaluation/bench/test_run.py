@@ -73,13 +73,11 @@ def test_rescoring_everything_is_exact(problem, tmp_path):
 
 
 def test_what_cannot_be_built_is_said_before_anything_is(problem, monkeypatch, tmp_path):
-    monkeypatch.setitem(methods.METHODS, "taught", Method("taught", build_exact, needs_queries=True, needs_labels=True))
+    monkeypatch.setitem(methods.METHODS, "taught", Method("taught", build_exact, needs_labels=True))
     monkeypatch.setitem(methods.METHODS, "absent", Method("absent", build_exact, package="no_such_package"))
-    taught = dataclasses.replace(problem, train_queries=problem.queries)
     for asked, data, message in (
         (["pq"], problem, r"dim \(=16\) must be divisible by the bytes \(=3\) for method 'pq'"),
-        (["taught"], problem, "method 'taught' learns from queries; give training queries"),
-        (["taught"], taught, "method 'taught' learns from labels; give training relevance"),
+        (["taught"], problem, "method 'taught' learns from labels; give training relevance"),
         (["absent"], problem, "needs the package no_such_package"),
         (["nope"], problem, r"methods \(=nope\) must be different ones of float, pq"),
     ):

@@ -58,7 +58,7 @@ def fitted(
     fastscan: bool = False,
     **options: Any,
 ) -> Method:
-    """A method by ``fit_vectors``.
+    """A method by ``fit_vectors``; where there are few training queries or none, items play queries.
 
     Args:
         name: the word it is asked for by.
@@ -75,7 +75,7 @@ def fitted(
         return _fit(name, problem, spec, metric, seed, labels, start, fastscan, options)
 
     divides = 0 if structure.startswith("RQ") else 2 if "{M2}" in structure else 1
-    return Method(name, build, divides=divides, needs_queries=True, needs_labels=labels, ours=name.startswith("poeem"))
+    return Method(name, build, divides=divides, needs_labels=labels, ours=name.startswith("poeem"))
 
 
 def _fit(

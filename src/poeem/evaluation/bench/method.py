@@ -40,7 +40,7 @@ class Method:
         own_bytes: its size follows from dim alone, so that it is built once and not at every size.
         seeded: whether another seed gives another index.
         divides: dim must be a multiple of so many times the bytes; 0 is no condition.
-        needs_queries, needs_labels: whether it cannot do without training queries, and their relevant items.
+        needs_labels: whether it cannot do without training queries and their relevant items.
         package: what must be importable.
         ours: drawn to stand out.
     """
@@ -50,7 +50,6 @@ class Method:
     own_bytes: bool = False
     seeded: bool = True
     divides: int = 0
-    needs_queries: bool = False
     needs_labels: bool = False
     package: str = ""
     ours: bool = False
@@ -63,8 +62,6 @@ class Method:
         """
         from importlib.util import find_spec
 
-        if self.needs_queries and problem.train_queries is None:
-            raise ValueError(f"method {self.name!r} learns from queries; give training queries, or leave it out")
         if self.needs_labels and problem.train_relevant is None:
             raise ValueError(f"method {self.name!r} learns from labels; give training relevance, or leave it out")
         wrong = [size for size in sizes if self.divides and problem.dim % (self.divides * size)]

@@ -54,13 +54,13 @@ def problem_from_dataset(name: str) -> Problem:
     from poeem.data.datasets import load_embedded
 
     found = load_embedded(name)
-    answers = found.relevance
+    answers, taught = found.relevance, found.queries["train"]
     return Problem(
         name=name,
         items=found.items,
         queries=found.queries["test"],
         relevant=None if answers is None else one_each(answers["test"]),
-        train_queries=found.queries["train"],
+        train_queries=taught if len(taught) else None,
         train_relevant=None if answers is None else one_each(answers["train"]),
         warning=found.warning,
     )
