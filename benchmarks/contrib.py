@@ -45,7 +45,8 @@ def with_reference(index: faiss.Index, queries: np.ndarray, folder: Path) -> Non
     if bundle.spec.nlist:
         ivf_of(index).nprobe = bundle.spec.nlist
     scores, rows = ReferenceScorer(bundle).search(queries, K)
-    check_ref_knn_with_draws(scores, bundle.ids[rows], *index.search(queries, K))
+    found, ids = index.search(queries, K)
+    check_ref_knn_with_draws(scores, bundle.ids[rows], found, ids)
 
 
 def ivf_of(index: faiss.Index) -> Any:
@@ -64,7 +65,9 @@ def preassigned(index: faiss.Index, queries: np.ndarray) -> None:
     """`search_preassigned` with the lists that the index would have chosen."""
     ivf, queries = inside(index, queries)
     nearness, lists = ivf.quantizer.search(queries, NPROBE)
-    check_ref_knn_with_draws(*ivf.search(queries, K), *search_preassigned(ivf, queries, K, lists, nearness))
+    scores, ids = ivf.search(queries, K)
+    found = search_preassigned(ivf, queries, K, lists, nearness)
+    check_ref_knn_with_draws(scores, ids, found[0], found[1])
 
 
 def big_batch(index: faiss.Index, queries: np.ndarray, method: str) -> None:
@@ -72,10 +75,11 @@ def big_batch(index: faiss.Index, queries: np.ndarray, method: str) -> None:
     ivf, queries = inside(index, queries)
     with contextlib.redirect_stdout(None):
         found = big_batch_search(ivf, queries, K, method=method)
-    check_ref_knn_with_draws(*ivf.search(queries, K), *found, rtol=BIG_BATCH_TOLERANCE)
+    scores, ids = ivf.search(queries, K)
+    check_ref_knn_with_draws(scores, ids, found[0], found[1], rtol=BIG_BATCH_TOLERANCE)
 
 
-def explored(index: faiss.Index, queries: np.ndarray) -> None:
+def best_points(index: Any, queries: np.ndarray) -> None:
     """`ParameterSpace.explore`: its best point finds what a search of so many lists finds."""
     ivf = ivf_of(index)
     ivf.nprobe = ivf.nlist
@@ -86,7 +90,8 @@ def explored(index: faiss.Index, queries: np.ndarray) -> None:
     space: Any = faiss.ParameterSpace()
     space.verbose = 0
     space.initialize(index)
-    points = space.explore(index, queries, criterion).optimal_pts
+    explored = space.explore(index, queries, criterion)  # the points live as long as this does
+    points = explored.optimal_pts
     assert points.size() > 1, "no operating points"
     for point in (points.at(i) for i in range(points.size())):
         if point.key:
@@ -130,7 +135,7 @@ def faiss_checks(args: argparse.Namespace, metric: Metric) -> Iterator[dict[str,
                 checks["ivf_tools.search_preassigned"] = preassigned
                 for method in ("index", "knn_function", "pairwise_distances"):
                     checks[f"big_batch_search, {method}"] = partial(big_batch, method=method)
-                checks["ParameterSpace.explore"] = explored
+                checks["ParameterSpace.explore"] = best_points
             for check, run in checks.items():
                 verdicts = {side: verdict(partial(run, index, queries)) for side, index in both.items()}
                 yield {"check": check, "spec": spec, "metric": metric, **verdicts}
