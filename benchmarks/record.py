@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from poeem.training.checkpoints import write_text
+from poeem.bundle.whole_file import write_text
 from poeem.training.environment import environment
 
 T = TypeVar("T")

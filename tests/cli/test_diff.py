@@ -60,6 +60,9 @@ def test_diff(folders, capsys):
     assert code == 0
     assert "Of two trainings" in out
     assert run(capsys, "diff", folders / "old", folders / "none")[0] == 2
+    code, _, err = run(capsys, *words, "--out", folders / "none" / "ids.parquet")
+    assert code == 2
+    assert "create it first" in err
 
 
 def test_export_a_delta(folders, capsys):

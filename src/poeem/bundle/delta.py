@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poeem.bundle.atomic import sync_directory, sync_file
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import Catalogue
 from poeem.bundle.changes import Change, CodedRows
 from poeem.bundle.check import check_codes
 from poeem.bundle.diff import BundleDiff, diff_bundles
 from poeem.bundle.ids import ids_to_arrow
+from poeem.bundle.whole_file import whole_file
 from poeem.functional.packing import pack_codes, unpack_codes
 
 if TYPE_CHECKING:
@@ -43,8 +42,9 @@ def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
     Returns:
         the numbers of rows of each kind, and bytes.
     Raises:
+        FileNotFoundError: the folder of ``path`` does not exist.
         ValueError: the two are not of one training, so that codes of one mean nothing to the other; the ids are of two
-            types; or the bundles keep different columns.
+            types; the bundles keep different columns; or ``path`` is a folder.
     """
     import pyarrow.parquet as pq
 
@@ -53,16 +53,10 @@ def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
     if sorted(names[0]) != sorted(names[1]):
         raise ValueError(f"the old bundle keeps columns {names[0]}, the new one {names[1]}; export the new one whole")
     path, diff = Path(path), diff_bundles(old, new)
-    beside = path.with_name(f".{path.name}.new-{os.getpid()}")
-    try:
+    with whole_file(path) as beside:
         pq.write_table(_table(diff), beside, compression="zstd")
         applied = _applied(old, beside)
         assert rows_sha256(applied) == rows_sha256(new), "the delta does not make the new rows of the old ones"
-        sync_file(beside)
-        os.replace(beside, path)
-        sync_directory(path.absolute().parent)
-    finally:
-        beside.unlink(missing_ok=True)
     counts = {_ADDED: len(diff.added), _REPLACED: len(diff.changed), _DELETED: len(diff.removed)}
     return {**counts, "kept": len(diff.kept_new) - counts[_REPLACED], "bytes": path.stat().st_size}
 

@@ -25,10 +25,12 @@ def diff(
 
     from poeem.bundle import open_bundle
     from poeem.bundle.diff import diff_bundles
+    from poeem.bundle.whole_file import whole_file
 
     found = diff_bundles(open_bundle(old), open_bundle(new))
     if out is not None:
-        pq.write_table(found.table(), out)
+        with whole_file(out) as beside:
+            pq.write_table(found.table(), beside)
     summary = found.summary()
     if json:
         print_json(summary)

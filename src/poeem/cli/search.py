@@ -81,6 +81,7 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
     import numpy as np
 
     from poeem.bundle import open_bundle
+    from poeem.bundle.whole_file import whole_file
     from poeem.data.vectors import read_vectors
     from poeem.engines.faiss.build import stored_nprobe
     from poeem.engines.reference import ReferenceScorer
@@ -92,7 +93,7 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
     # Fixed-width text where ids are strings: an array of objects would need a pickle.
     ids = np.array(bundle.ids.tolist())[rows]
     ids[rows < 0] = "" if bundle.string_ids else -1
-    with out.open("wb") as file:
+    with whole_file(out) as beside, beside.open("wb") as file:
         np.savez(file, scores=scores, ids=ids)
     return {"queries": len(vectors), "k": k, "out": str(out)}
 

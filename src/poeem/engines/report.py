@@ -125,13 +125,3 @@ class Report:
 def sidecar_of(path: Path) -> Path:
     """Where the report of an engine's file or folder is: ``FILE.json``."""
     return path.with_name(path.name + ".json")
-
-
-def check_folder_around(path: Path) -> None:
-    """Refuse a place to write whose folder is not there.
-
-    Raises:
-        FileNotFoundError: it is not.
-    """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")

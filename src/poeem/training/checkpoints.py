@@ -6,7 +6,6 @@ Our own rather than accelerate's: its restore unpickles random states, and ours 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -16,8 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from poeem.bundle.atomic import recover, replace_directory, staging, sync_file
+from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.checksum import file_sha256
+from poeem.bundle.whole_file import write_text
 from poeem.training.weights import load_weights, save_weights
 
 STATE_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = "state.json", "model.safetensors", "optimizer.pt"
@@ -98,15 +98,6 @@ class Checkpoints:
         if optimizer is not None:
             optimizer.load_state_dict(torch.load(folder / OPTIMIZER_FILE, map_location="cpu", weights_only=True))
         return state
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    # Several processes of one run may write the same file at once.
-    beside = path.with_name(f".{path.name}.new-{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    sync_file(beside)
-    beside.replace(path)
 
 
 def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:

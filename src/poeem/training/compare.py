@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poeem.bundle.whole_file import write_text
 from poeem.engines.probing import check_nprobe
 from poeem.evaluation.baselines import check_baselines, evaluate_baselines
 from poeem.evaluation.scorers import FloatScorer
 from poeem.training.build import build_batches, build_model, column_log_q
-from poeem.training.checkpoints import Checkpoints, write_text
+from poeem.training.checkpoints import Checkpoints
 from poeem.training.environment import environment
 from poeem.training.fit import fit
 from poeem.training.load import Run, load_run

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.bundle.whole_file import write_text
 from poeem.bundle.write import file_record
 from poeem.data.interactions import Interactions
-from poeem.training.checkpoints import write_text
 from poeem.training.model import JointModel
 from poeem.training.stored_interactions import write_interactions
 from poeem.training.weights import load_weights, save_weights

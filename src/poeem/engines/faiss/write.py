@@ -12,6 +12,7 @@ import numpy as np
 
 from poeem.bundle.atomic import sync_file
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.whole_file import check_folder_around, write_text
 from poeem.engines.faiss.build import build_index, engine_ids, stored_codes, stored_nprobe
 from poeem.engines.faiss.check import base_of, check_graph, check_refined, check_scores
 from poeem.engines.faiss.contents import parts_of, stored_rows
@@ -21,7 +22,7 @@ from poeem.engines.faiss.parts import Load, open_parts
 from poeem.engines.faiss.searcher import FaissSearcher, read_index
 from poeem.engines.item_vectors import read_item_vectors
 from poeem.engines.queries import prepare_queries
-from poeem.engines.report import Report, check_folder_around, sidecar_of
+from poeem.engines.report import Report, sidecar_of
 from poeem.engines.self_check import Agreement, EngineMismatch, check_parts
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def write_faiss(
         new.unlink(missing_ok=True)
         if data is not None and not kept:
             data.unlink(missing_ok=True)
-    sidecar_of(path).write_text(replace(report, path=path.name).to_json(), encoding="utf-8")
+    write_text(sidecar_of(path), replace(report, path=path.name).to_json())
     for former in former_data_files(path, keep=data):
         former.unlink()
     return report

@@ -12,6 +12,7 @@ import numpy as np
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.whole_file import check_folder_around, write_text
 from poeem.engines.item_vectors import check_item_vectors, read_item_vectors
 from poeem.engines.lance.build import write_rows
 from poeem.engines.lance.check import check_dataset, check_refined
@@ -21,7 +22,7 @@ from poeem.engines.lance.layout import ID, VECTOR, lance_metric, lifted
 from poeem.engines.lance.searcher import is_dataset, open_lance
 from poeem.engines.lance.trained import trained_of
 from poeem.engines.probing import equal_norms
-from poeem.engines.report import Report, check_folder_around, sidecar_of
+from poeem.engines.report import Report, sidecar_of
 
 
 def write_lance(
@@ -81,7 +82,7 @@ def write_lance(
         # In this order no moment pairs a dataset with the report of another one.
         sidecar_of(path).unlink(missing_ok=True)
         replace_directory(new, path)
-    sidecar_of(path).write_text(replace(report, path=path.name).to_json(), encoding="utf-8")
+    write_text(sidecar_of(path), replace(report, path=path.name).to_json())
     return report
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.whole_file import check_folder_around, write_text
 from poeem.engines.probing import equal_norms
-from poeem.engines.report import Report, check_folder_around, sidecar_of
+from poeem.engines.report import Report, sidecar_of
 from poeem.engines.scann.assets import ASSETS, assets_text
 from poeem.engines.scann.facts import FACTS_FILE, facts_of, write_facts
 from poeem.engines.scann.files import write_files
@@ -74,7 +75,7 @@ def write_scann(bundle: Bundle, path: Path, *, nprobe: int | None = None, querie
         # In this order no moment pairs an export with the report of another one.
         sidecar_of(path).unlink(missing_ok=True)
         replace_directory(new, path)
-    sidecar_of(path).write_text(replace(report, path=path.name).to_json(), encoding="utf-8")
+    write_text(sidecar_of(path), replace(report, path=path.name).to_json())
     return report
 
 

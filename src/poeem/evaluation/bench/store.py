@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from poeem.training.checkpoints import write_text
+from poeem.bundle.whole_file import write_text
 
 Record = dict[str, Any]
 FORMAT = 1

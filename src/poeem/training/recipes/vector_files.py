@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
+from poeem.bundle.whole_file import write_text
 from poeem.data.relevance import read_pairs
 from poeem.data.vectors import read_vectors
 from poeem.engines.faiss.read import FaissContents
-from poeem.training.checkpoints import write_text
 from poeem.training.encode import ids_beside
 from poeem.training.environment import environment
 from poeem.training.recipes.vectors import fit_vectors
