@@ -12,9 +12,9 @@ from poeem.training.kept_codes import KeptCodes
 N, DIM = 300, 8
 
 
-def case(spec, metric, margin, estimator="ste"):
+def case(spec, metric, margin, **options):
     generator = torch.Generator().manual_seed(0)
-    index = EmbeddingIndex(DIM, spec, metric=metric, reseed_every=0, estimator=estimator)
+    index = EmbeddingIndex(DIM, spec, metric=metric, reseed_every=0, **options)
     old = torch.randn(N, DIM, generator=generator)
     index.warm_start(old)
     index.requires_grad_(False)
@@ -26,17 +26,29 @@ def case(spec, metric, margin, estimator="ste"):
 
 
 def errors(index, x, codes, lists):
-    """Squared errors of vectors as the layer compares them, float64."""
+    """What the layer makes small in choosing words, of vectors as it compares them, float64."""
     x = x.numpy().astype(np.float64)
     if index.metric == "cosine":
         x /= np.linalg.norm(x, axis=1, keepdims=True)
-    return np.square(x - index.decode(codes, lists).numpy().astype(np.float64)).sum(1)
+    error = x - index.decode(codes, lists).numpy().astype(np.float64)
+    if getattr(index.quantizer, "assignment", "") == "score-aware":
+        along = (error * x).sum(1) ** 2 / np.square(x).sum(1)
+        return np.square(error).sum(1) + (index.quantizer.eta - 1) * along
+    return np.square(error).sum(1)
 
 
-@pytest.mark.parametrize(("spec", "metric"), [("PQ4x4", "ip"), ("OPQ4,IVF4,PQ4x4", "cosine"), ("IVF4,RQ2x4", "l2")])
+@pytest.mark.parametrize(
+    ("spec", "metric", "options"),
+    [
+        ("PQ4x4", "ip", {}),
+        ("OPQ4,IVF4,PQ4x4", "cosine", {}),
+        ("IVF4,RQ2x4", "l2", {}),
+        ("OPQ4,IVF4,PQ4x4", "ip", {"assignment": "score-aware", "eta": 8.0}),
+    ],
+)
 @pytest.mark.parametrize("margin", [0.0, 0.2, 1e9])
-def test_a_code_changes_where_that_saves_more_than_the_margin(spec, metric, margin):
-    index, kept, moved, (codes, lists) = case(spec, metric, margin)
+def test_a_code_changes_where_that_saves_more_than_the_margin(spec, metric, options, margin):
+    index, kept, moved, (codes, lists) = case(spec, metric, margin, **options)
     some = torch.randperm(N, generator=torch.Generator().manual_seed(1))[:200]
     nearest, near_lists = index.encode(moved[some])
     old_lists = None if lists is None else lists[some]

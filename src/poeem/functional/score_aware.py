@@ -57,6 +57,23 @@ def assign_score_aware(
     return codes
 
 
+def score_aware_error(vectors: Tensor, x_hat: Tensor, *, eta: float) -> Tensor:
+    """``‖e‖² + (η - 1) <u, e>²`` of each vector, ``e = x - x_hat``; the same in rotated coordinates.
+
+    Args:
+        vectors, x_hat: float, ``(n, dim)``.
+        eta: as of :func:`assign_score_aware`.
+    Returns:
+        ``(n,)``, squared embedding units.
+
+    >>> score_aware_error(torch.tensor([[3.0, 0.0]]), torch.tensor([[2.0, 1.0]]), eta=4.0)  # 1 across, 4 * 1 along
+    tensor([5.])
+    """
+    error = vectors - x_hat
+    unit = vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-30)
+    return error.square().sum(1) + (eta - 1) * (unit * error).sum(1).square()
+
+
 def _descend(residuals: Tensor, vectors: Tensor, codebooks: Tensor, codes: Tensor, weight: float, sweeps: int) -> None:
     """Coordinate descent from ``codes``, which are overwritten."""
     M = codebooks.shape[0]

@@ -7,13 +7,16 @@ from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
 from poeem.functional.estimators import ESTIMATORS
+from poeem.functional.score_aware import score_aware_error
 from poeem.layers.embedding_index import EmbeddingIndex, Output
+from poeem.layers.product import ProductQuantizer
 
 
 class KeptCodes(nn.Module):
     """Assignment at a price: ``argmin_c ‖x - x̂_c‖² + margin [c is not the code in service]``.
 
-    That is, an item keeps code and list unless the nearest ones lower its squared error by more than ``margin``.
+    That is, an item keeps code and list unless the nearest ones lower its squared error by more than ``margin``; where
+    words are chosen ``score-aware``, that error stands for the squared one.
     Training, validation and bundle assign so alike: the item tower is drawn to the words that its items are served by,
     the query tower learns to score them, and what is written is what was trained. The arrays of the index must not
     change meanwhile.
@@ -61,7 +64,7 @@ class KeptCodes(nn.Module):
     def _keeps(self, index: EmbeddingIndex, items: Tensor, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
         """Whether each item stays, and the reconstruction by its code in service."""
         old = index.reconstruct(self.codes[items].long(), None if self.lists is None else self.lists[items])
-        saved = (x - old).square().sum(1) - (x - x_hat).square().sum(1)
+        saved = assignment_error(index, x, old) - assignment_error(index, x, x_hat)
         return self.known[items] & (saved <= self.margin), old
 
     def _settled(
@@ -71,6 +74,20 @@ class KeptCodes(nn.Module):
         if lists is not None and self.lists is not None:
             lists = torch.where(kept, self.lists[items].long(), lists)
         return codes, lists
+
+
+def assignment_error(index: EmbeddingIndex, x: Tensor, x_hat: Tensor) -> Tensor:
+    """What the index makes small in choosing the words of each vector: ``(n,)``, squared embedding units.
+
+    Args:
+        index: the layer.
+        x: float32, ``(n, dim)``; of unit length under ``cosine``.
+        x_hat: its reconstruction, the same.
+    """
+    quantizer = index.quantizer
+    if isinstance(quantizer, ProductQuantizer) and quantizer.assignment == "score-aware":
+        return score_aware_error(x, x_hat, eta=quantizer.eta)
+    return (x - x_hat).square().sum(1)
 
 
 def _compared(index: EmbeddingIndex, vectors: Tensor) -> Tensor:

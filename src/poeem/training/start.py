@@ -18,7 +18,7 @@ from poeem.functional.estimators import ESTIMATORS
 from poeem.layers.from_arrays import set_arrays
 from poeem.towers.compressed_table import CompressedTable
 from poeem.towers.item_table import ItemTable
-from poeem.training.kept_codes import KeptCodes
+from poeem.training.kept_codes import KeptCodes, assignment_error
 from poeem.training.load import load_run
 from poeem.training.model import JointModel
 from poeem.training.run_folder import WEIGHTS_FILE
@@ -64,10 +64,11 @@ class Start:
             raise ValueError(
                 f"interactions: item ids are {kinds[0]}, those of the run to start from {kinds[1]}; use the same ids"
             )
-        if not set(known.tolist()) & set(new.tolist()):
+        if not len(_shared(known, new)[0]):
+            one, other = new[:1].tolist()[0], known[:1].tolist()[0]
             raise ValueError(
-                f"interactions: no item (such as {new[0]!r}) is among those of the run to start from (such as "
-                f"{known[0]!r}); use the same ids, or train without a run to start from"
+                f"interactions: no item (such as {one!r}) is among those of the run to start from (such as {other!r}); "
+                "use the same ids, or train without a run to start from"
             )
 
     def load_into(self, model: JointModel, interactions: Interactions, *, exact: bool) -> None:
@@ -111,16 +112,21 @@ class Start:
 
     @cached_property
     def distortion(self) -> float:
-        """Mean squared error of the run's items by their codes in service, by the run's own item tower."""
+        """Mean error of the run's items by their codes in service and its own item tower, see `assignment_error`."""
         bundle, index = self.run.bundle, self.run.model.index
         assert index is not None
         there, numbers = _shared(bundle.ids, self.run.interactions.item_ids)
+        if not len(there):
+            raise ValueError(
+                f"{self.run.folder.bundle}: none of the items that the run was trained on is left, so that there is no "
+                "mean error to hold changes against; leave stability out"
+            )
         x = torch.from_numpy(self.run.items(numbers))
         x = torch.nn.functional.normalize(x) if bundle.metric == "cosine" else x
         codes = torch.tensor(bundle.codes[there]).long()
         lists = None if bundle.lists is None else torch.tensor(bundle.lists[there]).long()
         with torch.no_grad():
-            return float((x - index.decode(codes, lists)).square().sum(1).mean())
+            return float(assignment_error(index, x, index.decode(codes, lists)).mean())
 
     def diff(self, new: Bundle) -> BundleDiff:
         """What a bundle has otherwise than the run's."""

@@ -180,6 +180,23 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(first, tmp_path, mon
         follow(first, tmp_path / "part", stability=1, checkpoint_every=10, resume=True)
 
 
+def test_a_start_of_which_nothing_is_left_is_refused(tmp_path):
+    _, item = np.unique(FIRST.item, return_inverse=True)
+    first = Interactions.from_columns(user=FIRST.user, item=item, timestamp=FIRST.timestamp)
+    train_interactions(first, spec="PQ2x4", out=tmp_path / "first", dim=8, **(OPTIONS | {"steps": 4}))
+    with BundleEditor(tmp_path / "first") as editor:
+        editor.add([1000], np.ones((1, 8)))
+        editor.delete(first.item_ids)
+    with pytest.raises(ValueError, match=r"no item \(such as 0\) is among .* \(such as 1000\)"):
+        train_interactions(first, start=tmp_path / "first", out=tmp_path / "next", **OPTIONS)
+    grown = Interactions.from_columns(
+        user=np.append(FIRST.user, 0), item=np.append(item, 1000), timestamp=np.append(FIRST.timestamp, 99)
+    )
+    with pytest.raises(ValueError, match="none of the items that the run was trained on is left"):
+        train_interactions(grown, start=tmp_path / "first", stability=1, out=tmp_path / "next", **OPTIONS)
+    assert not (tmp_path / "next").exists()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
