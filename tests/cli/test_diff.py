@@ -76,6 +76,7 @@ def test_export_a_delta(folders, capsys):
     for words, message in (
         (["--delta", folders / "other"], "of another training"),
         (["--delta", folders / "old", "--fastscan"], "leave --fastscan out"),
+        (["--delta", folders / "old", "--engine", "lance"], "leave --engine out"),
     ):
         code, _, err = run(capsys, "export", folders / "new", *words, "--out", out)
         assert code == 2

@@ -20,8 +20,12 @@ def export(
         typer.Option(metavar="FILE", help="File or folder to write; its report goes beside it.", show_default=False),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="faiss, lance or (experimental, Linux) scann; the latter two are extras of the package.")
-    ] = "faiss",
+        str | None,
+        typer.Option(
+            help="faiss, lance or (experimental, Linux) scann; the latter two are extras of the package.",
+            show_default="faiss",
+        ),
+    ] = None,
     nprobe: Nprobe = None,
     fastscan: Annotated[
         bool, typer.Option("--fastscan", help="Scan 4-bit codes by SIMD: faster, approximate scores.")
@@ -79,14 +83,15 @@ def export(
     # What was not asked for is not said: every engine has options of its own.
     options = {name: value for name, value in given.items() if value is not None and value is not False}
     if delta is not None:
-        if options:
-            raise ValueError(f"--delta writes rows for no engine; leave --{next(iter(options)).replace('_', '-')} out")
+        unused = [*(["engine"] if engine is not None else []), *options]
+        if unused:
+            raise ValueError(f"--delta writes rows for no engine; leave --{unused[0].replace('_', '-')} out")
         _write_delta(delta, folder, out, json)
         return
     # Lance warns of every list without items.
     os.environ.setdefault("LANCE_LOG", "error")
     try:
-        report = export_bundle(folder, engine, out, **options)
+        report = export_bundle(folder, engine or "faiss", out, **options)
     except EngineMismatch as error:
         raise Failure(str(error)) from error
     if json:

@@ -36,11 +36,11 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
 def changes_line(changes: Mapping[str, Any]) -> str:
     """What a new version does to the rows in service."""
     if not changes["same_fingerprint"]:
-        return f"Another index than the one it began from: all {changes['kept']:,} rows of it are rewritten."
+        return "Another index than the one it began from: every row in service has to be written again."
     return (
         f"Against the index in service: {changes['changed']:,} of {changes['kept']:,} rows rewritten "
         f"({changes['changed_share']:.1%}), {changes['added']:,} added, {changes['removed']:,} removed; "
-        "poeem export DIR --delta OLD carries them."
+        "carried by poeem export DIR --delta OLD --out FILE.parquet."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,11 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        # Some editors begin a file with a byte order mark; and only a line feed ends a line, whatever else an id holds.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: is no UTF-8 text ({error}); write an id a line") from None
+    return [line.strip() for line in (lines if lines[-1] else lines[:-1])]
 
 
 def _as_integers(ids: pa.Array) -> pa.Array:
@@ -57,10 +60,10 @@ def _as_integers(ids: pa.Array) -> pa.Array:
 
     numbers = []
     for row, text in enumerate(ids.to_pylist(), start=1):
-        try:
-            numbers.append(int(text))
-        except ValueError:
-            raise ValueError(f"row {row}: id (={text!r}) must be an integer, as ids of the bundle are") from None
+        # Not `int` alone, to which 1_000 is a thousand.
+        if not re.fullmatch("[+-]?[0-9]{1,30}", text.strip()):
+            raise ValueError(f"row {row}: id (={text!r}) must be an integer, as ids of the bundle are")
+        numbers.append(int(text))
     try:
         return pa.array(numbers, pa.int64())
     except (OverflowError, pa.ArrowInvalid):

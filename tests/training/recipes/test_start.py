@@ -178,6 +178,10 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(first, tmp_path, mon
     assert rows(open_bundle(tmp_path / "part")) == rows(open_bundle(tmp_path / "whole"))
     with pytest.raises(ValueError, match=r"stability \(=1\) differs"):
         follow(first, tmp_path / "part", stability=1, checkpoint_every=10, resume=True)
+    with pytest.raises(ValueError, match=r"stability \(=None\) differs"):
+        follow(first, tmp_path / "part", checkpoint_every=10, resume=True)
+    with pytest.raises(ValueError, match=r"start \(=None\) differs"):
+        train_interactions(SECOND, spec="OPQ2,IVF4,PQ2x4", dim=8, out=tmp_path / "part", resume=True, **OPTIONS)
 
 
 def test_a_start_of_which_nothing_is_left_is_refused(tmp_path):

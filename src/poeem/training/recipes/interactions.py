@@ -180,6 +180,9 @@ def train_interactions(
     settings: dict[str, Any] = {
         "dataset": dataset,
         "interactions": interactions_digest(interactions),
+        # Before what follows from them: a resume that lacks one is told so.
+        "start": None if begun is None else begun.facts,
+        "stability": stability,
         **structure,
         **chosen,
         "spec": str(parsed),
@@ -202,8 +205,6 @@ def train_interactions(
         "seed": seed,
         "patience": patience,
         "validate_every": validate_every,
-        "start": None if begun is None else begun.facts,
-        "stability": stability,
         "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
     }
