@@ -127,3 +127,18 @@ def test_queries_from_elsewhere():
     assert found.main_cause == "gap"
     assert found.gap["energy_in_items_axes"] < 0.1
     assert found.gap["loss_of_queries"] > found.gap["loss_of_items_as_queries"] + 0.2
+
+
+def test_few_queries_are_noted_and_one_label_decides_nothing(fitted, items, queries):
+    found = explain(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries[:9], relevance=np.array([[0, 1]]))
+    assert set(found.measures) == {"neighbours"}
+    assert "9 queries are few" in " ".join(found.notes)
+
+
+def test_another_seed_draws_other_fits(fitted, items, queries):
+    first, second = (
+        [one.gain for one in explain(fitted("RQ6x5"), vectors=items, queries=queries, seed=seed).remedies]
+        for seed in (0, 1)
+    )
+    # The last is twice the bytes, a fit of its own.
+    assert first[-1] != second[-1]

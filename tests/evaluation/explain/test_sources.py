@@ -142,6 +142,10 @@ def test_what_is_refused(folder, fitted, items, queries, tmp_path):
         explain(good, vectors=items, queries=queries, max_items=5)
     with pytest.raises(ValueError, match="row 7 holds NaN"):
         explain(good, vectors=items, queries=np.where(np.arange(400)[:, None] == 7, np.nan, queries), max_queries=400)
+    with pytest.raises(ValueError, match=r"queries \(=1\) must be at least 2"):
+        explain(good, vectors=items, queries=queries[:1])
+    with pytest.raises(ValueError, match=r"seed \(=-1\)"):
+        explain(good, vectors=items, queries=queries, seed=-1)
     # A file of another training.
     export(folder, "faiss", tmp_path / "x.faiss")
     other, path = fitted("OPQ8,PQ8x5"), tmp_path / "other" / "bundle"

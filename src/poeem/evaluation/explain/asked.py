@@ -43,8 +43,8 @@ class Asked:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Labels, where there are any, and neighbours."""
-        labelled = self.relevant is not None and bool(self.relevant.lengths.any())
+        """Labels, where at least two queries have any (one tells nothing of chance), and neighbours."""
+        labelled = self.relevant is not None and np.count_nonzero(self.relevant.lengths) > 1
         return (LABELS, NEIGHBOURS) if labelled else (NEIGHBOURS,)
 
 

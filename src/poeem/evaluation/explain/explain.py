@@ -26,8 +26,11 @@ from poeem.evaluation.explain.rotation import repaired
 from poeem.evaluation.explain.words import word_facts
 from poeem.evaluation.scorers import DecodedScorer, FloatScorer, prepared
 from poeem.functional.usage import count_words
+from poeem.training.seeds import check_seed
 
 MAX_ITEMS, MAX_QUERIES, K = 100_000, 1_000, 10
+# Fewer queries than this tell little.
+_FEW = 50
 # Less than this is nothing to speak of, however certain.
 _NOTHING = 0.005
 # The gap's share of what is lost from which a matrix on the queries' side is tried.
@@ -83,7 +86,7 @@ def explain_case(
     measures = _breakdowns(rungs, by_items, ceiling, case.asked, k)
     decides = _deciding(measures)
     main = _main_cause(measures[decides])
-    trials = Trials(case, served, rungs[0].values, tell)
+    trials = Trials(case, served, rungs[0].values, tell, seed)
     _try_all(trials, chain, rungs, wanted, measures[decides], seed, tell)
     made = {state.change: state.made for state in chain if state.made is not None}
     scanned = float(served.scanned(adapted).mean())
@@ -117,11 +120,19 @@ def explain_case(
 
 def sampled(case: Case, *, k: int, max_items: int, max_queries: int, seed: int) -> Case:
     """The case on a sample, its sizes checked."""
-    if isinstance(k, bool) or not 1 <= k <= 100:
+    check_seed(seed)
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= 100:
         raise ValueError(f"k (={k!r}) must be a whole number from 1 to 100: the neighbours of a query that are wanted")
     case = drawn(case, max_items=max_items, max_queries=max_queries, seed=seed)
     if len(case.items) <= k:
         raise ValueError(f"k (={k}) must be less than the number of items (={len(case.items)})")
+    count = len(case.asked)
+    if count < 2:
+        raise ValueError(
+            f"queries (={count}) must be at least 2, better {_FEW}, or nothing can be told from the figures"
+        )
+    if count < _FEW:
+        case = dataclasses.replace(case, notes=[*case.notes, f"{count} queries are few: mind the standard errors"])
     return case
 
 

@@ -61,10 +61,13 @@ class Trials:
         served: what the index scores now.
         values: what it finds, by measure.
         tell: is told what is being done.
+        seed: of the fits.
     """
 
-    def __init__(self, case: Case, served: DecodedScorer, values: Values, tell: Callable[[str], None]) -> None:
-        self.case, self.served, self.values, self._tell = case, served, values, tell
+    def __init__(
+        self, case: Case, served: DecodedScorer, values: Values, tell: Callable[[str], None], seed: int = 0
+    ) -> None:
+        self.case, self.served, self.values, self._tell, self._seed = case, served, values, tell, seed
         self.spec = case.bundle.spec
         self.done: list[Remedy] = []
         self._adapter = case.bundle.arrays.get("query_adapter")
@@ -160,7 +163,7 @@ class Trials:
     def metric(self, wanted: str) -> None:
         """The same structure, made for another metric."""
         self._tell(f"fitting {self.spec} for {wanted}")
-        again = variants.fitted(self.case.items, self.spec, wanted)
+        again = variants.fitted(self.case.items, self.spec, wanted, self._seed)
         how = f"train or fit with --metric {wanted}, and export that"
         scorer = variants.scorer_of(again, self._nprobe)
         self.add("metric", self.case.bundle.metric, wanted, scorer, TRAINING, "metric", how, raw=True)
@@ -177,7 +180,7 @@ class Trials:
         tried.append((double, MEMORY))
         for one, costs in tried:
             self._tell(f"fitting {one}")
-            again = variants.fitted(self.case.prepared, one, self.case.bundle.metric)
+            again = variants.fitted(self.case.prepared, one, self.case.bundle.metric, self._seed)
             scorer = variants.scorer_of(again, self._nprobe)
             self.add("spec", spec, one, scorer, costs, "code", _fit(one), size=one.bytes_per_vector)
 

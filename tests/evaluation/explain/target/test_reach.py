@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from poeem.engines.faiss.build import build_index
-from poeem.evaluation.explain import explain_target
+from poeem.evaluation.explain import explain_target, variants
 from poeem.evaluation.explain.target import retrain
 from poeem.evaluation.explain.target.retrain import Fit, extrapolated
 
@@ -75,13 +75,42 @@ def test_latency(fitted, items, queries):
     assert found.choice is None
 
 
+def test_items_that_play_queries_do_not_count_themselves(fitted, items):
+    found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=1000", vectors=items, max_queries=100)
+    # All is within reach of so deep a search.
+    assert found.choice.recall == pytest.approx(1, abs=0.005)
+
+
+def test_the_fits_are_for_the_metric_that_is_wanted(fitted, items, queries):
+    # Lengths that differ: by product others are near than by distance.
+    stretched = items[:1500] * np.random.default_rng(0).lognormal(0, 0.7, (1500, 1)).astype(np.float32)
+    given = {"target": "bytes=1", "vectors": stretched, "queries": queries, "max_queries": 100}
+    spec = fitted("PQ8x4").spec
+    by_l2, by_product = (variants.fitted(stretched, spec, metric) for metric in ("l2", "ip"))
+    assert (
+        explain_target(by_l2, metric="ip", **given).fits[0].recall == explain_target(by_product, **given).fits[0].recall
+    )
+
+
 def test_a_line_that_rises_never_gets_there():
     fits = [Fit("PQ8", 8, {"neighbours": 0.5}, 0), Fit("PQ16", 16, {"neighbours": 0.5}, 0)]
     assert extrapolated(fits, 0.9) is None
 
 
 @pytest.mark.parametrize(
-    "target", ["speed=1", "recall", "recall=x", "recall=1.5", "bytes=1.5", "bytes=0", "latency-ms=-1", "recall=nan"]
+    "target",
+    [
+        "speed=1",
+        "recall",
+        "recall=x",
+        "recall=1.5",
+        "bytes=1.5",
+        "bytes=0",
+        "bytes=inf",
+        "bytes=5000",
+        "latency-ms=-1",
+        "recall=nan",
+    ],
 )
 def test_targets_that_are_none(fitted, items, target):
     with pytest.raises(ValueError, match=f"target \\(='{target}'\\)"):

@@ -88,7 +88,7 @@ def operating_points(
                 point = Point(nprobe, factor, 0.0, float(scanned[(nprobe or 1) - 1]), 0.0)
                 if point.key:
                     space.set_index_parameters(index, point.key)
-                found, ms = _search(index, queries, k)
+                found, ms = _search(index, queries, k, case.asked.own)
                 hits = (found[:, :, None] == case.asked.neighbours[: len(found), None, :]).any(2).sum(1)
                 recall = float(hits.mean() / case.asked.neighbours.shape[1])
                 points.append(dataclasses.replace(point, recall=recall, ms=ms))
@@ -100,9 +100,15 @@ def operating_points(
     return points, notes
 
 
-def _search(index: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, float]:
-    """Ids of a batch, and the milliseconds of single queries."""
-    _, found = index.search(queries[:_COUNTED], k)
+def _search(index: Any, queries: np.ndarray, k: int, own: np.ndarray | None) -> tuple[np.ndarray, float]:
+    """Ids of a batch, none the item that its query is (``own``), and the milliseconds of single queries."""
+    if own is None:
+        _, found = index.search(queries[:_COUNTED], k)
+    else:
+        _, found = index.search(queries[:_COUNTED], k + 1)
+        # The item itself goes last, and what is last goes.
+        itself = found == own[: len(found), None]
+        found = np.take_along_axis(found, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :k]
     times = []
     for row in range(min(_TIMED, len(queries))):
         began = time.perf_counter()
@@ -134,5 +140,5 @@ def cheapest(points: Sequence[Point], recall: float) -> Point | None:
 
 
 def best_within(points: Sequence[Point], ms: float) -> Point | None:
-    """The one that finds most within a time."""
-    return max((point for point in points if point.ms <= ms), key=lambda point: point.recall, default=None)
+    """The one that finds most within a time; of equals the fastest."""
+    return max((point for point in points if point.ms <= ms), key=lambda point: (point.recall, -point.ms), default=None)

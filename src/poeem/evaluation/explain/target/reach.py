@@ -88,9 +88,12 @@ def reach(
         raise ValueError("the index has lost its rotation: mend that first, as poeem explain without --target says")
     # An engine returns whatever it holds.
     case = dataclasses.replace(case, available=None)
-    neighbours = nearest(FloatScorer(case.items, metric or case.bundle.metric), case.asked, None, k)
+    wanted = metric or case.bundle.metric
+    neighbours = nearest(FloatScorer(case.items, wanted), case.asked, None, k)
     case = dataclasses.replace(case, asked=dataclasses.replace(case.asked, neighbours=neighbours))
     spec = case.bundle.spec
+    # What would be trained, would be for the metric that is wanted.
+    trained = dataclasses.replace(case, bundle=dataclasses.replace(case.bundle, metric=wanted))
     said = Reached(
         name=case.name,
         spec=str(spec),
@@ -104,7 +107,14 @@ def reach(
         reached=False,
         notes=list(case.notes),
     )
-    found = (_by_size if target.name == BYTES else _by_search)(case, said, seed, tell)
+    if wanted != case.bundle.metric:
+        said.notes.append(
+            f"fits and lists are made for {wanted}, by which exact search is; the index is for {said.metric}"
+        )
+    if target.name == BYTES:
+        found = _by_size(trained, said, seed, tell)
+    else:
+        found = _by_search(case, trained, said, seed, tell)
     if case.sampled:
         found.notes.append(
             f"measured on {len(case.items):,} of {case.catalogue:,} items: all of them take longer and recall is "
@@ -113,7 +123,7 @@ def reach(
     return dataclasses.replace(found, seconds=time.perf_counter() - began)
 
 
-def _by_search(case: Case, said: Reached, seed: int, tell: Callable[[str], None]) -> Reached:
+def _by_search(case: Case, trained: Case, said: Reached, seed: int, tell: Callable[[str], None]) -> Reached:
     points, notes = operating_points(case, said.k, tell=tell)
     codes = [point for point in points if point.k_factor is None]
     changes: dict[str, Any] = {"points": points, "curve": optimal(points), "notes": [*said.notes, *notes]}
@@ -121,12 +131,12 @@ def _by_search(case: Case, said: Reached, seed: int, tell: Callable[[str], None]
     if wants_recall:
         choice, by_codes = cheapest(points, said.target.value), cheapest(codes, said.target.value)
         if by_codes is None:
-            changes["fits"], changes["retrain"] = larger_codes(case, said.target.value, said.k, seed=seed, tell=tell)
+            changes["fits"], changes["retrain"] = larger_codes(trained, said.target.value, said.k, seed=seed, tell=tell)
     else:
         choice, by_codes = best_within(points, said.target.value), best_within(codes, said.target.value)
     if len(case.items) >= _WORTH_LISTS or case.bundle.spec.nlist:
         tell("fitting lists")
-        changes["lists"] = lists_for(case, said.target.value if wants_recall else _HELD, seed)
+        changes["lists"] = lists_for(trained, said.target.value if wants_recall else _HELD, seed)
         changes["nlist"] = min(changes["lists"], key=lambda one: one.compared, default=None)
     return dataclasses.replace(said, reached=choice is not None, choice=choice, by_codes=by_codes, **changes)
 

@@ -38,8 +38,8 @@ def parse_target(text: str) -> Target:
         raise ValueError(f"target (={text!r}) must be one of {_EXAMPLES}")
     if name == RECALL and not 0 < value <= 1:
         raise ValueError(f"target (={text!r}): a recall is above 0 and at most 1; write recall=0.95")
-    if name == BYTES and not (value == int(value) and 1 <= value <= 4096):
-        raise ValueError(f"target (={text!r}): bytes of a vector are a whole number of at least 1; write bytes=16")
+    if name == BYTES and not (value.is_integer() and 1 <= value <= 4096):
+        raise ValueError(f"target (={text!r}): bytes of a vector are a whole number from 1 to 4096; write bytes=16")
     if name == LATENCY and not 0 < value < math.inf:
         raise ValueError(f"target (={text!r}): milliseconds a query are above 0; write latency-ms=2")
     return Target(name, value)
