@@ -53,12 +53,15 @@ def ivf_of(index: faiss.Index) -> Any:
     return faiss.downcast_index(faiss.extract_index_ivf(index))
 
 
-def inside(index: faiss.Index, queries: np.ndarray) -> tuple[Any, np.ndarray]:
+def inside(index: Any, queries: np.ndarray) -> tuple[Any, np.ndarray]:
     """The lists of an index, and queries as they come there: what a user of these tools does by hand."""
     ivf = ivf_of(index)
     ivf.nprobe = NPROBE
-    chained = isinstance(index, faiss.IndexPreTransform)
-    return ivf, index.apply_chain(queries) if chained else queries
+    if isinstance(index, faiss.IndexPreTransform):
+        chain: Any = index.chain
+        for i in range(chain.size()):
+            queries = faiss.downcast_VectorTransform(chain.at(i)).apply(queries)
+    return ivf, queries
 
 
 def preassigned(index: faiss.Index, queries: np.ndarray) -> None:

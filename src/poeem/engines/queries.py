@@ -62,16 +62,18 @@ def any_missing(ids: np.ndarray) -> bool:
     >>> any_missing(np.array([[3, 7], [5, -1]])), any_missing(np.array([[3, 7]]))
     (True, False)
     """
-    # Every search asks this: for a query or a few hundred a list is looked through faster than an array.
-    return min(ids[:, -1].tolist(), default=0) < 0
+    # Every search asks this, and a list of a few hundred is looked through faster than an array.
+    return ids.item(-1) < 0 if len(ids) == 1 else min(ids[:, -1].tolist(), default=0) < 0
 
 
+@np.errstate(over="ignore")
 def _sound(queries: np.ndarray) -> bool:
     """Whether all rows have positive, finite squares: then nothing is wrong, else the values have to be looked at."""
+    if len(queries) == 1:
+        # One query at a time is what a server asks: there every array operation shows.
+        flat = queries.ravel()
+        return 0.0 < float(flat.dot(flat)) < np.inf
     squares = np.einsum("nd,nd->n", queries, queries)
-    if len(squares) == 1:
-        # One query at a time is what a server asks; reductions would cost more than its product.
-        return 0.0 < squares.item() < np.inf
     return bool(squares.min(initial=1) > 0 and squares.max(initial=0) < np.inf)
 
 

@@ -48,6 +48,24 @@ def test_the_best_are_among_the_first_and_lists_are_visited_as_trained(make_bund
             assert np.isin(best, hits).mean() >= 0.9
 
 
+@pytest.mark.parametrize(("spec", "metric"), CASES)
+@pytest.mark.parametrize("k", [10, 400])
+def test_one_query_finds_what_it_finds_among_others(make_bundle, tmp_path, spec, metric, k):
+    bundle = make_bundle(spec, metric, rows=2000)
+    poeem.export(bundle, "scann", tmp_path / "items.scann", nprobe=1)
+    searcher = open_scann(tmp_path / "items.scann")
+    # Of several lengths, so that a factor of another query would show.
+    queries = np.random.default_rng(1).standard_normal((10, 16)) * np.geomspace(1e-2, 1e3, 10)[:, None]
+    scores, ids = searcher.search(queries, k)
+    for i in range(10):
+        own_scores, own_ids = searcher.search(queries[i : i + 1], k)
+        np.testing.assert_allclose(own_scores[0], scores[i], rtol=1e-3)
+        # ScaNN's tables of 8 bits make many scores equal, in any order.
+        assert np.isin(own_ids, ids[i]).mean() > 0.95
+        assert own_scores.dtype == np.float32
+        assert own_ids.dtype == np.int64
+
+
 def test_stock_scann_loads_the_folder(make_bundle, oracle, tmp_path):
     bundle = make_bundle("OPQ8,IVF8,PQ8x4", "ip", rows=2000)
     poeem.export(bundle, "scann", tmp_path / "items.scann", nprobe=8)

@@ -66,14 +66,21 @@ class ScannSearcher:
         prepared, factors = _scaled(prepared, self.metric)
         if self._rotation is not None:
             prepared = prepared @ self._rotation
-        rows, scores = self.engine.search_batched(prepared, k, None, probes if self.nlist else None)
-        rows = rows.astype(np.int64)
-        # Past what it has found ScaNN leaves item 0 and NaN; their sum tells whether there are any.
-        if not -np.inf < np.einsum("nk->", scores) < np.inf:
-            missing = ~np.isfinite(scores)
-            rows[missing] = -1
-            scores[missing] = np.inf if self.metric == "l2" else -np.inf
+        scores, rows = self._found(prepared, k, probes if self.nlist else -1)
         return (scores if factors is None else scores * factors), rows
+
+    def _found(self, prepared: np.ndarray, k: int, probes: int) -> tuple[np.ndarray, np.ndarray]:
+        """What ScaNN finds, with row -1 and the worst score where it finds fewer."""
+        if len(prepared) == 1:
+            # ScaNN's own call for one query is faster, but gives only what it has found.
+            rows, scores = self.engine.search(prepared[0], k, -1, probes)
+            if len(rows) == k:
+                return scores[None], rows[None].astype(np.int64)
+        rows, scores = self.engine.search_batched(prepared, k, None, probes)
+        # Past what it has found ScaNN leaves item 0 and NaN.
+        rows, missing = rows.astype(np.int64), ~np.isfinite(scores)
+        rows[missing], scores[missing] = -1, np.inf if self.metric == "l2" else -np.inf
+        return scores, rows
 
 
 def _scaled(queries: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray | np.float32 | None]:
@@ -89,6 +96,9 @@ def _scaled(queries: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray | 
     if metric == "l2":
         return queries, None
     if metric == "cosine":
+        if len(queries) == 1:
+            flat = queries.ravel()
+            return queries * np.float32(_LENGTH / float(flat.dot(flat)) ** 0.5), 1 / _LENGTH
         return queries * (_LENGTH / np.sqrt(np.einsum("nd,nd->n", queries, queries)))[:, None], 1 / _LENGTH
     # By the exponent of the largest value, which no square can overflow; float32 has none beyond 127.
     exponents = np.frexp(np.abs(queries).max(1, keepdims=True))[1]
