@@ -24,22 +24,13 @@ import pyarrow as pa
 import torch
 
 import poeem
+from clustered import DIM, clustered
 from record import parser, settled, write
 
-DIM, NLIST, M = 64, 1024, 8
+NLIST, M = 1024, 8
 SPECS = {"faiss": f"OPQ{M},IVF{NLIST},PQ{M}", "lance": f"IVF{NLIST},PQ{M}"}
 # Rows to try everything out on beforehand.
 FEW = 100
-
-
-def clustered(rows: int, seed: int) -> np.ndarray:
-    """Unit vectors around 2,000 centres, correlated: neither uniform noise nor trivially separable."""
-    rng = np.random.default_rng(seed)
-    decay = np.exp(-np.arange(DIM, dtype=np.float32)[:, None] / 20)
-    mixing = rng.standard_normal((DIM, DIM), dtype=np.float32) * decay
-    x = rng.standard_normal((2000, DIM), dtype=np.float32)[rng.integers(0, 2000, rows)]
-    x = (x + 0.7 * rng.standard_normal((rows, DIM), dtype=np.float32)) @ mixing
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -2,7 +2,7 @@
 
 Ours: encode, write the bundle, write the faiss file, read it back and check it against the reference; the layer has
 learnt its words with the model. Built afterwards: train the structure on the vectors, add them, write its file. The
-vectors are those of `write_faiss.py`: 64 floats around 2,000 centres, of unit length. Lists: a power of two near the
+vectors are those of `clustered.py`: 64 floats around 2,000 centres, of unit length. Lists: a power of two near the
 square root of the items. A small index of each kind is made first, so that no imports are timed.
 
     python benchmarks/indexing_time.py --json benchmarks/results/indexing_time-0.json
@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 import poeem
+from clustered import DIM, clustered
 from poeem.evaluation.baselines import BASELINES
 from poeem.evaluation.baselines.scann import ScannIndex
 from record import earlier, parser, settled, write
-from write_faiss import DIM, clustered
 
 M = 8
 # Name, structure of faiss's factory.

@@ -39,8 +39,14 @@ part_journey() { seeds journey interactions --dataset complete-journey --specs R
 part_speed() {
   seeds step_overhead step_overhead
   seeds encode encode
-  seeds write_faiss write_faiss
+  seeds export_speed export_speed
+  seeds search_overhead search_overhead
   seeds givens givens
+}
+part_engines() {
+  SEEDS=0 seeds engines engines
+  SEEDS=0 seeds contrib contrib
+  SEEDS=0 seeds life_cycle life_cycle
 }
 part_papers() {
   local kind
@@ -76,10 +82,9 @@ part_versions() {
 part_others() {
   seeds lists lists
   seeds compressed_table compressed_table
-  seeds life_cycle life_cycle
 }
 
-parts="tutorial movielens journey speed papers frozen recipes wordnet glove qps versions others"
+parts="tutorial movielens journey speed engines papers frozen recipes wordnet glove qps versions others"
 asked="${*:-all}"
 [ "$asked" = all ] && asked=$parts
 for part in $asked; do

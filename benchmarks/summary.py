@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from blocks import fill_page, row, rule
+from engine_tables import engine_tables
 from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
 from poeem.evaluation.bench.summary import summarise
 from readme_table import readme_table
@@ -161,7 +162,6 @@ def of_speed() -> list[str]:
             lambda run: {name: one["ratio"] for name, one in run["rows"].items()},
             "Encode, rows/s / those of faiss",
         ),
-        *table("write_faiss-*.json", lambda run: {"ratio": run["ratio"]}, "1,000,000 items: faiss train + add / ours"),
         *table(
             "givens-*.json",
             lambda run: {f"dim {one['dim']}": one["svd_over_greedy"] for one in run["rows"]},
@@ -174,7 +174,12 @@ def main() -> None:
     of_runs = [part for pattern, title in INTERACTIONS for part in interactions(pattern, title)]
     pages = {
         "README.md": {"TABLES": [readme_table()]},
-        "docs/numbers.md": {"MOVIELENS": [*of_runs, *float_models()], "TUTORIAL": tutorial(), "SPEED": of_speed()},
+        "docs/numbers.md": {
+            "MOVIELENS": [*of_runs, *float_models()],
+            "TUTORIAL": tutorial(),
+            "SPEED": of_speed(),
+            "ENGINES": engine_tables(),
+        },
         "docs/frozen.md": {"FROZEN": frozen(), "QPS": speeds()},
         "docs/life_cycle.md": {"STABILITY": stability_table()},
     }
