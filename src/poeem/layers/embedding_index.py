@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from poeem.functional.distortion import distortion
 from poeem.functional.estimators import ESTIMATORS, SOFT
 from poeem.functional.outside_compile import outside_compile
-from poeem.functional.soft_words import soft_words
 from poeem.functional.threads import for_spans
 from poeem.layers.additive import AdditiveQuantizer
 from poeem.layers.arguments import Assignment, Estimator, check_choices, check_sizes
 from poeem.layers.checks import check_nonzero, check_numbers, check_vectors
 from poeem.layers.coarse import CoarseQuantizer
-from poeem.layers.collective import broadcast_, is_first, summed
 from poeem.layers.product import ProductQuantizer
 from poeem.layers.progress import Progress
+from poeem.layers.reseed import reseed_dead
 from poeem.layers.rotation import make_rotation
+from poeem.layers.soft import softened
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import fit_sample
 from poeem.layers.write import write_coded
@@ -186,7 +186,7 @@ class EmbeddingIndex(nn.Module):
             if self.estimator != SOFT:
                 estimate = ESTIMATORS[self.estimator](vectors, x_hat)
             elif torch.is_grad_enabled():
-                soft = self._softened(vectors, lists)
+                soft = softened(self, vectors, lists)
                 estimate = soft + (x_hat - soft).detach()
             else:
                 estimate = x_hat
@@ -203,21 +203,9 @@ class EmbeddingIndex(nn.Module):
             self._progress.usage.add(codes, lists)
             # By a full window of use, not by the step: right after a warm start every word would look dead.
             if self.reseed_every and self._progress.usage.batches >= self.reseed_every:
-                self._reseed(y, residual, codes, lists)
+                reseed_dead(self, self._progress.usage, y, residual, codes, lists)
         y_hat = word if centroid is None else centroid + word
         return (y_hat if matrix is None else y_hat @ matrix.T), codes, lists
-
-    def _softened(self, x: Tensor, lists: Tensor | None) -> Tensor:
-        """``x_hat`` of words weighted by their distances, differentiable in ``x`` and in the index."""
-        matrix = None if self.rotation is None else self.rotation.matrix()
-        y = x if matrix is None else x @ matrix.detach()
-        centroid = None
-        if self.coarse is not None and lists is not None:
-            centroid = self.coarse.centroids().index_select(0, lists)
-        residual = y if centroid is None else y - centroid.detach()
-        word = soft_words(residual, self.quantizer.codebooks.float(), self.soft_temperature)
-        y_hat = word if centroid is None else centroid + word
-        return y_hat if matrix is None else y_hat @ matrix.T
 
     def _no_distortion(self) -> Tensor:
         """Zero that depends on every parameter: DDP wants a gradient for each of them at every step."""
@@ -375,20 +363,6 @@ class EmbeddingIndex(nn.Module):
         self.quantizer.set_(found.codebooks)
         self._progress.usage.restart()
         self._progress.ready = True
-
-    @outside_compile
-    @torch.no_grad()
-    def _reseed(self, y: Tensor, residual: Tensor, codes: Tensor, lists: Tensor | None) -> None:
-        """Move words and centroids that no vector has used for ``reseed_every`` steps to vectors served badly."""
-        dead_words, dead_lists = summed(self._progress.usage.words) == 0, summed(self._progress.usage.lists) == 0
-        self._progress.usage.restart()
-        if is_first() and len(y):
-            generator = torch.Generator().manual_seed(self.seed + self._progress.step)
-            self.quantizer.reseed_(dead_words, residual, codes, generator)
-            if self.coarse is not None and lists is not None:
-                self.coarse.reseed_(dead_lists, y, lists, generator)
-        if dead_words.any() or dead_lists.any():
-            broadcast_([self.quantizer.codebooks, *(() if self.coarse is None else (self.coarse.directions,))])
 
     # State --------------------------------------------------------------------------------------------------------
 
