@@ -131,8 +131,8 @@ class Trials:
         parameter, before, now, costs, mends, how = {
             "rotation_back": ("rotation", "lost", "put back", NOTHING, "rotation", "export the bundle again"),
             "encoded_again": ("codes", "as stored", "encoded again", NOTHING, "stale", "encode the items again"),
-            "words": ("codebooks", "as they are", "refitted", TRAINING, "words", _fit(self.spec)),
-            "rotation": ("rotation", "as it is", "refitted", TRAINING, "rotation", _fit(after)),
+            "words": ("codebooks", "as they are", "refitted", TRAINING, "words", _again(self.spec)),
+            "rotation": ("rotation", "as it is", "refitted", TRAINING, "rotation", self._how(after)),
             "adapter": ("query adapter", "none", "learnt", TRAINING, "gap", f"{_FIT} --from-faiss FILE --no-words"),
         }[change]
         if change == "rotation" and not self.spec.rotated:
@@ -157,7 +157,7 @@ class Trials:
         """New lists, as many of them as scan no more codes than now."""
         scorer = variants.scorer_of(again, None)
         nprobe = nprobe_for(scorer, self.queries, self._scanned(self.served))
-        how = f"train the lists on these vectors ({_fit(self.spec)}), and search {nprobe} of them"
+        how = f"{_again(self.spec)}; search {nprobe} lists"
         self.add("lists", "as trained", "refitted", scorer.with_nprobe(nprobe), TRAINING, "coarse", how)
 
     def metric(self, wanted: str) -> None:
@@ -183,6 +183,9 @@ class Trials:
             again = variants.fitted(self.case.prepared, one, self.case.bundle.metric, self._seed)
             scorer = variants.scorer_of(again, self._nprobe)
             self.add("spec", spec, one, scorer, costs, "code", _fit(one), size=one.bytes_per_vector)
+
+    def _how(self, after: IndexSpec) -> str:
+        return _again(after) if after == self.spec else _fit(after)
 
     @property
     def _nprobe(self) -> int | None:
@@ -219,3 +222,8 @@ _FIT = "poeem fit --items ... --queries ..."
 
 def _fit(spec: IndexSpec) -> str:
     return f"poeem train ... --index {spec}, or {_FIT} --index {spec}"
+
+
+def _again(spec: IndexSpec) -> str:
+    # The training that made it has left it so: the same command once more would too.
+    return f"fit the same structure to these vectors ({_FIT} --index {spec}), or train longer"

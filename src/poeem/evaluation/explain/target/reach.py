@@ -111,10 +111,8 @@ def reach(
         said.notes.append(
             f"fits and lists are made for {wanted}, by which exact search is; the index is for {said.metric}"
         )
-    if target.name == BYTES:
-        found = _by_size(trained, said, seed, tell)
-    else:
-        found = _by_search(case, trained, said, seed, tell)
+    by_size = target.name == BYTES
+    found = _by_size(trained, said, seed, tell) if by_size else _by_search(case, trained, said, seed, tell)
     if case.sampled:
         found.notes.append(
             f"measured on {len(case.items):,} of {case.catalogue:,} items: all of them take longer and recall is "
