@@ -16,6 +16,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from poeem.evaluation.bench.style import save
+
 RESULTS = Path(__file__).parent / "results"
 # Label, colour, files of the runs, and the block of a run.
 KINDS = (
@@ -66,8 +68,7 @@ def main(out: Path) -> None:
         *panels[0].get_legend_handles_labels(), loc="lower center", ncols=len(KINDS), fontsize=7.5, frameon=False
     )
     figure.tight_layout(rect=(0, 0.08, 1, 1))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else None)
+    save(figure, out)
     plt.close(figure)
 
 

@@ -15,6 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from poeem.evaluation.bench.style import save
 from results_of import runs
 
 # Name in the results, label, colour and mark.
@@ -64,8 +65,7 @@ def main(out: Path) -> None:
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="lower center", ncols=len(SINGLE) + 1, fontsize=7.5, frameon=False)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else None)
+    save(figure, out)
     plt.close(figure)
 
 

@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from poeem.evaluation.bench.style import style_of
+from poeem.evaluation.bench.style import save, style_of
 from results_of import RESULTS, records
 
 # Ours without labels, of which the best at a size counts.
@@ -100,8 +100,7 @@ def draw(means: Means, out: Path) -> None:
     # Small codes find less, and there are none of many bytes: this corner is empty.
     axes.legend(loc="lower right", fontsize=8, frameon=False, numpoints=1, handlelength=2.6)
     figure.tight_layout()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else None)
+    save(figure, out)
     plt.close(figure)
 
 
