@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import faiss
 import numpy as np
 import pytest
 
 from poeem.data import datasets
 from poeem.data.datasets.embedded import EmbeddedSet
 from poeem.evaluation.bench.fitted import RECIPES, fitted
+from poeem.evaluation.bench.measure import measure_engine
 from poeem.evaluation.bench.methods import METHODS
 from poeem.evaluation.bench.problem import Problem, one_each
 from poeem.evaluation.bench.sources import problem_from_dataset
-from poeem.evaluation.scorers import prepared
+from poeem.evaluation.neighbours import exact_neighbours
+from poeem.evaluation.scorers import FloatScorer, prepared
 from poeem.training.recipes import vectors
 
 
@@ -73,6 +76,25 @@ def test_items_play_queries_of_a_data_set_that_has_none(problem, monkeypatch):
     METHODS["poeem-pq"].check(unasked, [4])
     built = short("poeem-pq").build(unasked, n_bytes=4, nlist=0, metric="ip", seed=0)
     assert built.bytes_per_vector == 2
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+def test_the_adapter_stands_before_an_index_for_the_same_metric(problem, metric):
+    built = short("poeem-adapter").build(problem, n_bytes=4, nlist=8, metric=metric, seed=0)
+    assert built.structure == "OPQ4,PQ4x4"  # flat, whatever is asked for
+    items, queries = (prepared(one, metric, "vectors") for one in (problem.items, problem.queries))
+    stock = faiss.index_factory(16, "OPQ4,PQ4x4np", faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)
+    stock.train(items)
+    stock.add(items)
+    neighbours = exact_neighbours(FloatScorer(problem.items, metric).scores(problem.queries), 10)
+    own, theirs = (
+        measure_engine(index, queries, neighbours)["engine_neighbour_recall@10"] for index in (built.index, stock)
+    )
+    # It is that index, with a matrix in front that is kept only if it helps.
+    assert own > theirs - 0.01
+    scores, (_, rows) = built.scores(problem.queries[:50]), built.index.search(queries[:50], 5)
+    own = np.take_along_axis(scores, rows, axis=1)
+    np.testing.assert_allclose(own, np.sort(scores, axis=1)[:, ::-1][:, :5], atol=1e-3 * np.abs(own).max())
 
 
 def test_what_tells_the_recipes_apart(problem, monkeypatch):

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from poeem.evaluation.baselines.baseline import Baseline
+from poeem.evaluation.baselines.faiss_build import faiss_metric
 from poeem.evaluation.bench.method import Method
 from poeem.evaluation.bench.problem import Problem
-from poeem.evaluation.scorers import DecodedScorer
+from poeem.evaluation.scorers import DecodedScorer, prepared
 from poeem.spec import IndexSpec
 
 
@@ -64,7 +65,7 @@ def fitted(
         name: the word it is asked for by.
         structure: factory string with ``{M}`` for the bytes, ``{M2}`` for twice as many.
         labels: whether it learns from labels.
-        start: a factory string of faiss that is trained by faiss and started from; its seconds count too.
+        start: a factory string of faiss, flat, that is trained by faiss and started from; its seconds count too.
         fastscan: whether the index that is timed has the layout that is scanned by SIMD, for words of 4 bits.
         options: of ``fit_vectors``.
     """
@@ -96,10 +97,14 @@ def _fit(
     from poeem.engines.reference import ReferenceScorer
     from poeem.training.recipes.vectors import fit_vectors
 
-    items = np.ascontiguousarray(problem.items, dtype=np.float32)
+    items, queries = np.ascontiguousarray(problem.items, dtype=np.float32), problem.train_queries
     began, served = time.perf_counter(), None
     if start is not None:
-        stock = faiss.index_factory(problem.dim, start.format(M=IndexSpec.parse(spec).M), faiss.METRIC_INNER_PRODUCT)
+        if metric == "cosine":
+            # An index of faiss on unit vectors, by inner product.
+            items = prepared(items, metric, "items")
+            queries = None if queries is None else prepared(queries, metric, "train_queries")
+        stock = faiss.index_factory(problem.dim, start.format(M=IndexSpec.parse(spec).M), faiss_metric(metric))
         stock.train(items)
         stock.add(items)
         served = from_faiss(stock)
@@ -108,7 +113,7 @@ def _fit(
         pairs = np.stack([problem.train_relevant.row_of_value, problem.train_relevant.values], axis=1)
     found = fit_vectors(
         items,
-        problem.train_queries,
+        queries,
         spec=spec,
         metric=metric,
         relevance=pairs,
@@ -132,7 +137,8 @@ def _fit(
             coarse = coarse @ bundle.arrays["rotation"].T
         scorer = DecodedScorer(decoded, metric, coarse=coarse, lists=bundle.lists, adapter=adapter)
         size = bundle.spec.bytes_per_vector
-    return Baseline(name, spec, scorer, size, seconds, index=AdaptedIndex(index, adapter))
+        structure = str(bundle.spec)
+    return Baseline(name, structure, scorer, size, seconds, index=AdaptedIndex(index, adapter))
 
 
 # Lists as k-means left them but for what the words' loss makes of them: the papers are about words.
