@@ -122,6 +122,12 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
         ({"spec": "PQ4x4", "codes": "frozen"}, r"codes \(='frozen'\) must be one of"),
         ({"spec": "PQ4x4", "epochs": 0}, r"epochs \(=0\)"),
         ({"spec": "PQ4x4", "train_words": False, "adapter": False}, r"leave nothing to train"),
+        ({"spec": "PQ4x4", "distill_weight": 0}, r"nothing is in the loss"),
+        (
+            {"spec": "PQ4x4", "distill_weight": 0, "distortion_weight": 1, "train_words": False},
+            "nothing is in the loss",
+        ),
+        ({"spec": "PQ4x4", "ranked_words": False, "adapter": False}, r"nothing is in the loss"),
         ({"spec": "PQ4x4", "relevance": [[0, 1]]}, r"relevance needs the queries"),
         ({"spec": "PQ4x4", "assignment": "balanced", "codes": "fixed"}, r"give codes='reassigned' too"),
         ({"spec": "RQ4x4", "assignment": "score-aware"}, r"assignment \(='score-aware'\) chooses words slice by slice"),

@@ -172,6 +172,13 @@ def fit_vectors(
     _check_weights(
         temperature, distill=distill_weight, label=label_weight, distortion=distortion_weight, list=list_weight
     )
+    ranked = distill_weight > 0 or (label_weight > 0 and relevance is not None)
+    if not (ranked and (adapter or ranked_words)) and not (train_words and distortion_weight > 0):
+        raise ValueError(
+            f"of what is trained nothing is in the loss: distill_weight (={distill_weight}), label_weight "
+            f"(={label_weight}; only with relevance), distortion_weight (={distortion_weight}; words alone), ranked_words "
+            f"(={ranked_words}), adapter (={adapter}); give one of the weights above 0"
+        )
     if top < 1:
         raise ValueError(f"top (={top}) must be at least 1; 50 to 200 is usual")
     dim = np.shape(items)[-1] if np.ndim(items) == 2 else 0
