@@ -176,8 +176,8 @@ def fit_vectors(
     if not (ranked and (adapter or ranked_words)) and not (train_words and distortion_weight > 0):
         raise ValueError(
             f"of what is trained nothing is in the loss: distill_weight (={distill_weight}), label_weight "
-            f"(={label_weight}; only with relevance), distortion_weight (={distortion_weight}; words alone), ranked_words "
-            f"(={ranked_words}), adapter (={adapter}); give one of the weights above 0"
+            f"(={label_weight}; only with relevance), distortion_weight (={distortion_weight}; words alone), "
+            f"ranked_words (={ranked_words}), adapter (={adapter}); give one of the weights above 0"
         )
     if top < 1:
         raise ValueError(f"top (={top}) must be at least 1; 50 to 200 is usual")
