@@ -1,4 +1,4 @@
-"""Search through our opened index against calling the engine directly: medians of alternated calls.
+"""Search through our opened index against calling the engine directly: medians of calls in alternated runs.
 
 The direct call does by hand what the engine's file does not hold: nothing for faiss; unit length, rotation and the
 further dimensions (zeros) for Lance; unit length and rotation for ScaNN. Neither side is timed on turning scores into
@@ -39,6 +39,9 @@ CASES = [
 # Calls of either side for a median, by batch size.
 CALLS = {1: 2_000, 256: 40}
 CALLS_LANCE = {1: 500, 256: 6}
+
+# Calls of one side before it is the other's turn.
+IN_A_ROW = 20
 
 Call = Callable[[np.ndarray], Any]
 
@@ -84,12 +87,16 @@ def seconds(call: Call, queries: np.ndarray) -> float:
 
 
 def alternated(sides: tuple[Call, Call], queries: np.ndarray, batch: int, calls: int) -> Iterator[tuple[float, float]]:
-    """Seconds of either side for the same queries, now one first and now the other."""
-    for i in range(calls):
-        some = np.ascontiguousarray(queries[np.arange(i * batch, (i + 1) * batch) % len(queries)])
-        first = i % 2
-        one, other = seconds(sides[first], some), seconds(sides[1 - first], some)
-        yield (other, one) if first else (one, other)
+    """Seconds of either side for the same queries, a run of calls of one and then of the other, either one first.
+
+    Nobody calls both in turns: either would find the caches full of the other's index and code at every call.
+    """
+    for start in range(0, calls, IN_A_ROW):
+        numbers = range(start, min(calls, start + IN_A_ROW))
+        some = [np.ascontiguousarray(queries[np.arange(i * batch, (i + 1) * batch) % len(queries)]) for i in numbers]
+        first = start // IN_A_ROW % 2
+        one, other = ([seconds(side, each) for each in some] for side in (sides[first], sides[1 - first]))
+        yield from zip(other, one) if first else zip(one, other)
 
 
 def main() -> None:
