@@ -76,7 +76,7 @@ part_qps() {
   "$BIN/python" benchmarks/draw_bench.py docs/figures/debian
 }
 part_versions() {
-  seeds stability stability
+  seeds stability stability --epochs 3 --follow-epochs 2 --stability 0.5 1 2 4 8 1e9
   draw plot_stability stability.svg
 }
 part_others() {

@@ -18,7 +18,7 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
         if kind == "python":
             exec(compile(block, PAGE.name, "exec"), names)
             continue
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             program, *words = shlex.split(line)
             assert (program, main(words)) == ("poeem", 0), line
     out = capsys.readouterr().out

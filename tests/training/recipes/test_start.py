@@ -17,6 +17,8 @@ from poeem.data.interactions import Interactions
 from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
 from poeem.training.recommend import recommend
+from poeem.training.scoring import index_scorer
+from poeem.training.start import Start
 
 OPTIONS = {"steps": 40, "batch_size": 64, "lr": 0.01, "device": "cpu", "show": False, "baselines": ()}
 
@@ -97,6 +99,36 @@ def test_codes_are_the_cheapest_by_error_and_price(first, tmp_path):
     assert stayed.sum() > 0
     np.testing.assert_array_equal(stayed, saved <= margin)
     np.testing.assert_array_equal(bundle.codes[now][~stayed], codes.numpy()[~stayed])
+
+
+def test_validation_and_mining_score_the_codes_that_are_kept(first):
+    run, numbers = load_run(first), np.arange(80)
+    model, bundle = run.model, run.bundle
+    model.kept = Start(first).kept_codes(FIRST, stability=1e9)
+    with torch.no_grad():
+        for parameter in model.towers.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    served = model.index.decode(torch.tensor(bundle.codes).long(), torch.tensor(bundle.lists).long())
+    moved = model.index.decode(*model.index.encode(torch.from_numpy(run.items(numbers))))
+    assert not torch.allclose(served, moved)
+    with torch.no_grad():
+        torch.testing.assert_close(model.scored_vectors(torch.arange(80)), served)
+    queries = np.eye(8, dtype=np.float32)
+    scores = index_scorer(model, run.items(numbers), nprobe=4).scores(queries)
+    np.testing.assert_allclose(scores, served.numpy().T, atol=1e-6)
+
+
+def test_an_index_that_stays_has_no_words_moved_that_nothing_uses(first, tmp_path, monkeypatch):
+    from poeem.training.recipes import interactions as recipe
+
+    def searching_often(*args, **options):
+        model = build_model(*args, **options)
+        model.index.reseed_every = 3
+        return model
+
+    build_model = recipe.build_model
+    monkeypatch.setattr(recipe, "build_model", searching_often)
+    assert follow(first, tmp_path / "next", stability=0)["changes"]["same_fingerprint"]
 
 
 def test_weights_and_arrays_are_those_of_the_start(first, tmp_path):
