@@ -38,9 +38,9 @@ CASES = [
 ]
 # Calls of either side for a median, by batch size.
 CALLS = {1: 2_000, 256: 40}
-CALLS_LANCE = {1: 500, 256: 6}
+CALLS_LANCE = {1: 500, 256: 12}
 
-# Calls of one side before it is the other's turn.
+# Single queries to one side before it is the other's turn.
 IN_A_ROW = 20
 
 Call = Callable[[np.ndarray], Any]
@@ -89,12 +89,14 @@ def seconds(call: Call, queries: np.ndarray) -> float:
 def alternated(sides: tuple[Call, Call], queries: np.ndarray, batch: int, calls: int) -> Iterator[tuple[float, float]]:
     """Seconds of either side for the same queries, a run of calls of one and then of the other, either one first.
 
-    Nobody calls both in turns: either would find the caches full of the other's index and code at every call.
+    Nobody calls both in turns: single queries would find the caches full of the other's index and code at every call.
+    Batches are long enough to take turns.
     """
-    for start in range(0, calls, IN_A_ROW):
-        numbers = range(start, min(calls, start + IN_A_ROW))
+    in_a_row = IN_A_ROW if batch == 1 else 1
+    for start in range(0, calls, in_a_row):
+        numbers = range(start, min(calls, start + in_a_row))
         some = [np.ascontiguousarray(queries[np.arange(i * batch, (i + 1) * batch) % len(queries)]) for i in numbers]
-        first = start // IN_A_ROW % 2
+        first = start // in_a_row % 2
         one, other = ([seconds(side, each) for each in some] for side in (sides[first], sides[1 - first]))
         yield from zip(other, one) if first else zip(one, other)
 
