@@ -40,6 +40,18 @@ def test_score_aware_codes_are_the_same_in_training_and_encoding(spec):
         assert torch.equal(codes, expected)
 
 
+@pytest.mark.parametrize(("assignment", "spec"), [("balanced", "OPQ4,IVF8,PQ4x4"), ("nearest", "RQ4x4")])
+def test_a_step_assigns_all_its_rows_together_as_training_does(assignment, spec):
+    index = ready(assignment, spec)
+    x = sample(index.quantizer.encode_rows + 500)  # more than are encoded at a time
+    codes, lists = index.encode(x, step=True)
+    trained = index.train()(x)
+    # Products of other shapes round otherwise.
+    assert (codes == trained.codes).float().mean() > 0.999
+    assert (codes == index.encode(x)[0]).float().mean() < 0.99
+    assert lists is None or torch.equal(lists, trained.lists)
+
+
 def test_score_aware_codes_reach_the_engine(tmp_path):
     index = ready("score-aware")
     bundle = index.bundle(np.arange(400), sample(), tmp_path / "bundle")
