@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from poeem.evaluation.explain import explain, variants
+from poeem.evaluation.explain.case import drawn
+from poeem.evaluation.explain.sources import read_case
+from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
+from poeem.evaluation.scorers import FloatScorer
 from poeem.spec import IndexSpec
 
 SIZES = {"max_queries": 200}
@@ -25,6 +29,14 @@ def test_a_good_index_loses_by_its_bytes_alone(fitted, items, queries):
     assert_adds_up(found)
     assert found.main_cause == "code"
     assert found.measures["neighbours"].exact == 1
+    # Ranked again, all those are found that are among the best 10 k by codes.
+    scorer = variants.scorer_of(fitted(), 16)
+    asked = drawn(read_case(fitted(), vectors=items, queries=queries), max_items=10_000, max_queries=200, seed=0).asked
+    exact = exact_neighbours(FloatScorer(items, "l2").scores(asked.queries), 10)
+    scores = scorer.scores(asked.queries)
+    deep, plain = (neighbour_recall(scores, exact, k=depth).mean() for depth in (100, 10))
+    refine = next(one for one in found.remedies if one.parameter == "refine")
+    assert refine.gain["neighbours"] == pytest.approx(deep - plain, abs=1e-3)
 
 
 def test_too_few_lists(fitted, items, queries):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from poeem.engines.faiss.build import build_index
 from poeem.evaluation.explain import explain_target, variants
+from poeem.evaluation.explain.asked import Asked
+from poeem.evaluation.explain.case import Case
 from poeem.evaluation.explain.target import retrain
 from poeem.evaluation.explain.target.retrain import Fit, extrapolated
+from poeem.functional.coarse import assign_lists
 
 SPEC = "OPQ16,IVF32,PQ16x4"
 
@@ -90,6 +94,24 @@ def test_the_fits_are_for_the_metric_that_is_wanted(fitted, items, queries):
     assert (
         explain_target(by_l2, metric="ip", **given).fits[0].recall == explain_target(by_product, **given).fits[0].recall
     )
+
+
+def test_lists_are_visited_until_they_hold_the_share(fitted, items, queries, monkeypatch):
+    made = []
+    monkeypatch.setattr(retrain, "assign_lists", lambda x, coarse: made.append(coarse) or assign_lists(x, coarse))
+    exact = np.argsort(((queries[:, None].astype(np.float64) - items[None]) ** 2).sum(2), axis=1)[:, :10]
+    case = Case("", fitted(SPEC), items, Asked(queries, neighbours=exact), nprobe=4)
+    found = retrain.lists_for(case, 0.9)
+    assert {32, 64, 128} <= {one.nlist for one in found}
+    for one, coarse in zip(found, made):
+        lists = assign_lists(torch.from_numpy(items), coarse).numpy()
+        away = ((queries[:, None] - coarse.numpy()[None]) ** 2).sum(2)
+        visited = np.argsort(away, axis=1)
+        held = [
+            np.mean([np.isin(lists[rows], own[:nprobe]).mean() for rows, own in zip(exact, visited)])
+            for nprobe in (one.nprobe - 1, one.nprobe)
+        ]
+        assert held[0] < 0.9 <= held[1]
 
 
 def test_a_line_that_rises_never_gets_there():
