@@ -19,6 +19,7 @@ from poeem.evaluation.bench.problem import Problem
 from poeem.evaluation.bench.speed import queries_per_second
 from poeem.evaluation.bench.store import Record, Store
 from poeem.evaluation.scorers import DecodedScorer, prepared
+from poeem.layers.checks import check_count
 from poeem.metric import check_metric
 from poeem.training.frozen.top_items import blocks, top_items
 
@@ -62,6 +63,9 @@ def run_bench(
     sizes, seeds = _whole(sizes, "bytes", 1), _whole(seeds, "seeds", 0)
     for method in asked:
         method.check(problem, sizes)
+    check_count("nlist", nlist)
+    if nlist > len(problem.items):
+        raise ValueError(f"nlist (={nlist}) must be at most the number of items (={len(problem.items)}); choose less")
     probes, depths = _probes(nlist, nprobe), _whole(rescore, "rescore", 0)
     settings = {
         "problem": problem.facts,
