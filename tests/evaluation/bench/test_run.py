@@ -83,6 +83,9 @@ def test_what_cannot_be_built_is_said_before_anything_is(problem, monkeypatch, t
     ):
         with pytest.raises(ValueError, match=message):
             run_bench(data, asked, tmp_path, sizes=[3])
+    for nlist, said in ((-1, "a whole number of 0 or more"), (10**6, "at most the number of items")):
+        with pytest.raises(ValueError, match=rf"nlist \(={nlist}\) must be {said}"):
+            run_bench(problem, ["sq8"], tmp_path / "lists", nlist=nlist)
     with pytest.raises(ValueError, match=r"nprobe \(=9\) must be different whole numbers, 1 to 8"):
         run_bench(problem, ["sq8"], tmp_path, nlist=8, nprobe=[9])
     empty = dataclasses.replace(one_each(np.arange(30)), offsets=np.r_[0, 1, 1, np.arange(3, 31)])

@@ -197,11 +197,3 @@ def exceeds(differences: np.ndarray) -> bool:
 def standard_error(values: np.ndarray) -> float:
     """Of the mean, by the spread over queries."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-
-def by_cause(steps: Sequence[Loss]) -> dict[str, float]:
-    """The losses of steps of one cause together."""
-    total: dict[str, float] = {}
-    for step in steps:
-        total[step.cause] = total.get(step.cause, 0.0) + step.loss
-    return total

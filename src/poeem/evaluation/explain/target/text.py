@@ -96,7 +96,7 @@ def _search(found: Reached) -> list[str]:
     if found.nlist is not None:
         one = found.nlist
         lines.append(
-            f"A training should take IVF{one.nlist}: with nprobe {one.nprobe} it compares {one.compared:,.0f} "
+            f"Of numbers of lists IVF{one.nlist} compares least: with nprobe {one.nprobe} {one.compared:,.0f} "
             "centroids and codes a query (quick k-means, float vectors in the lists)."
         )
     return lines
@@ -119,7 +119,7 @@ def _retrain(found: Reached) -> str:
 
 def _point(point: Point) -> str:
     parts = [] if point.nprobe is None else [f"nprobe {point.nprobe}"]
-    parts.append("no refining" if point.k_factor is None else f"refine with k_factor {point.k_factor}")
+    parts.append("no refining" if point.k_factor is None else f"refining by k_factor {point.k_factor}")
     return f"{', '.join(parts)}: recall {point.recall:.4f} in {point.ms:.3f} ms, {point.scanned:,.0f} codes scanned"
 
 
