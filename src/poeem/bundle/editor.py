@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from poeem.bundle.atomic import recover
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import matching_columns
@@ -21,6 +19,7 @@ from poeem.bundle.lock import WriterLock
 from poeem.bundle.log import LogWriter
 from poeem.bundle.read import changed, locate_bundle, read_contents, with_changes
 from poeem.bundle.write import swap_in
+from poeem.layers.stored import as_stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -200,10 +199,8 @@ class BundleEditor:
 
         base = self._base
         checked = check_new_vectors(vectors, rows=len(ids), dim=base.dim, metric=base.metric)
-        codes, lists = self._encoder.encode(torch.from_numpy(checked))
-        return CodedRows(
-            ids, codes.numpy().astype(np.uint8), None if lists is None else lists.numpy().astype(np.int32), columns
-        )
+        codes, lists = as_stored(*self._encoder.encode(torch.from_numpy(checked)))
+        return CodedRows(ids, codes, lists, columns)
 
     def _make(self, change: Change) -> None:
         """Write a change down, then let it happen here too."""

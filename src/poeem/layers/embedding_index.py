@@ -23,6 +23,7 @@ from poeem.layers.progress import Progress
 from poeem.layers.reseed import reseed_dead
 from poeem.layers.rotation import make_rotation
 from poeem.layers.soft import softened
+from poeem.layers.stored import as_stored
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import fit_sample
 from poeem.layers.write import write_coded
@@ -337,7 +338,7 @@ class EmbeddingIndex(nn.Module):
             vectors = torch.as_tensor(embeddings)
         if len(ids) != len(vectors):
             raise ValueError(f"ids (={len(ids)}) and embeddings (={len(vectors)} rows) must be of one length")
-        codes, lists = self.encode(vectors.to(self.device))
+        codes, lists = as_stored(*self.encode(vectors.to(self.device)))
         return write_coded(self, ids, codes, lists, path, columns=columns, training=training)
 
     @property

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from torch import Tensor
-
 from poeem.layers.additive import AdditiveQuantizer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
     from poeem.bundle import Bundle
     from poeem.layers.embedding_index import EmbeddingIndex
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 def write_coded(
     layer: EmbeddingIndex,
     ids: Sequence[Any] | np.ndarray,
-    codes: Tensor,
-    lists: Tensor | None,
+    codes: np.ndarray,
+    lists: np.ndarray | None,
     path: str | Path,
     *,
     columns: Any = None,
@@ -32,8 +31,7 @@ def write_coded(
     Args:
         layer: whose arrays the codes are of; ready.
         ids: ``(n,)`` distinct integers or strings.
-        codes: integers, ``(n, M)``.
-        lists: integers, ``(n,)``; None for a flat spec.
+        codes, lists: of `as_stored`: ``(n, M)``, and ``(n,)`` or None for a flat spec.
         path: folder to write; an older bundle there is replaced at once or not at all.
         columns: optional ``pyarrow.Table`` of n rows stored beside the ids.
         training: optional facts for the manifest, JSON-able.
@@ -49,8 +47,8 @@ def write_coded(
         dim=layer.dim,
         arrays=layer.arrays(),
         ids=ids,
-        codes=codes.cpu().numpy().astype(np.uint8),
-        lists=None if lists is None else lists.cpu().numpy().astype(np.int32),
+        codes=codes,
+        lists=lists,
         columns=columns,
         training={**_encoding_facts(layer), **(training or {})},
     )

@@ -18,6 +18,7 @@ from poeem.data.columns import read_ids
 from poeem.data.tables import read_table
 from poeem.data.vectors import read_vectors
 from poeem.layers.from_arrays import encoder_of
+from poeem.layers.stored import as_stored
 from poeem.training.load import Run
 from poeem.training.lookup import Lookup
 
@@ -65,15 +66,10 @@ def encode_items(
     with staging(out) as new:
         for ids, vectors in parts:
             try:
-                codes, lists = index.encode(torch.from_numpy(vectors).to(index.device))
+                codes, lists = as_stored(*index.encode(torch.from_numpy(vectors).to(index.device)))
             except ValueError as error:
                 raise ValueError(f"{items}, rows from {facts['rows']}: {error}") from None
-            part = Items(
-                ids=ids_to_arrow(ids),
-                codes=codes.cpu().numpy().astype(np.uint8),
-                lists=None if lists is None else lists.cpu().numpy().astype(np.int32),
-                columns=None,
-            )
+            part = Items(ids_to_arrow(ids), codes, lists, columns=None)
             write_items(new / f"part-{facts['parts']:05d}.parquet", part, spec.nbits)
             facts["rows"] += len(vectors)
             facts["parts"] += 1

@@ -13,6 +13,7 @@ from poeem.bundle import Bundle
 from poeem.bundle.incoming import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.engines.faiss.build import rows_with_lists, stored_codes
 from poeem.engines.faiss.contents import Parts, stored_rows
+from poeem.layers.stored import as_stored
 
 if TYPE_CHECKING:
     import faiss
@@ -120,13 +121,8 @@ class IndexChanges:
     def _coded(self, numbers: np.ndarray, vectors: np.ndarray) -> Bundle:
         import torch
 
-        codes, lists = self._encoder.encode(torch.from_numpy(vectors))
-        return replace(
-            self._arrays,
-            ids=numbers,
-            codes=codes.numpy().astype(np.uint8),
-            lists=None if lists is None else lists.numpy().astype(np.int32),
-        )
+        codes, lists = as_stored(*self._encoder.encode(torch.from_numpy(vectors)))
+        return replace(self._arrays, ids=numbers, codes=codes, lists=lists)
 
     def _put_codes(self, rows: Bundle) -> None:
         import faiss

@@ -24,6 +24,7 @@ from poeem.engines.lance.layout import (
 )
 from poeem.engines.queries import prepare_queries
 from poeem.functional.packing import pack_codes
+from poeem.layers.stored import as_stored
 from poeem.spec import IndexSpec
 
 _ROWS_AT_ONCE = 65536
@@ -118,7 +119,7 @@ class Trained:
         # Where codes stayed fixed while words learnt, new rows are coded by the words of that time.
         words = self.arrays.get("encoder_codebooks", self.arrays["codebooks"])
         codes = assign_codes(torch.from_numpy(np.array(rows, order="C")), torch.from_numpy(np.array(words)))
-        return codes.numpy().astype(np.uint8), lists
+        return as_stored(codes, None if lists is None else torch.from_numpy(lists))
 
     def index_codes(self, codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
         """Packed codes of Lance's index, uint8 ``(n, words * nbits / 8)``.

@@ -21,6 +21,7 @@ from poeem.functional.kmeans import kmeans, lloyd
 from poeem.functional.pq import split
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.from_arrays import encoder_of
+from poeem.layers.stored import as_stored
 from poeem.metric import Metric
 from poeem.spec import IndexSpec
 
@@ -193,8 +194,7 @@ def _sample(x: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Generator]:
 
 
 def _encode(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    codes, lists = layer.encode(torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32)))
-    return codes.numpy().astype(np.uint8), None if lists is None else lists.numpy().astype(np.int32)
+    return as_stored(*layer.encode(torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))))
 
 
 def _metric(metric: str) -> Metric:

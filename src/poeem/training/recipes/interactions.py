@@ -17,6 +17,7 @@ from poeem.data.split import leave_last_out
 from poeem.engines.probing import check_nprobe, default_nprobe
 from poeem.evaluation.baselines import check_baselines
 from poeem.evaluation.baselines.faiss_build import check_subspaces
+from poeem.layers.stored import as_stored
 from poeem.layers.write import write_coded
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
@@ -309,7 +310,7 @@ def _store(
     began = time.perf_counter()
     facts = {name: settings[name] for name in ("dataset", "seed", "nprobe")} | {"steps": state.step}
     vectors = torch.from_numpy(item_vectors(model, np.arange(interactions.n_items))).to(index.device)
-    codes, lists = model.encode(torch.arange(interactions.n_items), vectors)
+    codes, lists = as_stored(*model.encode(torch.arange(interactions.n_items), vectors))
     columns = _columns(interactions)
     bundle = write_coded(index, interactions.item_ids, codes, lists, folder.bundle, columns=columns, training=facts)
     timings = {

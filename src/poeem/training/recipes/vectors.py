@@ -16,6 +16,7 @@ from poeem.engines.faiss.read import FaissContents
 from poeem.layers.arguments import Assignment
 from poeem.layers.checks import check_choice, check_count
 from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.layers.stored import as_stored
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
@@ -286,13 +287,9 @@ def _check_rows(layer: EmbeddingIndex, rows: int, start: FaissContents | None) -
 
 def _encoded(layer: EmbeddingIndex, vectors: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Codes and lists of all items, uint8 and int32."""
-    codes, lists = [], []
-    for block in blocks(vectors):
-        numbers, places = layer.encode(torch.from_numpy(block))
-        codes.append(numbers.numpy().astype(np.uint8))
-        if places is not None:
-            lists.append(places.numpy().astype(np.int32))
-    return np.concatenate(codes), np.concatenate(lists) if lists else None
+    parts = [as_stored(*layer.encode(torch.from_numpy(block))) for block in blocks(vectors)]
+    lists = [places for _, places in parts if places is not None]
+    return np.concatenate([numbers for numbers, _ in parts]), np.concatenate(lists) if lists else None
 
 
 def _parts(
