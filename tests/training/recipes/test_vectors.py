@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import poeem
 from poeem.cli.main import main
 from poeem.engines.reference import ReferenceScorer
+from poeem.layers.from_arrays import encoder_of
 from poeem.training.recipes.vectors import fit_vectors
 
 
@@ -39,8 +41,6 @@ def test_fit_returns_an_index_whose_bundle_finds_more(data, tmp_path):
     assert fitted.result.kept
     exact = np.argsort(-(queries[5000:] @ items.T), axis=1)[:, :10]
     plain = poeem.EmbeddingIndex(16, "RQ4x4", metric="ip")
-    import torch
-
     plain.warm_start(torch.from_numpy(items))
     plain.eval()
 
@@ -75,6 +75,28 @@ def test_starts_from_an_index_in_service_and_keeps_its_codes(data, files, tmp_pa
     np.testing.assert_allclose(bundle.arrays["encoder_codebooks"], served.arrays["codebooks"])
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["index"]["neighbour_recall@10"] > metrics["warm_start"]["neighbour_recall@10"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "facts"),
+    [
+        ("RQ4x4", {}, {"beam": 8}),
+        ("IVF4,PQ4x4", {"assignment": "score-aware"}, {"assignment": "score-aware", "eta": 2.0}),
+    ],
+)
+def test_a_bundle_of_fixed_codes_says_how_new_items_are_encoded(data, tmp_path, spec, options, facts):
+    items, queries, _ = data
+    fitted = fit_vectors(
+        items[:1000], queries, spec=spec, codes="fixed", epochs=1, max_queries=1000, show=False, **options
+    )
+    assert fitted.codes is not None
+    bundle = poeem.open(fitted.bundle(np.arange(1000), items[:1000], tmp_path / "b").path)
+    assert facts.items() <= dict(bundle.training).items()
+    new = torch.from_numpy(items[1000:])
+    codes, lists = encoder_of(bundle).encode(new)
+    expected, expected_lists = fitted.layer.encode(new)
+    assert torch.equal(codes, expected)
+    assert lists is None or torch.equal(lists, expected_lists)
 
 
 def test_labels_by_file(files, tmp_path, capsys):

@@ -10,13 +10,14 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from poeem.bundle import Bundle, write_bundle
+from poeem.bundle import Bundle
 from poeem.data.ragged import Ragged
 from poeem.engines.faiss.read import FaissContents
 from poeem.layers.arguments import Assignment
 from poeem.layers.checks import check_choice, check_count
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.stored import as_stored
+from poeem.layers.write import write_coded
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
@@ -66,17 +67,7 @@ class VectorsFit:
         facts = {"source": "fit", "steps": self.result.steps, "kept": self.result.kept}
         if self.codes is None:
             return self.layer.bundle(ids, items, path, training=facts)
-        return write_bundle(
-            path,
-            spec=self.layer.spec,
-            metric=self.layer.metric,
-            dim=self.layer.dim,
-            arrays=self.layer.arrays(),
-            ids=ids,
-            codes=self.codes,
-            lists=self.lists,
-            training=facts,
-        )
+        return write_coded(self.layer, ids, self.codes, self.lists, path, training=facts)
 
 
 def fit(
