@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from poeem.evaluation.scorers import DecodedScorer, FloatScorer
+from poeem.evaluation.scorers import DecodedScorer, FloatScorer, coarse_for_queries
 
 RANDOM = np.random.default_rng(0)
 ITEMS, QUERIES = RANDOM.normal(size=(40, 8)), RANDOM.normal(size=(6, 8))
@@ -43,6 +43,15 @@ def test_items_that_are_not_available_score_minus_infinity():
     available = np.arange(40) % 3 > 0
     for scorer in (FloatScorer(ITEMS, "ip", available), DecodedScorer(ITEMS, "ip", available=available)):
         assert np.array_equal(np.isneginf(scorer.scores(QUERIES)), np.tile(~available, (6, 1)))
+
+
+def test_centroids_are_as_far_from_queries_as_behind_the_rotation():
+    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0]
+    behind = slow_scores(QUERIES @ rotation, COARSE, "l2")
+    found = coarse_for_queries({"coarse": COARSE, "rotation": rotation})
+    assert slow_scores(QUERIES, found, "l2") == pytest.approx(behind)
+    assert coarse_for_queries({"coarse": COARSE}) is COARSE
+    assert coarse_for_queries({"rotation": rotation}) is None
 
 
 def test_wrong_arguments_are_named():

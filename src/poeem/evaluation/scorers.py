@@ -5,6 +5,7 @@ Under ``l2`` a score is the negated squared distance, here and everywhere in the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -56,7 +57,7 @@ class DecodedScorer:
     Args:
         decoded: float, ``(n, dim)``: what the codes stand for, in the space of the queries.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        coarse: centroids ``(nlist, dim)`` in the same space (a bundle's are rotated: ``coarse @ R.T``).
+        coarse: centroids ``(nlist, dim)`` in the same space, of a bundle by :func:`coarse_for_queries`.
         lists: the list of every item, ``(n,)``.
         nprobe: lists visited a query; default all of them.
         available: as for :class:`FloatScorer`.
@@ -149,6 +150,16 @@ class DecodedScorer:
         probed = np.zeros(closeness.shape, dtype=bool)
         np.put_along_axis(probed, np.argpartition(-closeness, self.nprobe - 1, axis=1)[:, : self.nprobe], True, axis=1)
         return probed
+
+
+def coarse_for_queries(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The centroids of a bundle's arrays in the space of the queries: they are stored behind the rotation.
+
+    Returns:
+        ``coarse @ R.T``, float32 ``(nlist, dim)``, or ``coarse`` without a rotation; None for a flat index.
+    """
+    coarse = arrays.get("coarse")
+    return coarse if coarse is None or "rotation" not in arrays else coarse @ arrays["rotation"].T
 
 
 def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from poeem.bundle.bundle import Bundle
 from poeem.data.split import Queries, Split
 from poeem.engines.reference import ReferenceScorer
 from poeem.evaluation.ranking import evaluate
-from poeem.evaluation.scorers import DecodedScorer, FloatScorer, Scorer
+from poeem.evaluation.scorers import DecodedScorer, FloatScorer, Scorer, coarse_for_queries
 from poeem.training.model import JointModel
 from poeem.training.vectors import item_vectors, query_vectors
 
@@ -60,9 +60,8 @@ def index_scorer(model: JointModel, items: np.ndarray, nprobe: int | None) -> De
     index = model.index
     assert index is not None
     codes, lists = model.encode(torch.arange(len(items)), torch.from_numpy(items).to(index.device))
-    arrays, decoded = index.arrays(), index.decode(codes, lists).cpu().numpy()
+    decoded = index.decode(codes, lists).cpu().numpy()
     if lists is None:
         return DecodedScorer(decoded, model.metric)
-    # Centroids live behind the rotation, queries before it.
-    coarse = arrays["coarse"] @ arrays["rotation"].T if "rotation" in arrays else arrays["coarse"]
+    coarse = coarse_for_queries(index.arrays())
     return DecodedScorer(decoded, model.metric, coarse=coarse, lists=lists.cpu().numpy(), nprobe=nprobe)

@@ -17,7 +17,7 @@ from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.baselines.faiss_build import faiss_metric
 from poeem.evaluation.bench.method import Method
 from poeem.evaluation.bench.problem import Problem
-from poeem.evaluation.scorers import DecodedScorer, prepared
+from poeem.evaluation.scorers import DecodedScorer, coarse_for_queries, prepared
 from poeem.spec import IndexSpec
 
 
@@ -132,9 +132,7 @@ def _fit(
         index = read_index(Path(folder) / "items.faiss")
         adapter = bundle.arrays.get("query_adapter")
         decoded = ReferenceScorer(bundle).decode()
-        coarse = bundle.arrays.get("coarse")
-        if coarse is not None and "rotation" in bundle.arrays:
-            coarse = coarse @ bundle.arrays["rotation"].T
+        coarse = coarse_for_queries(bundle.arrays)
         scorer = DecodedScorer(decoded, metric, coarse=coarse, lists=bundle.lists, adapter=adapter)
         size = bundle.spec.bytes_per_vector
         structure = str(bundle.spec)

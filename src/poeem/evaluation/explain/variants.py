@@ -13,7 +13,7 @@ from poeem.bundle.bundle import Bundle
 from poeem.bundle.fingerprint import fingerprint
 from poeem.engines.probing import probes_by_inner_product
 from poeem.engines.reference import ReferenceScorer
-from poeem.evaluation.scorers import DecodedScorer
+from poeem.evaluation.scorers import DecodedScorer, coarse_for_queries
 from poeem.functional.additive_fit import fit_additive
 from poeem.functional.coarse import assign_lists, equal_norms
 from poeem.functional.decomposition import decompose
@@ -74,13 +74,11 @@ def candidates_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> De
     """
     if bundle.lists is None:
         return DecodedScorer(vectors, bundle.metric)
-    coarse = bundle.arrays["coarse"]
-    by_product = probes_by_inner_product(bundle.spec, bundle.metric, coarse)
-    turned = coarse @ bundle.arrays["rotation"].T if "rotation" in bundle.arrays else coarse
+    by_product = probes_by_inner_product(bundle.spec, bundle.metric, bundle.arrays["coarse"])
     return DecodedScorer(
         vectors,
         bundle.metric,
-        coarse=turned,
+        coarse=coarse_for_queries(bundle.arrays),
         lists=bundle.lists,
         nprobe=None if nprobe is None else min(nprobe, bundle.spec.nlist),
         probe_metric="ip" if by_product else "l2",
