@@ -14,7 +14,7 @@ from poeem.data.ragged import Ragged
 from poeem.evaluation.explain.asked import Asked
 from poeem.evaluation.scorers import prepared
 
-# Queries kept for a remedy that learns from queries.
+# Queries kept for a remedy that learns from queries; of a run, histories of other users.
 MORE_QUERIES = 8192
 ITEMS_AS_QUERIES = 300
 
@@ -111,15 +111,8 @@ def _only(case: Case, asked: Asked, rows: np.ndarray) -> dict[str, Any]:
     """The fields of a case with these rows alone, renumbered."""
     place = np.full(len(case.bundle), -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
-    bundle = case.bundle
     return {
-        "bundle": dataclasses.replace(
-            bundle,
-            ids=bundle.ids[rows],
-            codes=bundle.codes[rows],
-            lists=None if bundle.lists is None else bundle.lists[rows],
-            columns=None,
-        ),
+        "bundle": rows_of(case.bundle, rows),
         "items": np.asarray(case.items[rows], dtype=np.float32),
         "available": None if case.available is None else case.available[rows],
         "asked": dataclasses.replace(
@@ -129,6 +122,12 @@ def _only(case: Case, asked: Asked, rows: np.ndarray) -> dict[str, Any]:
             own=None if asked.own is None else place[asked.own],
         ),
     }
+
+
+def rows_of(bundle: Bundle, rows: np.ndarray) -> Bundle:
+    """The bundle with these rows alone, in their order; without the user's columns."""
+    lists = None if bundle.lists is None else bundle.lists[rows]
+    return dataclasses.replace(bundle, ids=bundle.ids[rows], codes=bundle.codes[rows], lists=lists, columns=None)
 
 
 def renumbered(rows: Ragged | None, place: np.ndarray) -> Ragged | None:

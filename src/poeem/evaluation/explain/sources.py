@@ -14,11 +14,8 @@ from poeem.data.relevance import read_pairs
 from poeem.data.vectors import read_vectors
 from poeem.engines.faiss.build import stored_nprobe
 from poeem.evaluation.explain.asked import Asked
-from poeem.evaluation.explain.case import Case, renumbered
+from poeem.evaluation.explain.case import MORE_QUERIES, Case, renumbered, rows_of
 from poeem.evaluation.explain.served import ServedFile, read_served
-
-# Histories of other users, for a remedy that learns from queries.
-_MORE = 8192
 
 
 def read_case(
@@ -63,7 +60,7 @@ def read_case(
             "the order of its ids (--items FILE.npy), and queries (--queries FILE.npy)"
         )
     items, rows = _items(vectors, held, column)
-    held = held if rows is None else _rows_of(held, rows)
+    held = held if rows is None else rows_of(held, rows)
     if items.shape != (len(held), held.dim):
         raise ValueError(
             f"vectors (of shape {items.shape}) must be ({len(held)}, {held.dim}): one for each item of "
@@ -111,10 +108,10 @@ def _of_run(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Case:
     relevant, seen = renumbered(split.test.relevant, place), renumbered(split.test.history, place)
     trained = run.split.train.ragged
     users = np.flatnonzero(trained.lengths > 0)
-    users = users[np.random.default_rng(0).permutation(len(users))[:_MORE]]
+    users = users[np.random.default_rng(0).permutation(len(users))[:MORE_QUERIES]]
     case = Case(
         name=str(faiss or folder),
-        bundle=_rows_of(run.bundle, run.rows[numbers]),
+        bundle=rows_of(run.bundle, run.rows[numbers]),
         items=run.items(numbers),
         asked=Asked(run.queries(split.test.history), relevant, seen),
         nprobe=_nprobe(run.bundle, served, nprobe),
@@ -130,11 +127,6 @@ def _nprobe(bundle: Bundle, served: ServedFile | None, nprobe: int | None) -> in
     if nprobe is not None and not bundle.spec.nlist:
         raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, {str(bundle.spec)!r} has none; leave it out")
     return stored_nprobe(bundle, served.nprobe if nprobe is None and served is not None else nprobe)
-
-
-def _rows_of(bundle: Bundle, rows: np.ndarray) -> Bundle:
-    lists = None if bundle.lists is None else bundle.lists[rows]
-    return dataclasses.replace(bundle, ids=bundle.ids[rows], codes=bundle.codes[rows], lists=lists, columns=None)
 
 
 def _items(vectors: Any, bundle: Bundle, column: str | None) -> tuple[Any, np.ndarray | None]:
