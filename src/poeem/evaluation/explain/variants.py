@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -163,7 +163,7 @@ def fitted(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) -> Bu
         ValueError: the width or the number of the vectors does not suit the structure.
     """
     rows = ADDITIVE_ROWS if spec.kind == "RQ" else FIT_ROWS
-    layer = EmbeddingIndex(items.shape[1], spec, metric=_metric(metric), seed=seed, beam=_ADDITIVE_BEAM)
+    layer = EmbeddingIndex(items.shape[1], spec, metric=cast(Metric, metric), seed=seed, beam=_ADDITIVE_BEAM)
     order = np.random.default_rng(seed).permutation(len(items))[: max(rows, layer.min_rows)]
     layer.warm_start(torch.from_numpy(np.ascontiguousarray(items[np.sort(order)], dtype=np.float32)))
     codes, lists = _encode(layer.eval(), items)
@@ -193,8 +193,3 @@ def _sample(x: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Generator]:
 
 def _encode(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return as_stored(*layer.encode(torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))))
-
-
-def _metric(metric: str) -> Metric:
-    assert metric in ("ip", "l2", "cosine")
-    return metric
