@@ -34,8 +34,9 @@ def progressive_kmeans(x: Tensor, k: int, *, iterations: int = 5, generator: tor
     tensor([0.2500, 5.2500])
     """
     dim = x.shape[1]
-    centred = (x - x.mean(0)).double()
-    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1).to(x.dtype)
+    centred = x - x.mean(0)
+    # Summed in float32: the axes only say where to look first.
+    axes = torch.linalg.eigh((centred.T @ centred).double()).eigenvectors.flip(1).to(x.dtype)
     y = (x @ axes)[:, None]
     words = y[torch.randperm(len(x), generator=generator)[:k].to(x.device)].transpose(0, 1)
     widths = sorted({max(1, int(dim ** (step / _STEPS))) for step in range(1, _STEPS)} - {dim})
