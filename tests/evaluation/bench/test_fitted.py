@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import faiss
 import numpy as np
 import pytest
 
 from poeem.data import datasets
 from poeem.data.datasets.embedded import EmbeddedSet
+from poeem.engines.faiss import from_faiss
+from poeem.evaluation.baselines import opq
 from poeem.evaluation.bench.fitted import RECIPES, fitted
 from poeem.evaluation.bench.measure import measure_engine
 from poeem.evaluation.bench.methods import METHODS
@@ -38,8 +39,6 @@ def short(name, **options):
     structure = recipe.pop("structure")
     if "{M2}" not in structure:
         structure = "RQ{M}x4" if structure.startswith("RQ") else "OPQ{M},PQ{M}x4"
-    if "start" in recipe:
-        recipe["start"] = "OPQ{M},PQ{M}x4np"
     return fitted(name, structure, **{**recipe, "epochs": 1, **options})
 
 
@@ -82,10 +81,8 @@ def test_items_play_queries_of_a_data_set_that_has_none(problem, monkeypatch):
 def test_the_adapter_stands_before_an_index_for_the_same_metric(problem, metric):
     built = short("poeem-adapter").build(problem, n_bytes=4, nlist=8, metric=metric, seed=0)
     assert built.structure == "OPQ4,PQ4x4"  # flat, whatever is asked for
-    items, queries = (prepared(one, metric, "vectors") for one in (problem.items, problem.queries))
-    stock = faiss.index_factory(16, "OPQ4,PQ4x4np", faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)
-    stock.train(items)
-    stock.add(items)
+    queries = prepared(problem.queries, metric, "queries")
+    stock = opq.build(problem.items, M=4, nbits=4, metric=metric, seed=0).index
     neighbours = exact_neighbours(FloatScorer(problem.items, metric).scores(problem.queries), 10)
     own, theirs = (
         measure_engine(index, queries, neighbours)["engine_neighbour_recall@10"] for index in (built.index, stock)
@@ -95,6 +92,19 @@ def test_the_adapter_stands_before_an_index_for_the_same_metric(problem, metric)
     scores, (_, rows) = built.scores(problem.queries[:50]), built.index.search(queries[:50], 5)
     own = np.take_along_axis(scores, rows, axis=1)
     np.testing.assert_allclose(own, np.sort(scores, axis=1)[:, ::-1][:, :5], atol=1e-3 * np.abs(own).max())
+
+
+def test_the_index_before_the_adapter_has_the_seed():
+    rng = np.random.default_rng(1)
+    items = rng.standard_normal((600, 16)).astype(np.float32)
+    problem = Problem("made up", items, items[:50], None, items[50:], None)
+    codes = {}
+    for seed in (0, 1):
+        index = short("poeem-adapter").build(problem, n_bytes=4, nlist=0, metric="ip", seed=seed).index
+        codes[seed] = from_faiss(index._index).codes
+        stock = opq.build(items, M=4, nbits=4, metric="ip", seed=seed).index
+        np.testing.assert_array_equal(codes[seed], from_faiss(stock).codes)
+    assert (codes[0] != codes[1]).any()
 
 
 def test_what_tells_the_recipes_apart(problem, monkeypatch):

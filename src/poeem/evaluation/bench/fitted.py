@@ -9,12 +9,12 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from poeem.evaluation.baselines import opq
 from poeem.evaluation.baselines.baseline import Baseline
-from poeem.evaluation.baselines.faiss_build import faiss_metric
 from poeem.evaluation.bench.method import Method
 from poeem.evaluation.bench.problem import Problem
 from poeem.evaluation.scorers import DecodedScorer, coarse_for_queries, prepared
@@ -55,7 +55,7 @@ def fitted(
     structure: str,
     *,
     labels: bool = False,
-    start: str | None = None,
+    from_opq: bool = False,
     fastscan: bool = False,
     **options: Any,
 ) -> Method:
@@ -65,7 +65,7 @@ def fitted(
         name: the word it is asked for by.
         structure: factory string with ``{M}`` for the bytes, ``{M2}`` for twice as many.
         labels: whether it learns from labels.
-        start: a factory string of faiss, flat, that is trained by faiss and started from; its seconds count too.
+        from_opq: whether it starts from faiss's own flat index of the structure; the seconds of that count too.
         fastscan: whether the index that is timed has the layout that is scanned by SIMD, for words of 4 bits.
         options: of ``fit_vectors``.
     """
@@ -73,7 +73,7 @@ def fitted(
     def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
         *rotation, quantizer = structure.format(M=n_bytes, M2=2 * n_bytes).split(",")
         spec = ",".join([*rotation, *([f"IVF{nlist}"] if nlist else []), quantizer])
-        return _fit(name, problem, spec, metric, seed, labels, start, fastscan, options)
+        return _fit(name, problem, spec, metric, seed, labels, from_opq, fastscan, options)
 
     divides = 0 if structure.startswith("RQ") else 2 if "{M2}" in structure else 1
     return Method(name, build, divides=divides, needs_labels=labels, ours=name.startswith("poeem"))
@@ -86,12 +86,10 @@ def _fit(
     metric: str,
     seed: int,
     labels: bool,
-    start: str | None,
+    from_opq: bool,
     fastscan: bool,
     options: dict[str, Any],
 ) -> Baseline:
-    import faiss
-
     from poeem.engines.faiss import from_faiss
     from poeem.engines.faiss.searcher import read_index
     from poeem.engines.reference import ReferenceScorer
@@ -99,15 +97,14 @@ def _fit(
 
     items, queries = np.ascontiguousarray(problem.items, dtype=np.float32), problem.train_queries
     began, served = time.perf_counter(), None
-    if start is not None:
+    if from_opq:
         if metric == "cosine":
             # An index of faiss on unit vectors, by inner product.
             items = prepared(items, metric, "items")
             queries = None if queries is None else prepared(queries, metric, "train_queries")
-        stock = faiss.index_factory(problem.dim, start.format(M=IndexSpec.parse(spec).M), faiss_metric(metric))
-        stock.train(items)
-        stock.add(items)
-        served = from_faiss(stock)
+        parsed = IndexSpec.parse(spec)
+        stock = opq.build(items, M=parsed.M, nbits=parsed.nbits, metric=metric, seed=seed)
+        served = from_faiss(cast(Any, stock.index))
     pairs = None
     if labels and problem.train_relevant is not None:
         pairs = np.stack([problem.train_relevant.row_of_value, problem.train_relevant.values], axis=1)
@@ -153,7 +150,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "poeem-fastscan": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True},
     "poeem-fastscan-labels": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True, "labels": True},
     # faiss's own OPQ index, untouched, with our matrix in front.
-    "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "start": "OPQ{M},PQ{M}x8np", "train_words": False},
+    "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "from_opq": True, "train_words": False},
     # Zhang et al. 2021 (Poeem): words by reconstruction, queries by the retrieval loss.
     "poeem-2021": {"structure": "OPQ{M},PQ{M}", "ranked_words": False, "distortion_weight": 1.0, **_BY_LABELS},
     # Zhan et al. 2021 (JPQ): codes kept, words and queries by the ranking loss.
