@@ -49,7 +49,7 @@ def fit(
     ] = 1.0,
     temperature: Annotated[float, typer.Option(help="Of the distillation, for unit vectors.")] = 0.02,
     top: Annotated[int, typer.Option(help="The best items of a query by exact search that training draws from.")] = 50,
-    epochs: Annotated[float, typer.Option(help="Passes over the queries.")] = 4.0,
+    epochs: Annotated[float, typer.Option(help="Passes over the queries.")] = 6.0,
     max_queries: Annotated[int, typer.Option(help="Queries used at most.")] = 65_536,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     device: Device = "auto",

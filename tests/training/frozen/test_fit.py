@@ -46,6 +46,7 @@ def run(data, index, **options):
         held_out=judged(items, held, index.metric),
         accelerator=make_accelerator("cpu"),
         batch_size=64,
+        drawn=4,  # with more, all of so few items would be in every step
         show=False,
         **options,
     )

@@ -40,7 +40,7 @@ class Candidates:
     """
 
     def __init__(
-        self, top: np.ndarray, relevant: Ragged | None = None, *, batch_size: int = 512, drawn: int = 4, seed: int = 0
+        self, top: np.ndarray, relevant: Ragged | None = None, *, batch_size: int = 512, drawn: int = 8, seed: int = 0
     ) -> None:
         self._top, self._relevant = top, relevant
         self.batch_size, self._drawn, self._seed = min(batch_size, len(top)), min(drawn, top.shape[1]), seed

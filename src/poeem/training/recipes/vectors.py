@@ -26,7 +26,7 @@ from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
 from poeem.training.frozen.inputs import checked_relevance, checked_vectors
 from poeem.training.frozen.top_items import blocks, top_items
 
-# The teacher's list of a query: four of so many meet in a step.
+# The teacher's list of a query: eight of so many meet in a step.
 TOP = 50
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 1500
 # Fewer queries than this are joined by items that play queries.
@@ -118,7 +118,7 @@ def fit_vectors(
     assignment: Assignment = "nearest",
     train_words: bool = True,
     adapter: bool = True,
-    epochs: float = 4.0,
+    epochs: float = 6.0,
     batch_size: int = 512,
     temperature: float = 0.02,
     distill_weight: float = 1.0,
@@ -147,7 +147,7 @@ def fit_vectors(
         epochs: passes over the queries.
         batch_size, temperature, distill_weight, label_weight, distortion_weight, list_weight, ranked_words, lr,
             patience: see ``fit_frozen``.
-        top: the teacher's best items of a query, of which four are drawn at a step.
+        top: the teacher's best items of a query, of which eight are drawn at a step.
         max_queries: queries used at most, drawn at random; exact search takes time for each of them.
         seed: of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
