@@ -62,6 +62,7 @@ part_frozen() {
     --methods opq,poeem-adapter,rq,scann,pq,truncate-pq,lsh,rabitq,binary,sq8
   bench debian-frozen-reranked --dataset debian --bytes 8 --rescore 400 --methods rabitq,binary,sq8
   draw where where.svg
+  draw draw_bench debian
 }
 part_recipes() {
   bench debian-frozen-recipes --dataset debian --bytes 8 --methods poeem-2021,jpq,repconc,mopq,distill-vq
@@ -73,7 +74,7 @@ part_glove() { bench glove-frozen --dataset glove --bytes 5,10,20 --methods opq,
 part_qps() {
   bench debian-speed --dataset debian --nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200 --bytes 16,32 \
     --methods opq,opq-fastscan,scann,rabitq,sq8,poeem-pq,poeem-fastscan,poeem-rq
-  "$BIN/python" benchmarks/draw_bench.py docs/figures/debian
+  draw draw_bench debian
 }
 part_versions() {
   seeds stability stability --epochs 3 --follow-epochs 2 --stability 0.5 1 2 4 8 1e9

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.evaluation.bench.equal_recall import Point, found_metric, front, operating_point
-from poeem.evaluation.bench.style import label_ends, new_figure, readable_powers, recall_limits, save, style_of
+from poeem.evaluation.bench.style import (
+    label_ends,
+    named_sizes,
+    new_figure,
+    readable_powers,
+    recall_limits,
+    save,
+    style_of,
+)
 from poeem.evaluation.bench.summary import Row, metrics_of, summarise
 
 if TYPE_CHECKING:
@@ -63,10 +71,7 @@ def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Pa
             where = [row.bytes_per_vector for row in group]
             axes.errorbar(where, values, [row.spreads.get(metric, 0) for row in group], **style_of(method))
             ends.append((where[-1], values[-1], method))
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.set_xticks([], minor=True)
-        axes.set_xlim(sizes[0] / 1.25, sizes[-1] * 1.25)
+        named_sizes(axes, sizes)
         recall_limits(axes, [row.means[metric] for row in best])
         axes.set_xlabel("bytes per vector")
         axes.set_ylabel(WORDS[metric])

@@ -132,10 +132,25 @@ def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]
 
 
 def recall_limits(axes: Any, values: Sequence[float]) -> None:
-    """From 0 where there is something to see, from below the least value where all are crowded near the top."""
+    """From 0 where values come near it, else from below the least: nothing is said by an empty half."""
     least = min(values)
-    bottom = 0.0 if least < 0.5 else least - 0.15 * (max(values) - least) - 0.01
+    bottom = 0.0 if least < 0.3 * max(values) else least - 0.15 * (max(values) - least) - 0.01
     axes.set_ylim(bottom, max(values) + 0.05 * (max(values) - bottom))
+
+
+def named_sizes(axes: Any, sizes: Sequence[int]) -> None:
+    """Sizes as marks of a logarithmic axis, each with its number but where that would stand on another's.
+
+    Of two that are close the one that more methods are likely to have, a power of two, goes first.
+    """
+    named: list[int] = []
+    for size in sorted(sizes, key=lambda size: (size & (size - 1) != 0, size)):
+        if all(max(size, other) > 1.3 * min(size, other) for other in named):
+            named.append(size)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [f"{size:,}" if size in named else "" for size in sizes])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(min(sizes) / 1.25, max(sizes) * 1.25)
 
 
 def readable_powers(axes: Any) -> None:
