@@ -8,6 +8,7 @@ from typing import Any
 
 from blocks import row, rule
 from results_of import records, runs
+from speed_table import headline
 
 HEAD = "Mean of the seeds that are said. One thread; processors stand with the results."
 Run = dict[str, Any]
@@ -41,6 +42,7 @@ def _lines() -> Iterator[tuple[str, str]]:
     if all(floats):
         yield "float model, NDCG@10, history tower / sequence tower", " / ".join(f"{one:.3f}" for one in floats)
     yield from _frozen()
+    yield from headline("debian")
     versions = runs("stability-*.json")
     if versions:
         kept = [

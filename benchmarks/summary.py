@@ -13,10 +13,9 @@ from typing import Any
 
 from blocks import fill_page, row, rule
 from engine_tables import engine_tables
-from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
-from poeem.evaluation.bench.summary import summarise
 from readme_table import readme_table
 from results_of import data_sets, mean, records, runs
+from speed_table import speeds
 from stability_table import stability_table
 
 ROWS = (
@@ -97,35 +96,6 @@ def frozen() -> list[str]:
             seconds = f"{statistics.fmean(record['build_seconds'] for record in found):.0f}"
             again = f", {depth} re-ranked" if depth else ""
             lines.append(row(size, method + again, *cells, seconds, len(found)))
-        parts.append("\n".join(lines))
-    return parts
-
-
-def speeds() -> list[str]:
-    """Queries a second at equal recall, of what `poeem bench --nlist` found, a table a data set."""
-    parts = []
-    for name in data_sets("speed"):
-        rows = summarise(records(name, "speed"))
-        levels, found = at_equal_recall(rows)
-        metric = found_metric(rows)
-        lines = [
-            f"**Queries a second at equal {metric}, {name}, one thread**",
-            "",
-            row("bytes", "", *(f"{level:.3f}" for level in levels)).replace("|  |", "| |"),
-            rule(len(levels) + 2),
-        ]
-        best = {method: speed for method, size, speed in found if size is None}
-        best |= {method: speed for method, _, speed in found if method not in best}
-        for method, size, speed in found:
-            cells = ("" if one is None else f"{one:,.0f}" for one in speed)
-            lines.append(row("best" if size is None else size, method, *cells))
-        ours = [
-            max((v[n] or 0 for m, v in best.items() if m.startswith("poeem")), default=0) for n in range(len(levels))
-        ]
-        for peer in ("opq", "opq-fastscan", "scann"):
-            if any(ours) and peer in best:
-                ratios = (f"{own / other:.2f}" if other else "" for own, other in zip(ours, best[peer]))
-                lines.append(row("", f"best of ours / {peer}", *ratios))
         parts.append("\n".join(lines))
     return parts
 

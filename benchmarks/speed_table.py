@@ -1,0 +1,62 @@
+"""Queries a second at equal recall, of what `poeem bench --nlist` found: the table, and its line in the README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blocks import row, rule
+from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
+from poeem.evaluation.bench.summary import summarise
+from results_of import data_sets, records
+
+PEERS = {"opq": "OPQ IVFPQ", "opq-fastscan": "OPQ by FastScan", "scann": "ScaNN"}
+# Queries a second at each recall; None where a method does not find as much.
+Speed = list[float | None]
+
+
+def speeds() -> list[str]:
+    """A table a data set; its last lines are the best of ours by the best of a peer."""
+    parts = []
+    for name in data_sets("speed"):
+        rows = summarise(records(name, "speed"))
+        levels, found = at_equal_recall(rows)
+        lines = [
+            f"**Queries a second at equal {found_metric(rows)}, {name}, one thread**",
+            "",
+            row("bytes", "", *(f"{level:.3f}" for level in levels)).replace("|  |", "| |"),
+            rule(len(levels) + 2),
+        ]
+        for method, size, speed in found:
+            cells = ("" if one is None else f"{one:,.0f}" for one in speed)
+            lines.append(row("best" if size is None else size, method, *cells))
+        for peer, ratios in _ratios(found).items():
+            lines.append(row("", f"best of ours / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
+        parts.append("\n".join(lines))
+    return parts
+
+
+def headline(name: str) -> Iterator[tuple[str, str]]:
+    """A peer a line: where it finds most, ours by it in queries a second."""
+    rows = summarise(records(name, "speed"))
+    if not rows:
+        return
+    levels, found = at_equal_recall(rows)
+    for peer, ratios in _ratios(found).items():
+        reached = [place for place, ratio in enumerate(ratios) if ratio is not None]
+        if reached:
+            most = reached[-1]
+            level = f"{levels[most]:.3f}".removeprefix("0")
+            title = f"the same with lists, queries/s where {PEERS[peer]} finds most (recall@100 {level}): ours / it"
+            yield title, f"{ratios[most]:.1f}"
+
+
+def _ratios(found: list[tuple[str, int | None, Speed]]) -> dict[str, Speed]:
+    """Of every peer: the fastest of ours by it at each recall; of several sizes the fastest, on both sides."""
+    best = {method: speed for method, size, speed in found if size is None}
+    best |= {method: speed for method, _, speed in found if method not in best}
+    ours = [max(filter(None, one), default=None) for one in zip(*(best[m] for m in best if m.startswith("poeem")))]
+    return {
+        peer: [own / other if own and other else None for own, other in zip(ours, best[peer])]
+        for peer in PEERS
+        if peer in best and any(ours)
+    }
