@@ -1,6 +1,6 @@
 """Compressed item tables: size of the model and quality, against the table of a vector an item.
 
-MovieLens-1M, history tower, an index of OPQ8,PQ8. `weights` is the file of towers and index in bytes, `table` the part
+MovieLens-1M, history tower, an index of RQ8. `weights` is the file of towers and index in bytes, `table` the part
 of it that is the item table.
 
     python benchmarks/compressed_table.py --seed 0 --json benchmarks/results/compressed_table-0.json
@@ -33,7 +33,7 @@ TABLES: dict[str, dict[str, Any]] = {
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--dataset", default="ml-1m")
-    arguments.add_argument("--spec", default="OPQ8,PQ8")
+    arguments.add_argument("--spec", default="RQ8")
     arguments.add_argument("--tower", default="history")
     arguments.add_argument("--epochs", type=float)
     arguments.add_argument("--tables", nargs="+", choices=tuple(TABLES), default=tuple(TABLES))

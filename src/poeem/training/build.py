@@ -15,7 +15,8 @@ from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.from_arrays import exact_layer
 from poeem.spec import IndexSpec
-from poeem.towers.compressed_table import CompressedTable, check_table_bytes, svd_codes
+from poeem.towers.compressed_table import CompressedTable, check_table_bytes
+from poeem.towers.shared_words import shared_words
 from poeem.towers.two_tower import interaction_towers
 from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
@@ -104,11 +105,12 @@ def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Sequence
         if size is not None:
             raise ValueError(f"table_bytes (={size}) goes with item_table='compressed'; leave it out")
         return None
-    size = TABLE_BYTES if size is None else size
-    check_table_bytes(size, settings["dim"])
-    # A stored model brings its codes with its weights.
-    codes = np.zeros((n_items, size), np.uint8) if train is None else svd_codes(train, n_items, size, settings["seed"])
-    return CompressedTable(torch.from_numpy(codes), settings["dim"], seed=settings["seed"])
+    size, width = TABLE_BYTES if size is None else size, settings["dim"]
+    check_table_bytes(size)
+    if train is None:  # a stored model brings codes and words with its weights
+        return CompressedTable(torch.zeros(n_items, size, dtype=torch.uint8), width)
+    codes, words = shared_words(train, n_items, size, width, settings["seed"])
+    return CompressedTable(torch.from_numpy(codes), width, words=torch.from_numpy(words))
 
 
 def build_batches(settings: Mapping[str, Any], train: Sequences) -> TrainingBatches:

@@ -120,7 +120,7 @@ def train_interactions(
         index_lr: factor on ``lr`` for the index.
         item_table: ``"full"`` (default), a vector an item, or ``"compressed"``, words that items share, see
             ``CompressedTable``.
-        table_bytes: words an item of a compressed table, a byte each; divides ``dim``; default 8.
+        table_bytes: words an item of a compressed table, a byte each; default 8.
         nprobe: lists visited a query where figures are given; default the square root of the number of lists.
         seed: of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.

@@ -1,0 +1,73 @@
+"""Which words items share, and what they begin with: from who has taken what, before any training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from poeem.data.split import Sequences
+from poeem.functional.additive import encode_additive
+from poeem.functional.additive_fit import fit_additive
+from poeem.towers.compressed_table import KSUB, check_table_bytes
+
+# Rows that words are fitted to: 256 for each of a place.
+_MOST_ROWS = 65_536
+# Codes are found once and for good.
+_BEAM = 16
+
+
+def shared_words(train: Sequences, n_items: int, M: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of items and the words they are spelled with: a residual quantization of a truncated SVD.
+
+    Items that the same users take lie near each other in the SVD, and so share their first words.
+
+    Args:
+        train: training events.
+        n_items: size of the catalogue; items without an event get codes by chance.
+        M: bytes an item.
+        width: of the words; so many singular vectors at most.
+        seed: of the SVD, the k-means and the codes by chance.
+    Returns:
+        codes uint8, ``(n_items, M)``, and words float32, ``(M, 256, width)``; where there are fewer than 256 items with
+        events, the words past them are 0 and no code has them.
+    Raises:
+        ValueError: M is out of range, or nobody has taken anything.
+    Source:
+        Petrov, Macdonald, "RecJPQ", WSDM 2024, section 4.1, for codes by an SVD; there its dimensions are cut into
+        quantiles.
+    """
+    check_table_bytes(M)
+    vectors, known = _item_vectors(train, n_items, width, seed)
+    if not bool(known.any()):
+        raise ValueError("item_table (='compressed') needs training events; there are none")
+    generator = torch.Generator().manual_seed(seed)
+    some = vectors[known]
+    some = some[torch.randperm(len(some), generator=generator)[:_MOST_ROWS]]
+    k = min(KSUB, len(some))
+    words = torch.zeros(M, KSUB, width)
+    words[:, :k] = fit_additive(some, M, k, generator=generator)
+    codes = torch.randint(k, (n_items, M), generator=generator)
+    codes[known] = encode_additive(vectors[known], words[:, :k].contiguous(), _BEAM)
+    return codes.numpy().astype(np.uint8), words.numpy()
+
+
+def _item_vectors(train: Sequences, n_items: int, width: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Unit vectors of the items, ``(n_items, width)``, and which items have events, ``(n_items,)``.
+
+    The SVD is of ``D_u^(-1/2) A D_i^(-1/2)``, so that neither eager users nor popular items fill the first dimensions;
+    these are weighted by the root of their singular values.
+    """
+    n_users = len(train.offsets) - 1
+    pairs = torch.from_numpy(np.unique(np.stack([train.ragged.row_of_value, train.items]), axis=1))
+    of_user, of_item = (torch.bincount(rows, minlength=n).float() for rows, n in zip(pairs, (n_users, n_items)))
+    values = (of_user[pairs[0]] * of_item[pairs[1]]).rsqrt()
+    taken = torch.sparse_coo_tensor(pairs, values, (n_users, n_items), check_invariants=True, is_coalesced=True)
+    rank, smaller = min(width, n_users, n_items), min(n_users, n_items)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        # More columns than are kept, and some power iterations, make the randomised SVD exact enough to cluster by.
+        _, strengths, vectors = torch.svd_lowrank(taken, q=min(rank + 8, smaller), niter=6)
+    kept = vectors[:, :rank] * strengths[:rank].sqrt()
+    return F.normalize(F.pad(kept, (0, width - rank)), dim=1), of_item > 0

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from poeem.data.split import Sequences
+from poeem.towers.shared_words import shared_words
+
+
+def tastes(n_users: int = 400, n_items: int = 600) -> tuple[Sequences, np.ndarray]:
+    """Events by five tastes, and who has taken what."""
+    rng = np.random.default_rng(0)
+    logits = 3 * rng.normal(size=(n_users, 5)) @ rng.normal(size=(5, n_items)) / 2 - 2
+    taken = rng.random((n_users, n_items)) < 1 / (1 + np.exp(-logits))
+    return Sequences(np.concatenate([[0], np.cumsum(taken.sum(1))]), np.nonzero(taken)[1]), taken
+
+
+def item_vectors(taken: np.ndarray, width: int) -> np.ndarray:
+    """By the exact SVD in float64."""
+    scaled = taken / np.sqrt(np.maximum(taken.sum(1, keepdims=True), 1) * np.maximum(taken.sum(0), 1))
+    _, strengths, vectors = np.linalg.svd(scaled, full_matrices=False)
+    found = vectors[:width].T * np.sqrt(strengths[:width])
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def test_sums_of_words_lie_to_one_another_as_the_singular_vectors_do():
+    train, taken = tastes()
+    codes, words = shared_words(train, 600, 6, 5)
+    assert (codes.dtype, codes.shape, words.dtype, words.shape) == (np.uint8, (600, 6), np.float32, (6, 256, 5))
+    spelled = words[np.arange(6), codes].sum(1)
+    exact = item_vectors(taken, 5)
+    # Singular vectors have no sign of their own; products do not mind.
+    np.testing.assert_allclose(spelled @ spelled.T, exact @ exact.T, atol=0.02)
+
+
+def test_more_bytes_spell_items_closer():
+    train, taken = tastes()
+    exact = item_vectors(taken, 16)
+    errors = []
+    for M in (1, 2, 4):
+        codes, words = shared_words(train, 600, M, 16)
+        spelled = words[np.arange(M), codes].sum(1)
+        errors.append(np.abs(spelled @ spelled.T - exact @ exact.T).mean())
+    assert errors[0] > 1.2 * errors[1] > 1.5 * errors[2]
+
+
+def test_codes_and_words_are_of_the_seed():
+    train, _ = tastes()
+    one, same, other = (shared_words(train, 620, 3, 8, seed=seed) for seed in (1, 1, 2))
+    for found, again in zip(one, same):
+        np.testing.assert_array_equal(found, again)
+    assert (one[0] != other[0]).any()
+
+
+def test_items_that_nobody_has_taken_have_codes_by_chance():
+    train, _ = tastes()
+    codes, _ = shared_words(train, 700, 3, 8)
+    assert len(np.unique(codes[600:], axis=0)) > 95
+
+
+@pytest.mark.parametrize("n_items", [3, 40])
+def test_a_small_catalogue_has_fewer_words(n_items):
+    rng = np.random.default_rng(0)
+    train = Sequences(np.arange(31) * 2, rng.integers(0, n_items, 60))
+    codes, words = shared_words(train, n_items, 2, 16)
+    known = len(np.unique(train.items))
+    assert codes.max() < known
+    assert not words[:, known:].any()
+
+
+def test_mistakes_are_refused():
+    train, _ = tastes()
+    with pytest.raises(ValueError, match=r"table_bytes \(=0\) must be 1 to 64"):
+        shared_words(train, 600, 0, 8)
+    with pytest.raises(ValueError, match="needs training events"):
+        shared_words(Sequences(np.zeros(3, np.int64), np.empty(0, np.int64)), 600, 2, 8)
