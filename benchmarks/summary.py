@@ -120,6 +120,28 @@ def tutorial() -> list[str]:
     )
 
 
+def compressed() -> list[str]:
+    """Item tables: their size, and what the model and its index then find."""
+    found = runs("compressed_table-*.json")
+    if not found:
+        return []
+    metrics = ("recall@100", "ndcg@10")
+    lines = [
+        f"**Item tables, MovieLens-1M, history tower, {found[0]['spec']}, seeds: {len(found)}**",
+        "",
+        row("table", "kB", *(f"{kind}, {metric}" for kind in ("float", "index") for metric in metrics)),
+        rule(6),
+    ]
+    for name, one in found[0]["tables"].items():
+        cells = [
+            mean(run["tables"][name][kind][metric] for run in found)
+            for kind in ("float", "index")
+            for metric in metrics
+        ]
+        lines.append(row(name, f"{one['table'] / 1e3:,.0f}", *cells))
+    return ["\n".join(lines)]
+
+
 def of_speed() -> list[str]:
     return [
         *table(
@@ -150,6 +172,7 @@ def main() -> None:
             "SPEED": of_speed(),
             "ENGINES": engine_tables(),
         },
+        "docs/interactions.md": {"COMPRESSED": compressed()},
         "docs/frozen.md": {"FROZEN": frozen(), "QPS": speeds()},
         "docs/life_cycle.md": {"STABILITY": stability_table()},
     }
