@@ -81,9 +81,10 @@ class CompressedTable(nn.Module):
 
     def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
         """``sum_l weights_l * self(numbers_l)``: ``(B, L)`` twice to ``(B, width)``."""
-        M = self.codes.shape[1]
-        shares = weights.to(self.words.weight.dtype).repeat_interleave(M, dim=1)
-        return F.embedding_bag(self._rows(numbers).flatten(1), self.words.weight, per_sample_weights=shares, mode="sum")
+        # Items come again and again in the histories of a batch: each is spelled once.
+        items, rows = numbers.unique(return_inverse=True)
+        shares = weights.to(self.words.weight.dtype)
+        return F.embedding_bag(rows, self(items), per_sample_weights=shares, mode="sum")
 
     def _rows(self, numbers: Tensor) -> Tensor:
         return self.codes[numbers].long() + self.places
