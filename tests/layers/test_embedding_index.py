@@ -195,11 +195,47 @@ def test_words_are_not_called_dead_before_a_full_window_of_use():
         index(sample(8))
     index.warm_start(sample(1000))
     fitted = index.quantizer.codebooks.detach().clone()
-    for _ in range(4):
+    for _ in range(5):
         index(sample(8))
     assert torch.equal(index.quantizer.codebooks, fitted)
     index(sample(8))
     assert not torch.equal(index.quantizer.codebooks, fitted)
+
+
+@pytest.mark.parametrize("forwards", [1, 2])
+@pytest.mark.parametrize("estimator", ["ste", "task", "soft"])
+def test_moving_dead_words_and_lists_leaves_the_backward_of_the_step_alone(estimator, forwards):
+    index = ready("OPQ4,IVF8,PQ4x4", "cosine", reseed_every=3, estimator=estimator)
+    with torch.no_grad():
+        index.coarse.directions[5:] = index.coarse.directions[4]  # ties go to the first
+        index.quantizer.codebooks[:, 8:] = 1e3
+    moved = []
+    for _ in range(4):
+        before = index.coarse.directions.detach().clone()
+        index.zero_grad()
+        outs = [index(sample(300)) for _ in range(forwards)]
+        loss = sum(out.embedding.sum() + out.distortion + index.coarse.centroids().square().sum() for out in outs)
+        loss.backward()
+        assert all(p.grad.isfinite().all() for p in index.parameters())
+        moved.append(not torch.equal(index.coarse.directions, before))
+    assert sum(moved) == 1
+
+
+def test_the_gradient_of_a_step_that_moves_words_is_that_of_the_moved_words():
+    index = ready("IVF8,PQ4x4", "cosine", reseed_every=3)
+    with torch.no_grad():
+        index.coarse.directions[5:] = index.coarse.directions[4]
+    x = sample(300)
+    for _ in range(3):
+        index(x)
+    before = index.coarse.directions.detach().clone()
+    index.zero_grad()
+    index(x).distortion.backward()
+    assert not torch.equal(index.coarse.directions, before)
+    found = index.coarse.directions.grad.clone()
+    index.zero_grad()
+    index(x).distortion.backward()  # the same words, none moved
+    torch.testing.assert_close(found, index.coarse.directions.grad)
 
 
 def test_reports_the_use_of_words_and_lists():

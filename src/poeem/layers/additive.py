@@ -72,4 +72,4 @@ class AdditiveQuantizer(nn.Module):
         for m in dead.any(1).nonzero().flatten().tolist():
             used = self.codebooks[m, codes[:, m]]
             # The new word in the place of the used one would leave no error at all.
-            self.codebooks[m, dead[m]] = worst_rows(error + used, used, int(dead[m].sum()), generator)
+            self.codebooks.data[m, dead[m]] = worst_rows(error + used, used, int(dead[m].sum()), generator)

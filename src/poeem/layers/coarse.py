@@ -50,4 +50,4 @@ class CoarseQuantizer(nn.Module):
         """Move the centroids marked in ``dead`` ``(nlist,)`` to vectors that are far from theirs."""
         if bool(dead.any()):
             rows = worst_rows(y, self.centroids()[lists], int(dead.sum()), generator)
-            self.directions[dead] = rows if self.norm is None else equal_norms(rows, torch.ones_like(self.norm))
+            self.directions.data[dead] = rows if self.norm is None else equal_norms(rows, torch.ones_like(self.norm))

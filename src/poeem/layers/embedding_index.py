@@ -197,14 +197,15 @@ class EmbeddingIndex(nn.Module):
         """``x_hat``, codes and lists of prepared vectors; gradients reach the index, not ``x``."""
         matrix = None if self.rotation is None else self.rotation.matrix()
         y = x if matrix is None else x @ matrix.detach()
+        # By a full window of use, not by the step: right after a warm start every word would look dead.
+        if self.training and self.reseed_every and self._progress.usage.batches >= self.reseed_every:
+            # Before anything of this step is in the graph, which would not have its words changed under it.
+            reseed_dead(self, self._progress.usage, y)
         centroid, lists = (None, None) if self.coarse is None else self.coarse(y)
         residual = y if centroid is None else y - centroid.detach()
         word, codes = self.quantizer(residual, self.encoder_codebooks, vectors=y)
         if self.training:
             self._progress.usage.add(codes, lists)
-            # By a full window of use, not by the step: right after a warm start every word would look dead.
-            if self.reseed_every and self._progress.usage.batches >= self.reseed_every:
-                reseed_dead(self, self._progress.usage, y, residual, codes, lists)
         y_hat = word if centroid is None else centroid + word
         return (y_hat if matrix is None else y_hat @ matrix.T), codes, lists
 

@@ -76,4 +76,4 @@ class ProductQuantizer(nn.Module):
         """Move the words marked in ``dead`` ``(M, ksub)`` to slices of ``residuals`` that their words serve badly."""
         for m in dead.any(1).nonzero().flatten().tolist():
             slices, words = split(residuals, len(dead))[:, m], self.codebooks[m]
-            self.codebooks[m, dead[m]] = worst_rows(slices, words[codes[:, m]], int(dead[m].sum()), generator)
+            self.codebooks.data[m, dead[m]] = worst_rows(slices, words[codes[:, m]], int(dead[m].sum()), generator)
