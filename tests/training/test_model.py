@@ -185,7 +185,7 @@ def test_balance_is_the_share_scanned_and_moves_the_centroids_alone(metric):
     # In the space of the queries, where the centroids are turned back instead.
     arrays = {name: torch.from_numpy(array) for name, array in model.index.arrays().items()}
     centroids = arrays["coarse"] @ arrays["rotation"].T
-    expected = list_balance(queries, items, centroids, nprobe=2, metric=metric, temperature=0.5)
+    expected = list_balance(queries, items, centroids, nprobe=2, metric=metric)
     assert (losses[1] - losses[0]).item() == pytest.approx(2 * expected.item(), rel=1e-4)
     for loss in losses:
         loss.backward()

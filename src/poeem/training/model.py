@@ -265,5 +265,4 @@ class JointModel(nn.Module):
             self.index.coarse.centroids(),
             nprobe=self.nprobe,
             metric=self.metric,
-            temperature=self.temperature,
         )
