@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from blocks import row, rule
-from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
+from poeem.evaluation.bench.equal_recall import SHARES, at_equal_recall, found_metric
 from poeem.evaluation.bench.summary import summarise
 from results_of import data_sets, records
 
@@ -21,7 +21,7 @@ def speeds() -> list[str]:
         rows = summarise(records(name, "speed"))
         levels, found = at_equal_recall(rows)
         lines = [
-            f"**Queries a second at equal {found_metric(rows)}, {name}, one thread**",
+            f"**Queries a second at equal {found_metric(rows)}, {name}, one thread, {_seeds(name)}**",
             "",
             row("bytes", "", *(f"{level:.3f}" for level in levels)).replace("|  |", "| |"),
             rule(len(levels) + 2),
@@ -36,18 +36,27 @@ def speeds() -> list[str]:
 
 
 def headline(name: str) -> Iterator[tuple[str, str]]:
-    """A peer a line: where it finds most, ours by it in queries a second."""
+    """A peer a line: ours by it in queries a second, at the highest of the table's recalls that it reaches."""
     rows = summarise(records(name, "speed"))
     if not rows:
         return
     levels, found = at_equal_recall(rows)
+    metric, seeds = found_metric(rows), _seeds(name)
     for peer, ratios in _ratios(found).items():
         reached = [place for place, ratio in enumerate(ratios) if ratio is not None]
         if reached:
             most = reached[-1]
-            level = f"{levels[most]:.3f}".removeprefix("0")
-            title = f"the same with lists, queries/s where {PEERS[peer]} finds most (recall@100 {level}): ours / it"
+            share, level = SHARES[most], f"{levels[most]:.3f}".removeprefix("0")
+            title = (
+                f"the same with lists, queries/s at {metric} {level}, {share:.0%} of float's and the last step that "
+                f"{PEERS[peer]} reaches ({seeds}): ours / it"
+            )
             yield title, f"{ratios[most]:.1f}"
+
+
+def _seeds(name: str) -> str:
+    count = len({record["seed"] for record in records(name, "speed")})
+    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def _ratios(found: list[tuple[str, int | None, Speed]]) -> dict[str, Speed]:

@@ -62,6 +62,7 @@ def test_towers_share_it_and_its_start_is_of_the_seed():
         (torch.zeros(3, 2), {}, "codes must be integers"),
         (torch.tensor([[0, 256]]), {}, "codes must be 0 to 255, not 0 to 256"),
         (torch.zeros(3, 65, dtype=torch.int64), {}, r"table_bytes \(=65\) must be 1 to 64"),
+        (torch.zeros(3, 0, dtype=torch.int64), {}, r"table_bytes \(=0\) must be 1 to 64"),
         (CODES, {"words": torch.zeros(3, 256, 4)}, r"words \(shape \(3, 256, 4\)\) must be \(3, 256, 6\)"),
     ],
 )

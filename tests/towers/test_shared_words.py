@@ -17,7 +17,8 @@ def tastes(n_users: int = 400, n_items: int = 600) -> tuple[Sequences, np.ndarra
 
 def item_vectors(taken: np.ndarray, width: int) -> np.ndarray:
     """By the exact SVD in float64."""
-    scaled = taken / np.sqrt(np.maximum(taken.sum(1, keepdims=True), 1) * np.maximum(taken.sum(0), 1))
+    of_user, of_item = taken.sum(1, keepdims=True), taken.sum(0)
+    scaled = taken / np.sqrt((of_user + of_user.mean()) * (of_item + of_item.mean()))
     _, strengths, vectors = np.linalg.svd(scaled, full_matrices=False)
     found = vectors[:width].T * np.sqrt(strengths[:width])
     return found / np.linalg.norm(found, axis=1, keepdims=True)
@@ -42,6 +43,20 @@ def test_more_bytes_spell_items_closer():
         spelled = words[np.arange(M), codes].sum(1)
         errors.append(np.abs(spelled @ spelled.T - exact @ exact.T).mean())
     assert errors[0] > 1.2 * errors[1] > 1.5 * errors[2]
+
+
+def test_pairs_that_nobody_else_touches_do_not_crowd_the_others_out():
+    _, taken = tastes()
+    lonely = np.zeros((500, 700), dtype=bool)
+    lonely[:400, :600] = taken
+    lonely[np.arange(400, 500), np.arange(600, 700)] = True
+    train = Sequences(np.concatenate([[0], np.cumsum(lonely.sum(1))]), np.nonzero(lonely)[1])
+    codes, words = shared_words(train, 700, 6, 16)
+    spelled = words[np.arange(6), codes].sum(1)[:600]
+    exact = item_vectors(taken, 5)
+    nearest = [np.argmax(vectors @ vectors.T - 9 * np.eye(600), axis=1) for vectors in (spelled, exact)]
+    # The nearest by the code is among the near ones by the taste.
+    assert np.mean((exact[nearest[0]] * exact).sum(1)) > 0.9 * np.mean((exact[nearest[1]] * exact).sum(1))
 
 
 def test_codes_and_words_are_of_the_seed():

@@ -20,8 +20,9 @@ class CompressedTable(nn.Module):
     it holds ``M * 256 * width`` floats and ``n_items * M`` bytes, whatever the number of items. Works where an
     ``nn.Embedding`` does; the item tower may tell items of one code apart no more, so codes should differ.
 
-    Words are as wide as the vector, where the paper has slices of it: an item then depends on all words of its code in
-    every dimension, which slices of as many bytes do not come near (``benchmarks/compressed_table.py``).
+    Words are as wide as the vector, where the paper has slices of it: M times as many floats in the words, and an item
+    then depends on all words of its code in every dimension. With fewer than ``M * 256`` items an ``nn.Embedding`` is
+    smaller.
 
     Args:
         codes: integers 0 to 255, ``(n_items, M)``: from :func:`~poeem.towers.shared_words.shared_words`, or those of
@@ -51,11 +52,11 @@ class CompressedTable(nn.Module):
         super().__init__()
         if codes.dim() != 2 or codes.is_floating_point() or len(codes) == 0:
             raise ValueError(f"codes must be integers, (n_items, M), not {codes.dtype}, {tuple(codes.shape)}")
+        check_table_bytes(codes.shape[1])
         low, high = (int(end) for end in codes.aminmax())
         if low < 0 or high >= KSUB:
             raise ValueError(f"codes must be 0 to {KSUB - 1}, not {low} to {high}")
         M = codes.shape[1]
-        check_table_bytes(M)
         if words is not None and tuple(words.shape) != (M, KSUB, width):
             raise ValueError(f"words (shape {tuple(words.shape)}) must be ({M}, {KSUB}, {width})")
         self.num_embeddings, self.embedding_dim = len(codes), width
@@ -91,7 +92,7 @@ class CompressedTable(nn.Module):
 
 
 def check_table_bytes(M: int) -> None:
-    """Refuse a code length that is none, or as long as a vector.
+    """Refuse a code length outside 1 to 64.
 
     >>> check_table_bytes(0)
     Traceback (most recent call last):

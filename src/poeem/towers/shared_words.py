@@ -14,8 +14,8 @@ from poeem.towers.compressed_table import KSUB, check_table_bytes
 
 # Rows that words are fitted to: 256 for each of a place.
 _MOST_ROWS = 65_536
-# Codes are found once and for good.
-_BEAM = 16
+# Codes are found once and for good. Partial sums of so many rows take 32 MiB a word of the code.
+_BEAM, _ENCODE_ROWS = 16, 2**14
 
 
 def shared_words(train: Sequences, n_items: int, M: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +49,8 @@ def shared_words(train: Sequences, n_items: int, M: int, width: int, seed: int =
     words = torch.zeros(M, KSUB, width)
     words[:, :k] = fit_additive(some, M, k, generator=generator)
     codes = torch.randint(k, (n_items, M), generator=generator)
-    codes[known] = encode_additive(vectors[known], words[:, :k].contiguous(), _BEAM)
+    used = words[:, :k].contiguous()
+    codes[known] = torch.cat([encode_additive(part, used, _BEAM) for part in vectors[known].split(_ENCODE_ROWS)])
     return codes.numpy().astype(np.uint8), words.numpy()
 
 
@@ -57,12 +58,15 @@ def _item_vectors(train: Sequences, n_items: int, width: int, seed: int) -> tupl
     """Unit vectors of the items, ``(n_items, width)``, and which items have events, ``(n_items,)``.
 
     The SVD is of ``D_u^(-1/2) A D_i^(-1/2)``, so that neither eager users nor popular items fill the first dimensions;
-    these are weighted by the root of their singular values.
+    these are weighted by the root of their singular values. The mean degree is added to all: without it every user
+    whose items nobody else has taken would have a dimension of his own, of the largest singular value (Qin and Rohe,
+    "Regularized spectral clustering under the degree-corrected stochastic blockmodel", 2013).
     """
     n_users = len(train.offsets) - 1
     pairs = torch.from_numpy(np.unique(np.stack([train.ragged.row_of_value, train.items]), axis=1))
     of_user, of_item = (torch.bincount(rows, minlength=n).float() for rows, n in zip(pairs, (n_users, n_items)))
-    values = (of_user[pairs[0]] * of_item[pairs[1]]).rsqrt()
+    weights = [degrees + degrees.mean() for degrees in (of_user, of_item)]
+    values = (weights[0][pairs[0]] * weights[1][pairs[1]]).rsqrt()
     taken = torch.sparse_coo_tensor(pairs, values, (n_users, n_items), check_invariants=True, is_coalesced=True)
     rank, smaller = min(width, n_users, n_items), min(n_users, n_items)
     with torch.random.fork_rng(devices=[]):
