@@ -188,6 +188,17 @@ def test_every_structure_goes_on(tmp_path, way):
     load_run(tmp_path / "next")
 
 
+def test_items_of_a_compressed_table_keep_their_codes(tmp_path):
+    table = {"item_table": "compressed", "table_bytes": 4}
+    train_interactions(FIRST, out=tmp_path / "first", **({"spec": "PQ2x4", "dim": 8} | OPTIONS | {"steps": 5} | table))
+    follow(tmp_path / "first", tmp_path / "next", stability=1, steps=5)
+    runs = [load_run(tmp_path / name) for name in ("first", "next")]
+    _, there, here = np.intersect1d(*(run.interactions.item_ids for run in runs), return_indices=True)
+    assert 0 < len(there) < len(runs[1].interactions.item_ids)
+    old, new = (run.model.towers.item.table.codes for run in runs)
+    assert torch.equal(new[here], old[there])
+
+
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(first, tmp_path, monkeypatch):
     from poeem.training import fit as fit_module
 
