@@ -10,7 +10,6 @@ visited, as a share of the catalogue.
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -49,12 +48,9 @@ def main() -> None:
     arguments.add_argument("--part", choices=("validation", "test"), default="test")
     args = settled(arguments.parse_args())
     interactions, spec = load_dataset(args.dataset), IndexSpec.parse(args.spec)
-    known = inspect.signature(train_interactions).parameters
     curves: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, options in WAYS.items():
-            if not options.keys() <= known.keys():
-                continue
             out = Path(folder) / name.replace(" ", "")
             train_interactions(
                 interactions, spec=args.spec, out=out, epochs=args.epochs, seed=args.seed, baselines=(), **options

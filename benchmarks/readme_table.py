@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from blocks import row, rule
-from results_of import records, runs
+from results_of import records, runs, seeds
 from speed_table import headline
 
 HEAD = "Mean of the seeds that are said. One thread; processors stand with the results."
@@ -126,7 +126,7 @@ def _frozen() -> Iterator[tuple[str, str]]:
             found = " / ".join(f"{statistics.fmean(values):.3f}".removeprefix("0") for values in cells.values())
             float_too = f"; float {exact[0]:.3f}".replace(" 0.", " .") if exact and method == "poeem-rq" else ""
             few = min(len(values) for values in cells.values())
-            yield f"{title}, {sizes} bytes ({few} {'seed' if few == 1 else 'seeds'}{float_too})", found
+            yield f"{title}, {sizes} bytes ({seeds(few)}{float_too})", found
 
 
 def _float_ndcg(tower: str) -> float | None:
@@ -149,4 +149,4 @@ def _mean(found: list[Run], value: Callable[[Run], float]) -> float:
 
 
 def _seeds(found: list[Any]) -> str:
-    return f" ({len(found)} {'seed' if len(found) == 1 else 'seeds'})"
+    return f" ({seeds(len(found))})"

@@ -33,6 +33,11 @@ def data_sets(kind: str, results: Path = RESULTS) -> list[str]:
     return sorted({folder.name.partition(f"-{kind}")[0] for folder in results.glob(f"*-{kind}*")})
 
 
+def seeds(count: int) -> str:
+    """A number of seeds, in words."""
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
 def mean(values: Iterable[float], digits: int = 4) -> str:
     """Mean and, of several, the largest distance from it."""
     values = list(values)

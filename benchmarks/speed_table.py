@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from blocks import row, rule
 from poeem.evaluation.bench.equal_recall import SHARES, at_equal_recall, found_metric
 from poeem.evaluation.bench.summary import summarise
-from results_of import data_sets, records
+from results_of import data_sets, records, seeds
 
 PEERS = {"opq": "OPQ IVFPQ", "opq-fastscan": "OPQ by FastScan", "scann": "ScaNN"}
 # Queries a second at each recall; None where a method does not find as much.
@@ -41,7 +41,7 @@ def headline(name: str) -> Iterator[tuple[str, str]]:
     if not rows:
         return
     levels, found = at_equal_recall(rows)
-    metric, seeds = found_metric(rows), _seeds(name)
+    metric, said = found_metric(rows), _seeds(name)
     for peer, ratios in _ratios(found).items():
         reached = [place for place, ratio in enumerate(ratios) if ratio is not None]
         if reached:
@@ -49,14 +49,13 @@ def headline(name: str) -> Iterator[tuple[str, str]]:
             share, level = SHARES[most], f"{levels[most]:.3f}".removeprefix("0")
             title = (
                 f"the same with lists, queries/s at {metric} {level}, {share:.0%} of float's and the last step that "
-                f"{PEERS[peer]} reaches ({seeds}): ours / it"
+                f"{PEERS[peer]} reaches ({said}): ours / it"
             )
             yield title, f"{ratios[most]:.1f}"
 
 
 def _seeds(name: str) -> str:
-    count = len({record["seed"] for record in records(name, "speed")})
-    return "1 seed" if count == 1 else f"{count} seeds"
+    return seeds(len({record["seed"] for record in records(name, "speed")}))
 
 
 def _ratios(found: list[tuple[str, int | None, Speed]]) -> dict[str, Speed]:

@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from poeem.evaluation.bench.style import save, style_of
+from poeem.evaluation.bench.style import named_sizes, save, style_of
 from results_of import RESULTS, records
 
 # Ours without labels, of which the best at a size counts.
@@ -89,9 +89,8 @@ def draw(means: Means, out: Path) -> None:
         xycoords=("axes fraction", "data"), xytext=(4, 3), textcoords="offset points", fontsize=8,
     )  # fmt: skip
     sizes = sorted({size for one in shown.values() for size in one})
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, [str(size) for size in sizes], fontsize=8)
-    axes.set_xticks([], minor=True)
+    named_sizes(axes, sizes)
+    axes.tick_params(axis="x", labelsize=8)
     axes.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.3)
     axes.set_ylim(min(value for one in shown.values() for value in one.values()) - 0.03, 1)
     axes.set_xlabel("bytes per vector")

@@ -44,7 +44,6 @@ class CompressedTable(nn.Module):
     """
 
     codes: Tensor
-    places: Tensor
 
     def __init__(
         self, codes: Tensor, width: int, *, words: Tensor | None = None, std: float | None = None, seed: int = 0
@@ -70,15 +69,15 @@ class CompressedTable(nn.Module):
                 length = decode_additive(codes, words).square().mean().sqrt().clamp_min(1e-12)
                 self.words.weight.copy_(words.flatten(0, 1) * (spread / length))
         self.register_buffer("codes", codes.to(torch.uint8))
-        self.register_buffer("places", torch.arange(M) * KSUB, persistent=False)
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}, M={self.codes.shape[1]}"
 
     def forward(self, numbers: Tensor) -> Tensor:
         """int64 ``(...)`` in ``[0, n_items)`` to ``(..., width)``."""
-        rows = self._rows(numbers.flatten())
-        return F.embedding_bag(rows, self.words.weight, mode="sum").view(*numbers.shape, self.embedding_dim)
+        codes, width = self.codes[numbers.flatten()], self.embedding_dim
+        words = self.words.weight.view(-1, KSUB, width)
+        return decode_additive(codes, words).view(*numbers.shape, width)
 
     def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
         """``sum_l weights_l * self(numbers_l)``: ``(B, L)`` twice to ``(B, width)``."""
@@ -86,9 +85,6 @@ class CompressedTable(nn.Module):
         items, rows = numbers.unique(return_inverse=True)
         shares = weights.to(self.words.weight.dtype)
         return F.embedding_bag(rows, self(items), per_sample_weights=shares, mode="sum")
-
-    def _rows(self, numbers: Tensor) -> Tensor:
-        return self.codes[numbers].long() + self.places
 
 
 def check_table_bytes(M: int) -> None:

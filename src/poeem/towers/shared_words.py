@@ -68,7 +68,8 @@ def _item_vectors(train: Sequences, n_items: int, width: int, seed: int) -> tupl
     weights = [degrees + degrees.mean() for degrees in (of_user, of_item)]
     values = (weights[0][pairs[0]] * weights[1][pairs[1]]).rsqrt()
     taken = torch.sparse_coo_tensor(pairs, values, (n_users, n_items), check_invariants=True, is_coalesced=True)
-    rank, smaller = min(width, n_users, n_items), min(n_users, n_items)
+    smaller = min(n_users, n_items)
+    rank = min(width, smaller)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # More columns than are kept, and some power iterations, make the randomised SVD exact enough to cluster by.

@@ -259,10 +259,4 @@ class JointModel(nn.Module):
         if self.index.rotation is not None:
             R = self.index.rotation.matrix().detach()
             queries, items = queries @ R, items @ R
-        return list_balance(
-            queries,
-            items,
-            self.index.coarse.centroids(),
-            nprobe=self.nprobe,
-            metric=self.metric,
-        )
+        return list_balance(queries, items, self.index.coarse.centroids(), nprobe=self.nprobe, metric=self.metric)
