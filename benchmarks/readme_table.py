@@ -42,6 +42,7 @@ def _lines() -> Iterator[tuple[str, str]]:
     if all(floats):
         yield "float model, NDCG@10, history tower / sequence tower", " / ".join(f"{one:.3f}" for one in floats)
     yield from _frozen()
+    yield from _fit_time()
     yield from headline("debian")
     versions = runs("stability-*.json")
     if versions:
@@ -127,6 +128,14 @@ def _frozen() -> Iterator[tuple[str, str]]:
             float_too = f"; float {exact[0]:.3f}".replace(" 0.", " .") if exact and method == "poeem-rq" else ""
             few = min(len(values) for values in cells.values())
             yield f"{title}, {sizes} bytes ({seeds(few)}{float_too})", found
+
+
+def _fit_time() -> Iterator[tuple[str, str]]:
+    seconds = {(one["method"], one["seed"]): one["build_seconds"] for one in records("debian", "fit_time")}
+    ratios = [seconds["poeem-rq", seed] / of_opq for (method, seed), of_opq in seconds.items() if method == "opq"]
+    if ratios:
+        title = "the same, 8 bytes, time of `poeem fit`, its exact search included / of faiss's OPQ, run by turns"
+        yield f"{title}{_seeds(ratios)}", f"{statistics.fmean(ratios):.2f}"
 
 
 def _float_ndcg(tower: str) -> float | None:

@@ -61,6 +61,7 @@ part_frozen() {
   bench debian-frozen-stock --dataset debian --bytes 4,8,16,32 \
     --methods opq,poeem-adapter,rq,scann,pq,truncate-pq,lsh,rabitq,binary,sq8
   bench debian-frozen-reranked --dataset debian --bytes 8 --rescore 400 --methods rabitq,binary,sq8
+  bench debian-fit_time --dataset debian --bytes 8 --methods opq,poeem-rq
   draw where where.svg
   draw draw_bench debian
 }
