@@ -77,7 +77,13 @@ def train(
         float | None,
         typer.Option(help="Weight: queries are to find the list of their item.", show_default="0.5 with lists"),
     ] = None,
-    balance: Annotated[float, typer.Option(help="Weight: the lists that are probed are to be short.")] = 0.0,
+    balance: Annotated[
+        float | None,
+        typer.Option(
+            help="1: lists are visited by what they hold for each code scanned; 0: by what they hold.",
+            show_default="1 with lists",
+        ),
+    ] = None,
     index_lr: Annotated[float, typer.Option(help="Factor on the learning rate, for the index.")] = 1.0,
     item_table: Annotated[
         str | None, typer.Option(help="full, or compressed (words that items share).", show_default="full")

@@ -12,7 +12,7 @@ from poeem.functional.scores import scores
 from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
-from poeem.losses.list_balance import list_balance
+from poeem.losses.list_softmax import list_softmax
 from poeem.losses.retrieval_softmax import retrieval_softmax
 from poeem.losses.two_views import check_share, two_views
 from poeem.metric import check_metric
@@ -56,12 +56,10 @@ class JointModel(nn.Module):
         hard_negatives: mines further columns once it is active; None for in-batch negatives alone.
         distill: weight of the distillation of the float scores into those of the decoded items, over the step's
             columns and at the softmax's temperature, see ``poeem.losses.distillation``. Only the index learns from it.
-        list_loss: weight of the loss of a third view, in which the centroid of its list stands for an item: softmax
-            over all centroids at the one of the positive. It draws queries and the centroids that are probed for them
-            together.
-        balance: weight of the expected share of the codes that a query scans, see ``poeem.losses.list_balance``; the
-            centroids alone learn from it.
-        nprobe: lists visited a query, for ``balance``.
+        list_loss: weight of the loss of a third view, in which the centroid of its list stands for an item. It draws
+            queries and the centroids that are probed for them together, see ``list_softmax``.
+        balance: how much the length of a list counts against visiting it: at 1 lists are visited in the order of what
+            they hold for each code scanned, at 0 of what they hold.
     Raises:
         ValueError: an argument is none of its choices, or the widths or metrics of towers and index differ.
     """
@@ -83,8 +81,7 @@ class JointModel(nn.Module):
         hard_negatives: HardNegatives | None = None,
         distill: float = 0.0,
         list_loss: float = 0.0,
-        balance: float = 0.0,
-        nprobe: int | None = None,
+        balance: float = 1.0,
     ) -> None:
         super().__init__()
         check_metric(metric)
@@ -97,17 +94,14 @@ class JointModel(nn.Module):
             ("commitment", commitment, "0.25 to 4"),
             ("distill", distill, "0.5 to 2"),
             ("list_loss", list_loss, "0.1 to 1"),
-            ("balance", balance, "0.1 to 10"),
+            ("balance", balance, "0 to 1"),
         ):
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"{name} (={weight}) must be 0 or more; {usual} is usual")
-        for name, weight in (("list_loss", list_loss), ("balance", balance)):
-            if weight and index is not None and index.coarse is None:
-                raise ValueError(
-                    f"{name} (={weight}) goes with inverted lists, {str(index.spec)!r} has none; leave it out"
-                )
-        if balance and index is not None and (nprobe is None or not 1 <= nprobe < index.spec.nlist):
-            raise ValueError(f"balance (={balance}) needs nprobe (={nprobe}) from 1 to {index.spec.nlist - 1}")
+        if list_loss and index is not None and index.coarse is None:
+            raise ValueError(
+                f"list_loss (={list_loss}) goes with inverted lists, {str(index.spec)!r} has none; leave it out"
+            )
         if index is not None and (index.dim, index.metric) != (towers.dim, metric):
             raise ValueError(
                 f"index (dim={index.dim}, metric={index.metric!r}) must have the towers' dim (={towers.dim}) and the "
@@ -116,8 +110,8 @@ class JointModel(nn.Module):
         self.towers, self.index = towers, index
         self.metric, self.temperature, self.candidates = metric, temperature, candidates
         self.share, self.commitment = share if views == "both" else 1.0, commitment
-        self.hard_negatives, self.distill, self.list_loss = hard_negatives, distill, list_loss
-        self.balance, self.nprobe = balance, nprobe or 1
+        self.hard_negatives, self.distill = hard_negatives, distill
+        self.list_loss, self.balance = list_loss, balance
         #: Codes in service, which items keep unless others are much better; None: always the nearest.
         self.kept: KeptCodes | None = None
         self.register_buffer("log_q", log_q, persistent=False)
@@ -167,8 +161,8 @@ class JointModel(nn.Module):
         if out is not None and self.index is not None and self.kept is not None:
             out = self.kept.output(self.index, unique, items, out)
         quantized = None if out is None else out.embedding
-        columns, ids, column = unique, None, place[: len(positive)]
-        target, lists = column, None if out is None or out.lists is None else out.lists[column]
+        column = place[: len(positive)]
+        columns, ids, target = unique, None, column
         if self.candidates == "positives":
             columns, ids, target = numbers, numbers, None
             items = items[place]
@@ -196,10 +190,10 @@ class JointModel(nn.Module):
                 decoded = self.index.reconstruct(out.codes, out.lists)
                 decoded = decoded if self.candidates == "unique" else decoded[place]
                 loss = loss + self.distill * self._distillation(queries, floats, decoded, settings["log_q"])
-            if self.list_loss and lists is not None:
-                loss = loss + self.list_loss * self._list_softmax(queries, lists)
-            if self.balance:
-                loss = loss + self.balance * self._list_balance(queries, floats)
+            if self.list_loss and out.lists is not None:
+                lists = out.lists if self.candidates == "unique" else out.lists[place]
+                wanted = out.lists[column]
+                loss = loss + self.list_loss * self._list_softmax(queries, wanted, lists, settings["log_q"])
         return StepOutput(loss, retrieval, out.distortion)
 
     def _mined(self, queries: Tensor, positive: Tensor, known: Tensor) -> Mined | None:
@@ -236,27 +230,21 @@ class JointModel(nn.Module):
         student, teacher = (scores(queries, view, self.metric) - bias for view in (decoded, floats))
         return distillation(student, teacher, temperature=self.temperature)
 
-    def _list_softmax(self, queries: Tensor, lists: Tensor) -> Tensor:
-        """Softmax over the centroids, at the one of the positive's list ``(n,)``.
-
-        Without logQ correction: the more of what is asked for lies in a list, the more it is worth to probe it.
-        """
+    def _list_softmax(self, queries: Tensor, wanted: Tensor, lists: Tensor, log_q: Tensor) -> Tensor:
+        """The loss of the lists ``(n,)`` that hold the positives, with the lists of the columns ``(m,)``."""
         assert self.index is not None
         assert self.index.coarse is not None
         centroids = self.index.coarse.centroids()
         if self.index.rotation is not None:
             # Queries live before the rotation, which has its own view to learn from.
             centroids = centroids @ self.index.rotation.matrix().detach().T
-        return retrieval_softmax(queries, centroids, lists, temperature=self.temperature, metric=self.metric)
-
-    def _list_balance(self, queries: Tensor, floats: Tensor) -> Tensor:
-        """Share of the codes that is scanned; queries and items are to be good, and leave short lists to the lists."""
-        assert self.index is not None
-        assert self.index.coarse is not None
-        queries, items = queries.detach().float(), floats.detach().float()
-        if self.metric == "cosine":
-            queries = nn.functional.normalize(queries)
-        if self.index.rotation is not None:
-            R = self.index.rotation.matrix().detach()
-            queries, items = queries @ R, items @ R
-        return list_balance(queries, items, self.index.coarse.centroids(), nprobe=self.nprobe, metric=self.metric)
+        return list_softmax(
+            queries,
+            centroids,
+            wanted,
+            lists,
+            log_q=log_q,
+            balance=self.balance,
+            temperature=self.temperature,
+            metric=self.metric,
+        )

@@ -71,7 +71,7 @@ def train_interactions(
     hard_negatives: int = 0,
     distill: float = 0.0,
     list_loss: float | None = None,
-    balance: float = 0.0,
+    balance: float | None = None,
     index_lr: float = 1.0,
     item_table: str | None = None,
     table_bytes: int | None = None,
@@ -115,8 +115,10 @@ def train_interactions(
             ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
         candidates: columns of the softmax, see ``JointModel``.
         hard_negatives: items a query takes from the index as it is in training, see ``HardNegatives``; 0 is none.
-        distill, list_loss, balance: weights of further terms of the loss, see ``JointModel``; ``list_loss`` is 0.5 by
-            default where there are lists: with it a query's first list holds more, and lists are more even.
+        distill, list_loss: weights of further terms of the loss, see ``JointModel``; ``list_loss`` is 0.5 by default
+            where there are lists: with it queries visit the lists that hold more of what is wanted.
+        balance: of ``list_loss``, how much the length of a list counts against visiting it; by default 1.0: most is
+            found for the codes scanned.
         index_lr: factor on ``lr`` for the index.
         item_table: ``"full"`` (default), a vector an item, or ``"compressed"``, words that items share, see
             ``CompressedTable``.
@@ -162,6 +164,9 @@ def train_interactions(
         # Now rather than after the training: an RQ of the same bytes splits nothing, but they do.
         check_subspaces(name, width, parsed.M)
     nprobe = _checked_nprobe(nprobe, parsed)
+    list_loss = (0.5 if parsed.nlist else 0.0) if list_loss is None else list_loss
+    if balance is not None and not list_loss:
+        raise ValueError(f"balance (={balance}) is of the loss of lists, and list_loss is {list_loss}; leave it out")
     check_seed(seed)
     ids_to_arrow(interactions.item_ids)
     check_columns(_columns(interactions), interactions.n_items)
@@ -199,8 +204,8 @@ def train_interactions(
         "candidates": candidates,
         "hard_negatives": hard_negatives,
         "distill": distill,
-        "list_loss": (0.5 if parsed.nlist else 0.0) if list_loss is None else list_loss,
-        "balance": balance,
+        "list_loss": list_loss,
+        "balance": 1.0 if balance is None else balance,
         "index_lr": index_lr,
         "nprobe": nprobe,
         "seed": seed,
