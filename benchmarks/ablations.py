@@ -1,8 +1,9 @@
-"""The paper's ablations: warm start, estimator, rotation, space decomposition, one changed at a time.
+"""The paper's ablations, and the methods of later papers, one changed at a time.
 
-The base is the paper's recipe (`--recipe paper`) or that of `poeem train` (`--recipe ours`) with OPQ8,PQ8, a short
-training on MovieLens-1M, half of it before the warm start. Figures are of the index, on validation unless `--part test`
-is said; `float` is the same towers without an index.
+Warm start, estimator, rotation, space decomposition; the loss, negatives, how codes are assigned, the structure. The
+base is the paper's recipe (`--recipe paper`) or that of `poeem train` (`--recipe ours`) with OPQ8,PQ8, a short training
+on MovieLens-1M, half of it before the warm start. Figures are of the index, on validation unless `--part test` is said;
+`float` is the same towers without an index.
 
     python benchmarks/ablations.py --seed 0 --json benchmarks/results/ablations-paper-0.json
 
@@ -16,13 +17,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from joint import AS_PUBLISHED, settings_of, train
 from poeem.data.datasets import load_dataset
 from poeem.data.split import leave_last_out
 from poeem.evaluation.scorers import FloatScorer
+from poeem.functional.distortion import distortion
+from poeem.functional.estimators import ESTIMATORS
 from poeem.functional.pq import split as slices
 from poeem.functional.procrustes import procrustes
+from poeem.layers.embedding_index import EmbeddingIndex, Output
 from poeem.spec import IndexSpec
 from poeem.training.model import JointModel
 from poeem.training.scoring import index_scorer, score
@@ -60,12 +65,44 @@ def forget_decomposition(model: JointModel, step: int) -> None:
     index.quantizer.set_(slices(x[drawn], index.spec.M).transpose(0, 1).contiguous())
 
 
+class Fixed(nn.Module):
+    """Codes that items keep for good, while words and towers learn (JPQ; Zhan et al., CIKM 2021)."""
+
+    def __init__(self, index: EmbeddingIndex, vectors: torch.Tensor) -> None:
+        super().__init__()
+        self.codes, _ = index.encode(vectors)
+
+    def encode(self, index: EmbeddingIndex, items: torch.Tensor, vectors: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return self.codes[items], None
+
+    def output(self, index: EmbeddingIndex, items: torch.Tensor, vectors: torch.Tensor, out: Output) -> Output:
+        x, x_hat = nn.functional.normalize(vectors.float()), index.reconstruct(self.codes[items])
+        return Output(ESTIMATORS[index.estimator](x, x_hat), self.codes[items], None, distortion(x.detach(), x_hat))
+
+
+def fix_codes(model: JointModel, step: int) -> None:
+    """Right after the warm start, whose codes they are."""
+    if step == 0:
+        assert model.index is not None
+        with evaluating(model):
+            vectors = torch.from_numpy(item_vectors(model, np.arange(len(model.log_q))))
+        model.kept = Fixed(model.index, vectors)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 # Group, name, changed settings, share of the steps before the warm start, what is done before every step.
 Variant = tuple[str, str, dict[str, Any], float, Callable[[JointModel, int], None] | None]
 
 
-def variants(spec: str) -> list[Variant]:
+def variants(spec: str, recipe: dict[str, Any]) -> list[Variant]:
     flat = str(IndexSpec.parse(spec)).partition(",")[2]
+    loss = (
+        (("two views", {"views": "both"}), ("items drawn to their words", {"commitment": 1.0}))
+        if recipe
+        else (
+            ("the quantized view alone", {"views": "quantized"}),
+            ("items not drawn to their words", {"commitment": 0.0}),
+        )
+    )
     return [
         ("base", "base", {}, 0.5, None),
         *(("warm start", f"after {share:.0%} of the steps", {}, share, None) for share in (0.0, 0.1, 0.25)),
@@ -77,6 +114,13 @@ def variants(spec: str) -> list[Variant]:
         ("rotation", "GCD-R", {"rotation": "givens-random"}, 0.5, None),
         ("rotation", "GCD-S", {"rotation": "givens-steepest"}, 0.5, None),
         ("decomposition", "none: items for words, no rotation at first", {}, 0.5, forget_decomposition),
+        *(("loss", name, changes, 0.5, None) for name, changes in loss),
+        ("loss", "distillation of the float scores", {"distill": 1.0}, 0.5, None),
+        ("negatives", "4 a query from the live index", {"hard_negatives": 4}, 0.5, None),
+        ("codes", "shared out evenly (RepCONC)", {"assignment": "balanced"}, 0.5, None),
+        ("codes", "by the score-aware error (ScaNN)", {"assignment": "score-aware"}, 0.5, None),
+        ("codes", "kept, words by `task` (JPQ)", {"estimator": "task"}, 0.5, fix_codes),
+        ("structure", f"RQ{IndexSpec.parse(spec).M}", {"spec": f"RQ{IndexSpec.parse(spec).M}"}, 0.5, None),
     ]
 
 
@@ -104,7 +148,7 @@ def main() -> None:
         twin, seconds = train(chosen, split, indexed=False, title="float")
         items = item_vectors(twin, np.arange(split.n_items))
         keep("base", "float", score(FloatScorer(items, twin.metric), twin, queries, split, items), train=seconds)
-    for group, name, changes, warm_start, before_step in variants(args.spec):
+    for group, name, changes, warm_start, before_step in variants(args.spec, recipe):
         if f"{group}: {name}" in rows:
             continue
         chosen = settings_of(**{"spec": args.spec, "seed": args.seed, "epochs": args.epochs} | recipe | changes)

@@ -37,6 +37,8 @@ def settings_of(tower: str = "history", **changed: Any) -> dict[str, Any]:
     found = defaults | structure | TOWERS[tower] | given
     if found["list_loss"] is None:
         found["list_loss"] = 0.5 if IndexSpec.parse(found["spec"]).nlist else 0.0
+    if found["balance"] is None:
+        found["balance"] = 1.0
     return found
 
 

@@ -83,6 +83,7 @@ part_versions() {
 }
 part_others() {
   seeds lists lists
+  draw plot_lists lists.svg
   seeds compressed_table compressed_table
 }
 

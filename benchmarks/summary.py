@@ -13,6 +13,7 @@ from typing import Any
 
 from blocks import fill_page, row, rule
 from engine_tables import engine_tables
+from lists_table import lists_table
 from readme_table import readme_table
 from results_of import data_sets, mean, records, runs
 from speed_table import speeds
@@ -172,7 +173,7 @@ def main() -> None:
             "SPEED": of_speed(),
             "ENGINES": engine_tables(),
         },
-        "docs/interactions.md": {"COMPRESSED": compressed()},
+        "docs/interactions.md": {"LISTS": lists_table(), "COMPRESSED": compressed()},
         "docs/frozen.md": {"FROZEN": frozen(), "QPS": speeds()},
         "docs/life_cycle.md": {"STABILITY": stability_table()},
     }
