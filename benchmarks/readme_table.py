@@ -35,7 +35,7 @@ def _lines() -> Iterator[tuple[str, str]]:
         ]
         yield f"OPQ built afterwards / float, 8 / 12 / 16 bytes{_seeds(sizes)}", " / ".join(f"{v:.3f}" for v in kept)
     for spec in ("RQ8", "RQ4"):
-        found = [run["specs"][spec] for run in runs("journey-[0-9]*.json") if spec in run["specs"]]
+        found = [run["specs"][spec] for run in runs("journey-*.json") if spec in run["specs"]]
         if found:
             yield from _interactions(f"Complete Journey (baskets), `{spec}`", found)
     floats = [_float_ndcg(tower) for tower in ("history", "sequence")]

@@ -35,7 +35,10 @@ part_movielens() {
   seeds float-sequence float_model --tower sequence
   draw plot movielens.svg
 }
-part_journey() { seeds journey interactions --dataset complete-journey --specs RQ8 RQ4; }
+part_journey() {
+  seeds journey interactions --dataset complete-journey --specs RQ8
+  seeds journey-rq4 interactions --dataset complete-journey --specs RQ4
+}
 part_speed() {
   seeds step_overhead step_overhead
   seeds encode encode

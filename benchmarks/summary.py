@@ -36,6 +36,7 @@ INTERACTIONS = (
     ("movielens-history", "MovieLens-1M, history tower"),
     ("movielens-sequence", "MovieLens-1M, sequence tower"),
     ("journey", "Complete Journey (baskets), history tower"),
+    ("journey-rq4", "Complete Journey (baskets), history tower"),
 )
 
 
