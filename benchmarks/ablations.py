@@ -87,6 +87,8 @@ def fix_codes(model: JointModel, step: int) -> None:
         with evaluating(model):
             vectors = torch.from_numpy(item_vectors(model, np.arange(len(model.log_q))))
         model.kept = Fixed(model.index, vectors)  # pyright: ignore[reportAttributeAccessIssue]
+        # The layer counts the words that it would choose, not those that are kept.
+        model.index.reseed_every = 0
 
 
 # Group, name, changed settings, share of the steps before the warm start, what is done before every step.

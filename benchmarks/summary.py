@@ -92,7 +92,8 @@ def frozen() -> list[str]:
             row("bytes", "", *metrics, "build s", "seeds").replace("|  |", "| |"),
             rule(len(metrics) + 4),
         ]
-        for size, method, depth in sorted(rows, key=lambda key: (key[0], -rows[key][0][metrics[0]])):
+        means = {key: statistics.fmean(record[metrics[0]] for record in found) for key, found in rows.items()}
+        for size, method, depth in sorted(rows, key=lambda key: (key[0], -means[key])):
             found = rows[size, method, depth]
             cells = [mean(record[metric] for record in found) for metric in metrics]
             seconds = f"{statistics.fmean(record['build_seconds'] for record in found):.0f}"

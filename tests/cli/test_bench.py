@@ -61,3 +61,22 @@ def test_mistakes_are_a_line(files, tmp_path, capsys):
     pq.write_table(pa.table({"query": [20], "item": [0]}), tmp_path / "rel.parquet")
     assert main([*files, "--no-plots"]) == 2
     assert "query 20 is no row of the 20 queries" in capsys.readouterr().err
+    pq.write_table(pa.table({"query": range(20), "item": [*range(19), -4]}), tmp_path / "rel.parquet")
+    assert main([*files, "--no-plots"]) == 2
+    assert "relevance of queries names item -4, the items are 0 to 299" in capsys.readouterr().err
+    np.save(tmp_path / "q.npy", np.ones((20, 12), np.float32))
+    assert main([*files, "--no-plots"]) == 2
+    assert "queries must be (n, 16) as the items are, got (20, 12)" in capsys.readouterr().err
+
+
+def test_a_column_of_parquet_files(files, tmp_path, capsys):
+    vectors = np.load(tmp_path / "items.npy")
+    lists = {name: pa.array(list(factor * vectors)) for name, factor in (("text", 1), ("image", 0.5))}
+    pq.write_table(pa.table(lists), tmp_path / "items.parquet")
+    files[2] = str(tmp_path / "items.parquet")
+    pq.write_table(pa.table({"text": pa.array(list(np.load(tmp_path / "q.npy")))}), tmp_path / "q.parquet")
+    files[4] = str(tmp_path / "q.parquet")
+    assert main([*files, "--no-plots"]) == 2
+    assert "column" in capsys.readouterr().err
+    assert main([*files, "--no-plots", "--column", "text", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["records"][0]["recall@10"] == 1.0

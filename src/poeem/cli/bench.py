@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from poeem.evaluation.bench.store import Store
     from poeem.evaluation.bench.summary import Row
 
-ALL = "pq,opq,rq,truncate-pq,lsh,rabitq,binary,sq8"
+DEFAULT = "pq,opq,rq,truncate-pq,lsh,rabitq,binary,sq8,poeem-rq"
 
 
 def bench(
@@ -36,8 +36,9 @@ def bench(
     methods: Annotated[
         str,
         typer.Option(metavar="A,B", help="Names; a wrong one lists them all (lsq is slow)."),
-    ] = ALL,
+    ] = DEFAULT,
     sizes: Annotated[str, typer.Option("--bytes", metavar="N,N", help="Bytes per vector.")] = "4,8,16,32",
+    column: Annotated[str | None, typer.Option(help="Column of the vectors in Parquet files.")] = None,
     metric: Annotated[str, typer.Option(help="ip, cosine or l2.")] = "ip",
     seeds: Annotated[str, typer.Option(metavar="N,N", help="The table has their mean and standard deviation.")] = "0",
     nlist: Annotated[int, typer.Option(help="Inverted lists, for the methods that have them; 0 is flat.")] = 0,
@@ -54,7 +55,7 @@ def bench(
 
     if plots:
         _check_plots()
-    problem = _problem(items, queries, relevance, train_queries, train_relevance, dataset)
+    problem = _problem(items, queries, relevance, train_queries, train_relevance, dataset, column)
     store = run_bench(
         problem,
         words(methods),
@@ -95,19 +96,22 @@ def _problem(
     train_queries: Path | None,
     train_relevance: Path | None,
     dataset: str | None,
+    column: str | None,
 ) -> Problem:
     from poeem.evaluation.bench.sources import problem_from_dataset, problem_from_files
 
     if dataset is not None:
-        if any(file is not None for file in (items, queries, relevance, train_queries, train_relevance)):
-            raise ValueError("--dataset NAME brings its own vectors; leave the files out")
+        if any(file is not None for file in (items, queries, relevance, train_queries, train_relevance, column)):
+            raise ValueError("--dataset NAME brings its own vectors; leave files and --column out")
         try:
             return problem_from_dataset(dataset)
         except RuntimeError as error:
             raise Failure(str(error)) from error
     if items is None or queries is None:
         raise ValueError("give --items ITEMS.npy and --queries Q.npy, or --dataset NAME")
-    return problem_from_files(items, queries, relevance, train_queries=train_queries, train_relevance=train_relevance)
+    return problem_from_files(
+        items, queries, relevance, train_queries=train_queries, train_relevance=train_relevance, column=column
+    )
 
 
 def _check_plots() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -111,25 +113,26 @@ def test_what_tells_the_recipes_apart(problem, monkeypatch):
     """By what reaches the trainer: words of a step, terms of the loss, codes that are kept, who learns."""
     calls = {}
     for name in LISTED:
-        monkeypatch.setattr(
-            vectors, "fit_frozen", lambda layer, *args, name=name, **rest: _kept(calls, name, layer, rest)
-        )
+        monkeypatch.setattr(vectors, "fit_frozen", partial(_kept, calls, name))
         with pytest.raises(Enough):
             short(name).build(problem, n_bytes=2, nlist=0, metric="ip", seed=0)
     taught = {name for name, (_, one) in calls.items() if one["distill_weight"]}
-    assert taught == {"poeem-rq", "poeem-pq", "poeem-rq-labels", "poeem-pq-labels", "distill-vq"}
+    without = {"poeem-rq-no-adapter", "poeem-rq-no-queries"}
+    assert taught == {"poeem-rq", "poeem-pq", "poeem-rq-labels", "poeem-pq-labels", "distill-vq"} | without
     assert {name for name, (_, one) in calls.items() if one["relevant"] is None} == {
         "poeem-rq",
         "poeem-pq",
         "distill-vq",
-    }
+    } | without
     kept = {name for name, (_, one) in calls.items() if one["codes"] is not None}
-    assert kept == {"poeem-rq", "poeem-rq-labels", "jpq"}
+    assert kept == {"poeem-rq", "poeem-rq-labels", "jpq"} | without
     assert {name for name, (layer, _) in calls.items() if layer.spec.kind == "PQ"
             and layer.quantizer.assignment == "balanced"} == {"repconc"}  # fmt: skip
     assert {name for name, (_, one) in calls.items() if one["distortion_weight"]} == {"poeem-2021", "repconc"}
     assert {name for name, (_, one) in calls.items() if not one["ranked_words"]} == {"poeem-2021"}
-    assert {name for name, (_, one) in calls.items() if not one["adapter"]} == {"distill-vq"}
+    assert {name for name, (_, one) in calls.items() if not one["adapter"]} == {"poeem-rq-no-adapter"}
+    queries = {name: rest["queries"] for name, (_, rest) in calls.items()}
+    assert {name for name, own in queries.items() if len(own) != len(queries["poeem-rq"])} == {"poeem-rq-no-queries"}
 
 
 def test_fastscan_is_what_is_timed(problem):
@@ -145,6 +148,6 @@ class Enough(Exception):
     pass
 
 
-def _kept(calls, name, layer, rest):
-    calls[name] = (layer, rest)
+def _kept(calls, name, layer, items, queries, *args, **rest):
+    calls[name] = (layer, rest | {"queries": queries})
     raise Enough

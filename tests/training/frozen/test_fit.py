@@ -62,6 +62,30 @@ def test_finds_more_neighbours_than_the_warm_start(data, spec, metric):
     assert result.best["neighbour_recall@10"] > result.warm_start["neighbour_recall@10"] + least
 
 
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_lists_are_judged_by_what_is_found_for_as_many_codes(data, metric):
+    items, _, held = data
+    index = warm(items, "OPQ4,IVF16,PQ4x4", metric)
+    codes, lists = index.encode(torch.from_numpy(items))
+    arrays, decoded = index.arrays(), index.decode(codes, lists).numpy()
+    centroids, lists = arrays["coarse"] @ arrays["rotation"].T, lists.numpy()
+
+    def nearness(x):
+        return held @ x.T if metric == "ip" else -((held[:, None] - x) ** 2).sum(-1)
+
+    scores, of_lists = nearness(decoded), nearness(centroids)
+    for query, order in enumerate(np.argsort(-of_lists, axis=1)):
+        scanned = 0
+        for one in order:
+            if scanned >= len(items) * 4 / 16:  # 4 lists of 16 are the default
+                scores[query, lists == one] = -np.inf
+            scanned += (lists == one).sum()
+    found, wanted = np.argsort(-scores, axis=1)[:, :10], judged(items, held, metric).neighbours
+    overlap = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, wanted)])
+    result = run(data, index, epochs=0.05)
+    assert result.warm_start["neighbour_recall@10"] == pytest.approx(overlap, abs=1e-3)
+
+
 def test_fixed_codes_stay_and_the_encoder_still_gives_them(data):
     index = warm(data[0])
     codes = index.encode(torch.from_numpy(data[0]))[0]

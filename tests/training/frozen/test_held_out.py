@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from poeem.data.ragged import Ragged
 from poeem.evaluation.metrics import expected_ranks, ranking_metrics
-from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.training.frozen.held_out import HeldOut, decoded_blocks
+from poeem.training.frozen.held_out import HeldOut
 from poeem.training.frozen.top_items import blocks, top_items
 
 
@@ -40,16 +38,3 @@ def test_without_labels_the_neighbours_decide():
     held_out = HeldOut(queries, neighbours)
     assert held_out.measure == "neighbour_recall@10"
     assert held_out.figures(queries, blocks(items), "ip") == {"neighbour_recall@10": 1.0}
-
-
-@pytest.mark.parametrize("spec", ["PQ4x4", "IVF8,PQ4x4", "RQ2x4"])
-def test_decodes_given_codes_as_it_decodes_its_own(spec):
-    items, _ = data()
-    index = EmbeddingIndex(8, spec, metric="l2")
-    index.warm_start(torch.from_numpy(items))
-    index.eval()
-    codes, lists = index.encode(torch.from_numpy(items))
-    given = decoded_blocks(index, items, codes.numpy().astype(np.uint8), None if lists is None else lists.numpy())
-    own = np.concatenate(list(decoded_blocks(index, items)))
-    assert (np.concatenate(list(given)) == own).all()
-    assert np.allclose(own, index.decode(codes, lists).numpy())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from poeem.training.frozen.top_items import blocks, top_items
+from poeem.training.frozen.visits import Visits
 
 
 @pytest.mark.parametrize("metric", ["ip", "l2"])
@@ -17,6 +18,24 @@ def test_finds_what_a_full_sort_finds_whatever_the_blocks(metric):
     expected = np.argsort(-exact, axis=1)[:, :7]
     assert (rows == expected).all()
     np.testing.assert_allclose(scores, np.take_along_axis(exact, expected, axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_sees_the_lists_that_a_query_visits_alone(metric):
+    rng = np.random.default_rng(0)
+    items, queries = rng.standard_normal((500, 8)).astype(np.float32), rng.standard_normal((300, 8)).astype(np.float32)
+    lists, visited = rng.integers(0, 9, 500), rng.random((300, 9)) < 0.3
+    visited[0] = False
+    exact = queries.astype(float) @ items.T.astype(float)
+    if metric == "l2":
+        exact = -((queries[:, None].astype(float) - items[None]) ** 2).sum(-1)
+    exact[~visited[:, lists]] = -np.inf
+    scores, rows = top_items(queries, blocks(items, rows=64), 40, metric=metric, visits=Visits(lists, visited))
+    expected = np.argsort(-exact, axis=1, kind="stable")[:, :40]
+    best = np.take_along_axis(exact, expected, axis=1)
+    assert (rows == np.where(np.isinf(best), -1, expected)).all()
+    assert (rows[0] == -1).all()
+    np.testing.assert_allclose(scores, best, atol=1e-4)
 
 
 def test_more_results_than_a_block_has_rows():

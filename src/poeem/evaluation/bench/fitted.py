@@ -6,6 +6,7 @@ for all. Everything else is as each paper has it: what is minimised, and whether
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -55,6 +56,7 @@ def fitted(
     structure: str,
     *,
     labels: bool = False,
+    queries: bool = True,
     from_opq: bool = False,
     fastscan: bool = False,
     **options: Any,
@@ -65,6 +67,7 @@ def fitted(
         name: the word it is asked for by.
         structure: factory string with ``{M}`` for the bytes, ``{M2}`` for twice as many.
         labels: whether it learns from labels.
+        queries: whether it learns from the training queries.
         from_opq: whether it starts from faiss's own flat index of the structure; the seconds of that count too.
         fastscan: whether the index that is timed has the layout that is scanned by SIMD, for words of 4 bits.
         options: of ``fit_vectors``.
@@ -73,7 +76,8 @@ def fitted(
     def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
         *rotation, quantizer = structure.format(M=n_bytes, M2=2 * n_bytes).split(",")
         spec = ",".join([*rotation, *([f"IVF{nlist}"] if nlist else []), quantizer])
-        return _fit(name, problem, spec, metric, seed, labels, from_opq, fastscan, options)
+        known = problem if queries else dataclasses.replace(problem, train_queries=None, train_relevant=None)
+        return _fit(name, known, spec, metric, seed, labels, from_opq, fastscan, options)
 
     divides = 0 if structure.startswith("RQ") else 2 if "{M2}" in structure else 1
     return Method(name, build, divides=divides, needs_labels=labels, ours=name.startswith("poeem"))
@@ -145,6 +149,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "poeem-rq": {"structure": "RQ{M}x8"},
     "poeem-pq": {"structure": "OPQ{M},PQ{M}"},
     "poeem-rq-labels": {"structure": "RQ{M}x8", "labels": True},
+    # What ours lose without the matrix for queries, and without queries: items then play them.
+    "poeem-rq-no-adapter": {"structure": "RQ{M}x8", "adapter": False},
+    "poeem-rq-no-queries": {"structure": "RQ{M}x8", "queries": False},
     "poeem-pq-labels": {"structure": "OPQ{M},PQ{M}", "labels": True},
     # Half as long words, twice as many, in the layout that SIMD scans: the fastest.
     "poeem-fastscan": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True},
@@ -163,8 +170,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     # ran it. Not here: negatives of other devices.
     "mopq": {"structure": "OPQ{M},PQ{M}", **_BY_LABELS, "list_weight": 1.0},
     # Xiao et al. 2022 (Distill-VQ): exact scores as the teacher, over the items of the whole batch and some of the 200
-    # best of each query, for the words and once more for the lists. The index alone: with the matrix for queries that
-    # the others have it is poeem-pq.
-    "distill-vq": {"structure": "OPQ{M},PQ{M}", "adapter": False, "top": 200},
+    # best of each query, for the words and once more for the lists.
+    "distill-vq": {"structure": "OPQ{M},PQ{M}", "top": 200},
 }
 FITTED = tuple(fitted(name, **arguments) for name, arguments in RECIPES.items())

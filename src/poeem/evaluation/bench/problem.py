@@ -83,8 +83,9 @@ def _check_relevant(name: str, relevant: Ragged | None, nq: int, n: int) -> None
         raise ValueError(
             f"{name}: query {int(np.argmin(relevant.lengths))} has no relevant item; leave such queries out"
         )
-    if relevant.values.min() < 0 or relevant.values.max() >= n:
-        raise ValueError(f"relevance of {name} names item {int(relevant.values.max())}, the items are 0 to {n - 1}")
+    outside = relevant.values[(relevant.values < 0) | (relevant.values >= n)]
+    if len(outside):
+        raise ValueError(f"relevance of {name} names item {int(outside[0])}, the items are 0 to {n - 1}")
 
 
 def _checksum(values: np.ndarray | Ragged | None) -> str | None:

@@ -19,16 +19,20 @@ def problem_from_files(
     *,
     train_queries: str | Path | None = None,
     train_relevance: str | Path | None = None,
+    column: str | None = None,
 ) -> Problem:
-    """Vectors of ``.npy`` files; relevance of Parquet or CSV files, columns ``query`` and ``item``, row numbers both.
+    """Vectors of ``.npy`` or Parquet files; relevance of Parquet or CSV files, columns ``query`` and ``item``.
 
+    Args:
+        items, queries, train_queries: see ``read_vectors``.
+        relevance, train_relevance: row numbers of queries and items, see ``read_relevance``.
+        column: of the vectors, in Parquet files.
     Raises:
         ValueError: a file is missing, damaged or does not fit the others.
     """
-    vectors = read_vectors(items)
-    dim = vectors.shape[1]
-    asked = read_vectors(queries, dim=dim)
-    taught = None if train_queries is None else read_vectors(train_queries, dim=dim)
+    vectors = read_vectors(items, column=column)
+    asked = read_vectors(queries, column=column)
+    taught = None if train_queries is None else read_vectors(train_queries, column=column)
     if taught is None and train_relevance is not None:
         raise ValueError("--train-relevance goes with --train-queries; give both")
     taught_relevant = (

@@ -11,10 +11,13 @@ import numpy as np
 import torch
 
 from poeem.data.ragged import Ragged
+from poeem.engines.probing import default_nprobe
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.training.frozen.candidates import Candidates
-from poeem.training.frozen.held_out import HeldOut, decoded_blocks
+from poeem.training.frozen.encoded import decoded_blocks, encoded
+from poeem.training.frozen.held_out import HeldOut
 from poeem.training.frozen.model import FrozenModel
+from poeem.training.frozen.visits import Visits
 from poeem.training.loop import run_steps
 from poeem.training.model import StepOutput
 from poeem.training.progress import progress_bar
@@ -148,10 +151,17 @@ def fit_frozen(
     @torch.no_grad()
     def figures() -> dict[str, float]:
         model.eval()
-        asked = torch.from_numpy(held_out.queries).to(layer.device)
-        found = held_out.figures(
-            model.adapted(asked).cpu().numpy(), decoded_blocks(layer, items, codes, lists), layer.metric
-        )
+        asked = model.adapted(torch.from_numpy(held_out.queries).to(layer.device))
+        kept, places, visits = codes, lists, None
+        if layer.coarse is not None:
+            if kept is None:
+                kept, places = encoded(layer, items)
+            assert places is not None
+            # At equal codes: else lists that grow would pass for lists that are visited more rightly.
+            nlist = layer.spec.nlist
+            scanned = default_nprobe(nlist) / nlist * len(items)
+            visits = Visits.within(model.list_scores(asked).cpu().numpy(), places, scanned)
+        found = held_out.figures(asked.cpu().numpy(), decoded_blocks(layer, items, kept, places), layer.metric, visits)
         model.train()
         return found
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from poeem.data.ragged import Ragged
 from poeem.evaluation.metrics import ranking_metrics
-from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.training.frozen.top_items import blocks, top_items
+from poeem.training.frozen.top_items import top_items
+from poeem.training.frozen.visits import Visits
 
 NEIGHBOURS, DEPTH = 10, 100
 
@@ -35,12 +34,14 @@ class HeldOut:
         """What decides: ``recall@100`` on labels, or else ``neighbour_recall@10``."""
         return "neighbour_recall@10" if self.relevant is None else "recall@100"
 
-    def figures(self, queries: np.ndarray, item_blocks: Iterator[np.ndarray], metric: str) -> dict[str, float]:
-        """Recall of the items in ``item_blocks`` as scored for (adapted) ``queries``.
+    def figures(
+        self, queries: np.ndarray, item_blocks: Iterable[np.ndarray], metric: str, visits: Visits | None = None
+    ) -> dict[str, float]:
+        """Recall of the items in ``item_blocks`` as scored for (adapted) ``queries``, of all or of those in ``visits``.
 
         Equal scores stand in the order of the rows, which differs from the expected rank by less than a query.
         """
-        _, rows = top_items(queries, item_blocks, DEPTH, metric=metric)
+        _, rows = top_items(queries, item_blocks, DEPTH, metric=metric, visits=visits)
         hits = (rows[:, :NEIGHBOURS, None] == self.neighbours[:, None, :]).any(1)
         found = {f"neighbour_recall@{NEIGHBOURS}": float(hits.mean())}
         if self.relevant is not None:
@@ -51,20 +52,3 @@ class HeldOut:
             values = ranking_metrics(ranks, relevant.offsets)
             found |= {name: float(value.mean()) for name, value in values.items()}
         return found
-
-
-@torch.no_grad()
-def decoded_blocks(
-    layer: EmbeddingIndex, items: np.ndarray, codes: np.ndarray | None = None, lists: np.ndarray | None = None
-) -> Iterator[np.ndarray]:
-    """Items as the index sees them, float32 block by block; encoded anew where no codes are given."""
-    start = 0
-    for block in blocks(items):
-        part = slice(start, start + len(block))
-        if codes is None:
-            numbers, places = layer.encode(torch.from_numpy(block).to(layer.device))
-        else:
-            numbers = torch.from_numpy(codes[part].astype(np.int64)).to(layer.device)
-            places = None if lists is None else torch.from_numpy(lists[part].astype(np.int64)).to(layer.device)
-        yield layer.decode(numbers, places).cpu().numpy()
-        start = part.stop

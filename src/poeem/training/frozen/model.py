@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from poeem.engines.probing import probes_by_inner_product
 from poeem.functional.distortion import distortion
 from poeem.functional.scores import scores
 from poeem.layers.embedding_index import EmbeddingIndex
@@ -106,6 +107,14 @@ class FrozenModel(nn.Module):
         if self.list_weight and lists is not None:
             loss = loss + self.list_weight * ranking(self._centroids(lists))[0]
         return StepOutput(loss + self.distortion_weight * lost, taught, lost)
+
+    def list_scores(self, queries: Tensor) -> Tensor:
+        """``(n, nlist)``: by what adapted queries ``(n, dim)`` choose the lists that they visit."""
+        assert self.layer.coarse is not None
+        centroids = self._centroids(torch.arange(self.layer.spec.nlist, device=queries.device))
+        stored = self.layer.coarse.centroids().detach().cpu().numpy()
+        inner = probes_by_inner_product(self.layer.spec, self.layer.metric, stored)
+        return scores(queries, centroids, "ip" if inner else "l2")
 
     def _centroids(self, lists: Tensor) -> Tensor:
         """The centroid of each of the lists ``(m,)``, in the space of the queries: ``(m, dim)``."""

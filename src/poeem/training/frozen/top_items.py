@@ -6,6 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from poeem.evaluation.scorers import pairwise_scores
+from poeem.training.frozen.visits import Visits
+
+# Queries scored at a time where they do not see all items: 64 MiB of scores.
+SCORED = 256
 # Rows read at a time: 64 MiB at dim 256.
 BLOCK_ROWS = 65_536
 
@@ -17,7 +22,7 @@ def blocks(vectors: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
 
 
 def top_items(
-    queries: np.ndarray, item_blocks: Iterable[np.ndarray], k: int, *, metric: str
+    queries: np.ndarray, item_blocks: Iterable[np.ndarray], k: int, *, metric: str, visits: Visits | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores and rows of the ``k`` best items of every query, by exact search.
 
@@ -26,8 +31,10 @@ def top_items(
         item_blocks: float32 ``(rows, dim)`` each; rows are counted through all of them.
         k: results a query, at most as many as there are items.
         metric: ``"ip"`` (also for ``cosine``, of unit vectors) or ``"l2"`` (scores are then ``-‖q - x‖²``).
+        visits: the lists that each query sees; None: it sees all items.
     Returns:
-        float32 scores, larger is better, and int64 rows, both ``(nq, k)``, best first.
+        float32 scores, larger is better, and int64 rows, both ``(nq, k)``, best first; ``-inf`` and -1 where a query
+        sees fewer items.
     """
     import faiss
 
@@ -37,11 +44,31 @@ def top_items(
     best_rows = np.empty((len(queries), 0), dtype=np.int64)
     start = 0
     for block in item_blocks:
-        scores, rows = faiss.knn(queries, block, min(k, len(block)), metric=measure)
-        scores = np.concatenate([best_scores, -scores if metric == "l2" else scores], axis=1)
+        kept = min(k, len(block))
+        if visits is None:
+            scores, rows = faiss.knn(queries, block, kept, metric=measure)
+            scores = -scores if metric == "l2" else scores
+        else:
+            scores, rows = _best_seen(queries, block, kept, metric, visits, start)
+        scores = np.concatenate([best_scores, scores], axis=1)
         rows = np.concatenate([best_rows, rows + start], axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         best_scores = np.take_along_axis(scores, order, axis=1)
         best_rows = np.take_along_axis(rows, order, axis=1)
         start += len(block)
+    best_rows[np.isneginf(best_scores)] = -1
     return best_scores, best_rows
+
+
+def _best_seen(
+    queries: np.ndarray, block: np.ndarray, k: int, metric: str, visits: Visits, start: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and places in a block of its ``k`` best items in the lists that each query visits, in any order."""
+    lists, parts = visits.lists[start : start + len(block)], []
+    for first in range(0, len(queries), SCORED):
+        chunk = slice(first, first + SCORED)
+        scores = pairwise_scores(queries[chunk], block, metric)
+        scores[~visits.visited[chunk][:, lists]] = -np.inf
+        rows = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        parts.append((np.take_along_axis(scores, rows, axis=1), rows))
+    return np.concatenate([scores for scores, _ in parts]), np.concatenate([rows for _, rows in parts])

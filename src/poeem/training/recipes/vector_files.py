@@ -50,7 +50,7 @@ def fit_files(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"out (={str(out)!r}) holds files already; choose another folder or empty it")
     vectors = read_vectors(items, column=column)
-    asked = None if queries is None else read_vectors(queries, column=column, dim=vectors.shape[1])
+    asked = None if queries is None else read_vectors(queries, column=column)
     pairs = None if relevance is None else read_pairs(relevance)
     ids = ids_beside(items, len(vectors)) if start is None else start.ids
     result = fit_vectors(vectors, asked, relevance=pairs, start=start, **options)

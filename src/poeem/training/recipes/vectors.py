@@ -16,11 +16,11 @@ from poeem.engines.faiss.read import FaissContents
 from poeem.layers.arguments import Assignment
 from poeem.layers.checks import check_choice, check_count
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.layers.stored import as_stored
 from poeem.layers.write import write_coded
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
+from poeem.training.frozen.encoded import encoded
 from poeem.training.frozen.fit import CODES, FrozenFit, fit_frozen
 from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
 from poeem.training.frozen.inputs import checked_relevance, checked_vectors
@@ -195,7 +195,7 @@ def fit_vectors(
     layer.eval()
     fixed_codes = fixed_lists = None
     if codes == "fixed" or not train_words:
-        fixed_codes, fixed_lists = (start.codes, start.lists) if start is not None else _encoded(layer, vectors)
+        fixed_codes, fixed_lists = (start.codes, start.lists) if start is not None else encoded(layer, vectors)
         layer.keep_encoding()
     timings["warm_start_seconds"] = time.perf_counter() - began
 
@@ -274,13 +274,6 @@ def _check_rows(layer: EmbeddingIndex, rows: int, start: FaissContents | None) -
             f"items (={rows} rows) are fewer than the words or lists of {str(layer.spec)!r} (={layer.min_rows}); "
             "choose fewer nbits or lists"
         )
-
-
-def _encoded(layer: EmbeddingIndex, vectors: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Codes and lists of all items, uint8 and int32."""
-    parts = [as_stored(*layer.encode(torch.from_numpy(block))) for block in blocks(vectors)]
-    lists = [places for _, places in parts if places is not None]
-    return np.concatenate([numbers for numbers, _ in parts]), np.concatenate(lists) if lists else None
 
 
 def _parts(
