@@ -18,6 +18,7 @@ from poeem.training.devices import make_accelerator
 from poeem.training.fit import fit
 from poeem.training.model import JointModel
 from poeem.training.recipes.interactions import TOWERS, train_interactions
+from poeem.training.recipes.list_terms import list_terms
 from poeem.training.recipes.structure import DEFAULTS, settled_structure
 
 # Arguments of the recipe that say how it runs, not what it trains.
@@ -34,12 +35,8 @@ def settings_of(tower: str = "history", **changed: Any) -> dict[str, Any]:
     assert not unknown, unknown
     given = {"tower": tower} | {name: value for name, value in changed.items() if value is not None}
     structure = settled_structure(dict.fromkeys(DEFAULTS) | {n: given[n] for n in DEFAULTS.keys() & given.keys()}, None)
-    found = defaults | structure | TOWERS[tower] | given
-    if found["list_loss"] is None:
-        found["list_loss"] = 0.5 if IndexSpec.parse(found["spec"]).nlist else 0.0
-    if found["balance"] is None:
-        found["balance"] = 1.0
-    return found
+    found: dict[str, Any] = defaults | structure | TOWERS[tower] | given
+    return found | list_terms(IndexSpec.parse(found["spec"]), found["list_loss"], found["balance"])
 
 
 def train(

@@ -87,7 +87,7 @@ def curve(
         metrics = evaluate(
             probing, queries, vectors, exact_items=items, metric=model.metric, available=split.seen_in_training
         )
-        scanned = float(probing.scanned(vectors).mean() / split.n_items)
+        scanned = probing.scanned_share(vectors)
         points.append({"nprobe": nprobe, "scanned": scanned, **{k: metrics[k] for k in ("recall@100", "ndcg@10")}})
     return points
 

@@ -13,7 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 
 from poeem.evaluation.bench.style import save
 from results_of import runs
@@ -36,7 +36,7 @@ def main(out: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2], minor=False)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.xaxis.set_minor_locator(plt.NullLocator())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("codes scanned a query, share of the catalogue")
     axes.set_ylabel("recall@100")
     axes.spines[["top", "right"]].set_visible(False)

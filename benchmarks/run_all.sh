@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tables and pictures of README and docs, from scratch: `bash benchmarks/run_all.sh PART...`, by default all of them.
-# Every part runs its benchmarks into benchmarks/results, three seeds, one thread a run, and then fills the marked blocks
-# and draws the pictures again. What `poeem bench` has in a folder already it leaves. All parts: hours on two cores.
+# Every part runs its benchmarks into benchmarks/results, one thread a run, and then fills the marked blocks and draws the
+# pictures again. Results that are there are thrown away first; RESUME=1 goes on with them where the run was stopped.
+# SEEDS="0" for fewer seeds than three. All parts: hours on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BIN="${BIN:-.venv/bin}"
@@ -9,11 +10,14 @@ export OMP_NUM_THREADS=1
 SEEDS="${SEEDS:-0 1 2}"
 results=benchmarks/results
 
+# Results that are not to be gone on with.
+fresh() { [ -n "${RESUME:-}" ] || rm -rf "$1"; }
 # A script of benchmarks/ for every seed: name of the results, script, its arguments.
 seeds() {
   local name=$1 script=$2 seed
   shift 2
   for seed in $SEEDS; do
+    fresh "$results/$name-$seed.json"
     "$BIN/python" "benchmarks/$script.py" "$@" --seed "$seed" --json "$results/$name-$seed.json"
   done
 }
@@ -21,6 +25,7 @@ seeds() {
 bench() {
   local folder=$1
   shift
+  fresh "$results/$folder"
   "$BIN/python" -m poeem bench --no-plots --seeds "${SEEDS// /,}" --out "$results/$folder" "$@"
 }
 tables() { "$BIN/python" benchmarks/summary.py && "$BIN/python" benchmarks/papers_summary.py; }
@@ -64,14 +69,16 @@ part_frozen() {
   bench debian-frozen-stock --dataset debian --bytes 4,8,16,32 \
     --methods opq,poeem-adapter,rq,scann,pq,truncate-pq,lsh,rabitq,binary,sq8
   bench debian-frozen-reranked --dataset debian --bytes 8 --rescore 400 --methods rabitq,binary,sq8
+  bench debian-frozen-without --dataset debian --bytes 8 --methods poeem-rq-no-adapter,poeem-rq-no-queries
   bench debian-fit_time --dataset debian --bytes 8 --methods opq,poeem-rq
   draw where where.svg
   draw draw_bench debian
 }
 part_recipes() {
   bench debian-frozen-recipes --dataset debian --bytes 8 --methods poeem-2021,jpq,repconc,mopq,distill-vq
-  "$BIN/python" benchmarks/taught_vectors.py --dataset debian --out $results/debian_taught-frozen-recipes \
-    --methods opq,poeem-2021,jpq,repconc,mopq,distill-vq,poeem-pq --bytes 8
+  fresh $results/debian_taught-recipes
+  "$BIN/python" benchmarks/taught_vectors.py --dataset debian --out $results/debian_taught-recipes \
+    --methods opq,poeem-2021,jpq,repconc,mopq,distill-vq --bytes 8 --seeds "${SEEDS// /,}"
 }
 part_wordnet() { bench wordnet-frozen --dataset wordnet --bytes 4,8,16 --methods opq,rq,scann,poeem-rq,poeem-rq-labels,poeem-pq; }
 part_glove() { bench glove-frozen --dataset glove --bytes 5,10,20 --methods opq,rq,poeem-rq,poeem-pq; }

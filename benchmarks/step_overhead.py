@@ -1,7 +1,7 @@
 """What the index costs in training: a step with it, against the same step with an identity in its place.
 
-Same tower, same batches, both views of the loss in either; the two steps alternate in one process, so that whatever
-else the machine does meets both alike. Ratios are of medians.
+Same tower, same batches, both views of the loss in either, and with the index all that `poeem train` has in its loss;
+the two steps alternate in one process, so that whatever else the machine does meets both alike. Ratios are of medians.
 
     python benchmarks/step_overhead.py --json benchmarks/results/step_overhead.json
 """
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from joint import settings_of
 from poeem.data.datasets import load_dataset
 from poeem.data.split import Split, leave_last_out
 from poeem.layers.embedding_index import EmbeddingIndex, Output
@@ -66,10 +67,17 @@ class Step:
             index,
             log_q=torch.from_numpy(column_log_q(settings, split.train, self.batches, split.n_items)),
             candidates=args.candidates,
+            **({} if spec is None else self._terms(tower, spec)),
         )
         if spec is not None:
             index.warm_start(torch.from_numpy(item_vectors(self.model, np.arange(split.n_items))))
         self.optimizer = make_optimizer(self.model, lr=1e-3)
+
+    @staticmethod
+    def _terms(tower: str, spec: str) -> dict[str, float]:
+        """Of the loss, what needs an index, as the recipe has it."""
+        found = settings_of(tower, spec=spec)
+        return {name: found[name] for name in ("share", "commitment", "list_loss", "balance")}
 
     def __call__(self, step: int) -> None:
         wall, cpu = time.perf_counter(), time.process_time()

@@ -15,6 +15,7 @@ from blocks import fill_page, row, rule
 from engine_tables import engine_tables
 from lists_table import lists_table
 from readme_table import readme_table
+from recipes_table import recipes_table
 from results_of import data_sets, mean, records, runs
 from speed_table import speeds
 from stability_table import stability_table
@@ -176,7 +177,7 @@ def main() -> None:
             "ENGINES": engine_tables(),
         },
         "docs/interactions.md": {"LISTS": lists_table(), "COMPRESSED": compressed()},
-        "docs/frozen.md": {"FROZEN": frozen(), "QPS": speeds()},
+        "docs/frozen.md": {"FROZEN": frozen(), "RECIPES": recipes_table(), "QPS": speeds()},
         "docs/life_cycle.md": {"STABILITY": stability_table()},
     }
     for page, blocks in pages.items():

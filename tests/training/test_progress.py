@@ -32,7 +32,10 @@ def test_mining_is_shown_with_its_share_of_the_time():
     assert "mining" not in describe(OUTPUT, described)
     mining.active = True
     mining.refresh(described.scored_vectors, 0)
-    assert re.fullmatch(r"loss 1.500  mining [0-9]+%", describe(OUTPUT, described))
+    assert re.fullmatch(r"loss 1.500  mining [0-9]+%, 0 MB", describe(OUTPUT, described))
+    many = HardNegatives(torch.arange(10**5), 64, count=1)
+    # Of 2^16 rows: 64 floats, a number, 256 scores; and the numbers of all.
+    assert many.memory == 2**16 * (4 * 64 + 8 + 4 * 256) + 8 * 10**5
 
 
 def test_lines_where_there_is_no_terminal(capsys):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 # What stands in a number, or between a number and its spread, beside digits.
-_NOT_DIGITS = str.maketrans("", "", ".-,± ")
+_NOT_DIGITS = str.maketrans("", "", ".-,±% ")
 
 
 def say(line: str) -> None:

@@ -28,7 +28,10 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
         rows.append(_row("the same, all lists", metrics["index_full_probe"], size, None))
     for name, block in metrics["baselines"].items():
         rows.append(_row(f"{name}, built afterwards", block, block["bytes_per_vector"], block["build_seconds"]))
-    print_table(title, ("", *COLUMNS, "bytes", "build s"), rows)
+    head = ["", *COLUMNS, "bytes", "build s"]
+    if any(len(row) > len(head) for row in rows):
+        head.append("scanned")
+    print_table(title, head, [row + [""] * (len(head) - len(row)) for row in rows])
     if "changes" in metrics:
         print(changes_line(metrics["changes"]))
 
@@ -50,4 +53,5 @@ def _row(name: str, block: Mapping[str, float], size: int, seconds: float | None
         *(f"{block[column]:.4f}" for column in COLUMNS),
         str(size),
         "" if seconds is None else f"{seconds:.2f}",
+        *([f"{block['scanned']:.1%}"] if "scanned" in block else []),
     ]

@@ -138,6 +138,10 @@ class DecodedScorer:
             return np.full(len(queries), len(self.decoded))
         return self._probed(queries) @ np.bincount(self.lists, minlength=len(self.coarse))
 
+    def scanned_share(self, query_vectors: np.ndarray) -> float:
+        """Mean of ``scanned`` as a share of all codes, 0 to 1."""
+        return float(self.scanned(query_vectors).mean() / len(self.decoded))
+
     def _queries(self, query_vectors: np.ndarray) -> np.ndarray:
         queries = prepared(query_vectors, self.metric, "query_vectors")
         return queries if self.adapter is None else queries @ self.adapter

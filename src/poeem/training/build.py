@@ -83,6 +83,7 @@ def build_model(
         hard_negatives=_hard_negatives(settings, train),
         distill=settings.get("distill", 0.0),
         list_loss=settings.get("list_loss", 0.0) if indexed else 0.0,
+        # Runs of earlier versions lack it, and have trained without.
         balance=settings.get("balance", 0.0),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from poeem.bundle.whole_file import write_text
 from poeem.engines.probing import check_nprobe
 from poeem.evaluation.baselines import check_baselines, evaluate_baselines
-from poeem.evaluation.scorers import FloatScorer
+from poeem.evaluation.scorers import DecodedScorer, FloatScorer, coarse_for_queries
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.environment import environment
@@ -87,6 +87,11 @@ def compare(
     }
     if spec.nlist:
         metrics["index_full_probe"] = score(BundleScorer(run.bundle, None), run.model, test, split, items)
+        coarse = coarse_for_queries(run.bundle.arrays)
+        for block, visited in (("index", nprobe), ("index_full_probe", None)):
+            # Which lists are visited, and how long they are, is all that counts.
+            lists = DecodedScorer(items, run.bundle.metric, coarse=coarse, lists=run.bundle.lists, nprobe=visited)
+            metrics[block]["scanned"] = lists.scanned_share(query_vectors(run.model, test.history))
     metrics["baselines"] = {}
     if twin is not None:
         model, timings["float_train_seconds"] = twin

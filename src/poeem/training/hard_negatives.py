@@ -93,6 +93,12 @@ class HardNegatives(nn.Module):
         """Share of the wall time since the first refresh that refreshes and searches took, 0 to 1."""
         return self.seconds / (time.perf_counter() - self._began) if self._began else 0.0
 
+    @property
+    def memory(self) -> int:
+        """Bytes that a step takes at most: the table, and the scores of ``QUERIES`` queries."""
+        held = sum(one.numel() * one.element_size() for one in (self.table, self.numbers, self.catalogue))
+        return held + 4 * QUERIES * len(self.table)
+
     @torch.no_grad()
     def refresh(self, scored: Callable[[Tensor], Tensor], step: int) -> None:
         """Decode the table anew.

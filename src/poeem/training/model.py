@@ -56,7 +56,7 @@ class JointModel(nn.Module):
         hard_negatives: mines further columns once it is active; None for in-batch negatives alone.
         distill: weight of the distillation of the float scores into those of the decoded items, over the step's
             columns and at the softmax's temperature, see ``poeem.losses.distillation``. Only the index learns from it.
-        list_loss: weight of the loss of a third view, in which the centroid of its list stands for an item. It draws
+        list_loss: weight of the loss of a further view, in which the centroid of its list stands for an item. It draws
             queries and the centroids that are probed for them together, see ``list_softmax``.
         balance: how much the length of a list counts against visiting it: at 1 lists are visited in the order of what
             they hold for each code scanned, at 0 of what they hold.

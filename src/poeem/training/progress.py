@@ -80,12 +80,12 @@ def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -
 
 
 def describe(output: StepOutput, model: JointModel) -> str:
-    """``loss 3.21  distortion 0.048  perplexity 211``, and ``mining 12%`` of the time where negatives are mined."""
+    """``loss 3.21  distortion 0.048  perplexity 211``, and ``mining 12%, 85 MB`` of time and memory."""
     said = f"loss {float(output.loss):.3f}"
     if model.index is not None and model.index.ready:
         usage = model.index.usage()
         said += f"  distortion {float(output.distortion):.4f}  perplexity {usage['perplexity']:.0f}"
     mining = getattr(model, "hard_negatives", None)
     if mining is not None and mining.active:
-        said += f"  mining {mining.time_share:.0%}"
+        said += f"  mining {mining.time_share:.0%}, {mining.memory / 1e6:.0f} MB"
     return said

@@ -13,6 +13,7 @@ from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
 from poeem.training.recommend import recommend
 from poeem.training.scoring import BundleScorer, score
+from poeem.training.vectors import query_vectors
 
 BLOCK = {"recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10"}
 SMALL = {"spec": "PQ2x4", "dim": 8, "steps": 4, "batch_size": 64, "device": "cpu", "show": False}
@@ -21,11 +22,14 @@ SMALL = {"spec": "PQ2x4", "dim": 8, "steps": 4, "batch_size": 64, "device": "cpu
 def test_metrics_are_what_the_file_holds_and_complete(finished):
     folder, metrics = finished
     assert json.loads((folder / "metrics.json").read_text()) == metrics
-    for name in ("float", "joint_float", "index", "index_full_probe"):
+    for name in ("float", "joint_float"):
         assert set(metrics[name]) == BLOCK, name
+    for name in ("index", "index_full_probe"):
+        assert set(metrics[name]) == BLOCK | {"scanned"}, name
     assert set(metrics["baselines"]) == {"pq", "opq", "rq"}
     for block in metrics["baselines"].values():
-        assert set(block) == BLOCK | {"bytes_per_vector", "build_seconds"}
+        assert set(block) == BLOCK | {"bytes_per_vector", "build_seconds", "scanned"}
+        assert 0 < block["scanned"] < 1
         assert block["bytes_per_vector"] == metrics["bytes_per_vector"] == 1
     assert metrics["spec"] == "OPQ2,IVF4,PQ2x4"
     assert (metrics["steps"], metrics["nprobe"]) == (60, 2)
@@ -33,6 +37,17 @@ def test_metrics_are_what_the_file_holds_and_complete(finished):
     assert {"train_seconds", "float_train_seconds", "bundle_seconds"} <= set(metrics["timings"])
     assert metrics["environment"]["device"] == "cpu"
     assert metrics["data"]["unseen_item_share"] == pytest.approx(1 / metrics["data"]["items"])
+
+
+def test_what_is_scanned_is_the_length_of_the_lists_visited(finished):
+    folder, metrics = finished
+    run = load_run(folder)
+    arrays, lists = run.bundle.arrays, run.bundle.lists
+    nearness = query_vectors(run.model, run.split.test.history) @ arrays["rotation"] @ arrays["coarse"].T
+    visited = np.argsort(-nearness, axis=1)[:, :2]
+    share = np.mean([np.isin(lists, some).mean() for some in visited])
+    assert metrics["index"]["scanned"] == pytest.approx(share)
+    assert metrics["index_full_probe"]["scanned"] == 1.0
 
 
 def test_it_learns(finished):

@@ -15,6 +15,7 @@ from poeem.data.split import Queries
 from poeem.evaluation.baselines import binary, lsh, lsq, opq, opq_fastscan, pq, rabitq, rq, scann, sq8, truncate_pq
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.ranking import evaluate
+from poeem.evaluation.scorers import DecodedScorer
 from poeem.spec import IndexSpec
 
 BASELINES: dict[str, Callable[..., Baseline]] = {
@@ -72,7 +73,8 @@ def evaluate_baselines(
         seed: of k-means and of LSH's rotation.
         available: as for ``evaluate``; every item is in the index all the same.
     Returns:
-        by name the block of ``evaluate``, with ``bytes_per_vector`` and ``build_seconds`` (training and adding).
+        by name the block of ``evaluate``, with ``bytes_per_vector`` and ``build_seconds`` (training and adding); with
+        lists also ``scanned``, the share of the codes that a query is compared with.
     Raises:
         ValueError: an unknown name, or a structure that the vectors cannot fill.
     """
@@ -86,4 +88,8 @@ def evaluate_baselines(
             "bytes_per_vector": baseline.bytes_per_vector,
             "build_seconds": baseline.build_seconds,
         }
+        if spec.nlist:
+            scorer = baseline.scorer  # some have no lists, and scan everything
+            scanned = scorer.scanned_share(query_vectors) if isinstance(scorer, DecodedScorer) else 1.0
+            blocks[name]["scanned"] = scanned
     return blocks

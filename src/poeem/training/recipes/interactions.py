@@ -26,6 +26,7 @@ from poeem.training.compare import compare
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import FitState, fit
 from poeem.training.model import JointModel
+from poeem.training.recipes.list_terms import list_terms
 from poeem.training.recipes.structure import settled_structure
 from poeem.training.run_folder import RunFolder
 from poeem.training.scoring import validation_score
@@ -164,9 +165,7 @@ def train_interactions(
         # Now rather than after the training: an RQ of the same bytes splits nothing, but they do.
         check_subspaces(name, width, parsed.M)
     nprobe = _checked_nprobe(nprobe, parsed)
-    list_loss = (0.5 if parsed.nlist else 0.0) if list_loss is None else list_loss
-    if balance is not None and not list_loss:
-        raise ValueError(f"balance (={balance}) is of the loss of lists, and list_loss is {list_loss}; leave it out")
+    of_lists = list_terms(parsed, list_loss, balance)
     check_seed(seed)
     ids_to_arrow(interactions.item_ids)
     check_columns(_columns(interactions), interactions.n_items)
@@ -204,8 +203,7 @@ def train_interactions(
         "candidates": candidates,
         "hard_negatives": hard_negatives,
         "distill": distill,
-        "list_loss": list_loss,
-        "balance": 1.0 if balance is None else balance,
+        **of_lists,
         "index_lr": index_lr,
         "nprobe": nprobe,
         "seed": seed,

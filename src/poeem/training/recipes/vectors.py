@@ -294,6 +294,10 @@ def _parts(
         )
     if asked is None or held < 50:
         # Nothing to judge by but the items themselves.
+        if labels is not None:
+            notes.append(
+                f"{count} queries are too few to hold out one in ten: nearest neighbours of items judge, not labels"
+            )
         held, cut = 0, max(1, min(MOST_HELD_OUT, int(len(extra) * HELD_OUT_SHARE)))
         order = rng.permutation(len(extra))
         judging, extra = extra[order[:cut]], extra[order[cut:]]
