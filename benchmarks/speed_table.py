@@ -41,7 +41,7 @@ def headline(name: str) -> Iterator[tuple[str, str]]:
     if not rows:
         return
     levels, found = at_equal_recall(rows)
-    metric, said = found_metric(rows), _seeds(name)
+    metric, said = found_metric(rows), _seeds(name).partition(";")[0]
     for peer, ratios in _ratios(found).items():
         reached = [place for place, ratio in enumerate(ratios) if ratio is not None]
         if reached:
@@ -55,7 +55,13 @@ def headline(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _seeds(name: str) -> str:
-    return seeds(len({record["seed"] for record in records(name, "speed")}))
+    """The seeds that most methods have, and which have fewer."""
+    by_method: dict[str, set[int]] = {}
+    for record in records(name, "speed"):
+        by_method.setdefault(record["method"], set()).add(record["seed"])
+    most = max(map(len, by_method.values()))
+    few = [method for method, found in by_method.items() if len(found) < most and method != "float"]
+    return seeds(most) + (f"; of {', '.join(few)} fewer" if few else "")
 
 
 def _ratios(found: list[tuple[str, int | None, Speed]]) -> dict[str, Speed]:

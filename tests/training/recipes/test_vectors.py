@@ -59,6 +59,14 @@ def test_without_queries_items_play_them_and_it_says_so(data):
     assert "recall@100" not in fitted.exact
 
 
+def test_says_when_labelled_queries_are_too_few_to_judge(data):
+    items, queries, rows = data
+    pairs = np.stack([np.arange(300), rows[:300]], axis=1)
+    fitted = fit_vectors(items, queries[:300], relevance=pairs, spec="PQ2x4", epochs=0.1, show=False)
+    assert any("300 queries are too few to hold out one in ten" in note for note in fitted.notes)
+    assert "recall@100" not in fitted.exact
+
+
 def test_starts_from_an_index_in_service_and_keeps_its_codes(data, files, tmp_path):
     items = data[0]
     stock = faiss.index_factory(16, "OPQ4,PQ4x4", faiss.METRIC_INNER_PRODUCT)
