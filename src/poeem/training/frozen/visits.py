@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Queries at a time: of tens of thousands of lists, all at once would take gigabytes.
+QUERIES = 128
+
 
 class Visits(NamedTuple):
     """The list of every item, and whether a query visits a list."""
@@ -28,8 +31,10 @@ class Visits(NamedTuple):
                [False,  True,  True]])
         """
         lengths = np.bincount(lists, minlength=scores.shape[1])
-        order = np.argsort(-scores, axis=1)
-        before = lengths[order].cumsum(1) - lengths[order]
         visited = np.zeros(scores.shape, dtype=bool)
-        np.put_along_axis(visited, order, before < codes, axis=1)
+        for start in range(0, len(scores), QUERIES):
+            part = slice(start, start + QUERIES)
+            order = np.argsort(-scores[part], axis=1)
+            before = lengths[order].cumsum(1) - lengths[order]
+            np.put_along_axis(visited[part], order, before < codes, axis=1)
         return cls(lists, visited)
