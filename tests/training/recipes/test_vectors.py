@@ -178,5 +178,5 @@ def test_queries_of_another_width_are_the_users_mistake(files, capsys):
     code = main(["fit", "--items", str(files / "items.npy"), "--queries", str(files / "narrow.npy"),
                  "--out", str(files / "run")])  # fmt: skip
     assert code == 2
-    assert "3 columns" in capsys.readouterr().err
+    assert "queries (dim=3) must be as wide as the items (dim=16)" in capsys.readouterr().err
     assert not (files / "run").exists()
