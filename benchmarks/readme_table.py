@@ -126,8 +126,9 @@ def _frozen() -> Iterator[tuple[str, str]]:
             sizes = " / ".join(map(str, cells))
             found = " / ".join(f"{statistics.fmean(values):.3f}".removeprefix("0") for values in cells.values())
             float_too = f"; float {exact[0]:.3f}".replace(" 0.", " .") if exact and method == "poeem-rq" else ""
-            few = min(len(values) for values in cells.values())
-            yield f"{title}, {sizes} bytes ({seeds(few)}{float_too})", found
+            counts = [len(values) for values in cells.values()]
+            said = seeds(counts[0]) if len(set(counts)) == 1 else f"{' / '.join(map(str, counts))} seeds"
+            yield f"{title}, {sizes} bytes ({said}{float_too})", found
 
 
 def _fit_time() -> Iterator[tuple[str, str]]:
