@@ -17,17 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from joint import AS_PUBLISHED, settings_of, train
 from poeem.data.datasets import load_dataset
 from poeem.data.split import leave_last_out
 from poeem.evaluation.scorers import FloatScorer
-from poeem.functional.distortion import distortion
-from poeem.functional.estimators import ESTIMATORS
 from poeem.functional.pq import split as slices
 from poeem.functional.procrustes import procrustes
-from poeem.layers.embedding_index import EmbeddingIndex, Output
 from poeem.spec import IndexSpec
 from poeem.training.model import JointModel
 from poeem.training.scoring import index_scorer, score
@@ -65,32 +61,6 @@ def forget_decomposition(model: JointModel, step: int) -> None:
     index.quantizer.set_(slices(x[drawn], index.spec.M).transpose(0, 1).contiguous())
 
 
-class Fixed(nn.Module):
-    """Codes that items keep for good, while words and towers learn (JPQ; Zhan et al., CIKM 2021)."""
-
-    def __init__(self, index: EmbeddingIndex, vectors: torch.Tensor) -> None:
-        super().__init__()
-        self.codes, _ = index.encode(vectors)
-
-    def encode(self, index: EmbeddingIndex, items: torch.Tensor, vectors: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return self.codes[items], None
-
-    def output(self, index: EmbeddingIndex, items: torch.Tensor, vectors: torch.Tensor, out: Output) -> Output:
-        x, x_hat = nn.functional.normalize(vectors.float()), index.reconstruct(self.codes[items])
-        return Output(ESTIMATORS[index.estimator](x, x_hat), self.codes[items], None, distortion(x.detach(), x_hat))
-
-
-def fix_codes(model: JointModel, step: int) -> None:
-    """Right after the warm start, whose codes they are."""
-    if step == 0:
-        assert model.index is not None
-        with evaluating(model):
-            vectors = torch.from_numpy(item_vectors(model, np.arange(len(model.log_q))))
-        model.kept = Fixed(model.index, vectors)  # pyright: ignore[reportAttributeAccessIssue]
-        # The layer counts the words that it would choose, not those that are kept.
-        model.index.reseed_every = 0
-
-
 # Group, name, changed settings, share of the steps before the warm start, what is done before every step.
 Variant = tuple[str, str, dict[str, Any], float, Callable[[JointModel, int], None] | None]
 
@@ -121,7 +91,7 @@ def variants(spec: str, recipe: dict[str, Any]) -> list[Variant]:
         ("negatives", "4 a query from the live index", {"hard_negatives": 4}, 0.5, None),
         ("codes", "shared out evenly (RepCONC)", {"assignment": "balanced"}, 0.5, None),
         ("codes", "by the score-aware error (ScaNN)", {"assignment": "score-aware"}, 0.5, None),
-        ("codes", "kept, words by `task` (JPQ)", {"estimator": "task"}, 0.5, fix_codes),
+        ("codes", "kept, words by `task` (JPQ)", {"codes": "fixed", "estimator": None}, 0.5, None),
         ("structure", f"RQ{IndexSpec.parse(spec).M}", {"spec": f"RQ{IndexSpec.parse(spec).M}"}, 0.5, None),
     ]
 

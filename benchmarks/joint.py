@@ -17,6 +17,7 @@ from poeem.training.checkpoints import Checkpoints
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import fit
 from poeem.training.model import JointModel
+from poeem.training.recipes.code_terms import code_terms
 from poeem.training.recipes.interactions import TOWERS, train_interactions
 from poeem.training.recipes.list_terms import list_terms
 from poeem.training.recipes.structure import DEFAULTS, settled_structure
@@ -36,7 +37,11 @@ def settings_of(tower: str = "history", **changed: Any) -> dict[str, Any]:
     given = {"tower": tower} | {name: value for name, value in changed.items() if value is not None}
     structure = settled_structure(dict.fromkeys(DEFAULTS) | {n: given[n] for n in DEFAULTS.keys() & given.keys()}, None)
     found: dict[str, Any] = defaults | structure | TOWERS[tower] | given
-    return found | list_terms(IndexSpec.parse(found["spec"]), found["list_loss"], found["balance"])
+    return (
+        found
+        | code_terms(found["codes"] or "reassigned", found["estimator"], found["assignment"])
+        | list_terms(IndexSpec.parse(found["spec"]), found["list_loss"], found["balance"])
+    )
 
 
 def train(

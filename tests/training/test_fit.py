@@ -12,6 +12,7 @@ from poeem.towers.two_tower import interaction_towers
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import FitState, fit
+from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
 
@@ -44,9 +45,10 @@ class Training:
         kind: str = "history",
         spec: str = "OPQ2,IVF4,PQ2x4",
         mining: bool = False,
+        fixed: bool = False,
     ):
         self.split, self.folder, self.kind, self.spec = leave_last_out(interactions), folder, kind, spec
-        self.mining = mining
+        self.mining, self.fixed = mining, fixed
 
     def go(self, fatal: int = -1, **options) -> tuple[JointModel, FitState]:
         n = self.split.n_items
@@ -58,7 +60,8 @@ class Training:
             mining = HardNegatives(items, 8, count=2, every=5, first=2, last=20)
         log_q = torch.full((n,), -3.0)
         extra = {"distill": 0.5, "list_loss": 0.5} if self.mining and self.spec else {}
-        model = JointModel(towers, index, log_q=log_q, hard_negatives=mining, **extra)
+        kept = FixedCodes(n, 2, lists=True) if self.fixed else None
+        model = JointModel(towers, index, log_q=log_q, hard_negatives=mining, kept=kept, **extra)
         kind = "positions" if self.kind == "sequence" else "prefix"
         batches = FatalBatches(self.split.train, kind, batch_size=32, history_length=5)
         batches.fatal = fatal
@@ -109,6 +112,16 @@ def test_a_run_that_mines_negatives_resumes_to_the_same_bits(small, tmp_path, ki
         with pytest.raises(Killed):
             training.go(fatal)
     assert_same(whole, training.go()[0])
+
+
+def test_a_run_that_keeps_its_codes_resumes_to_the_same_bits(small, tmp_path):
+    whole, _ = Training(small, tmp_path / "whole", fixed=True).go()
+    training = Training(small, tmp_path / "killed", fixed=True)
+    for fatal in (20, 33):  # at the step of the warm start, and past it
+        with pytest.raises(Killed):
+            training.go(fatal)
+    assert_same(whole, training.go()[0])
+    assert whole.kept.codes.any()
 
 
 def test_a_twin_mines_in_its_float_vectors_from_the_same_step(small, tmp_path):

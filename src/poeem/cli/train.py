@@ -60,11 +60,20 @@ def train(
     share: Annotated[float, typer.Option(help="Of the quantized view in the loss, when both are in it.")] = 0.75,
     commitment: Annotated[float, typer.Option(help="How strongly items are drawn to their words.")] = 1.0,
     estimator: Annotated[
-        str,
-        typer.Option(help="ste, task, rotation-trick or soft: how the index and the tower learn through each other."),
-    ] = "ste",
+        str | None,
+        typer.Option(
+            help="ste, task, rotation-trick or soft: how the index and the tower learn through each other.",
+            show_default="ste; task with fixed codes",
+        ),
+    ] = None,
     assignment: Annotated[
         str | None, typer.Option(help="Of words: nearest, score-aware or balanced.", show_default="nearest")
+    ] = None,
+    codes: Annotated[
+        str | None,
+        typer.Option(
+            help="reassigned at every step, or fixed: items keep those of the warm start.", show_default="reassigned"
+        ),
     ] = None,
     rotation: Annotated[
         str, typer.Option(help="givens-greedy, givens-random, givens-steepest, cayley, polar or frozen.")
@@ -132,6 +141,7 @@ def train(
             commitment=commitment,
             estimator=estimator,
             assignment=assignment,
+            codes=codes,
             rotation=rotation,
             hard_negatives=hard_negatives,
             distill=distill,

@@ -18,6 +18,7 @@ from poeem.spec import IndexSpec
 from poeem.towers.compressed_table import CompressedTable, check_table_bytes
 from poeem.towers.shared_words import shared_words
 from poeem.towers.two_tower import interaction_towers
+from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
 
@@ -55,19 +56,24 @@ def build_model(
         table=_compressed_table(settings, n_items, train),
         seed=settings["seed"],
     )
-    index = None
+    index = kept = None
     if indexed:
+        spec, fixed = IndexSpec.parse(settings["spec"]), settings.get("codes") == "fixed"
+        if fixed:
+            kept = FixedCodes(n_items, spec.M, lists=bool(spec.nlist))
         # Trained no further, an index has to stay to the bit what it was.
         make: Any = EmbeddingIndex if settings.get("stability") is None else exact_layer
         index = make(
             settings["dim"],
-            IndexSpec.parse(settings["spec"]),
+            spec,
             metric=settings["metric"],
             estimator=settings["estimator"],
             assignment=settings.get("assignment", "nearest"),
             rotation=settings["rotation"],
             # The recipe warm-starts on all items at a step of its own; the layer is not to begin before.
             warmup_steps=settings["steps"] + 1,
+            # The layer counts the words that it would choose, not those that are kept.
+            **({"reseed_every": 0} if fixed else {}),
             seed=settings["seed"],
         )
     return JointModel(
@@ -81,6 +87,7 @@ def build_model(
         commitment=settings["commitment"],
         candidates=settings["candidates"],
         hard_negatives=_hard_negatives(settings, train),
+        kept=kept,
         distill=settings.get("distill", 0.0),
         list_loss=settings.get("list_loss", 0.0) if indexed else 0.0,
         # Runs of earlier versions lack it, and have trained without.

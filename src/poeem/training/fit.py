@@ -12,6 +12,7 @@ import torch
 
 from poeem.data.batches import TrainingBatches
 from poeem.training.checkpoints import Checkpoints
+from poeem.training.fixed_codes import FixedCodes
 from poeem.training.loop import run_steps
 from poeem.training.model import JointModel, StepOutput
 from poeem.training.optimizer import make_optimizer
@@ -129,6 +130,9 @@ def fit(
         # Every process fits its own share; the index gathers them.
         share = warm_start_items[accelerator.process_index :: accelerator.num_processes]
         model.index.warm_start(torch.from_numpy(item_vectors(model, share)).to(accelerator.device))
+        if isinstance(model.kept, FixedCodes):
+            vectors = torch.from_numpy(item_vectors(model, np.arange(len(model.log_q))))
+            model.kept.take(model.index, vectors.to(accelerator.device))
         state.warm_start_seconds = time.perf_counter() - began
         progress.note(f"step {step}: the index is warm-started on {len(warm_start_items)} items")
 

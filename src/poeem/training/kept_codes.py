@@ -44,7 +44,7 @@ class KeptCodes(nn.Module):
     def encode(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
         """Codes ``(n, M)`` and lists ``(n,)`` of items ``(n,)`` with vectors ``(n, dim)``, both int64."""
         items = items.to(self.codes.device)
-        x = _compared(index, vectors)
+        x = compared(index, vectors)
         codes, lists = index.encode(vectors)
         kept, _ = self._keeps(index, items, x, index.reconstruct(codes, lists))
         return self._settled(items, kept, codes, lists)
@@ -53,7 +53,7 @@ class KeptCodes(nn.Module):
         """What the layer has made of items, with those that keep their codes put back to them; differentiable."""
         if out.codes is None:
             return out
-        x = _compared(index, vectors)
+        x = compared(index, vectors)
         kept, old = self._keeps(index, items, x.detach(), out.embedding.detach().float())
         estimate = ESTIMATORS[index.estimator](x, old).to(out.embedding.dtype)
         embedding = torch.where(kept[:, None], estimate, out.embedding)
@@ -90,7 +90,7 @@ def assignment_error(index: EmbeddingIndex, x: Tensor, x_hat: Tensor) -> Tensor:
     return (x - x_hat).square().sum(1)
 
 
-def _compared(index: EmbeddingIndex, vectors: Tensor) -> Tensor:
+def compared(index: EmbeddingIndex, vectors: Tensor) -> Tensor:
     """Vectors as the layer compares them with words."""
     x = vectors.float()
     return nn.functional.normalize(x) if index.metric == "cosine" else x

@@ -18,6 +18,7 @@ from poeem.losses.two_views import check_share, two_views
 from poeem.metric import check_metric
 from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
+from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_chance
 from poeem.training.kept_codes import KeptCodes
 
@@ -54,6 +55,7 @@ class JointModel(nn.Module):
             items; 0 is the paper's loss. Items that stay near their words lose less, and change codes less often.
         candidates: ``"unique"``: every item is a column once; ``"positives"``: once for every positive of the batch.
         hard_negatives: mines further columns once it is active; None for in-batch negatives alone.
+        kept: codes that items keep, whatever the index would choose; None: always the nearest.
         distill: weight of the distillation of the float scores into those of the decoded items, over the step's
             columns and at the softmax's temperature, see ``poeem.losses.distillation``. Only the index learns from it.
         list_loss: weight of the loss of a further view, in which the centroid of its list stands for an item. It draws
@@ -79,6 +81,7 @@ class JointModel(nn.Module):
         commitment: float = 0.0,
         candidates: str = "unique",
         hard_negatives: HardNegatives | None = None,
+        kept: KeptCodes | FixedCodes | None = None,
         distill: float = 0.0,
         list_loss: float = 0.0,
         balance: float = 1.0,
@@ -112,8 +115,7 @@ class JointModel(nn.Module):
         self.share, self.commitment = share if views == "both" else 1.0, commitment
         self.hard_negatives, self.distill = hard_negatives, distill
         self.list_loss, self.balance = list_loss, balance
-        #: Codes in service, which items keep unless others are much better; None: always the nearest.
-        self.kept: KeptCodes | None = None
+        self.kept = kept
         self.register_buffer("log_q", log_q, persistent=False)
 
     @property

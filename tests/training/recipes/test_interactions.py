@@ -108,6 +108,36 @@ def test_the_layers_choices_are_passed_on(small, tmp_path, way):
     assert (codes.numpy() == run.bundle.codes).mean() > 0.99
 
 
+@pytest.mark.parametrize("spec", ["OPQ2,IVF4,PQ2x4", "RQ2x4"])
+def test_fixed_codes_are_those_of_the_warm_start(small, tmp_path, spec):
+    options = SMALL | {"spec": spec, "codes": "fixed", "baselines": ()}
+    # Warm start at half of the steps: after one small step the codes are still the nearest, after many long ones not.
+    for steps, lr, nearest in ((2, 1e-5, True), (80, 0.02, False)):
+        folder = tmp_path / str(steps)
+        metrics = train_interactions(small, out=folder, **(options | {"steps": steps, "lr": lr}))
+        assert (metrics["settings"]["codes"], metrics["settings"]["estimator"]) == ("fixed", "task")
+        run = load_run(folder)
+        assert (run.model.kept.codes.numpy() == run.bundle.codes).all()
+        codes, _ = run.model.index.encode(torch.from_numpy(run.items(np.arange(small.n_items))))
+        assert ((codes.numpy() == run.bundle.codes).mean() > 0.9) == nearest
+        again = score(BundleScorer(run.bundle, metrics["nprobe"]), run.model, run.split.test, run.split)
+        assert again["ndcg@10"] == pytest.approx(metrics["index"]["ndcg@10"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"codes": "kept"}, r"codes \(='kept'\) must be one of 'reassigned', 'fixed'"),
+        ({"codes": "fixed", "estimator": "soft"}, r"estimator \(='soft'\) goes by distances .* one of 'ste', 'task'"),
+        ({"codes": "fixed", "assignment": "balanced"}, r"assignment \(='balanced'\) .*give codes='reassigned' too"),
+    ],
+)
+def test_what_does_not_go_with_fixed_codes_is_refused(small, tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        train_interactions(small, out=tmp_path / "run", **(SMALL | wrong))
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("spec", ["RQ2x4", "IVF4,RQ2x4"])
 def test_additive_indexes_are_trained_too(small, tmp_path, spec):
     options = SMALL | {"spec": spec, "steps": 30, "lr": 0.01, "hard_negatives": 2, "distill": 0.5}

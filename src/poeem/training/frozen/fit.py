@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # Steps of the words relative to those of the adapter, and of the rotation: it has to follow, not to lead.
 WORDS_LR = {"PQ": 3e-3, "RQ": 1e-3}
 ADAPTER_LR, ROTATION_LR = 5e-4, 1e-4
-CODES = ("reassigned", "fixed")
 
 
 @dataclass(eq=False)

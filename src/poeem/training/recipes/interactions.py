@@ -26,6 +26,7 @@ from poeem.training.compare import compare
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import FitState, fit
 from poeem.training.model import JointModel
+from poeem.training.recipes.code_terms import code_terms
 from poeem.training.recipes.list_terms import list_terms
 from poeem.training.recipes.structure import settled_structure
 from poeem.training.run_folder import RunFolder
@@ -65,8 +66,9 @@ def train_interactions(
     views: str = "both",
     share: float = 0.75,
     commitment: float = 1.0,
-    estimator: str = "ste",
+    estimator: str | None = None,
     assignment: str | None = None,
+    codes: str | None = None,
     rotation: str = "givens-greedy",
     candidates: str = "unique",
     hard_negatives: int = 0,
@@ -113,7 +115,10 @@ def train_interactions(
         metric: ``"cosine"`` (default), ``"ip"`` or ``"l2"``.
         temperature: of the softmax.
         views, share, commitment, estimator, assignment, rotation: how model and index learn, see ``JointModel`` and
-            ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``.
+            ``EmbeddingIndex``; the paper's is ``views="quantized", commitment=0``. The estimator is ``"ste"`` by
+            default, and ``"task"`` where codes are fixed.
+        codes: ``"reassigned"`` (default): every step assigns them anew; ``"fixed"``: items keep those of the warm
+            start, words and towers learn on (JPQ), see ``FixedCodes``.
         candidates: columns of the softmax, see ``JointModel``.
         hard_negatives: items a query takes from the index as it is in training, see ``HardNegatives``; 0 is none.
         distill, list_loss: weights of further terms of the loss, see ``JointModel``; ``list_loss`` is 0.5 by default
@@ -155,7 +160,13 @@ def train_interactions(
         },
         None if begun is None else begun.settings,
     )
-    check_stability(stability, begun, estimator)
+    of_codes = code_terms(codes or "reassigned", estimator, structure["assignment"])
+    if of_codes["codes"] == "fixed" and begun is not None:
+        raise ValueError(
+            "codes (='fixed') are those of a warm start, and a run to start from has had its own; to leave codes in "
+            "service as they are give a large stability, such as 1000"
+        )
+    check_stability(stability, begun, of_codes["estimator"])
     width: int = structure["dim"]
     chosen = _settled(structure["tower"], epochs, steps, batch_size, lr, dropout, structure["history_length"])
     baselines = check_baselines(baselines)
@@ -197,7 +208,7 @@ def train_interactions(
         "views": views,
         "share": share,
         "commitment": commitment,
-        "estimator": estimator,
+        **of_codes,
         # An index that stays as it is has no use for a trained one.
         "rotation": rotation if stability is None else "frozen",
         "candidates": candidates,

@@ -20,8 +20,9 @@ from poeem.layers.write import write_coded
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
+from poeem.training.fixed_codes import CODES
 from poeem.training.frozen.encoded import encoded
-from poeem.training.frozen.fit import CODES, FrozenFit, fit_frozen
+from poeem.training.frozen.fit import FrozenFit, fit_frozen
 from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
 from poeem.training.frozen.inputs import checked_relevance, checked_vectors
 from poeem.training.frozen.top_items import blocks, top_items
