@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from poeem.evaluation.bench.summary import Row
 
 DEFAULT = "pq,opq,rq,truncate-pq,lsh,rabitq,binary,sq8,poeem-rq"
+SIZES = "4,8,16,32"
 
 
 def bench(
@@ -32,14 +33,34 @@ def bench(
     train_relevance: Annotated[
         Path | None, typer.Option(metavar="FILE.parquet", help="Relevant pairs of the training queries.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="A data set by name, in place of files.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Vectors by name, in place of files: debian, wordnet or glove.")
+    ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--run",
+            metavar="DIR",
+            help="A run of `poeem train`, in place of files: methods get the vectors of its float twin, and its own "
+            "index is the method joint. May be given again, for runs of other bytes.",
+        ),
+    ] = None,
     methods: Annotated[
-        str,
-        typer.Option(metavar="A,B", help="Names; a wrong one lists them all (lsq is slow)."),
-    ] = DEFAULT,
-    sizes: Annotated[str, typer.Option("--bytes", metavar="N,N", help="Bytes per vector.")] = "4,8,16,32",
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Names; a wrong one lists them all (lsq is slow).",
+            show_default=f"{DEFAULT}, with --run joint too",
+        ),
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option("--bytes", metavar="N,N", help="Bytes per vector.", show_default=f"{SIZES}, or those of the runs"),
+    ] = None,
     column: Annotated[str | None, typer.Option(help="Column of the vectors in Parquet files.")] = None,
-    metric: Annotated[str, typer.Option(help="ip, cosine or l2.")] = "ip",
+    metric: Annotated[
+        str | None, typer.Option(help="ip, cosine or l2.", show_default="ip, or that of the runs")
+    ] = None,
     seeds: Annotated[str, typer.Option(metavar="N,N", help="The table has their mean and standard deviation.")] = "0",
     nlist: Annotated[int, typer.Option(help="Inverted lists, for the methods that have them; 0 is flat.")] = 0,
     nprobe: Annotated[
@@ -50,18 +71,21 @@ def bench(
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures (needs the extra bench).")] = True,
     json: Json = False,
 ) -> None:
-    """Compare quantizers on frozen vectors: one table, bench.csv, bench.json and pictures."""
+    """Compare quantizers on frozen vectors or a trained run: one table, bench.csv, bench.json and pictures."""
     from poeem.evaluation.bench.run import run_bench
 
     if plots:
         _check_plots()
-    problem = _problem(items, queries, relevance, train_queries, train_relevance, dataset, column)
+    files = (items, queries, relevance, train_queries, train_relevance)
+    problem, own = _of_runs(runs, files, dataset, column) if runs else (_problem(*files, dataset, column), None)
+    if own is not None and metric not in (None, own):
+        raise ValueError(f"metric (={metric!r}) is not what the runs were trained for (={own!r}); leave --metric out")
     store = run_bench(
         problem,
-        words(methods),
+        words(methods or (f"{DEFAULT},joint" if runs else DEFAULT)),
         out,
-        sizes=numbers(sizes, "bytes"),
-        metric=metric,
+        sizes=numbers(sizes or SIZES, "bytes") if sizes or not runs else sorted({size for size, _ in problem.trained}),
+        metric=metric or own or "ip",
         seeds=numbers(seeds, "seeds"),
         nlist=nlist,
         nprobe=None if nprobe is None else numbers(nprobe, "nprobe"),
@@ -108,10 +132,20 @@ def _problem(
         except RuntimeError as error:
             raise Failure(str(error)) from error
     if items is None or queries is None:
-        raise ValueError("give --items ITEMS.npy and --queries Q.npy, or --dataset NAME")
+        raise ValueError("give --items ITEMS.npy and --queries Q.npy, or --dataset NAME, or --run DIR")
     return problem_from_files(
         items, queries, relevance, train_queries=train_queries, train_relevance=train_relevance, column=column
     )
+
+
+def _of_runs(
+    runs: list[Path], files: tuple[Path | None, ...], dataset: str | None, column: str | None
+) -> tuple[Problem, str]:
+    from poeem.evaluation.bench.of_run import problem_from_runs
+
+    if any(one is not None for one in (*files, dataset, column)):
+        raise ValueError("--run DIR brings its own vectors; leave files, --dataset and --column out")
+    return problem_from_runs(runs)
 
 
 def _check_plots() -> None:

@@ -56,11 +56,7 @@ def compare(
     """
     baselines = check_baselines(baselines)
     run = load_run(path)
-    if not np.array_equal(run.rows, np.arange(len(run.bundle))):
-        raise ValueError(
-            f"the items of {str(run.bundle.path)!r} are no longer those of its training; figures would not compare: "
-            "evaluate a copy of the run from before, or train again"
-        )
+    run.check_unchanged()
     spec = run.bundle.spec
     if nprobe is not None and not spec.nlist:
         raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, spec {str(spec)!r} has none; leave it out")

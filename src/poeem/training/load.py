@@ -66,6 +66,18 @@ class Run:
         row_of = {one: row for row, one in enumerate(self.bundle.ids.tolist())}
         return np.array([row_of.get(one, -1) for one in known.tolist()], dtype=np.int64)
 
+    def check_unchanged(self) -> None:
+        """Refuse a run whose items have been changed since its training.
+
+        Raises:
+            ValueError: as above.
+        """
+        if not np.array_equal(self.rows, np.arange(len(self.bundle))):
+            raise ValueError(
+                f"the items of {str(self.bundle.path)!r} are no longer those of its training; figures would not "
+                "compare: evaluate a copy of the run from before, or train again"
+            )
+
     def queries(self, histories: Ragged) -> np.ndarray:
         """Query vectors of histories of item numbers: float32 ``(nq, dim)``."""
         return query_vectors(self.model, histories)

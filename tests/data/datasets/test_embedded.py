@@ -18,6 +18,6 @@ def test_parts_are_disjoint_and_do_not_depend_on_the_cuts():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=re.escape("embedded set (='sift') is not known; choose from debian, wordnet")):
+    with pytest.raises(ValueError, match=re.escape("dataset of vectors (='sift') must be one of debian, wordnet")):
         load_embedded("sift")
     assert set(EMBEDDED_SETS) == {"debian", "wordnet", "glove"}

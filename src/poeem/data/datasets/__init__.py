@@ -40,5 +40,6 @@ def load_embedded(name: str) -> EmbeddedSet:
         RuntimeError: it is not in the cache and cannot be fetched.
     """
     if name not in EMBEDDED_SETS:
-        raise ValueError(f"embedded set (={name!r}) is not known; choose from {', '.join(EMBEDDED_SETS)}")
+        trained = "; interactions become vectors by `poeem train`, see `poeem bench --run`" if name in DATASETS else ""
+        raise ValueError(f"dataset of vectors (={name!r}) must be one of {', '.join(EMBEDDED_SETS)}{trained}")
     return EMBEDDED_SETS[name]()

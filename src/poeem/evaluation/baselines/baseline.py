@@ -32,6 +32,8 @@ class Baseline:
         build_seconds: wall time of training and adding.
         index: what is searched to measure speed, on queries as ``scorers.prepared`` leaves them; none where there is no
             engine for the structure.
+        vectors: queries ``(nq, dim)`` and items ``(n, dim)`` of the model that it was trained with, where that is not
+            the one that others are built on.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Baseline:
     bytes_per_vector: int
     build_seconds: float
     index: Searchable | None = None
+    vectors: tuple[np.ndarray, np.ndarray] | None = None
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
         """``(b, dim)`` -> float32 ``(b, n_items)``, ``-inf`` in lists that are not probed."""

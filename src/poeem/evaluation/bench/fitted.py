@@ -17,38 +17,10 @@ import numpy as np
 from poeem.evaluation.baselines import opq
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.bench.method import Method
+from poeem.evaluation.bench.of_bundle import baseline_of_bundle
 from poeem.evaluation.bench.problem import Problem
-from poeem.evaluation.scorers import DecodedScorer, coarse_for_queries, prepared
+from poeem.evaluation.scorers import prepared
 from poeem.spec import IndexSpec
-
-
-class AdaptedIndex:
-    """A faiss index behind the product with a query adapter.
-
-    Args:
-        index: of faiss.
-        adapter: float32 ``(dim, dim)``; None is none.
-    """
-
-    def __init__(self, index: Any, adapter: np.ndarray | None) -> None:
-        self._index, self._adapter = index, adapter
-
-    def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """As faiss's ``search``."""
-        return self._index.search(x if self._adapter is None else x @ self._adapter, k)
-
-    @property
-    def nprobe(self) -> int:
-        """Lists visited a query."""
-        import faiss
-
-        return faiss.extract_index_ivf(self._index).nprobe
-
-    @nprobe.setter
-    def nprobe(self, value: int) -> None:
-        import faiss
-
-        faiss.extract_index_ivf(self._index).nprobe = value
 
 
 def fitted(
@@ -95,8 +67,6 @@ def _fit(
     options: dict[str, Any],
 ) -> Baseline:
     from poeem.engines.faiss import from_faiss
-    from poeem.engines.faiss.searcher import read_index
-    from poeem.engines.reference import ReferenceScorer
     from poeem.training.recipes.vectors import fit_vectors
 
     items, queries = np.ascontiguousarray(problem.items, dtype=np.float32), problem.train_queries
@@ -127,17 +97,7 @@ def _fit(
     with tempfile.TemporaryDirectory() as folder:
         bundle = found.bundle(np.arange(len(items)), items, Path(folder) / "bundle")
         seconds = time.perf_counter() - began
-        from poeem.engines.export import export
-
-        export(bundle, "faiss", Path(folder) / "items.faiss", fastscan=fastscan)
-        index = read_index(Path(folder) / "items.faiss")
-        adapter = bundle.arrays.get("query_adapter")
-        decoded = ReferenceScorer(bundle).decode()
-        coarse = coarse_for_queries(bundle.arrays)
-        scorer = DecodedScorer(decoded, metric, coarse=coarse, lists=bundle.lists, adapter=adapter)
-        size = bundle.spec.bytes_per_vector
-        structure = str(bundle.spec)
-    return Baseline(name, structure, scorer, size, seconds, index=AdaptedIndex(index, adapter))
+        return baseline_of_bundle(name, bundle, seconds, fastscan=fastscan)
 
 
 # Lists as k-means left them but for what the words' loss makes of them: the papers are about words.

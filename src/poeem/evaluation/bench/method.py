@@ -41,6 +41,7 @@ class Method:
         seeded: whether another seed gives another index.
         divides: dim must be a multiple of so many times the bytes; 0 is no condition.
         needs_labels: whether it cannot do without training queries and their relevant items.
+        trained: whether it is an index that a problem brings along, trained together with its model.
         package: what must be importable.
         ours: drawn to stand out.
     """
@@ -51,10 +52,11 @@ class Method:
     seeded: bool = True
     divides: int = 0
     needs_labels: bool = False
+    trained: bool = False
     package: str = ""
     ours: bool = False
 
-    def check(self, problem: Problem, sizes: list[int]) -> None:
+    def check(self, problem: Problem, sizes: list[int], nlist: int = 0) -> None:
         """Refuse, before hours are spent on other methods, what this one will not be able to do.
 
         Raises:
@@ -64,6 +66,13 @@ class Method:
 
         if self.needs_labels and problem.train_relevant is None:
             raise ValueError(f"method {self.name!r} learns from labels; give training relevance, or leave it out")
+        missing = [size for size in sizes if self.trained and (size, nlist) not in problem.trained]
+        if missing:
+            runs = " and ".join(f"{size} bytes with {lists} lists" for size, lists in problem.trained) or "none"
+            raise ValueError(
+                f"method {self.name!r} has runs of {runs}, not of {','.join(map(str, missing))} with {nlist}; give "
+                "such a run (--run), other --bytes or --nlist, or leave it out"
+            )
         wrong = [size for size in sizes if self.divides and problem.dim % (self.divides * size)]
         if wrong and not self.own_bytes:
             times = f"{self.divides} times the bytes" if self.divides > 1 else "the bytes"

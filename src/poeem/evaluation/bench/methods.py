@@ -10,6 +10,7 @@ from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.bench.exact import build_exact
 from poeem.evaluation.bench.fitted import FITTED
 from poeem.evaluation.bench.method import Method
+from poeem.evaluation.bench.of_run import build_joint
 from poeem.evaluation.bench.problem import Problem
 
 
@@ -36,6 +37,8 @@ METHODS: dict[str, Method] = {
         _baseline("binary", own_bytes=True, seeded=False),
         _baseline("sq8", own_bytes=True, seeded=False),
         *FITTED,
+        # Of the runs that the problem is of.
+        Method("joint", build_joint, seeded=False, trained=True, ours=True),
     )
 }
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from poeem.data.ragged import Ragged
+from poeem.data.split import Queries
+from poeem.evaluation.baselines.baseline import Baseline
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,9 @@ class Problem:
         train_queries: float, ``(nt, dim)``, none of them among ``queries``; for methods that learn from queries.
         train_relevant: rows of the relevant items of every training query.
         warning: what a reader of the figures must know of the data.
+        asked: who asks, where what they have seen is masked in the ranking; None: nothing is.
+        available: bool, ``(n,)``: with ``asked``, items that may be found; the others are misses. None is all.
+        trained: indexes that were trained together with a model of their own, by bytes per vector and lists.
     Raises:
         ValueError: shapes that do not fit.
     """
@@ -35,6 +41,9 @@ class Problem:
     train_queries: np.ndarray | None = None
     train_relevant: Ragged | None = None
     warning: str = ""
+    asked: Queries | None = None
+    available: np.ndarray | None = None
+    trained: Mapping[tuple[int, int], Baseline] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, queries, relevant in (
@@ -57,6 +66,7 @@ class Problem:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """Name, sizes and checksums, as JSON values: equal for equal data."""
+        trained = [[one.structure, _checksum(one.vectors and one.vectors[1])] for one in self.trained.values()]
         return {
             "name": self.name,
             "items": len(self.items),
@@ -71,6 +81,7 @@ class Problem:
                 "train_relevant": _checksum(self.train_relevant),
             },
             "warning": self.warning,
+            **({"trained": trained} if trained else {}),
         }
 
 

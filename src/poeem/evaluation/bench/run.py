@@ -18,6 +18,7 @@ from poeem.evaluation.bench.methods import check_methods
 from poeem.evaluation.bench.problem import Problem
 from poeem.evaluation.bench.speed import queries_per_second
 from poeem.evaluation.bench.store import Record, Store
+from poeem.evaluation.ranking import evaluate
 from poeem.evaluation.scorers import DecodedScorer, prepared
 from poeem.layers.checks import check_count
 from poeem.metric import check_metric
@@ -61,9 +62,9 @@ def run_bench(
     check_metric(metric)
     asked = check_methods(methods)
     sizes, seeds = _whole(sizes, "bytes", 1), _whole(seeds, "seeds", 0)
-    for method in asked:
-        method.check(problem, sizes)
     check_count("nlist", nlist)
+    for method in asked:
+        method.check(problem, sizes, nlist)
     if nlist > len(problem.items):
         raise ValueError(f"nlist (={nlist}) must be at most the number of items (={len(problem.items)}); choose less")
     probes, depths = _probes(nlist, nprobe), _whole(rescore, "rescore", 0)
@@ -78,16 +79,19 @@ def run_bench(
     cells = [cell for cell in _cells(asked, sizes, seeds) if not store.has(cell[0].name, *cell[1:])]
     if not cells:
         return store
-    neighbours = _neighbours(problem, metric)
+    # Where what was seen is masked, ranking looks for neighbours by itself.
+    neighbours = None if problem.asked is not None else _neighbours(problem, metric)
     for number, (method, size, seed) in enumerate(cells, start=1):
         began = time.perf_counter()
         built = method.build(problem, n_bytes=size or 0, nlist=nlist, metric=metric, seed=seed)
+        queries, items = built.vectors or (problem.queries, problem.items)
+        listed = neighbours if nlist else None
         records = []
         # Exact scores need no second look.
         again = depths if method.name != "float" else [0]
         for visited, depth in [(v, d) for v in (probes if _lists(built) else [None]) for d in again]:
             one = built if visited is None else built.with_nprobe(visited)
-            one = rescored(one, problem.items, depth, metric=metric) if depth else one
+            one = rescored(one, items, depth, metric=metric) if depth else one
             records.append(
                 {
                     "method": method.name,
@@ -98,10 +102,10 @@ def run_bench(
                     "nlist": _lists(built),
                     "nprobe": visited,
                     "rescore": depth,
-                    **measure(one.scorer, problem.queries, neighbours, problem.relevant),
-                    "scanned": _scanned(built, visited, problem),
+                    **_found(one, problem, queries, items, neighbours, metric),
+                    "scanned": _scanned(built, visited, queries, len(items)),
                     "build_seconds": one.build_seconds,
-                    **(_speed(one, problem, metric, neighbours, engine=bool(nlist)) if speed else {"qps": None}),
+                    **(_speed(one, problem, queries, metric, listed) if speed else {"qps": None}),
                 }
             )
         store.append(records)
@@ -115,11 +119,28 @@ def _neighbours(problem: Problem, metric: str) -> np.ndarray:
     return top_items(queries, blocks(items), min(10, len(items)), metric=metric)[1]
 
 
-def _scanned(built: Baseline, nprobe: int | None, problem: Problem) -> float:
+def _found(
+    built: Baseline,
+    problem: Problem,
+    queries: np.ndarray,
+    items: np.ndarray,
+    neighbours: np.ndarray | None,
+    metric: str,
+) -> dict[str, float]:
+    """What is found of the relevant items and of the nearest."""
+    if problem.asked is not None:
+        return evaluate(
+            built.scorer, problem.asked, queries, exact_items=items, metric=metric, available=problem.available
+        )
+    assert neighbours is not None
+    return measure(built.scorer, queries, neighbours, problem.relevant)
+
+
+def _scanned(built: Baseline, nprobe: int | None, queries: np.ndarray, n: int) -> float:
     """Codes compared a query, mean over the queries."""
     if nprobe is None or not isinstance(built.scorer, DecodedScorer):
-        return float(len(problem.items))
-    return float(built.scorer.with_nprobe(nprobe).scanned(problem.queries).mean())
+        return float(n)
+    return float(built.scorer.with_nprobe(nprobe).scanned(queries).mean())
 
 
 def _cells(methods: Iterable[Method], sizes: list[int], seeds: list[int]) -> list[tuple[Method, int | None, int]]:
@@ -159,13 +180,14 @@ def _whole(values: Sequence[int], name: str, least: int, most: int | None = None
 
 
 def _speed(
-    built: Baseline, problem: Problem, metric: str, neighbours: np.ndarray, *, engine: bool
+    built: Baseline, problem: Problem, queries: np.ndarray, metric: str, neighbours: np.ndarray | None
 ) -> dict[str, float | None]:
+    """Queries a second, and with ``neighbours`` what the engine itself finds, which masks nothing."""
     if built.index is None:
         return {"qps": None}
-    queries = prepared(problem.queries, metric, "queries")
+    queries = prepared(queries, metric, "queries")
     speed = queries_per_second(built.index, queries[:2000], min(DEPTH, len(problem.items)))
-    found = measure_engine(built.index, queries, neighbours, problem.relevant) if engine else {}
+    found = {} if neighbours is None else measure_engine(built.index, queries, neighbours, problem.relevant)
     return {"qps": speed, **found}
 
 

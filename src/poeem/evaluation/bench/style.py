@@ -9,6 +9,7 @@ from typing import Any
 # Okabe and Ito's colours, in which marks differ too; what is alike (one family of codes) is alike in colour. Ours are
 # warm and strong.
 OURS: dict[str, tuple[str, str, str]] = {
+    "joint": ("#b3202c", "*", "-"),
     "poeem-rq": ("#d55e00", "o", "-"),
     "poeem-rq-labels": ("#d55e00", "o", "--"),
     "poeem-pq": ("#a03000", "s", "-"),
