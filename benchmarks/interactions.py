@@ -23,7 +23,7 @@ from poeem.training.recipes.interactions import train_interactions
 from poeem.training.run_folder import FLOAT_FILE, FLOAT_WEIGHTS_FILE
 from record import parser, settled, write
 
-BASELINES = ("pq", "opq", "rq", "lsh")
+BASELINES = ("pq", "opq", "rq", "rq-refined", "lsh")
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ In the table of Distill-VQ all methods start from encoders that were trained on 
 ranking, which is Distill-VQ's teacher, is as good as the labels, and its soft scores say more. The encoder of our text
 data has never seen a label: there a method that learns from labels knows something that the teacher does not. Here a
 matrix for queries is trained first, by cross-entropy of the own item among the batch's on the training queries; test
-and training queries are multiplied by it, and every method is built on what comes out.
+and training queries are multiplied by it, and every method is built on what comes out. The matrix is one for all
+methods and seeds. Queries that a fit holds out to judge itself by are among those it was trained on, the test's not.
 
     python benchmarks/taught_vectors.py --dataset debian --methods opq,jpq,mopq,distill-vq --bytes 8 --out DIR
 """
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +70,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--dataset", default="debian")
     arguments.add_argument("--files", type=Path, help="a folder of items, test and train (.npy, .parquet), instead")
-    arguments.add_argument("--methods", default="opq,poeem-2021,jpq,repconc,mopq,distill-vq,poeem-pq")
+    arguments.add_argument("--methods", default="opq,poeem-2021,jpq,repconc,mopq,distill-vq")
     arguments.add_argument("--bytes", default="8")
     arguments.add_argument("--seeds", default="0,1,2")
     arguments.add_argument("--out", type=Path, required=True)
@@ -90,6 +93,7 @@ def main() -> None:
         sizes=[int(size) for size in args.bytes.split(",")],
         seeds=[int(seed) for seed in args.seeds.split(",")],
         speed=False,
+        command=shlex.join(["python", *sys.argv]),
         say=print,
     )
     for record in store.records:

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +45,8 @@ def test_table_files_and_pictures(files, tmp_path, capsys):
     assert main([*files, "--json", "--no-plots"]) == 0
     records = json.loads(capsys.readouterr().out)["records"]
     assert len(records) == 7
+    (environment,) = json.loads((tmp_path / "out" / "bench.json").read_text())["environments"]
+    assert environment["command"] == shlex.join(["poeem", *files])
     assert records[0]["method"] == "float"
     assert records[0]["recall@10"] == 1.0
 

@@ -21,6 +21,7 @@ SIZES = "4,8,16,32"
 
 
 def bench(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of table and pictures; goes on where it was.")],
     items: Annotated[Path | None, typer.Option(metavar="ITEMS.npy", help="Vectors to index (n, dim).")] = None,
     queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Vectors to test with (nq, dim).")] = None,
@@ -91,6 +92,7 @@ def bench(
         nprobe=None if nprobe is None else numbers(nprobe, "nprobe"),
         rescore=numbers(rescore, "rescore"),
         speed=speed,
+        command=context.obj,
         say=say,
     )
     if plots:

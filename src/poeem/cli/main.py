@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -70,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 2 for a user's mistake (one line on stderr); 1 for an internal fault or a failed self-check; 130 for Ctrl-C.
     """
     try:
-        code = app(args=None if argv is None else list(argv), standalone_mode=False)
+        words = list(sys.argv[1:] if argv is None else argv)
+        # Commands whose results are to say what was typed find it in their context.
+        code = app(args=words, standalone_mode=False, obj=shlex.join(["poeem", *words]))
         if code == INTERRUPTED:
             # Some versions of typer turn Ctrl-C into this code by themselves.
             raise KeyboardInterrupt

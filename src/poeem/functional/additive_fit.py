@@ -57,8 +57,7 @@ def fit_additive(
     """
     if len(x) < ksub:
         raise ValueError(f"x (={len(x)} rows) must have at least ksub (={ksub}) rows; give more rows or fewer words")
-    codebooks = _stage_by_stage(x, M, ksub, beam, iterations, generator)
-    codes = encode_additive(x, codebooks, beam)
+    codebooks, codes = _stage_by_stage(x, M, ksub, beam, iterations, generator)
     error = float(distortion(x, decode_additive(codes, codebooks)))
     for _ in range(rounds):
         tried = least_squares_words(x, codes, codebooks)
@@ -72,7 +71,8 @@ def fit_additive(
 
 def _stage_by_stage(
     x: Tensor, M: int, ksub: int, beam: int, iterations: int, generator: torch.Generator | None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
+    """Codebooks ``(M, ksub, dim)``, and the best of the last beam: what encoding by them would find, ``(n, M)``."""
     codebooks = x.new_empty(M, ksub, x.shape[1])
     codes, cost = start_beam(x)
     for m in range(M):
@@ -80,7 +80,7 @@ def _stage_by_stage(
         residual = x if m == 0 else _residuals(x, codes, codebooks[:m], max(len(x), rows), generator)
         codebooks[m] = progressive_kmeans(residual, ksub, iterations=iterations, generator=generator)
         codes, cost = extend_beam(x, codebooks[: m + 1], codes, cost, beam)
-    return codebooks
+    return codebooks, codes[:, 0]
 
 
 def _residuals(x: Tensor, codes: Tensor, codebooks: Tensor, most: int, generator: torch.Generator | None) -> Tensor:

@@ -42,10 +42,13 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
     def forward(ctx, queries, items, bias, target, scale, item_ids, wants_gradient):
         (n, _), (views, m, _) = queries.shape, items.shape
         wants_gradient = wants_gradient and any(ctx.needs_input_grad)
+        # Norms of items under l2; else a correction that nothing learns from.
+        wants_bias = wants_gradient and ctx.needs_input_grad[2]
         losses = queries.new_zeros(views)
         if wants_gradient:
             grad_queries = queries.new_empty(views, *queries.shape)
-            grad_items, grad_bias = torch.zeros_like(items), torch.zeros_like(bias)
+            grad_items = torch.zeros_like(items)
+        grad_bias = torch.zeros_like(bias) if wants_bias else None
 
         rows = max(1, _CHUNK.get(queries.device.type, _CHUNK["other"]) // m)
         for start in range(0, n, rows):
@@ -68,9 +71,11 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
                 torch.mm(p, items[v], out=grad_queries[v, chunk])
                 grad_queries[v, chunk] /= total
                 grad_items[v].addmm_(p.T, q / total)
-                grad_bias[v].addmv_(p.T, 1 / total[:, 0])
+                if grad_bias is not None:
+                    grad_bias[v].addmv_(p.T, 1 / total[:, 0])
         if wants_gradient:
-            ctx.save_for_backward(grad_queries.mul_(scale / n), grad_items.mul_(scale / n), grad_bias.div_(n))
+            means = (grad_queries.mul_(scale / n), grad_items.mul_(scale / n))
+            ctx.save_for_backward(*means, grad_bias if grad_bias is None else grad_bias.div_(n))
         return losses / n
 
     @staticmethod
@@ -81,7 +86,7 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
         return (
             torch.einsum("v,vnd->nd", grad, grad_queries),
             grad[:, None, None] * grad_items,
-            grad[:, None] * grad_bias,
+            None if grad_bias is None else grad[:, None] * grad_bias,
             *(None,) * 4,
         )
 

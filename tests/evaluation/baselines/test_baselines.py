@@ -31,6 +31,6 @@ def test_every_baseline_at_the_bytes_of_the_spec():
 def test_unknown_and_repeated_names_are_refused():
     for names in (["pq", "pqq"], ["pq", "pq"]):
         with pytest.raises(
-            ValueError, match=r"baselines \(=pq,pqq?\) must be different ones of pq, opq, rq, lsq, scann"
+            ValueError, match=r"baselines \(=pq,pqq?\) must be different ones of pq, opq, rq, rq-refined, lsq, scann"
         ):
             check_baselines(names)

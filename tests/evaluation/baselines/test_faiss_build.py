@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from poeem.evaluation.baselines import faiss_build, lsq, opq, pq, rabitq, rq, sq8, truncate_pq
+from poeem.evaluation.baselines import faiss_build, lsq, opq, pq, rabitq, rq, rq_refined, sq8, truncate_pq
 
 faiss = pytest.importorskip("faiss")
 
@@ -14,6 +14,7 @@ BUILDERS = {
     "pq": pq.build,
     "opq": opq.build,
     "rq": rq.build,
+    "rq-refined": rq_refined.build,
     "lsq": lsq.build,
     "truncate-pq": truncate_pq.build,
     "rabitq": rabitq.build,
@@ -85,6 +86,15 @@ def test_additive_codes_by_local_search_are_at_least_as_near_as_residual_ones():
         for name in ("rq", "lsq")
     }
     assert errors["lsq"] < errors["rq"]
+
+
+def test_refined_words_fit_their_codes_better():
+    few = ITEMS[:300]
+    errors = {
+        name: np.square(BUILDERS[name](few, M=4, nbits=4, metric="l2").scorer.decoded - few).sum(1).mean()
+        for name in ("rq", "rq-refined")
+    }
+    assert errors["rq-refined"] < 0.97 * errors["rq"]
 
 
 def test_truncation_keeps_most_of_the_energy_in_a_rotated_basis():

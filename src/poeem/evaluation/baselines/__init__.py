@@ -1,6 +1,6 @@
 """Indexes built after training: what a jointly trained one has to beat.
 
-At the bytes that are asked for: ``pq``, ``opq``, ``rq``, ``lsq``, ``scann``, ``opq-fastscan``,
+At the bytes that are asked for: ``pq``, ``opq``, ``rq``, ``rq-refined``, ``lsq``, ``scann``, ``opq-fastscan``,
 ``truncate-pq``, ``lsh``.
 At bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8`` (``dim``).
 """
@@ -12,7 +12,20 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from poeem.data.split import Queries
-from poeem.evaluation.baselines import binary, lsh, lsq, opq, opq_fastscan, pq, rabitq, rq, scann, sq8, truncate_pq
+from poeem.evaluation.baselines import (
+    binary,
+    lsh,
+    lsq,
+    opq,
+    opq_fastscan,
+    pq,
+    rabitq,
+    rq,
+    rq_refined,
+    scann,
+    sq8,
+    truncate_pq,
+)
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.ranking import evaluate
 from poeem.evaluation.scorers import DecodedScorer
@@ -22,6 +35,7 @@ BASELINES: dict[str, Callable[..., Baseline]] = {
     "pq": pq.build,
     "opq": opq.build,
     "rq": rq.build,
+    "rq-refined": rq_refined.build,
     "lsq": lsq.build,
     "scann": scann.build,
     "opq-fastscan": opq_fastscan.build,

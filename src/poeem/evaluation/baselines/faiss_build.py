@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def build_with_faiss(
     trains: bool = True,
     bytes_per_vector: int | None = None,
     n_train: int | None = None,
+    prepare: Callable[[Any], None] = lambda index: None,
 ) -> Baseline:
     """Trains and fills ``structure`` on the items; scores are those of faiss's search.
 
@@ -51,6 +53,7 @@ def build_with_faiss(
         trains: whether there are words of ``nbits`` to train.
         bytes_per_vector: default ``M * nbits / 8``, rounded up.
         n_train: items drawn to train on; default all of them, of which k-means draws its own.
+        prepare: sets, in the empty index, what no factory string says.
     Raises:
         ValueError: fewer items than centroids, or vectors that are not finite.
     """
@@ -60,6 +63,7 @@ def build_with_faiss(
     n, dim = vectors.shape
     check_items(name, n, nbits=nbits if trains else 0, nlist=nlist)
     index = faiss.index_factory(dim, structure, faiss_metric(metric))
+    prepare(index)
     start = time.perf_counter()
     train_and_add(index, vectors, M=M, nbits=nbits, seed=seed, n_train=n_train)
     seconds = time.perf_counter() - start

@@ -28,6 +28,7 @@ METHODS: dict[str, Method] = {
         _baseline("pq", divides=1),
         _baseline("opq", divides=1),
         _baseline("rq"),
+        _baseline("rq-refined"),
         _baseline("lsq"),
         _baseline("scann", divides=2, package="scann"),
         _baseline("opq-fastscan", divides=2),

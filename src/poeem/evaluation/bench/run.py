@@ -39,6 +39,7 @@ def run_bench(
     nprobe: Sequence[int] | None = None,
     rescore: Sequence[int] = (0,),
     speed: bool = True,
+    command: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Store:
     """Build and measure, cell by cell; cells that ``out`` already holds are left as they are.
@@ -55,6 +56,7 @@ def run_bench(
         rescore: candidates a query that are re-ranked by float vectors, for every method alike, one record each; 0 is
             none.
         speed: whether queries a second are measured, with lists also what the engine itself finds.
+        command: what was typed, to stand with the records.
         say: told of every cell.
     Raises:
         ValueError: an unknown method, one that cannot be built on this, or records of other settings in ``out``.
@@ -75,7 +77,7 @@ def run_bench(
         "nprobe": probes,
         "rescore": depths[0] if len(depths) == 1 else depths,
     }
-    store = Store(Path(out), settings, _environment())
+    store = Store(Path(out), settings, {**_environment(), **({"command": command} if command else {})})
     cells = [cell for cell in _cells(asked, sizes, seeds) if not store.has(cell[0].name, *cell[1:])]
     if not cells:
         return store

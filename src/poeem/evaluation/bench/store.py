@@ -18,8 +18,9 @@ FORMAT = 1
 class Store:
     """``bench.json`` and ``bench.csv`` of a folder.
 
-    ``bench.json`` holds ``settings``, ``environments`` and ``records``; a record names its environment by number, as a
-    benchmark may go on on another machine. A cell is a method at a size with a seed, and may have several records.
+    ``bench.json`` holds ``settings``, ``environments`` and ``records``; a record names its environment (machine,
+    versions, command) by number, as a benchmark may go on on another machine. A cell is a method at a size with a seed,
+    and may have several records.
 
     Args:
         folder: made if it is not there.

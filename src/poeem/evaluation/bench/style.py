@@ -23,6 +23,7 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "opq": ("#0072b2", "s", "-"),
     "truncate-pq": ("#56b4e9", "v", "--"),
     "rq": ("#009e73", "D", "-"),
+    "rq-refined": ("#005e45", "X", "-"),
     "lsq": ("#009e73", "^", "--"),
     "opq-fastscan": ("#0072b2", "P", "--"),
     "scann": ("#cc79a7", ">", "-"),

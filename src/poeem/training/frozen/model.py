@@ -96,9 +96,12 @@ class FrozenModel(nn.Module):
         def ranking(views: Tensor) -> tuple[Tensor, Tensor]:
             """Loss and distillation of what stands for the items, ``(m, dim)``."""
             student = self.scores(self.adapted(queries), views if self.ranked_words else views.detach())
-            taught = distillation(student, teacher, temperature=self.temperature)
+            labelled = self.label_weight > 0 and len(label_query) > 0
+            # Without weight it is only shown; its gradient, nought, is worth its time where there is no other.
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (self.distill_weight > 0 or not labelled)):
+                taught = distillation(student, teacher, temperature=self.temperature)
             loss = self.distill_weight * taught
-            if self.label_weight and len(label_query):
+            if labelled:
                 logits = (student / self.label_temperature).masked_fill(others, -torch.inf)
                 loss = loss + self.label_weight * F.cross_entropy(logits[label_query], label_item)
             return loss, taught
