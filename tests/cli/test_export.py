@@ -76,7 +76,7 @@ def test_faiss_says_nothing_on_stdout(bundle, tmp_path, capfd):
 def test_mistakes_are_one_line(bundle, tmp_path, capsys):
     for words, message in (
         ([tmp_path / "run"], "name the run's folder and the file to write"),
-        ([tmp_path / "run", "--out", tmp_path / "x", "--refine", "fp16"], "refine='fp16' needs vectors="),
+        ([tmp_path / "run", "--out", tmp_path / "x", "--refine", "fp16"], "--refine fp16 needs vectors="),
         ([tmp_path / "run", "--out", tmp_path / "x", "--on-disk", "--fastscan"], "do not go together with fastscan"),
     ):
         code, out, err = run(capsys, "export", *words)

@@ -29,7 +29,12 @@ def test_no_command_prints_the_help(capsys):
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (ValueError("dim (=3)\n  is odd"), 2, "poeem: error: dim (=3) is odd"),
+        (ValueError("dim (=3)\n  is odd"), 2, "poeem: error: --dim (=3) is odd"),
+        (
+            ValueError("spec (='x') is odd; give codes='fixed' too"),
+            2,
+            "poeem: error: --index (='x') is odd; give --codes fixed too",
+        ),
         (FileNotFoundError("no run at 'x'"), 2, "poeem: error: no run at 'x'"),
         (Failure("the engine disagrees"), 1, "poeem: error: the engine disagrees"),
         (KeyboardInterrupt(), 130, "poeem: interrupted"),

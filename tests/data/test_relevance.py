@@ -22,3 +22,20 @@ def test_names_the_column_that_holds_no_row_numbers(tmp_path):
     pq.write_table(pa.table({"query": ["a"], "item": [5]}), tmp_path / "r.parquet")
     with pytest.raises(ValueError, match=r"column 'query' must hold row numbers \(whole, from 0\), not string"):
         read_pairs(tmp_path / "r.parquet")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"query": [0, None], "item": [1, 2]}, "column 'query' is empty or NaN in row 1; mend the row or drop it"),
+        ({"query": [0, 1], "item": [1, 2], "weight": [1.0, float("nan")]}, "column 'weight' is empty or NaN in row 1"),
+        ({"query": [0], "item": [1], "weight": ["a"]}, "column 'weight' must hold numbers, not string"),
+        ({"query": [0], "item": [1], "weight": [0.0]}, "holds no pair of weight above 0; at least one is needed"),
+        ({"query": pa.array([], pa.int64()), "item": pa.array([], pa.int64())}, "holds no pair; at least one"),
+    ],
+    ids=str,
+)
+def test_a_row_that_is_no_pair_is_named(tmp_path, columns, message):
+    pq.write_table(pa.table(columns), tmp_path / "r.parquet")
+    with pytest.raises(ValueError, match=message):
+        read_pairs(tmp_path / "r.parquet")

@@ -11,11 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from poeem.cli import bench, diff, edit, encode, evaluate, explain, export, fit, refresh, search, train
-from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure
+from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure, in_options
 from poeem.cli.output import say
 
 # typer carries its own click or uses an installed one, by version; this is the base of its complaints in both.
 UsageError: Any = typer.BadParameter.__bases__[0]
+
+# Parameters of commands that the library has by other names.
+LIBRARY_NAMES = {
+    "index": "spec",
+    "distill": "distill_weight",
+    "labels": "label_weight",
+    "distortion": "distortion_weight",
+    "list_loss": "list_weight",
+    "words": "train_words",
+    "sizes": "bytes",
+}
 
 app = typer.Typer(
     name="poeem",
@@ -62,6 +73,10 @@ def _root(
     pass
 
 
+# With their options, as click has them.
+COMMANDS: Any = typer.main.get_command(app)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -70,8 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 for a user's mistake (one line on stderr); 1 for an internal fault or a failed self-check; 130 for Ctrl-C.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        words = list(sys.argv[1:] if argv is None else argv)
         # Commands whose results are to say what was typed find it in their context.
         code = app(args=words, standalone_mode=False, obj=shlex.join(["poeem", *words]))
         if code == INTERRUPTED:
@@ -82,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Without a message help has been printed in its place.
         return _complain(error.format_message(), MISTAKE) if error.format_message() else MISTAKE
     except (ValueError, OSError) as error:
-        return _complain(str(error), MISTAKE)
+        return _complain(in_options(str(error), _options(words)), MISTAKE)
     except Failure as error:
         return _complain(str(error), FAULT)
     except (KeyboardInterrupt, typer.Abort):
@@ -92,6 +107,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         say(f"poeem: internal fault: {type(error).__name__}: {error}")
         return FAULT
+
+
+def _options(words: list[str]) -> dict[str, str]:
+    """The options of the command that was typed, by the names that the library has for them."""
+    command = COMMANDS.commands.get(words[0]) if words else None
+    found = {}
+    for parameter in command.params if command else ():
+        option = (parameter.secondary_opts or parameter.opts)[0]
+        if option.startswith("--"):
+            found |= dict.fromkeys((parameter.name, LIBRARY_NAMES.get(parameter.name, parameter.name)), option)
+    return found
 
 
 def _complain(message: str, code: int) -> int:

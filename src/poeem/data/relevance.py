@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from poeem.data.tables import read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PAIR = ("query", "item")
 
 
 def read_pairs(path: str | Path) -> np.ndarray:
@@ -16,12 +22,28 @@ def read_pairs(path: str | Path) -> np.ndarray:
         path: Parquet or CSV with the columns ``query`` and ``item``, whole numbers: rows of the queries and of the
             items. Pairs whose ``weight``, if there is that column, is 0 or less are left out.
     Raises:
-        ValueError: the file is missing, damaged, lacks the columns, or holds other than whole numbers.
+        ValueError: the file is missing, damaged, lacks the columns, or holds other than whole numbers, other weights
+            than numbers, or no pair.
     """
     table = read_table(Path(path), required=("query", "item"), optional=("weight",))
-    columns = [table[name].to_numpy() for name in ("query", "item")]
-    for name, values in zip(("query", "item"), columns):
-        if values.dtype.kind not in "iu":
-            raise ValueError(f"{path}: column {name!r} must hold row numbers (whole, from 0), not {table[name].type}")
-    pairs = np.stack(columns, axis=1).astype(np.int64)
-    return pairs[table["weight"].to_numpy() > 0] if "weight" in table.column_names else pairs
+    pairs = np.stack([_numbers(path, table, name, "iu", "row numbers (whole, from 0)") for name in PAIR], axis=1)
+    if "weight" in table.column_names:
+        weights = _numbers(path, table, "weight", "iuf", "numbers")
+        pairs = pairs[weights > 0]
+    if not len(pairs):
+        which = " of weight above 0" if table.num_rows else ""
+        raise ValueError(f"{path}: holds no pair{which}; at least one is needed")
+    return pairs.astype(np.int64)
+
+
+def _numbers(path: str | Path, table: pa.Table, name: str, kinds: str, wanted: str) -> np.ndarray:
+    """A column without gaps, of numpy's ``kinds``; refused with the row at fault."""
+    column = table[name].combine_chunks()
+    empty = np.asarray(column.is_null(nan_is_null=True)) if len(column) else np.zeros(0, bool)
+    if empty.any():
+        row = int(np.argmax(empty))
+        raise ValueError(f"{path}: column {name!r} is empty or NaN in row {row}; mend the row or drop it")
+    values = column.to_numpy(zero_copy_only=False)
+    if values.dtype.kind not in kinds and len(values):
+        raise ValueError(f"{path}: column {name!r} must hold {wanted}, not {column.type}")
+    return values

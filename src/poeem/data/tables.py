@@ -60,9 +60,11 @@ def check_columns(found: list[str], required: tuple[str, ...], where: str = "") 
     missing = [name for name in required if name not in found]
     if missing:
         there = ", ".join(map(repr, found)) or "none"
+        names = " and ".join(map(repr, missing))
+        holds = "column that holds it" if len(missing) == 1 else "columns that hold them"
         raise ValueError(
-            f"{where}column {' and '.join(map(repr, missing))} is missing (found: {there}); "
-            f"rename the column that holds it to {missing[0]!r}, in a CSV file in the header line"
+            f"{where}column {names} is missing (found: {there}); rename the {holds} to {names}, in a CSV file in the "
+            "header line"
         )
 
 

@@ -41,6 +41,10 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
 
 
 def _read_npy(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        # Whatever is neither .npy nor .npz numpy takes for a pickle, and says so.
+        if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
+            raise ValueError(f"{path}: is no .npy file; write it with numpy.save")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:

@@ -94,6 +94,14 @@ def test_what_cannot_be_built_is_said_before_anything_is(problem, monkeypatch, t
     assert not (tmp_path / "bench.json").exists()
 
 
+def test_vectors_that_cannot_be_compared_leave_no_folder(problem, tmp_path):
+    damaged = problem.items.copy()
+    damaged[7] = np.nan
+    with pytest.raises(ValueError, match="items: row 7 holds NaN or infinity"):
+        run_bench(dataclasses.replace(problem, items=damaged), ["lsh"], tmp_path / "out", sizes=[2])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "bench.json").write_text("[]")
     with pytest.raises(ValueError, match=r"cannot be read .*use another folder"):

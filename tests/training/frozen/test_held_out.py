@@ -32,6 +32,16 @@ def test_figures_are_those_of_full_rankings():
     assert found["neighbour_recall@10"] == pytest.approx(overlap)
 
 
+def test_of_two_that_find_as_many_labels_the_one_stands_higher_that_has_them_in_front():
+    items, queries = data()
+    _, neighbours = top_items(queries, blocks(items), 10, metric="ip")
+    labelled = HeldOut(queries, neighbours, Ragged.from_lengths(np.ones(40, np.int64), neighbours[:, 5]))
+    exact = labelled.figures(queries, blocks(items), "ip")
+    back = exact | {"ndcg@10": exact["ndcg@10"] - 0.1, "neighbour_recall@10": 2.0}
+    assert labelled.standing(exact) > labelled.standing(back) == labelled.standing(dict(back))
+    assert labelled.standing(back) > labelled.standing(exact | {"recall@100": exact["recall@100"] - 0.01})
+
+
 def test_without_labels_the_neighbours_decide():
     items, queries = data()
     _, neighbours = top_items(queries, blocks(items), 10, metric="ip")

@@ -153,16 +153,22 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
         ({"spec": "PQ4x4", "codes": "frozen"}, r"codes \(='frozen'\) must be one of"),
         ({"spec": "PQ4x4", "epochs": 0}, r"epochs \(=0\)"),
         ({"spec": "PQ4x4", "train_words": False, "adapter": False}, r"leave nothing to train"),
-        ({"spec": "PQ4x4", "distill_weight": 0}, r"nothing is in the loss"),
+        ({"spec": "PQ4x4", "distill_weight": 0}, r"nothing would be learnt.*label_weight \(=1.0\) \(of no use without"),
         (
             {"spec": "PQ4x4", "distill_weight": 0, "distortion_weight": 1, "train_words": False},
-            "nothing is in the loss",
+            "nothing would be learnt",
         ),
-        ({"spec": "PQ4x4", "ranked_words": False, "adapter": False}, r"nothing is in the loss"),
+        ({"spec": "PQ4x4", "ranked_words": False, "adapter": False}, r"nothing would be learnt"),
         ({"spec": "PQ4x4", "relevance": [[0, 1]]}, r"relevance needs the queries"),
         ({"spec": "PQ4x4", "assignment": "balanced", "codes": "fixed"}, r"give codes='reassigned' too"),
         ({"spec": "RQ4x4", "assignment": "score-aware"}, r"assignment \(='score-aware'\) chooses words slice by slice"),
         ({"spec": "PQ4x4", "list_weight": -1.0}, r"list_weight \(=-1.0\) must be 0 or more"),
+        (
+            {"spec": "PQ4x4", "train_words": False, "codes": "reassigned"},
+            r"codes \(='reassigned'\) change with the words",
+        ),
+        ({"spec": "PQ4x4", "train_words": False, "assignment": "balanced"}, r"assignment \(='balanced'\) is how words"),
+        ({"spec": "PQ4x4", "max_queries": 0}, r"max_queries \(=0\) must be at least 1"),
         ({"spec": "PQ4x4", "top": 0}, r"top \(=0\) must be at least 1"),
         ({"spec": "PQ3"}, r"dim \(=16\) must be divisible"),
     ],
@@ -180,3 +186,29 @@ def test_queries_of_another_width_are_the_users_mistake(files, capsys):
     assert code == 2
     assert "queries (dim=3) must be as wide as the items (dim=16)" in capsys.readouterr().err
     assert not (files / "run").exists()
+
+
+def test_mistakes_are_told_by_the_names_of_the_options(files, capsys):
+    stock = faiss.index_factory(8, "PQ4x4np", faiss.METRIC_INNER_PRODUCT)
+    stock.train(np.random.default_rng(0).standard_normal((600, 8)).astype(np.float32))
+    stock.add(np.ones((1200, 8), np.float32))
+    faiss.write_index(stock, str(files / "narrow.faiss"))
+    binary = faiss.IndexBinaryFlat(16)
+    faiss.write_index_binary(binary, str(files / "binary.faiss"))
+    (files / "noise.npy").write_bytes(bytes(range(200)))
+    for extra, line in (
+        (["--index", "PQ3"], "must be divisible"),
+        (["--distill", "-1"], "--distill (=-1.0) must be 0 or more"),
+        (["--no-words", "--no-adapter"], "--no-words and --no-adapter leave nothing to train"),
+        (["--index", "PQ4x4", "--assignment", "balanced", "--codes", "fixed"], "give --codes reassigned too"),
+        (["--max-queries", "0"], "--max-queries (=0) must be at least 1"),
+        (["--from-faiss", "narrow.faiss"], "items (dim=16) must be as wide as the index to start from (dim=8)"),
+        (["--from-faiss", "binary.faiss"], "is a binary index of faiss; name one of float vectors"),
+        (["--queries", "noise.npy"], "noise.npy: is no .npy file; write it with numpy.save"),
+    ):
+        named = [str(files / word) if word.endswith(("faiss", "npy")) and word[0] != "-" else word for word in extra]
+        assert main(["fit", "--items", str(files / "items.npy"), "--out", str(files / "run"), *named]) == 2
+        said = capsys.readouterr().err
+        assert line in said
+        assert ".cpp" not in said
+        assert not (files / "run").exists()

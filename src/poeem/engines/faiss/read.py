@@ -130,7 +130,7 @@ def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
-            raise FileNotFoundError(f"no faiss file at {str(path)!r}")
+            raise FileNotFoundError(f"no faiss file at {str(path)!r}{', which is a folder' if path.is_dir() else ''}")
         try:
             return _contents(read_index(path))
         except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,7 +244,11 @@ def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
         with remarks_on_stderr():
             return faiss.read_index(str(path), flags | faiss.IO_FLAG_ONDISK_SAME_DIR)
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1]
+        with path.open("rb") as file:
+            if file.read(2) == b"IB":
+                raise ValueError(f"{str(path)!r} is a binary index of faiss; name one of float vectors") from None
+        # Without the function of C++ and its line.
+        reason = re.sub(r"^.*\.cpp:\d+: ", "", str(error).splitlines()[-1])
         raise ValueError(f"{str(path)!r} is no faiss index, or a damaged one ({reason}); export it again") from None
 
 

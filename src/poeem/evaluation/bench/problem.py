@@ -55,7 +55,10 @@ class Problem:
                     raise ValueError("train_relevant goes with train_queries; give both")
                 continue
             if queries.ndim != 2 or queries.shape[1] != self.items.shape[1]:
-                raise ValueError(f"{name} must be (n, {self.items.shape[1]}) as the items are, got {queries.shape}")
+                raise ValueError(
+                    f"{name} must be (n, {self.items.shape[1]}) as the items are, got {queries.shape}: both come from "
+                    "one model"
+                )
             _check_relevant(name, relevant, len(queries), len(self.items))
 
     @property
@@ -96,7 +99,8 @@ def _check_relevant(name: str, relevant: Ragged | None, nq: int, n: int) -> None
         )
     outside = relevant.values[(relevant.values < 0) | (relevant.values >= n)]
     if len(outside):
-        raise ValueError(f"relevance of {name} names item {int(outside[0])}, the items are 0 to {n - 1}")
+        first = int(outside[0])
+        raise ValueError(f"relevance of {name} names item {first}, the items are 0 to {n - 1}; drop such pairs")
 
 
 def _checksum(values: np.ndarray | Ragged | None) -> str | None:

@@ -82,5 +82,5 @@ def read_relevance(path: str | Path, n_queries: int) -> Ragged:
     pairs = np.unique(read_pairs(path), axis=0)
     if len(pairs) and not 0 <= pairs[0, 0] <= pairs[-1, 0] < n_queries:
         wrong = pairs[0, 0] if pairs[0, 0] < 0 else pairs[-1, 0]
-        raise ValueError(f"{path}: query {wrong} is no row of the {n_queries} queries")
+        raise ValueError(f"{path}: query {wrong} is no row of the {n_queries} queries; drop such pairs")
     return Ragged.from_lengths(np.bincount(pairs[:, 0], minlength=n_queries), pairs[:, 1])

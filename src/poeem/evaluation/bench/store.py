@@ -23,7 +23,7 @@ class Store:
     and may have several records.
 
     Args:
-        folder: made if it is not there.
+        folder: made for the first record, if it is not there.
         settings: what all records share, JSON values.
         environment: where new records come from.
     Raises:
@@ -41,7 +41,8 @@ class Store:
         if own not in self.environments:
             self.environments.append(own)
         self._environment = self.environments.index(own)
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"out (={str(folder)!r}) is a file; name a folder")
 
     @property
     def json(self) -> Path:
@@ -61,6 +62,7 @@ class Store:
     def append(self, records: Sequence[Record]) -> None:
         """All records of a cell, on disk when this returns, or none of them."""
         self.records += [{**record, "environment": self._environment} for record in records]
+        self.folder.mkdir(parents=True, exist_ok=True)
         document = {
             "format": FORMAT,
             "settings": self.settings,

@@ -175,7 +175,7 @@ def fit_frozen(
             return False
         found = result.history[step] = figures()
         progress.note(f"step {step}: held-out {_said(found)}")
-        if found[measure] > result.best[measure]:
+        if held_out.standing(found) > held_out.standing(result.best):
             result.best, result.kept, best_state, rounds = found, True, _state(model), 0
         else:
             rounds += 1

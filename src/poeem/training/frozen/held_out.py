@@ -34,6 +34,10 @@ class HeldOut:
         """What decides: ``recall@100`` on labels, or else ``neighbour_recall@10``."""
         return "neighbour_recall@10" if self.relevant is None else "recall@100"
 
+    def standing(self, figures: dict[str, float]) -> tuple[float, ...]:
+        """By what two states compare: the measure, and where they find as many labels, how far in front those stand."""
+        return (figures[self.measure], *([] if self.relevant is None else [figures["ndcg@10"]]))
+
     def figures(
         self, queries: np.ndarray, item_blocks: Iterable[np.ndarray], metric: str, visits: Visits | None = None
     ) -> dict[str, float]:

@@ -28,7 +28,7 @@ class UnitRows:
         return part / np.linalg.norm(part, axis=-1, keepdims=True)
 
 
-def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None) -> Any:
+def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None, like: str = "the items") -> Any:
     """Vectors ``(n, dim)`` to be indexed by rows; of unit length under ``cosine``.
 
     Args:
@@ -36,6 +36,7 @@ def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None
         vectors: floats, an array (memory-mapped or not) or a tensor.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         dim: width that is wanted.
+        like: what has that width, for messages.
     Raises:
         ValueError: not ``(n, dim)`` of numbers, no rows, NaN or infinity, or under ``cosine`` a zero vector.
     """
@@ -49,7 +50,7 @@ def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None
         )
     if dim is not None and vectors.shape[1] != dim:
         raise ValueError(
-            f"{name} (dim={vectors.shape[1]}) must be as wide as the items (dim={dim}): both come from one model"
+            f"{name} (dim={vectors.shape[1]}) must be as wide as {like} (dim={dim}): both come from one model"
         )
     start = 0
     for block in blocks(vectors):

@@ -274,7 +274,7 @@ def _settled(tower: str, epochs: float | None, steps: int | None, *sizes: float 
     if steps is not None and steps < 2:
         raise ValueError(f"steps (={steps}) must be at least 2: the index is warm-started at half of them")
     if epochs is not None and not 0 < epochs < float("inf"):
-        raise ValueError(f"epochs (={epochs}) must be a number above 0")
+        raise ValueError(f"epochs (={epochs}) must be a number above 0; 3 to 10 is usual")
     names = ("batch_size", "lr", "dropout", "history_length")
     given = {name: value for name, value in zip(names, sizes) if value is not None}
     settings = TOWERS[tower] | given | {"steps": steps}

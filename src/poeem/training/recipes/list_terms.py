@@ -19,5 +19,6 @@ def list_terms(spec: IndexSpec, list_loss: float | None = None, balance: float |
     if list_loss is None:
         list_loss = LIST_LOSS if spec.nlist else 0.0
     if balance is not None and not list_loss:
-        raise ValueError(f"balance (={balance}) is of the loss of lists, and list_loss is {list_loss}; leave it out")
+        why = f"list_loss (={list_loss}) leaves that out" if spec.nlist else f"{str(spec)!r} has no lists"
+        raise ValueError(f"balance (={balance}) is of the loss of lists, and {why}; leave it out")
     return {"list_loss": list_loss, "balance": BALANCE if balance is None else balance}

@@ -159,29 +159,38 @@ def fit_vectors(
     check_choice("codes", codes or CODES[0], CODES)
     check_count("seed", seed)
     if epochs <= 0 or not np.isfinite(epochs):
-        raise ValueError(f"epochs (={epochs}) must be a number above 0")
+        raise ValueError(f"epochs (={epochs}) must be a number above 0; 2 to 10 is usual")
     if not (train_words or adapter):
-        raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; set one of them")
+        raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; drop one")
     _check_weights(
         temperature, distill=distill_weight, label=label_weight, distortion=distortion_weight, list=list_weight
     )
     ranked = distill_weight > 0 or (label_weight > 0 and relevance is not None)
     if not (ranked and (adapter or ranked_words)) and not (train_words and distortion_weight > 0):
+        labels_too = "" if relevance is not None else " (of no use without relevance)"
         raise ValueError(
-            f"of what is trained nothing is in the loss: distill_weight (={distill_weight}), label_weight "
-            f"(={label_weight}; only with relevance), distortion_weight (={distortion_weight}; words alone), "
-            f"ranked_words (={ranked_words}), adapter (={adapter}); give one of the weights above 0"
+            f"nothing would be learnt: distill_weight (={distill_weight}), label_weight (={label_weight}){labels_too}, "
+            f"distortion_weight (={distortion_weight}), of the words alone; ranked_words (={ranked_words}) and "
+            f"adapter (={adapter}) say who learns from ranking; raise a weight of what is trained"
         )
     if top < 1:
         raise ValueError(f"top (={top}) must be at least 1; 50 to 200 is usual")
     dim = np.shape(items)[-1] if np.ndim(items) == 2 else 0
     layer = _layer(start, spec, metric, dim, seed=seed, assignment=assignment)
-    metric, codes = layer.metric, codes or ("fixed" if layer.spec.kind == "RQ" else "reassigned")
-    if assignment == "balanced" and (codes == "fixed" or not train_words):
+    codes_asked, metric = codes, layer.metric
+    codes = codes or ("fixed" if layer.spec.kind == "RQ" else "reassigned")
+    if max_queries < 1:
+        raise ValueError(f"max_queries (={max_queries}) must be at least 1; 65,536 is the default")
+    if not train_words and codes_asked == "reassigned":
+        raise ValueError("codes (='reassigned') change with the words, and train_words (=False) keeps them; drop one")
+    if not train_words and assignment == "balanced":
+        raise ValueError("assignment (='balanced') is how words learn, and train_words (=False) keeps them; drop one")
+    if assignment == "balanced" and codes == "fixed":
         raise ValueError("assignment (='balanced') is how training assigns codes anew; give codes='reassigned' too")
-    vectors = checked_vectors("items", items, metric, layer.dim)
+    like = "the items" if start is None else "the index to start from"
+    vectors = checked_vectors("items", items, metric, layer.dim, like)
     _check_rows(layer, len(vectors), start)
-    asked = None if queries is None else checked_vectors("queries", queries, metric, layer.dim)
+    asked = None if queries is None else checked_vectors("queries", queries, metric, layer.dim, like)
     if relevance is not None and asked is None:
         raise ValueError("relevance needs the queries that it speaks of; give queries, or leave it out")
     labels = None if relevance is None or asked is None else checked_relevance(relevance, len(asked), len(vectors))
