@@ -5,7 +5,7 @@ index on the same batches for the same steps. Leave-last-out, full catalogue, se
 else is said, or the baskets of Complete Journey.
 
     python benchmarks/interactions.py --seed 0 --json benchmarks/results/movielens-history-0.json
-    python benchmarks/interactions.py --dataset complete-journey --specs RQ4 --seed 0 --json ...
+    python benchmarks/interactions.py --dataset complete-journey --specs RQ8 RQ4 --seed 0 --json ...
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def at_shares(curve: Curve, metric: str = "recall@100") -> list[float]:
     """A metric at ``SHARES`` of the codes scanned; between two numbers of lists on a line in the log of the share.
 
     >>> curve = [{"scanned": 0.01, "recall@100": 0.2}, {"scanned": 0.04, "recall@100": 0.4}]
-    >>> round(at_shares(curve)[0], 3)
+    >>> round(float(at_shares(curve)[0]), 3)
     0.3
     """
     return list(np.interp(np.log(SHARES), np.log([one["scanned"] for one in curve]), [one[metric] for one in curve]))

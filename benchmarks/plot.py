@@ -5,7 +5,6 @@ pip install -e ".[bench]" && python benchmarks/plot.py docs/figures/movielens.sv
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from pathlib import Path
@@ -17,12 +16,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from poeem.evaluation.bench.style import save
+from results_of import runs
 
-RESULTS = Path(__file__).parent / "results"
 # Label, colour, files of the runs, and the block of a run.
 KINDS = (
     ("poeem RQ, trained jointly", "#a5281b", "additive", lambda run: run["index"]),
     ("poeem OPQ, trained jointly", "#d9776c", "history", lambda run: run["index"]),
+    ("RQ refined, afterwards", "#4a5657", "additive", lambda run: run["baselines"]["rq-refined"]),
     ("RQ, built afterwards", "#6c7a7b", "history", lambda run: run["baselines"]["rq"]),
     ("OPQ, built afterwards", "#98a3a4", "history", lambda run: run["baselines"]["opq"]),
     ("PQ, built afterwards", "#b0b7ba", "history", lambda run: run["baselines"]["pq"]),
@@ -35,21 +35,21 @@ METRICS = ("recall@100", "ndcg@10")
 def of_kind(kind: str) -> dict[int, list[dict[str, Any]]]:
     """Runs of all seeds by bytes per vector."""
     found: dict[int, list[dict[str, Any]]] = {}
-    for file in sorted(RESULTS.glob(f"movielens-{kind}-*.json")):
-        for run in json.loads(file.read_text())["specs"].values():
+    for of_seed in runs(f"movielens-{kind}-*.json"):
+        for run in of_seed["specs"].values():
             found.setdefault(run["bytes_per_vector"], []).append(run)
     return found
 
 
 def main(out: Path) -> None:
-    runs = {kind: of_kind(kind) for kind in ("additive", "history")}
-    sizes = sorted(runs["history"])
+    by_kind = {kind: of_kind(kind) for kind in ("additive", "history")}
+    sizes = sorted(by_kind["history"])
     figure, panels = plt.subplots(1, len(METRICS), figsize=(9, 3.4), sharey=True)
     width = 0.8 / len(KINDS)
     for axes, metric in zip(panels, METRICS):
         for number, (label, colour, kind, block) in enumerate(KINDS):
             for place, size in enumerate(sizes):
-                kept = [100 * block(run)[metric] / run["float"][metric] for run in runs[kind][size]]
+                kept = [100 * block(run)[metric] / run["float"][metric] for run in by_kind[kind][size]]
                 bar = axes.barh(
                     place - 0.4 + (number + 0.5) * width,
                     statistics.fmean(kept),

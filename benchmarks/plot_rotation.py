@@ -5,7 +5,7 @@ pip install -e ".[bench]" && python benchmarks/plot_rotation.py docs/figures/rot
 
 from __future__ import annotations
 
-import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from poeem.evaluation.bench.style import save
+from results_of import runs
 
-RESULTS = Path(__file__).parent / "results"
 # Colour and line of every method.
 STYLES = {
     "none": ("#b0b7ba", "-"),
@@ -33,10 +33,15 @@ STARTS = {"identity": "from the coordinates as they come", "axes": "from balance
 
 
 def curves(start: str) -> dict[str, dict[str, Any]]:
-    """Of the first seed there is."""
-    for file in sorted(RESULTS.glob(f"rotation_learning-{start}-*.json")):
-        return json.loads(file.read_text(encoding="utf-8"))["curves"]
-    return {}
+    """Means over the seeds, by method: distortion after every iteration, and milliseconds of the rotation alone."""
+    found = [run["curves"] for run in runs(f"rotation_learning-{start}-*.json")]
+    return {
+        name: {
+            "distortion": [statistics.fmean(at) for at in zip(*(one[name]["distortion"] for one in found))],
+            "rotation_ms": statistics.fmean(one[name]["rotation_ms"] for one in found),
+        }
+        for name in (found[0] if found else ())
+    }
 
 
 def main(out: Path) -> None:

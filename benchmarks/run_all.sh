@@ -11,13 +11,14 @@ SEEDS="${SEEDS:-0 1 2}"
 results=benchmarks/results
 
 # Results that are not to be gone on with.
-fresh() { [ -n "${RESUME:-}" ] || rm -rf "$1"; }
+fresh() { [ -n "${RESUME:-}" ] || rm -rf "$@"; }
 # A script of benchmarks/ for every seed: name of the results, script, its arguments.
 seeds() {
   local name=$1 script=$2 seed
   shift 2
+  # Of seeds that are not asked for now, too: no table is to mix the runs of two days.
+  fresh "$results/$name"-[0-9]*.json
   for seed in $SEEDS; do
-    fresh "$results/$name-$seed.json"
     "$BIN/python" "benchmarks/$script.py" "$@" --seed "$seed" --json "$results/$name-$seed.json"
   done
 }
@@ -25,7 +26,8 @@ seeds() {
 bench() {
   local folder=$1
   shift
-  fresh "$results/$folder"
+  # FOLDER.2 is what another machine went on with: its processor encodes texts to other last bits.
+  fresh "$results/$folder" "$results/$folder".[0-9]*
   "$BIN/python" -m poeem bench --no-plots --seeds "${SEEDS// /,}" --out "$results/$folder" "$@"
 }
 tables() { "$BIN/python" benchmarks/summary.py && "$BIN/python" benchmarks/papers_summary.py; }
@@ -41,8 +43,7 @@ part_movielens() {
   draw plot movielens.svg
 }
 part_journey() {
-  seeds journey interactions --dataset complete-journey --specs RQ8
-  seeds journey-rq4 interactions --dataset complete-journey --specs RQ4
+  seeds journey interactions --dataset complete-journey --specs RQ8 RQ4
 }
 part_speed() {
   seeds step_overhead step_overhead
@@ -53,7 +54,7 @@ part_speed() {
 }
 part_engines() {
   SEEDS=0 seeds engines engines
-  SEEDS=0 seeds contrib contrib
+  SEEDS=0 seeds contrib contrib --rows 12000 --queries 100 --sample 200
   SEEDS=0 seeds life_cycle life_cycle
 }
 part_papers() {
@@ -67,7 +68,7 @@ part_papers() {
 part_frozen() {
   bench debian-frozen-ours --dataset debian --bytes 4,8,16,32 --methods poeem-rq,poeem-rq-labels,poeem-pq,poeem-pq-labels
   bench debian-frozen-stock --dataset debian --bytes 4,8,16,32 \
-    --methods opq,poeem-adapter,rq,scann,pq,truncate-pq,lsh,rabitq,binary,sq8
+    --methods opq,poeem-adapter,rq,rq-refined,scann,pq,truncate-pq,lsh,rabitq,binary,sq8
   bench debian-frozen-reranked --dataset debian --bytes 8 --rescore 400 --methods rabitq,binary,sq8
   bench debian-frozen-without --dataset debian --bytes 8 --methods poeem-rq-no-adapter,poeem-rq-no-queries
   bench debian-fit_time --dataset debian --bytes 8 --methods opq,poeem-rq

@@ -9,6 +9,8 @@ from poeem.evaluation.bench.equal_recall import SHARES, at_equal_recall, found_m
 from poeem.evaluation.bench.summary import summarise
 from results_of import data_sets, records, seeds
 
+# Of ours and of theirs, scanned by the same kernel of faiss.
+ALIKE = {"opq": "poeem-pq", "opq-fastscan": "poeem-fastscan"}
 PEERS = {"opq": "OPQ IVFPQ", "opq-fastscan": "OPQ by FastScan", "scann": "ScaNN"}
 # Queries a second at each recall; None where a method does not find as much.
 Speed = list[float | None]
@@ -31,6 +33,9 @@ def speeds() -> list[str]:
             lines.append(row("best" if size is None else size, method, *cells))
         for peer, ratios in _ratios(found).items():
             lines.append(row("", f"best of ours / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
+        for peer, own in ALIKE.items():
+            ratios = _ratios(found, own).get(peer, [])
+            lines.append(row("", f"{own} / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
         parts.append("\n".join(lines))
     return parts
 
@@ -47,11 +52,14 @@ def headline(name: str) -> Iterator[tuple[str, str]]:
         if reached:
             most = reached[-1]
             share, level = SHARES[most], f"{levels[most]:.3f}".removeprefix("0")
+            alike = _ratios(found, ALIKE[peer])[peer][most] if peer in ALIKE else None
+            too = f"; `{ALIKE[peer]}`, scanned alike / it" if alike else ""
+            sizes = " and ".join(map(str, sorted({size for name, size, _ in found if name == peer and size})))
             title = (
                 f"the same with lists, queries/s at {metric} {level}, {share:.0%} of float's and the last step that "
-                f"{PEERS[peer]} reaches ({said}): ours / it"
+                f"{PEERS[peer]} of {sizes} bytes reaches ({said}): fastest of ours / it{too}"
             )
-            yield title, f"{ratios[most]:.1f}"
+            yield title, f"{ratios[most]:.1f}" + (f"; {alike:.1f}" if alike else "")
 
 
 def _seeds(name: str) -> str:
@@ -64,13 +72,18 @@ def _seeds(name: str) -> str:
     return seeds(most) + (f"; of {', '.join(few)} fewer" if few else "")
 
 
-def _ratios(found: list[tuple[str, int | None, Speed]]) -> dict[str, Speed]:
-    """Of every peer: the fastest of ours by it at each recall; of several sizes the fastest, on both sides."""
+def _ratios(found: list[tuple[str, int | None, Speed]], ours: str = "poeem") -> dict[str, Speed]:
+    """Of every peer: the fastest of ours by it at each recall; of several sizes the fastest, on both sides.
+
+    Args:
+        found: by ``at_equal_recall``.
+        ours: how the names of ours begin.
+    """
     best = {method: speed for method, size, speed in found if size is None}
     best |= {method: speed for method, _, speed in found if method not in best}
-    ours = [max(filter(None, one), default=None) for one in zip(*(best[m] for m in best if m.startswith("poeem")))]
+    fastest = [max(filter(None, one), default=None) for one in zip(*(best[m] for m in best if m.startswith(ours)))]
     return {
-        peer: [own / other if own and other else None for own, other in zip(ours, best[peer])]
+        peer: [own / other if own and other else None for own, other in zip(fastest, best[peer])]
         for peer in PEERS
-        if peer in best and any(ours)
+        if peer in best and any(fastest)
     }

@@ -1,6 +1,6 @@
 """The tables of README and docs from `benchmarks/results`, written into their marked blocks.
 
-Mean over the seeds, and half the spread where it tells something.
+Mean over the seeds, and how far the farthest of them is from it; of seconds the median, as machines are busy at times.
 
     python benchmarks/summary.py
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from blocks import fill_page, row, rule
@@ -20,13 +21,21 @@ from results_of import data_sets, mean, records, runs
 from speed_table import speeds
 from stability_table import stability_table
 
+BASELINES = ("rq-refined", "rq", "opq", "pq", "lsh")
+
+
+def _baseline(name: str, run: dict[str, Any]) -> dict[str, Any] | None:
+    """Of runs before a baseline was there, None."""
+    return run["baselines"].get(name)
+
+
 ROWS = (
     ("float, trained without index", lambda run: run["float"]),
     ("float, trained with index", lambda run: run["joint_float"]),
     ("**index, trained jointly**", lambda run: run["index"]),
     *(
-        (f"{name.upper()}, built afterwards", lambda run, name=name: run["baselines"][name])
-        for name in ("rq", "opq", "pq", "lsh")
+        (f"{name.upper().replace('-REFINED', ', refined')}, built afterwards", partial(_baseline, name))
+        for name in BASELINES
     ),
 )
 METRICS = ("recall@100", "recall@10", "ndcg@10", "neighbour_recall@10")
@@ -37,7 +46,6 @@ INTERACTIONS = (
     ("movielens-history", "MovieLens-1M, history tower"),
     ("movielens-sequence", "MovieLens-1M, sequence tower"),
     ("journey", "Complete Journey (baskets), history tower"),
-    ("journey-rq4", "Complete Journey (baskets), history tower"),
 )
 
 
@@ -54,13 +62,19 @@ def interactions(pattern: str, title: str) -> list[str]:
             rule(len(METRICS) + 2),
         ]
         for name, block in ROWS:
-            seconds = [block(run).get("build_seconds") for run in of_spec]
+            blocks = [block(run) for run in of_spec]
+            if None in blocks:
+                continue
+            seconds = [one.get("build_seconds") for one in blocks]
             if name.startswith("**"):
                 seconds = [run["timings"]["bundle_seconds"] for run in of_spec]
-            built = "" if seconds[0] is None else f"{statistics.fmean(seconds):.1f}"
-            lines.append(row(name, *(mean(block(run)[metric] for run in of_spec) for metric in METRICS), built))
+            built = "" if seconds[0] is None else f"{statistics.median(seconds):.1f}"
+            lines.append(row(name, *(mean(one[metric] for one in blocks) for metric in METRICS), built))
         parts.append("\n".join(lines))
-        for name, other in (("float", ROWS[0][1]), ("OPQ", ROWS[4][1]), ("RQ", ROWS[3][1])):
+        ratios = {"float": lambda run: run["float"], "OPQ": partial(_baseline, "opq"), "RQ": partial(_baseline, "rq")}
+        if all(_baseline("rq-refined", run) for run in of_spec):
+            ratios["refined RQ"] = partial(_baseline, "rq-refined")
+        for name, other in ratios.items():
             ratio = mean((run["index"]["recall@100"] / other(run)["recall@100"] for run in of_spec), 3)
             parts.append(f"index recall@100 / that of {name}: {ratio}")
     return parts
@@ -97,7 +111,7 @@ def frozen() -> list[str]:
         for size, method, depth in sorted(rows, key=lambda key: (key[0], -means[key])):
             found = rows[size, method, depth]
             cells = [mean(record[metric] for record in found) for metric in metrics]
-            seconds = f"{statistics.fmean(record['build_seconds'] for record in found):.0f}"
+            seconds = f"{statistics.median(record['build_seconds'] for record in found):.0f}"
             again = f", {depth} re-ranked" if depth else ""
             lines.append(row(size, method + again, *cells, seconds, len(found)))
         parts.append("\n".join(lines))
