@@ -47,7 +47,7 @@ def train(
     ] = None,
     tower: Annotated[
         str | None,
-        typer.Option(help="history (fast) or sequence (a transformer: slower, better).", show_default="history"),
+        typer.Option(help="history (fast) or sequence (a transformer: slower).", show_default="history"),
     ] = None,
     dim: Annotated[int | None, typer.Option(help="Width of the embeddings.", show_default="64")] = None,
     epochs: Annotated[float | None, typer.Option(help="Length of the training; default by tower.")] = None,
