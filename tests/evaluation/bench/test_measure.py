@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from poeem.data.ragged import Ragged
 from poeem.evaluation.bench import measure as module
-from poeem.evaluation.bench.measure import measure
+from poeem.evaluation.bench.measure import measure, measure_engine
 from poeem.evaluation.scorers import DecodedScorer, FloatScorer
 
 
@@ -44,3 +45,21 @@ def test_without_labels_only_neighbours_are_measured(problem):
         "neighbour_recall@10": 1.0,
         "neighbour_recall@10_in_100": 1.0,
     }
+
+
+def test_what_an_engine_returns_is_counted_by_query():
+    class Fixed:
+        def search(self, x, k):
+            rows = np.arange(200, 200 + k)[None].repeat(3, 0)
+            rows[0, :2] = [3, 4]
+            rows[1, 50] = 7
+            rows[2, 60:] = -1  # lists that held no more
+            return np.zeros(rows.shape, np.float32), rows
+
+    neighbours = np.arange(10)[None].repeat(3, 0)
+    # One relevant item in front; one of two in the middle; one that is not there, and -1 is no item.
+    relevant = Ragged.from_lengths(np.array([1, 2, 1]), np.array([4, 7, 8, 9]))
+    found = measure_engine(Fixed(), np.zeros((3, 4), np.float32), neighbours, relevant)
+    assert found["engine_recall@100"] == pytest.approx((1 + 0.5 + 0) / 3)
+    # Of the ten nearest two are among the first ten of one query; the one at place 50 is not.
+    assert found["engine_neighbour_recall@10"] == pytest.approx(2 / 30)
