@@ -78,3 +78,10 @@ def test_a_state_dict_carries_the_codes():
     found, found_lists = other.encode(index, torch.arange(N), torch.zeros(N, DIM))
     assert torch.equal(found, codes)
     assert torch.equal(found_lists, lists)
+
+
+def test_autocast_does_not_reach_what_is_scored():
+    index, kept, moved, codes, lists = case("OPQ4,IVF4,PQ4x4", "cosine", "task")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = kept.output(index, torch.arange(N), moved, index(moved))
+    torch.testing.assert_close(out.embedding.detach(), index.decode(codes, lists), atol=1e-5, rtol=0)

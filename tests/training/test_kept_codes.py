@@ -89,3 +89,13 @@ def test_before_the_warm_start_there_is_nothing_to_keep():
     index = EmbeddingIndex(DIM, "PQ4x4", metric="ip", warmup_steps=5)
     out = index(moved)
     assert kept.output(index, torch.arange(N), moved, out) is out
+
+
+def test_autocast_does_not_reach_what_is_compared():
+    index, kept, moved, _ = case("OPQ4,IVF4,PQ4x4", "cosine", 0.1)
+    items = torch.arange(N)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = kept.output(index, items, moved, index(moved))
+    codes, lists = kept.encode(index, items, moved)
+    assert torch.equal(out.codes, codes)
+    torch.testing.assert_close(out.embedding.float(), index.decode(codes, lists), atol=1e-5, rtol=0)

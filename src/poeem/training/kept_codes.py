@@ -53,12 +53,14 @@ class KeptCodes(nn.Module):
         """What the layer has made of items, with those that keep their codes put back to them; differentiable."""
         if out.codes is None:
             return out
-        x = compared(index, vectors)
-        kept, old = self._keeps(index, items, x.detach(), out.embedding.detach().float())
-        estimate = ESTIMATORS[index.estimator](x, old).to(out.embedding.dtype)
-        embedding = torch.where(kept[:, None], estimate, out.embedding)
-        codes, lists = self._settled(items, kept, out.codes, out.lists)
-        return Output(embedding, codes, lists, distortion(x, embedding.detach().float()))
+        # In float32, as the layer assigns: half precision would keep and change codes by its rounding.
+        with torch.autocast(vectors.device.type, enabled=False):
+            x = compared(index, vectors)
+            kept, old = self._keeps(index, items, x.detach(), out.embedding.detach().float())
+            estimate = ESTIMATORS[index.estimator](x, old).to(out.embedding.dtype)
+            embedding = torch.where(kept[:, None], estimate, out.embedding)
+            codes, lists = self._settled(items, kept, out.codes, out.lists)
+            return Output(embedding, codes, lists, distortion(x, embedding.detach().float()))
 
     @torch.no_grad()
     def _keeps(self, index: EmbeddingIndex, items: Tensor, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
