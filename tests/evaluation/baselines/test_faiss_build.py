@@ -1,9 +1,11 @@
 """The scores of a baseline must be those of faiss's own search of the same structure."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from poeem.evaluation.baselines import faiss_build, lsq, opq, pq, rabitq, rq, rq_refined, sq8, truncate_pq
+from poeem.evaluation.baselines import faiss_build, lsq, opq, pq, rabitq, rq, sq8, truncate_pq
 
 faiss = pytest.importorskip("faiss")
 
@@ -14,7 +16,7 @@ BUILDERS = {
     "pq": pq.build,
     "opq": opq.build,
     "rq": rq.build,
-    "rq-refined": rq_refined.build,
+    "rq-refined": partial(rq.build, refined=True),
     "lsq": lsq.build,
     "truncate-pq": truncate_pq.build,
     "rabitq": rabitq.build,

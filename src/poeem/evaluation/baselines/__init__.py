@@ -8,24 +8,12 @@ At bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
 from poeem.data.split import Queries
-from poeem.evaluation.baselines import (
-    binary,
-    lsh,
-    lsq,
-    opq,
-    opq_fastscan,
-    pq,
-    rabitq,
-    rq,
-    rq_refined,
-    scann,
-    sq8,
-    truncate_pq,
-)
+from poeem.evaluation.baselines import binary, lsh, lsq, opq, opq_fastscan, pq, rabitq, rq, scann, sq8, truncate_pq
 from poeem.evaluation.baselines.baseline import Baseline
 from poeem.evaluation.ranking import evaluate
 from poeem.evaluation.scorers import DecodedScorer
@@ -35,7 +23,7 @@ BASELINES: dict[str, Callable[..., Baseline]] = {
     "pq": pq.build,
     "opq": opq.build,
     "rq": rq.build,
-    "rq-refined": rq_refined.build,
+    "rq-refined": partial(rq.build, refined=True),
     "lsq": lsq.build,
     "scann": scann.build,
     "opq-fastscan": opq_fastscan.build,

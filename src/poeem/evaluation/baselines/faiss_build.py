@@ -35,7 +35,7 @@ def build_with_faiss(
     trains: bool = True,
     bytes_per_vector: int | None = None,
     n_train: int | None = None,
-    prepare: Callable[[Any], None] = lambda index: None,
+    prepare: Callable[[Any], None] | None = None,
 ) -> Baseline:
     """Trains and fills ``structure`` on the items; scores are those of faiss's search.
 
@@ -63,7 +63,8 @@ def build_with_faiss(
     n, dim = vectors.shape
     check_items(name, n, nbits=nbits if trains else 0, nlist=nlist)
     index = faiss.index_factory(dim, structure, faiss_metric(metric))
-    prepare(index)
+    if prepare is not None:
+        prepare(index)
     start = time.perf_counter()
     train_and_add(index, vectors, M=M, nbits=nbits, seed=seed, n_train=n_train)
     seconds = time.perf_counter() - start
