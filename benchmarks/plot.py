@@ -22,8 +22,8 @@ from results_of import runs
 KINDS = (
     ("poeem RQ, trained jointly", "#a5281b", "additive", lambda run: run["index"]),
     ("poeem OPQ, trained jointly", "#d9776c", "history", lambda run: run["index"]),
-    ("RQ refined, afterwards", "#4a5657", "additive", lambda run: run["baselines"]["rq-refined"]),
-    ("RQ, built afterwards", "#6c7a7b", "history", lambda run: run["baselines"]["rq"]),
+    ("RQ refined, built afterwards", "#4a5657", "additive", lambda run: run["baselines"]["rq-refined"]),
+    ("RQ, built afterwards", "#6c7a7b", "additive", lambda run: run["baselines"]["rq"]),
     ("OPQ, built afterwards", "#98a3a4", "history", lambda run: run["baselines"]["opq"]),
     ("PQ, built afterwards", "#b0b7ba", "history", lambda run: run["baselines"]["pq"]),
 )
@@ -44,7 +44,7 @@ def of_kind(kind: str) -> dict[int, list[dict[str, Any]]]:
 def main(out: Path) -> None:
     by_kind = {kind: of_kind(kind) for kind in ("additive", "history")}
     sizes = sorted(by_kind["history"])
-    figure, panels = plt.subplots(1, len(METRICS), figsize=(9, 3.4), sharey=True)
+    figure, panels = plt.subplots(1, len(METRICS), figsize=(9, 3.6), sharey=True)
     width = 0.8 / len(KINDS)
     for axes, metric in zip(panels, METRICS):
         for number, (label, colour, kind, block) in enumerate(KINDS):
@@ -65,9 +65,9 @@ def main(out: Path) -> None:
     panels[0].set_yticks(range(len(sizes)), [f"{size} bytes" for size in sizes])
     panels[0].invert_yaxis()
     figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="lower center", ncols=len(KINDS), fontsize=7.5, frameon=False
+        *panels[0].get_legend_handles_labels(), loc="lower center", ncols=len(KINDS) // 2, fontsize=8, frameon=False
     )
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
     save(figure, out)
     plt.close(figure)
 
