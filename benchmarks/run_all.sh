@@ -88,6 +88,16 @@ part_qps() {
     --methods opq,opq-fastscan,scann,rabitq,sq8,poeem-pq,poeem-fastscan,poeem-rq
   draw draw_bench debian
 }
+part_afterwards() {
+  local runs=runs/afterwards spec
+  for spec in RQ4 RQ8; do
+    fresh "$runs/$spec"
+    [ -e "$runs/$spec/metrics.json" ] ||
+      "$BIN/python" -m poeem train --dataset ml-1m --index $spec --baselines none --out "$runs/$spec"
+  done
+  bench movielens-afterwards --run $runs/RQ4 --run $runs/RQ8 \
+    --methods opq,rq,rq-refined,scann,poeem-adapter,poeem-rq,poeem-rq-labels,joint
+}
 part_versions() {
   seeds stability stability --epochs 3 --follow-epochs 2 --stability 0.5 1 2 4 8 1e9
   draw plot_stability stability.svg
@@ -98,7 +108,7 @@ part_others() {
   seeds compressed_table compressed_table
 }
 
-parts="tutorial movielens journey speed engines papers frozen recipes wordnet glove qps versions others"
+parts="tutorial movielens journey afterwards speed engines papers frozen recipes wordnet glove qps versions others"
 asked="${*:-all}"
 [ "$asked" = all ] && asked=$parts
 for part in $asked; do

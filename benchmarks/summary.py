@@ -93,16 +93,16 @@ def float_models() -> list[str]:
     return ["\n".join(lines)]
 
 
-def frozen() -> list[str]:
-    """What `poeem bench` found on frozen embeddings, all codes scanned, a table a data set."""
+def benches(kind: str, title: str) -> list[str]:
+    """What `poeem bench` found in the folders `NAME-KIND*`, all codes scanned, a table a data set."""
     parts = []
-    for name in data_sets("frozen"):
+    for name in data_sets(kind):
         rows: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
-        for record in records(name, "frozen"):
+        for record in records(name, kind):
             rows.setdefault((record["bytes_per_vector"], record["method"], record["rescore"]), []).append(record)
         metrics = [metric for metric in FROZEN if all(metric in group[0] for group in rows.values())]
         lines = [
-            f"**Frozen embeddings, {name}**",
+            f"**{title}, {name}**",
             "",
             row("bytes", "", *metrics, "build s", "seeds").replace("|  |", "| |"),
             rule(len(metrics) + 4),
@@ -190,8 +190,16 @@ def main() -> None:
             "SPEED": of_speed(),
             "ENGINES": engine_tables(),
         },
-        "docs/interactions.md": {"LISTS": lists_table(), "COMPRESSED": compressed()},
-        "docs/frozen.md": {"FROZEN": frozen(), "RECIPES": recipes_table(), "QPS": speeds()},
+        "docs/interactions.md": {
+            "LISTS": lists_table(),
+            "COMPRESSED": compressed(),
+            "AFTERWARDS": benches("afterwards", "Built or fitted on the float twin, or trained with the model"),
+        },
+        "docs/frozen.md": {
+            "FROZEN": benches("frozen", "Frozen embeddings"),
+            "RECIPES": recipes_table(),
+            "QPS": speeds(),
+        },
         "docs/life_cycle.md": {"STABILITY": stability_table()},
     }
     for page, blocks in pages.items():
