@@ -33,7 +33,7 @@ def test_names_the_column_that_holds_no_row_numbers(tmp_path):
         ({"query": [0], "item": [1], "weight": [0.0]}, "holds no pair of weight above 0; at least one is needed"),
         ({"query": pa.array([], pa.int64()), "item": pa.array([], pa.int64())}, "holds no pair; at least one"),
     ],
-    ids=str,
+    ids=["gap", "NaN", "text", "weight of 0", "nothing"],
 )
 def test_a_row_that_is_no_pair_is_named(tmp_path, columns, message):
     pq.write_table(pa.table(columns), tmp_path / "r.parquet")
