@@ -9,6 +9,7 @@ import numpy as np
 
 from poeem.evaluation.baselines.baseline import Baseline, Searchable
 from poeem.evaluation.baselines.faiss_build import faiss_metric
+from poeem.evaluation.neighbours import exact_neighbours
 from poeem.evaluation.scorers import Scorer, prepared
 
 
@@ -81,9 +82,7 @@ class RescoredScorer:
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
         """``(b, dim)`` -> float32 ``(b, n)``."""
         coarse = self.scorer.scores(query_vectors)
-        n = coarse.shape[1]
-        depth = min(self.depth, n)
-        rows = np.argpartition(coarse, n - depth, axis=1)[:, n - depth :]
+        rows = exact_neighbours(coarse, self.depth)
         fine = self.exact.of(prepared(query_vectors, self.exact.metric, "query_vectors"), rows)
         fine[np.isneginf(np.take_along_axis(coarse, rows, axis=1))] = -np.inf
         scores = np.full(coarse.shape, -np.inf, dtype=np.float32)

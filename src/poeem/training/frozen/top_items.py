@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from poeem.evaluation.neighbours import exact_neighbours
 from poeem.evaluation.scorers import pairwise_scores
 from poeem.training.frozen.visits import Visits
 
@@ -69,6 +70,6 @@ def _best_seen(
         chunk = slice(first, first + SCORED)
         scores = pairwise_scores(queries[chunk], block, metric)
         scores[~visits.visited[chunk][:, lists]] = -np.inf
-        rows = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        rows = exact_neighbours(scores, k)
         parts.append((np.take_along_axis(scores, rows, axis=1), rows))
     return np.concatenate([scores for scores, _ in parts]), np.concatenate([rows for _, rows in parts])
