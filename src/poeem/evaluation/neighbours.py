@@ -32,12 +32,11 @@ def neighbour_recall(scores: np.ndarray, neighbours: np.ndarray, k: int | None =
     >>> neighbour_recall(np.array([[0.5, 0.9, 0.5, 0.1]]), np.array([[0, 1]]))
     array([0.75])
     """
-    n = scores.shape[1]
-    k = min(neighbours.shape[1] if k is None else k, n)
-    if k == 0 or neighbours.shape[1] == 0:
+    depth = int(min(neighbours.shape[1] if k is None else k, scores.shape[1]))
+    if depth == 0 or neighbours.shape[1] == 0:
         return np.zeros(len(scores))
-    last = torch.from_numpy(scores).topk(k, dim=1).values[:, -1:].numpy()
+    last = torch.from_numpy(scores).topk(depth, dim=1).values[:, -1:].numpy()
     better, equal = (scores > last).sum(1, keepdims=True), (scores == last).sum(1, keepdims=True)
     own = np.take_along_axis(scores, neighbours, axis=1)
-    chance = np.where(own > last, 1.0, np.where(own == last, (k - better) / np.maximum(equal, 1), 0.0))
+    chance = np.where(own > last, 1.0, np.where(own == last, (depth - better) / np.maximum(equal, 1), 0.0))
     return np.where(np.isneginf(own), 0.0, chance).mean(1)
