@@ -47,6 +47,7 @@ def _lines() -> Iterator[tuple[str, str]]:
     yield from _frozen()
     yield from _fit_time()
     yield from headline("debian")
+    yield from headline("debian_32")
     versions = runs("stability-*.json")
     if versions:
         kept = [

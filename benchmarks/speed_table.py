@@ -12,6 +12,7 @@ from results_of import data_sets, records, seeds
 # Of ours and of theirs, scanned by the same kernel of faiss.
 ALIKE = {"opq": "poeem-pq", "opq-fastscan": "poeem-fastscan"}
 PEERS = {"opq": "OPQ IVFPQ", "opq-fastscan": "OPQ by FastScan", "scann": "ScaNN"}
+TITLES = {"debian_32": "debian, 16 and 32 bytes, on another processor"}
 # Queries a second at each recall; None where a method does not find as much.
 Speed = list[float | None]
 
@@ -23,7 +24,7 @@ def speeds() -> list[str]:
         rows = summarise(records(name, "speed"))
         levels, found = at_equal_recall(rows)
         lines = [
-            f"**Queries a second at equal {found_metric(rows)}, {name}, one thread, {_seeds(name)}**",
+            f"**Queries a second at equal {found_metric(rows)}, {TITLES.get(name, name)}, one thread, {_seeds(name)}**",
             "",
             row("bytes", "", *(f"{level:.3f}" for level in levels)).replace("|  |", "| |"),
             rule(len(levels) + 2),
@@ -34,8 +35,8 @@ def speeds() -> list[str]:
         for peer, ratios in _ratios(found).items():
             lines.append(row("", f"best of ours / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
         for peer, own in ALIKE.items():
-            ratios = _ratios(found, own).get(peer, [])
-            lines.append(row("", f"{own} / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
+            if ratios := _ratios(found, own).get(peer):
+                lines.append(row("", f"{own} / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
         parts.append("\n".join(lines))
     return parts
 
@@ -52,14 +53,14 @@ def headline(name: str) -> Iterator[tuple[str, str]]:
         if reached:
             most = reached[-1]
             share, level = SHARES[most], f"{levels[most]:.3f}".removeprefix("0")
-            alike = _ratios(found, ALIKE[peer])[peer][most] if peer in ALIKE else None
-            too = f"; `{ALIKE[peer]}`, scanned alike / it" if alike else ""
+            alike = _ratios(found, ALIKE[peer]).get(peer) if peer in ALIKE else None
+            too = f"; `{ALIKE[peer]}`, scanned alike / it" if alike and alike[most] else ""
             sizes = " and ".join(map(str, sorted({size for name, size, _ in found if name == peer and size})))
             title = (
                 f"the same with lists, queries/s at {metric} {level}, {share:.0%} of float's and the last step that "
                 f"{PEERS[peer]} of {sizes} bytes reaches ({said}): fastest of ours / it{too}"
             )
-            yield title, f"{ratios[most]:.1f}" + (f"; {alike:.1f}" if alike else "")
+            yield title, f"{ratios[most]:.1f}" + (f"; {alike[most]:.1f}" if alike and alike[most] else "")
 
 
 def _seeds(name: str) -> str:
