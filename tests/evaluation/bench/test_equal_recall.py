@@ -46,3 +46,17 @@ def test_methods_at_shares_of_exact_search():
         ("float", 64, [5, 5]),
         ("opq", None, [pytest.approx(100), pytest.approx(60)]),
     ]
+
+
+def test_the_best_of_sizes_is_no_slower_than_any_of_them():
+    # Of both together a line would go from (.8, 90) to (.7, 100), below what the larger one does at .75.
+    rows = [
+        row("float", 64, 1.0, 5.0, None),
+        *(row("opq", 8, recall, qps) for recall, qps in ((0.7, 100.0), (0.6, 200.0))),
+        *(row("opq", 16, recall, qps) for recall, qps in ((0.8, 90.0), (0.69, 99.0), (0.5, 110.0))),
+    ]
+    _, found = at_equal_recall(rows, (0.6, 0.72, 0.75, 0.8))
+    speeds = {size: values for method, size, values in found if method == "opq"}
+    for own in (8, 16):
+        assert all(best >= value for best, value in zip(speeds[None], speeds[own], strict=True) if value is not None)
+    assert speeds[None][-1] == pytest.approx(90)

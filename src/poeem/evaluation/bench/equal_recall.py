@@ -72,16 +72,21 @@ def at_equal_recall(
     metric = found_metric(rows)
     (exact,) = [row.means[metric] for row in rows if row.method == "float"]
     levels = [share * exact for share in shares]
-    groups: dict[tuple[int | None, str], list[Point]] = {}
+    groups: dict[tuple[int, str], list[Point]] = {}
     for row in rows:
         point = operating_point(row, metric)
         if point is not None:
             groups.setdefault((row.bytes_per_vector, row.method), []).append(point)
-    sizes: dict[str, set[int | None]] = {}
-    for size, method in groups:
-        sizes.setdefault(method, set()).add(size)
-    for method, own in sizes.items():
-        if len(own) > 1:
-            groups[None, method] = [point for size in own for point in groups[size, method]]
-    order = sorted(groups, key=lambda key: (key[0] is None, key[0] or 0))
-    return levels, [(method, size, [qps_at(groups[size, method], level) for level in levels]) for size, method in order]
+    found: list[tuple[str, int | None, list[float | None]]] = []
+    by_method: dict[str, list[list[float | None]]] = {}
+    for size, method in sorted(groups, key=lambda key: key[0]):
+        speeds = [qps_at(groups[size, method], level) for level in levels]
+        found.append((method, size, speeds))
+        by_method.setdefault(method, []).append(speeds)
+    # Of the sizes, not of all their points together: a line from a point of one to a point of another may lie lower.
+    best = {
+        method: [max((one for one in at if one is not None), default=None) for at in zip(*speeds)]
+        for method, speeds in by_method.items()
+        if len(speeds) > 1
+    }
+    return levels, [*found, *((method, None, speeds) for method, speeds in best.items())]
