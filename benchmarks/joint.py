@@ -39,7 +39,7 @@ def settings_of(tower: str = "history", **changed: Any) -> dict[str, Any]:
     found: dict[str, Any] = defaults | structure | TOWERS[tower] | given
     return (
         found
-        | code_terms(found["codes"] or "reassigned", found["estimator"], found["assignment"])
+        | code_terms(found["codes"], found["estimator"], found["assignment"])
         | list_terms(IndexSpec.parse(found["spec"]), found["list_loss"], found["balance"])
     )
 

@@ -32,11 +32,11 @@ def speeds() -> list[str]:
         for method, size, speed in found:
             cells = ("" if one is None else f"{one:,.0f}" for one in speed)
             lines.append(row("best" if size is None else size, method, *cells))
-        for peer, ratios in _ratios(found).items():
-            lines.append(row("", f"best of ours / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
-        for peer, own in ALIKE.items():
-            if ratios := _ratios(found, own).get(peer):
-                lines.append(row("", f"{own} / {peer}", *("" if one is None else f"{one:.2f}" for one in ratios)))
+        compared = {f"best of ours / {peer}": ratios for peer, ratios in _ratios(found).items()}
+        compared |= {f"{own} / {peer}": _ratios(found, own).get(peer, []) for peer, own in ALIKE.items()}
+        for words, ratios in compared.items():
+            if ratios:
+                lines.append(row("", words, *("" if one is None else f"{one:.2f}" for one in ratios)))
         parts.append("\n".join(lines))
     return parts
 
@@ -53,14 +53,15 @@ def headline(name: str) -> Iterator[tuple[str, str]]:
         if reached:
             most = reached[-1]
             share, level = SHARES[most], f"{levels[most]:.3f}".removeprefix("0")
-            alike = _ratios(found, ALIKE[peer]).get(peer) if peer in ALIKE else None
-            too = f"; `{ALIKE[peer]}`, scanned alike / it" if alike and alike[most] else ""
+            own = ALIKE.get(peer)
+            alike = _ratios(found, own).get(peer, ())[most : most + 1] if own else ()
+            too = f"; `{own}`, scanned alike / it" if any(alike) else ""
             sizes = " and ".join(map(str, sorted({size for name, size, _ in found if name == peer and size})))
             title = (
                 f"the same with lists, queries/s at {metric} {level}, {share:.0%} of float's and the last step that "
                 f"{PEERS[peer]} of {sizes} bytes reaches ({said}): fastest of ours / it{too}"
             )
-            yield title, f"{ratios[most]:.1f}" + (f"; {alike[most]:.1f}" if alike and alike[most] else "")
+            yield title, "; ".join(f"{one:.1f}" for one in (ratios[most], *alike) if one)
 
 
 def _seeds(name: str) -> str:

@@ -7,17 +7,18 @@ from poeem.layers.checks import check_choice
 from poeem.training.fixed_codes import CODES
 
 
-def code_terms(codes: str, estimator: str | None, assignment: str) -> dict[str, str]:
-    """``codes``, and the ``estimator`` that suits them where it is None: fixed codes learn by the ranking alone.
+def code_terms(codes: str | None, estimator: str | None, assignment: str) -> dict[str, str]:
+    """``codes`` and ``estimator``, the defaults where they are None: fixed codes learn by the ranking alone.
 
     Raises:
         ValueError: a choice that is none, or a way of choosing codes for codes that are kept.
 
-    >>> code_terms("reassigned", None, "nearest")
+    >>> code_terms(None, None, "nearest")
     {'codes': 'reassigned', 'estimator': 'ste'}
     >>> code_terms("fixed", None, "nearest")
     {'codes': 'fixed', 'estimator': 'task'}
     """
+    codes = codes or CODES[0]
     check_choice("codes", codes, CODES)
     if codes == "reassigned":
         return {"codes": codes, "estimator": estimator or "ste"}

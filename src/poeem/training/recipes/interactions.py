@@ -160,7 +160,7 @@ def train_interactions(
         },
         None if begun is None else begun.settings,
     )
-    of_codes = code_terms(codes or "reassigned", estimator, structure["assignment"])
+    of_codes = code_terms(codes, estimator, structure["assignment"])
     if of_codes["codes"] == "fixed" and begun is not None:
         raise ValueError(
             "codes (='fixed') are those of a warm start, and a run to start from has had its own; to leave codes in "
