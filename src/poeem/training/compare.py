@@ -26,6 +26,10 @@ from poeem.training.vectors import item_vectors, query_vectors
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+# Settings that a model without an index has no use for.
+OF_THE_INDEX = {"spec", "assignment", "codes", "estimator", "rotation", "index_lr", "nprobe"}
+OF_THE_INDEX |= {"views", "share", "commitment", "distill", "list_loss", "balance"}
+
 
 def compare(
     path: str | Path,
@@ -122,6 +126,16 @@ def compare(
     }
     write_text(run.folder.metrics, json.dumps(metrics, indent=2, allow_nan=False))
     return metrics
+
+
+def share_twin(run: Run, other: Run) -> None:
+    """Give a run that has no float twin yet the twin of another run, if theirs would be the same training."""
+
+    def training(of: Run) -> tuple[Any, ...]:
+        return of.config["step"], {name: of.settings[name] for name in of.settings.keys() - OF_THE_INDEX}
+
+    if other.folder.has_float and not run.folder.has_float and training(run) == training(other):
+        run.folder.copy_float(other.folder)
 
 
 def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,18 @@ class RunFolder:
         beside.replace(self.model / FLOAT_WEIGHTS_FILE)
         write_text(self.model / FLOAT_FILE, json.dumps(facts))
 
+    @property
+    def has_float(self) -> bool:
+        """Whether the float twin has been trained."""
+        return (self.model / FLOAT_FILE).is_file()
+
+    def copy_float(self, source: RunFolder) -> None:
+        """Take over another run's float twin."""
+        for name in (FLOAT_WEIGHTS_FILE, FLOAT_FILE):  # the facts last: they say that there is a twin
+            beside = self.model / f".{name}.new"
+            shutil.copyfile(source.model / name, beside)
+            beside.replace(self.model / name)
+
     def load_float(self, model: JointModel) -> float | None:
         """Bring back the float twin's weights and return the seconds of its training; None if there is no twin yet.
 
@@ -72,9 +85,9 @@ class RunFolder:
             FileNotFoundError: the weights are missing.
             ValueError: a file is damaged.
         """
-        file, weights = self.model / FLOAT_FILE, self.model / FLOAT_WEIGHTS_FILE
-        if not file.is_file():
+        if not self.has_float:
             return None
+        file, weights = self.model / FLOAT_FILE, self.model / FLOAT_WEIGHTS_FILE
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
             seconds, sha256 = float(facts["seconds"]), facts.get("sha256")

@@ -10,6 +10,7 @@ from poeem.cli.main import main
 from poeem.data.interactions import Interactions
 from poeem.evaluation.bench.of_run import problem_from_runs
 from poeem.evaluation.bench.run import run_bench
+from poeem.training.compare import OF_THE_INDEX, share_twin
 from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
 
@@ -82,6 +83,39 @@ def test_baselines_and_what_learns_from_queries_get_the_twins_vectors(runs, tmp_
     np.testing.assert_array_equal(wanted, expected)
     store = run_bench(problem, ["lsh", "poeem-adapter"], tmp_path, sizes=[1], metric=metric, speed=False)
     assert [record["method"] for record in store.records] == ["float", "lsh", "poeem-adapter"]
+
+
+def test_runs_that_differ_in_the_index_alone_share_one_twin(runs, tmp_path, monkeypatch):
+    for name in ("pq", "rq", "lists"):
+        shutil.copytree(runs / name, tmp_path / name)
+    for name in ("pq", "lists"):
+        for file in ("float.json", "float.safetensors"):
+            (tmp_path / name / "model" / file).unlink()
+    trained = []
+    monkeypatch.setattr("poeem.training.compare.fit", lambda *args, **how: trained.append(how["title"]))
+    problem, _ = problem_from_runs([tmp_path / name for name in ("pq", "rq", "lists")], device="cpu", show=False)
+    assert not trained
+    for name in ("pq", "lists"):
+        file = "model/float.safetensors"
+        assert (tmp_path / name / file).read_bytes() == (runs / "rq" / file).read_bytes()
+    np.testing.assert_array_equal(problem.items, problem_from_runs([runs / "pq"], device="cpu", show=False)[0].items)
+
+
+def test_nothing_of_the_index_changes_a_twin(runs, world, tmp_path):
+    other = {"assignment": "balanced", "estimator": "soft", "rotation": "cayley", "index_lr": 0.5, "distill": 1.0}
+    other |= {"views": "quantized", "share": 0.5, "commitment": 0.0, "list_loss": 0.5, "balance": 0.0, "nprobe": 2}
+    train_interactions(world, spec="OPQ2,IVF4,PQ2x4", out=tmp_path / "run", baselines=("lsh",), **OPTIONS | other)
+    assert set(other) | {"spec", "codes"} == OF_THE_INDEX
+    file = "model/float.safetensors"
+    assert (tmp_path / "run" / file).read_bytes() == (runs / "rq" / file).read_bytes()
+
+
+def test_no_other_trainings_twin_is_taken(runs, world, tmp_path):
+    train_interactions(world, spec="RQ4x4", out=tmp_path / "shorter", baselines=(), **OPTIONS | {"steps": 20})
+    train_interactions(world, spec="RQ4x4", out=tmp_path / "slower", baselines=(), **OPTIONS | {"lr": 0.005})
+    for name in ("shorter", "slower"):
+        share_twin(load_run(tmp_path / name), load_run(runs / "rq"))
+        assert not (tmp_path / name / "model" / "float.json").exists()
 
 
 def test_mistakes_are_a_line(runs, world, tmp_path, capsys):

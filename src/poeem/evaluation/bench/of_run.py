@@ -25,7 +25,7 @@ TRAIN_QUERIES = 65_536
 def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show: bool = True) -> tuple[Problem, str]:
     """The test of runs by the evaluation protocol, with the float twin's vectors for every index that comes afterwards.
 
-    Items and queries are the twin's, which is trained now if the first run has none yet; training queries are its
+    Items and queries are the twin's, which is trained now, once, if the runs have none yet; training queries are its
     vectors of histories in training, each with the item that came next. Seen items are masked. The runs' own indexes
     (method ``joint``) rank by the vectors of the models that they were trained with.
 
@@ -39,7 +39,7 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
         FileNotFoundError: one of them is no finished run.
         ValueError: their float twins differ, two have the same bytes and lists, or items were changed since a training.
     """
-    from poeem.training.compare import float_twin
+    from poeem.training.compare import float_twin, share_twin
     from poeem.training.devices import make_accelerator
     from poeem.training.load import load_run
     from poeem.training.vectors import item_vectors, query_vectors
@@ -48,7 +48,11 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
     for run in runs:
         run.check_unchanged()
     first, accelerator = runs[0], make_accelerator(device)
-    twins = [float_twin(run, accelerator, show=show)[0] for run in runs]
+    twins = []
+    for run in runs:
+        for other in runs:
+            share_twin(run, other)
+        twins.append(float_twin(run, accelerator, show=show)[0])
     everything = np.arange(first.split.n_items)
     items = item_vectors(twins[0], everything)
     for run, twin in zip(runs[1:], twins[1:]):
