@@ -22,7 +22,7 @@ def test_folders_of_a_data_set_are_one_and_a_cell_that_comes_twice_counts_once(t
     settings = {"rescore": 0}
     store(tmp_path / "words-frozen-a", settings, ("float", 64, 0, 0.9), ("pq", 8, 0, 0.5), ("pq", 8, 1, 0.6))
     # Another machine went on.
-    store(tmp_path / "words-frozen-a.2", settings, ("float", 64, 0, 0.91), ("pq", 8, 2, 0.7))
+    store(tmp_path / "words-frozen-a.2", settings, ("float", 64, 2, 0.91), ("pq", 8, 2, 0.7))
     store(tmp_path / "other-frozen", settings, ("float", 64, 0, 0.3))
     assert data_sets("frozen", tmp_path) == ["other", "words"]
     found = records("words", "frozen", tmp_path)

@@ -45,6 +45,13 @@ def test_a_killed_bench_goes_on_where_it_was(problem, built, tmp_path):
         run_bench(problem, ["counted"], tmp_path, rescore=[50])
 
 
+def test_what_no_seed_changes_is_measured_once(problem, tmp_path):
+    for seed in (1, 0):
+        store = run_bench(problem, ["binary", "lsh"], tmp_path, sizes=[2], seeds=[seed], speed=False)
+    cells = [(record["method"], record["seed"]) for record in store.records]
+    assert cells == [("float", 1), ("binary", 1), ("lsh", 1), ("lsh", 0)]
+
+
 def test_lists_give_a_record_for_every_nprobe(problem, tmp_path):
     store = run_bench(problem, ["sq8", "lsh"], tmp_path, sizes=[2], nlist=8, nprobe=[1, 8])
     sq8 = [record for record in store.records if record["method"] == "sq8"]

@@ -78,7 +78,11 @@ def run_bench(
         "rescore": depths[0] if len(depths) == 1 else depths,
     }
     store = Store(Path(out), settings, {**_environment(), **({"command": command} if command else {})})
-    cells = [cell for cell in _cells(asked, sizes, seeds) if not store.has(cell[0].name, *cell[1:])]
+    cells = [
+        (method, size, seed)
+        for method, size, seed in _cells(asked, sizes, seeds)
+        if not store.has(method.name, size, seed if method.seeded else None)
+    ]
     if not cells:
         return store
     # Where what was seen is masked, ranking looks for neighbours by itself.

@@ -54,10 +54,11 @@ class Store:
         """The records alone, for spreadsheets."""
         return self.folder / "bench.csv"
 
-    def has(self, method: str, bytes_asked: int | None, seed: int) -> bool:
-        """Whether the cell is done."""
-        cell = (method, bytes_asked, seed)
-        return any((record["method"], record["bytes_asked"], record["seed"]) == cell for record in self.records)
+    def has(self, method: str, bytes_asked: int | None, seed: int | None) -> bool:
+        """Whether the cell is done; ``seed`` None: with whatever seed, as all give the same."""
+        cell = (method, bytes_asked)
+        done = {record["seed"] for record in self.records if (record["method"], record["bytes_asked"]) == cell}
+        return seed in done if seed is not None else bool(done)
 
     def append(self, records: Sequence[Record]) -> None:
         """All records of a cell, on disk when this returns, or none of them."""
