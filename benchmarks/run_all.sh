@@ -82,7 +82,7 @@ part_recipes() {
     --methods opq,poeem-2021,jpq,repconc,mopq,distill-vq --bytes 8 --seeds "${SEEDS// /,}"
 }
 part_wordnet() { bench wordnet-frozen --dataset wordnet --bytes 4,8,16 --methods opq,rq,scann,poeem-rq,poeem-rq-labels,poeem-pq; }
-part_glove() { bench glove-frozen --dataset glove --bytes 5,10,20 --methods opq,rq,poeem-rq,poeem-pq; }
+part_glove() { bench glove-frozen --dataset glove --bytes 10 --methods opq,rq,poeem-rq,poeem-pq; }
 part_qps() {
   local points="--nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200"
   bench debian-speed --dataset debian $points --bytes 16 \
