@@ -10,17 +10,16 @@ else is said, or the baskets of Complete Journey.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from poeem.cli.report import print_metrics
 from poeem.data.datasets import load_dataset
-from poeem.training.compare import compare
+from poeem.training.compare import compare, share_twin
 from poeem.training.devices import make_accelerator
+from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
-from poeem.training.run_folder import FLOAT_FILE, FLOAT_WEIGHTS_FILE
 from record import parser, settled, write
 
 BASELINES = ("pq", "opq", "rq", "rq-refined", "lsh")
@@ -49,11 +48,8 @@ def main() -> None:
                 seed=args.seed,
                 baselines=(),
             )
-            if first is None:
-                first = out
-            else:
-                for name in (FLOAT_FILE, FLOAT_WEIGHTS_FILE):
-                    shutil.copy(first / "model" / name, out / "model" / name)
+            first = first or out
+            share_twin(load_run(out), load_run(first))
             found[spec] = compare(out, accelerator=make_accelerator("cpu"), baselines=BASELINES)
             print_metrics(found[spec], out)
     for spec, metrics in found.items():
