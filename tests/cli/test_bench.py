@@ -1,5 +1,6 @@
 import json
 import shlex
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,15 @@ def files(tmp_path):
         *("--relevance", str(tmp_path / "rel.parquet"), "--out", str(tmp_path / "out"), "--methods", "lsh,sq8,binary"),
         *("--bytes", "2,4", "--seeds", "0,1"),
     ]
+
+
+def test_without_matplotlib_the_tables_are_written(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(files) == 0
+    assert "no pictures: matplotlib is not installed (pip install" in capsys.readouterr().err
+    assert (tmp_path / "out" / "bench.csv").is_file()
+    assert not list((tmp_path / "out").glob("*.svg"))
 
 
 def test_table_files_and_pictures(files, tmp_path, capsys):

@@ -164,11 +164,18 @@ def test_the_two_warm_starts_are_one():
     assert all(np.array_equal(a, at_once.arrays()[name]) for name, a in index.arrays().items())
 
 
-def test_before_the_warm_start_evaluation_is_an_error():
-    index = EmbeddingIndex(16, "PQ4x4").eval()
-    for call in (index, index.encode):
-        with pytest.raises(RuntimeError, match=r"not ready.*call warm_start\(sample\)"):
-            call(sample())
+def test_before_the_warm_start_eval_is_the_identity_with_one_warning(tmp_path):
+    index = EmbeddingIndex(16, "PQ4x4", metric="ip").eval()
+    x = sample()
+    with pytest.warns(UserWarning, match="has not been warm-started"):
+        out = index(x)
+    assert torch.equal(out.embedding, x)
+    assert (out.codes, out.lists, out.distortion.item(), index.step) == (None, None, 0.0, 0)
+    index(x)  # warnings are errors here: the second forward gives none
+    with pytest.raises(RuntimeError, match=r"not ready.*call warm_start\(sample\)"):
+        index.encode(x)
+    with pytest.raises(RuntimeError, match="not ready"):
+        index.bundle(range(len(x)), x, tmp_path / "bundle")
 
 
 def test_dead_words_and_lists_are_moved_to_vectors():
@@ -445,3 +452,21 @@ def test_what_a_fit_adds_travels_with_state_and_arrays(spec):
 def test_refuses_an_adapter_of_another_width():
     with pytest.raises(ValueError, match=r"matrix \(shape \(3, 3\)\) must be \(16, 16\)"):
         ready().set_query_adapter(torch.eye(3))
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler warns about torch itself
+@pytest.mark.parametrize("spec", ["OPQ4,PQ4x4", "IVF4,RQ2x4"])
+def test_compiled_training_settles_after_the_second_step_of_each_phase(spec):
+    torch._dynamo.reset()
+    index = EmbeddingIndex(16, spec, metric="ip", warmup_steps=20, buffer_rows=20 * 64 + 1, reseed_every=8)
+    compiled = torch.compile(index, backend="eager")
+    optimizer = torch.optim.SGD(index.parameters(), lr=1e-3)
+    x = sample(64)
+    for _ in range(3):  # warm-up, collecting, ready
+        for step in range(20):
+            with torch._dynamo.config.patch(error_on_recompile=step >= 2):
+                out = compiled(x)
+                optimizer.zero_grad()
+                (out.embedding.square().mean() + out.distortion).backward()
+                optimizer.step()
+    assert index.ready

@@ -75,8 +75,7 @@ def bench(
     """Compare quantizers on frozen vectors or a trained run: one table, bench.csv, bench.json and pictures."""
     from poeem.evaluation.bench.run import run_bench
 
-    if plots:
-        _check_plots()
+    plots = plots and _can_draw()
     files = (items, queries, relevance, train_queries, train_relevance)
     problem, own = _of_runs(runs, files, dataset, column) if runs else (_problem(*files, dataset, column), None)
     if own is not None and metric not in (None, own):
@@ -150,11 +149,14 @@ def _of_runs(
     return problem_from_runs(runs)
 
 
-def _check_plots() -> None:
+def _can_draw() -> bool:
+    """Whether matplotlib is installed; if not, one line says how to get the pictures."""
     from importlib.util import find_spec
 
-    if find_spec("matplotlib") is None:
-        raise ValueError("pictures need matplotlib: pip install 'poeem-torch[bench]', or give --no-plots")
+    if find_spec("matplotlib") is not None:
+        return True
+    say("no pictures: matplotlib is not installed (pip install 'poeem-torch[bench]'); the tables are written")
+    return False
 
 
 def _print(store: Store, out: Path) -> None:

@@ -32,7 +32,6 @@ app = typer.Typer(
     name="poeem",
     help="Train a retrieval model together with its embedding index, and hand it to a stock engine.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

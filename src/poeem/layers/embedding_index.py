@@ -141,6 +141,7 @@ class EmbeddingIndex(nn.Module):
         self.register_buffer("encoder_codebooks", None)
         usage = Usage(self.spec.M, self.spec.ksub, self.spec.nlist)
         self._progress = Progress(dim, warmup_steps, buffer_rows, usage)
+        self._warned = False
 
     @property
     def ready(self) -> bool:
@@ -172,16 +173,18 @@ class EmbeddingIndex(nn.Module):
         Raises:
             ValueError: wrong shape, type or device, a row that is not finite, or (outside training, under ``cosine``)
                 a zero row.
-            RuntimeError: outside training before the warm start.
+        Warns:
+            UserWarning: once, outside training before the warm start, where the layer is the identity: trainers
+                validate before the first step.
         """
         check_vectors(x, self.dim, self.device)
         with torch.autocast(x.device.type, enabled=False):
             vectors = self._normalised(x.float(), zeros_allowed=self.training)
             if self.training:
                 self._advance(vectors.detach())
-            else:
-                self._check_ready()
             if not self._progress.ready:
+                if not self.training:
+                    self._warn_not_ready()
                 return Output(vectors.to(x.dtype), None, None, self._no_distortion())
             x_hat, codes, lists = self._quantized(vectors.detach())
             if self.estimator != SOFT:
@@ -198,9 +201,9 @@ class EmbeddingIndex(nn.Module):
         matrix = None if self.rotation is None else self.rotation.matrix()
         y = x if matrix is None else x @ matrix.detach()
         # By a full window of use, not by the step: right after a warm start every word would look dead.
-        if self.training and self.reseed_every and self._progress.usage.batches >= self.reseed_every:
+        if self.training and self.reseed_every:
             # Before anything of this step is in the graph, which would not have its words changed under it.
-            reseed_dead(self, self._progress.usage, y)
+            self._reseed(y)
         centroid, lists = (None, None) if self.coarse is None else self.coarse(y)
         residual = y if centroid is None else y - centroid.detach()
         word, codes = self.quantizer(residual, self.encoder_codebooks, vectors=y)
@@ -356,6 +359,12 @@ class EmbeddingIndex(nn.Module):
             self._fit(sample)
         self._progress.step += 1
 
+    @outside_compile
+    def _reseed(self, y: Tensor) -> None:
+        """Move dead codewords and centroids once a window of use is full; the counter stays outside the graph."""
+        if self._progress.usage.batches >= self.reseed_every:
+            reseed_dead(self, self._progress.usage, y)
+
     def _fit(self, sample: Tensor) -> None:
         found = fit_sample(sample, self.spec, equal_norm=self.metric != "l2", seed=self.seed)
         if self.rotation is not None and found.rotation is not None:
@@ -392,6 +401,15 @@ class EmbeddingIndex(nn.Module):
             check_nonzero(norms, first)
         # As torch's normalize: a zero vector stays zero.
         return x / norms.clamp_min(1e-12)
+
+    @outside_compile
+    def _warn_not_ready(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                "the index has not been warm-started: in eval mode it returns the vectors as they are, without codes",
+                stacklevel=3,
+            )
 
     def _check_ready(self) -> None:
         if not self._progress.ready:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from poeem.layers.rotation import PolarRotation
-from poeem.layers.rotation.polar import polar_factor
+from poeem.layers.rotation.rotation import polar_factor
 
 
 def test_polar_factor_near_and_far():

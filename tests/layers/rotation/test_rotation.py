@@ -278,6 +278,30 @@ def test_what_was_returned_does_not_change_later(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_means_of_weights_are_rotations(kind):
+    """Weight averaging and model soups: the nearest rotation to the mean."""
+    models = []
+    for seed in range(2):
+        rotation = make_rotation(6, kind, seed=0)
+        near = np.linalg.svd(np.eye(6) + 0.05 * np.random.default_rng(seed).standard_normal((6, 6)))
+        models.append(rotation.set_(torch.from_numpy(near[0] @ near[2])))
+    averaged = torch.optim.swa_utils.AveragedModel(models[0], use_buffers=True)
+    for rotation in models:
+        averaged.update_parameters(rotation)
+    first, second = (rotation.state_dict() for rotation in models)
+    soup = make_rotation(6, kind, seed=0)
+    soup.load_state_dict(
+        {name: (value + second[name]) / 2 if value.is_floating_point() else value for name, value in first.items()}
+    )
+    mean = sum(rotation.eval().matrix().double() for rotation in models).numpy() / 2
+    assert error(torch.from_numpy(mean)) > 1e-4
+    left, _, right = np.linalg.svd(mean)
+    for matrix in (averaged.module.eval().matrix(), soup.train().matrix().detach(), soup.eval().matrix()):
+        assert error(matrix) <= 1e-5
+        np.testing.assert_allclose(matrix.numpy(), left @ right, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_width_one(kind):
     rotation = make_rotation(1, kind, seed=0)
     R = rotation.matrix()

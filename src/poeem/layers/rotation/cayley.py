@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from poeem.functional.cayley import cayley
 from poeem.functional.triangle import skew
-from poeem.layers.rotation.rotation import Rotation, largest_magnitude, widest
+from poeem.layers.rotation.rotation import Rotation, largest_magnitude, orthogonal, widest
 
 
 class CayleyRotation(Rotation):
@@ -37,7 +37,7 @@ class CayleyRotation(Rotation):
 
     def _composed(self) -> Tensor:
         self._check_finite(largest_magnitude(self.upper.detach()))
-        return (widest(self.base) @ cayley(skew(widest(self.upper)))).float()
+        return (widest(orthogonal(self.base)) @ cayley(skew(widest(self.upper)))).float()
 
     def _take_up(self) -> None:
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.layers.rotation.rotation import Rotation
+from poeem.layers.rotation.rotation import Rotation, orthogonal
 
 
 class FrozenRotation(Rotation):
@@ -26,7 +26,7 @@ class FrozenRotation(Rotation):
         self.register_buffer("base", torch.eye(dim))
 
     def _composed(self) -> Tensor:
-        return self.base.clone()
+        return orthogonal(self.base).clone()
 
     def _take_up(self) -> None:
         pass

@@ -13,7 +13,7 @@ from poeem.functional.givens import rotate_pairs, skew_gradient
 from poeem.functional.matching import STEEPEST_MAX_DIM, greedy_pairs, random_pairs, steepest_pairs
 from poeem.functional.newton_schulz import newton_schulz
 from poeem.functional.triangle import pack_upper, unpack_upper, upper_position
-from poeem.layers.rotation.rotation import Rotation, largest_magnitude, replace_in_state, widest
+from poeem.layers.rotation.rotation import Rotation, largest_magnitude, orthogonal, replace_in_state, widest
 
 Choice = Literal["greedy", "random", "steepest"]
 
@@ -37,7 +37,8 @@ class GivensRotation(Rotation):
       could not be taken back;
     - optimizers that write from a copy of the parameters of their own (master weights of DeepSpeed or apex): they would
       not see the angles go back to zero, and would turn the same planes again;
-    - averages of parameters (EMA, SWA): an average of angles says nothing; average embeddings or take the last ``R``.
+    - averages of parameters without buffers: an average of angles says nothing. ``AveragedModel(use_buffers=True)`` and
+      means of state dicts average ``R`` itself; the nearest rotation to that mean is used.
 
     ``cayley`` has none of these limits.
 
@@ -86,7 +87,7 @@ class GivensRotation(Rotation):
 
     def _composed(self) -> Tensor:
         folded = self._folded()
-        return self.base.clone() if folded is None else folded
+        return orthogonal(self.base).clone() if folded is None else orthogonal(folded)
 
     @torch.no_grad()
     def _take_up(self) -> None:
@@ -135,6 +136,12 @@ class GivensRotation(Rotation):
         """
         if self.angles.grad is not None:
             self._gradient = self.angles.grad.detach()
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        with torch.no_grad():
+            # The mean of several state dicts is not orthogonal, and training goes on from it.
+            self.base.copy_(orthogonal(self.base))
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

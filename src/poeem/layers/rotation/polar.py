@@ -8,10 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from poeem.functional.newton_schulz import newton_schulz
-from poeem.layers.rotation.rotation import Rotation, largest_magnitude, orthogonality_error, replace_in_state, widest
-
-# A matrix within this of orthogonal is left alone: rounding to float32 alone makes about 1e-7.
-SETTLED = 1e-6
+from poeem.layers.rotation.rotation import (
+    ORTHOGONAL,
+    Rotation,
+    largest_magnitude,
+    orthogonality_error,
+    polar_factor,
+    replace_in_state,
+    widest,
+)
 
 
 class PolarRotation(Rotation):
@@ -56,7 +61,7 @@ class PolarRotation(Rotation):
         """The polar factor of ``W`` as float32, or None if ``W`` is orthogonal already."""
         self._check_finite(largest_magnitude(self.weight.detach()))
         weight = widest(self.weight.detach())
-        if orthogonality_error(weight) <= SETTLED:
+        if orthogonality_error(weight) <= ORTHOGONAL:
             return None
         return polar_factor(weight).float()
 
@@ -65,20 +70,3 @@ class PolarRotation(Rotation):
         settled = self._settled()
         if settled is not None:
             replace_in_state(destination, prefix, weight=settled)
-
-
-def polar_factor(matrix: Tensor) -> Tensor:
-    """``U V^T`` of the SVD ``U S V^T``: the nearest orthogonal matrix, ``(dim, dim)``.
-
-    >>> polar_factor(torch.tensor([[0.0, -2.0], [9.0, 0.0]])) + 0.0
-    tensor([[ 0., -1.],
-            [ 1.,  0.]])
-    """
-    near = matrix
-    # Newton-Schulz is quadratic from where a step of an optimizer leaves a rotation; far from there it diverges.
-    for _ in range(8):
-        near = newton_schulz(near)
-        if orthogonality_error(near) <= SETTLED**2:
-            return near
-    left, _, right = torch.linalg.svd(matrix)
-    return left @ right

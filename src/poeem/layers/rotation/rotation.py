@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from poeem.functional.newton_schulz import newton_schulz
 from poeem.functional.outside_compile import outside_compile
 
+# A matrix within this of orthogonal, max|R^T R - I|, is left alone: rounding to float32 alone makes about 1e-7.
+ORTHOGONAL = 1e-6
+# Between two corrections the folds of a Givens rotation drift by up to 3e-6; beyond this it was averaged.
+DRIFT = 5e-6
 # How far from orthogonal, max|R^T R - I|, a given matrix may be and still count as a rounded rotation.
 SET_TOLERANCE = 1e-3
 
@@ -112,18 +116,45 @@ class Rotation(nn.Module, ABC):
 
 
 def orthogonality_error(R: Tensor) -> float:
-    """``max|R^T R - I|`` in float64.
+    """``max|R^T R - I|``, in float64 where the device has it.
 
     >>> orthogonality_error(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
     0.75
     """
-    R = R.double()
+    R = widest(R)
     return float((R.T @ R - torch.eye(len(R), dtype=R.dtype, device=R.device)).abs().max())
 
 
 def widest(tensor: Tensor) -> Tensor:
     """float64 where the device has it: there neither autocast nor TF32 round the products that must stay orthogonal."""
     return tensor if tensor.device.type == "mps" else tensor.double()
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """``matrix`` itself if it is orthogonal up to float32 drift, else its polar factor; same dtype, ``(dim, dim)``.
+
+    A mean of rotations (weight averaging, model soups) is not a rotation; the polar factor is the nearest one.
+    """
+    if matrix.is_meta or orthogonality_error(matrix) <= DRIFT:  # a meta tensor has no values
+        return matrix
+    return polar_factor(widest(matrix)).to(matrix.dtype)
+
+
+def polar_factor(matrix: Tensor) -> Tensor:
+    """``U V^T`` of the SVD ``U S V^T``: the nearest orthogonal matrix, ``(dim, dim)``.
+
+    >>> polar_factor(torch.tensor([[0.0, -2.0], [9.0, 0.0]])) + 0.0
+    tensor([[ 0., -1.],
+            [ 1.,  0.]])
+    """
+    near = matrix
+    # Newton-Schulz is quadratic from where a step of an optimizer leaves a rotation; far from there it diverges.
+    for _ in range(8):
+        near = newton_schulz(near)
+        if orthogonality_error(near) <= ORTHOGONAL**2:
+            return near
+    left, _, right = torch.linalg.svd(matrix)
+    return left @ right
 
 
 def largest_magnitude(tensor: Tensor) -> float:
