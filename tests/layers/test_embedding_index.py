@@ -470,3 +470,26 @@ def test_compiled_training_settles_after_the_second_step_of_each_phase(spec):
                 (out.embedding.square().mean() + out.distortion).backward()
                 optimizer.step()
     assert index.ready
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("spec", ["OPQ4,IVF4,PQ4x4", "RQ2x4"])
+def test_leading_dimensions_go_in_and_come_out(spec, training):
+    index = ready(spec, "cosine").train(training)
+    x = sample(24)
+    rows, shaped = copy.deepcopy(index)(x), index(x.reshape(2, 3, 4, 16))
+    assert torch.equal(shaped.embedding, rows.embedding.reshape(2, 3, 4, 16))
+    assert torch.equal(shaped.codes, rows.codes.reshape(2, 3, 4, -1))
+    assert torch.equal(shaped.distortion, rows.distortion)
+    codes, lists = index.encode(x.reshape(2, 3, 4, 16))
+    flat_codes, flat_lists = index.encode(x)
+    assert torch.equal(codes, flat_codes.reshape(2, 3, 4, -1))
+    if lists is not None:
+        assert torch.equal(lists, flat_lists.reshape(2, 3, 4))
+        assert torch.equal(shaped.lists, rows.lists.reshape(2, 3, 4))
+    assert torch.equal(index.decode(codes, lists), index.decode(flat_codes, flat_lists).reshape(2, 3, 4, 16))
+
+
+def test_a_bundle_wants_one_row_an_id(tmp_path):
+    with pytest.raises(ValueError, match=r"embeddings \(shape \(2, 3, 16\)\) must be \(n, 16\).*reshape\(-1, 16\)"):
+        ready("PQ4x4", "ip").bundle(range(2), torch.ones(2, 3, 16), tmp_path / "bundle")

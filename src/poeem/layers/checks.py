@@ -20,17 +20,17 @@ def check_count(name: str, value: int) -> None:
 
 @outside_compile
 def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
-    """Refuse what is no finite float ``(n, dim)`` on ``device``."""
+    """Refuse what is no finite float ``(..., dim)`` on ``device``."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"x (={kind}) must be a floating-point tensor; convert it with x.float()")
-    if x.ndim != 2 or x.shape[1] != dim:
-        raise ValueError(f"x (shape {tuple(x.shape)}) must be (n, {dim}), rows as wide as dim")
+    if x.ndim < 2 or x.shape[-1] != dim:
+        raise ValueError(f"x (shape {tuple(x.shape)}) must be (n, {dim}) or (..., {dim}), rows as wide as dim")
     if x.device != device:
         raise ValueError(f"x (on {x.device}) must be on the device of the index ({device}); move one of them")
     # A finite sum is cheap proof that all is finite; only without it are the rows looked at.
     if not bool(x.detach().sum().isfinite()):
-        bad = ~x.isfinite().all(1)
+        bad = ~x.reshape(-1, dim).isfinite().all(1)
         if bool(bad.any()):
             raise ValueError(
                 f"x has {int(bad.sum())} rows with NaN or infinity, the first is row {_first(bad)}; drop them"

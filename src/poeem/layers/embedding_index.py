@@ -40,7 +40,7 @@ _CARRIED = ("query_adapter", "encoder_codebooks")
 
 
 class Output(NamedTuple):
-    """What ``EmbeddingIndex`` returns for ``x`` of shape ``(n, dim)``."""
+    """What ``EmbeddingIndex`` returns for ``x`` of shape ``(n, dim)``, or ``(..., dim)`` with ``...`` in place of n."""
 
     embedding: Tensor  # (n, dim): the value is x_hat, what the engine will score; x itself before the warm start
     codes: Tensor | None  # (n, M) int64; None before the warm start
@@ -169,7 +169,7 @@ class EmbeddingIndex(nn.Module):
         """Quantize, differentiably.
 
         Args:
-            x: float, ``(n, dim)``, on the layer's device. Computed in float32 whatever its type or autocast.
+            x: float, ``(..., dim)``, on the layer's device. Computed in float32 whatever its type or autocast.
         Raises:
             ValueError: wrong shape, type or device, a row that is not finite, or (outside training, under ``cosine``)
                 a zero row.
@@ -178,6 +178,16 @@ class EmbeddingIndex(nn.Module):
                 validate before the first step.
         """
         check_vectors(x, self.dim, self.device)
+        if x.ndim > 2:
+            out = self._forward_rows(x.reshape(-1, self.dim))
+            rows = x.shape[:-1]
+            codes = None if out.codes is None else out.codes.reshape(*rows, self.spec.M)
+            lists = None if out.lists is None else out.lists.reshape(rows)
+            return Output(out.embedding.reshape(x.shape), codes, lists, out.distortion)
+        return self._forward_rows(x)
+
+    def _forward_rows(self, x: Tensor) -> Output:
+        """:meth:`forward` of checked rows ``(n, dim)``."""
         with torch.autocast(x.device.type, enabled=False):
             vectors = self._normalised(x.float(), zeros_allowed=self.training)
             if self.training:
@@ -223,19 +233,20 @@ class EmbeddingIndex(nn.Module):
         Under DDP every process passes its own share; all end with the same index.
 
         Args:
-            sample: float, ``(n, dim)``; the more rows the better, up to some 65,000.
+            sample: float, ``(..., dim)``; the more rows the better, up to some 65,000.
         Raises:
             ValueError: too few rows (fewer than words or lists), or what ``forward`` refuses.
         """
         check_vectors(sample, self.dim, self.device)
-        self._fit(self._normalised(sample.detach().float(), zeros_allowed=False))
+        sample = sample.detach().reshape(-1, self.dim)
+        self._fit(self._normalised(sample.float(), zeros_allowed=False))
 
     @torch.no_grad()
     def encode(self, x: Tensor, *, step: bool = False) -> tuple[Tensor, Tensor | None]:
         """Codes ``(n, M)`` and lists ``(n,)`` (None for flat) of vectors ``(n, dim)``, both int64.
 
         Args:
-            x: float, ``(n, dim)``.
+            x: float, ``(n, dim)``; ``(..., dim)`` gives codes ``(..., M)`` and lists ``(...)``.
             step: assign as a step of training does: ``balanced`` over these rows, additive words by a narrow beam.
         Raises:
             ValueError: what ``forward`` refuses.
@@ -243,6 +254,7 @@ class EmbeddingIndex(nn.Module):
         """
         self._check_ready()
         check_vectors(x, self.dim, self.device)
+        rows, x = x.shape[:-1], x.reshape(-1, self.dim)
         matrix = None if self.rotation is None else self.rotation.matrix().detach()
         codes = torch.empty(len(x), self.spec.M, dtype=torch.int64, device=x.device)
         lists = None if self.coarse is None else torch.empty(len(x), dtype=torch.int64, device=x.device)
@@ -260,23 +272,27 @@ class EmbeddingIndex(nn.Module):
 
         # What is balanced is so over all rows.
         for_spans(encode_rows, len(x), span=max(1, len(x)) if step else self.quantizer.encode_rows, device=x.device)
-        return codes, lists
+        return codes.reshape(*rows, self.spec.M), None if lists is None else lists.reshape(rows)
 
     @torch.no_grad()
     def decode(self, codes: Tensor, lists: Tensor | None = None) -> Tensor:
         """``x_hat`` ``(n, dim)``, float32, of codes ``(n, M)`` and, where the spec has lists, lists ``(n,)``.
+
+        Codes ``(..., M)`` and lists ``(...)`` give ``(..., dim)``.
 
         Raises:
             ValueError: wrong shape, numbers out of range, or lists given or missing against the spec.
             RuntimeError: before the warm start.
         """
         self._check_ready()
-        check_numbers("codes", codes, (len(codes), self.spec.M), self.spec.ksub)
+        check_numbers("codes", codes, (*codes.shape[:-1], self.spec.M), self.spec.ksub)
         if (lists is None) != (self.coarse is None):
             raise ValueError(f"lists must be {'None' if self.coarse is None else 'given'} for {str(self.spec)!r}")
         if lists is not None:
-            check_numbers("lists", lists, (len(codes),), self.spec.nlist)
-        return self.reconstruct(codes, lists)
+            check_numbers("lists", lists, tuple(codes.shape[:-1]), self.spec.nlist)
+            lists = lists.reshape(-1)
+        x_hat = self.reconstruct(codes.reshape(-1, self.spec.M), lists)
+        return x_hat.reshape(*codes.shape[:-1], self.dim)
 
     def reconstruct(self, codes: Tensor, lists: Tensor | None = None) -> Tensor:
         """As :meth:`decode`, unchecked, and differentiable in words, centroids and rotation."""
@@ -340,6 +356,11 @@ class EmbeddingIndex(nn.Module):
             # Of memory-mapped files, which are read-only; they are not written to.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             vectors = torch.as_tensor(embeddings)
+        if vectors.ndim != 2:
+            raise ValueError(
+                f"embeddings (shape {tuple(vectors.shape)}) must be (n, {self.dim}), a row for each id; "
+                f"give reshape(-1, {self.dim}) and an id for each of its rows"
+            )
         if len(ids) != len(vectors):
             raise ValueError(f"ids (={len(ids)}) and embeddings (={len(vectors)} rows) must be of one length")
         codes, lists = as_stored(*self.encode(vectors.to(self.device)))
