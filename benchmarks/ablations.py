@@ -26,8 +26,8 @@ from poeem.functional.pq import split as slices
 from poeem.functional.procrustes import procrustes
 from poeem.spec import IndexSpec
 from poeem.training.model import JointModel
-from poeem.training.scoring import index_scorer, score
-from poeem.training.vectors import evaluating, item_vectors
+from poeem.training.model_scores import index_scorer, score
+from poeem.training.tower_vectors import evaluating, item_vectors
 from record import earlier, parser, settled, write
 
 METRICS = ("recall@100", "ndcg@10", "neighbour_recall@10")

@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 from poeem.data.datasets import load_dataset
 from poeem.evaluation.scorers import FloatScorer
 from poeem.training.load import load_run
+from poeem.training.model_scores import BundleScorer, score
 from poeem.training.recipes.interactions import train_interactions
-from poeem.training.scoring import BundleScorer, score
 from record import parser, settled, write
 
 TABLES: dict[str, dict[str, Any]] = {

@@ -11,9 +11,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from poeem.evaluation.bench.equal_recall import found_metric
-from poeem.evaluation.bench.plots import draw_bytes, draw_scanned, draw_speed
-from poeem.evaluation.bench.summary import summarise
+from poeem.bench.equal_recall import found_metric
+from poeem.bench.plots import draw_bytes, draw_scanned, draw_speed
+from poeem.bench.summary import summarise
 from results_of import RESULTS, records
 
 

@@ -11,8 +11,8 @@ from joint import settings_of, train
 from poeem.data.datasets import load_dataset
 from poeem.data.split import leave_last_out
 from poeem.evaluation.scorers import FloatScorer
-from poeem.training.scoring import score
-from poeem.training.vectors import item_vectors
+from poeem.training.model_scores import score
+from poeem.training.tower_vectors import item_vectors
 from record import parser, settled, write
 
 

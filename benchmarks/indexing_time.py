@@ -22,8 +22,8 @@ import torch
 
 import poeem
 from clustered import DIM, clustered
-from poeem.evaluation.baselines import BASELINES
-from poeem.evaluation.baselines.scann import ScannIndex
+from poeem.baselines import BASELINES
+from poeem.baselines.scann import ScannIndex
 from record import earlier, parser, settled, write
 
 M = 8

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from poeem.baselines import BASELINES
 from poeem.data.datasets import load_dataset
 from poeem.data.split import Queries, Split
-from poeem.evaluation.baselines import BASELINES
 from poeem.evaluation.ranking import evaluate
 from poeem.evaluation.scorers import DecodedScorer
 from poeem.spec import IndexSpec
@@ -26,9 +26,9 @@ from poeem.training.compare import float_twin
 from poeem.training.devices import make_accelerator
 from poeem.training.load import Run, load_run
 from poeem.training.model import JointModel
+from poeem.training.model_scores import index_scorer
 from poeem.training.recipes.interactions import train_interactions
-from poeem.training.scoring import index_scorer
-from poeem.training.vectors import item_vectors, query_vectors
+from poeem.training.tower_vectors import item_vectors, query_vectors
 from record import parser, settled, write
 
 WAYS: dict[str, dict[str, Any]] = {

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from joint import settings_of, train
+from poeem.baselines import evaluate_baselines
 from poeem.data.datasets import load_dataset
 from poeem.data.split import leave_last_out
-from poeem.evaluation.baselines import evaluate_baselines
 from poeem.evaluation.scorers import FloatScorer
 from poeem.spec import IndexSpec
-from poeem.training.scoring import score
-from poeem.training.vectors import item_vectors, query_vectors
+from poeem.training.model_scores import score
+from poeem.training.tower_vectors import item_vectors, query_vectors
 from record import parser, settled, write
 
 # 4, 6, 8, 12 and 16 bytes.

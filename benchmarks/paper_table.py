@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 
 from joint import AS_PUBLISHED, settings_of, train
+from poeem.baselines import BASELINES
 from poeem.data.datasets import load_dataset
 from poeem.data.split import Split, leave_last_out, time_split
 from poeem.engines.probing import default_nprobe
-from poeem.evaluation.baselines import BASELINES
 from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
 from poeem.evaluation.scorers import FloatScorer, Scorer
 from poeem.training.model import JointModel
-from poeem.training.scoring import index_scorer, score
-from poeem.training.vectors import item_vectors, query_vectors
+from poeem.training.model_scores import index_scorer, score
+from poeem.training.tower_vectors import item_vectors, query_vectors
 from record import earlier, parser, settled, write
 
 SPLITS = {"last": leave_last_out, "time": time_split}

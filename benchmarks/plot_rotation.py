@@ -15,7 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from poeem.evaluation.bench.style import save
+from poeem.bench.style import save
 from results_of import runs
 
 # Colour and line of every method.

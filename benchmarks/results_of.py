@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from poeem.evaluation.bench.methods import METHODS
+from poeem.bench.methods import METHODS
 
 RESULTS = Path(__file__).parent / "results"
 

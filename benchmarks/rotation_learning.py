@@ -39,7 +39,7 @@ from poeem.functional.distortion import distortion
 from poeem.functional.givens import best_angles, rotate_pairs
 from poeem.functional.kmeans import kmeans, word_means
 from poeem.functional.matching import greedy_pairs, random_pairs, steepest_pairs
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 from poeem.functional.pq import decode_codes, split
 from poeem.functional.procrustes import procrustes
 from poeem.layers.rotation import make_rotation
@@ -94,7 +94,7 @@ def learn(x: Tensor, words: Tensor, step: Step | None, iterations: int) -> dict[
     y = x
     for iteration in range(iterations + 1):
         began = time.process_time()
-        codes = nearest_words(split(y, M), words)
+        codes = assign_nearest(split(y, M), words)
         found["distortion"].append(float(distortion(y, decode_codes(codes, words))))
         if iteration == iterations:
             break

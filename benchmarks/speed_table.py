@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from blocks import row, rule
-from poeem.evaluation.bench.equal_recall import SHARES, at_equal_recall, found_metric
-from poeem.evaluation.bench.summary import summarise
+from poeem.bench.equal_recall import SHARES, at_equal_recall, found_metric
+from poeem.bench.summary import summarise
 from results_of import data_sets, records, seeds
 
 # Of ours and of theirs, scanned by the same kernel of faiss.

@@ -27,8 +27,8 @@ from poeem.bundle.diff import diff_bundles
 from poeem.data.datasets import load_dataset
 from poeem.data.interactions import Interactions
 from poeem.training.load import load_run
+from poeem.training.model_scores import BundleScorer, score
 from poeem.training.recipes.interactions import train_interactions
-from poeem.training.scoring import BundleScorer, score
 from record import parser, settled, write
 
 BLOCKS = ("index", "joint_float")

@@ -26,7 +26,7 @@ from poeem.training.build import build_batches, column_log_q
 from poeem.training.model import JointModel
 from poeem.training.optimizer import make_optimizer
 from poeem.training.seeds import seed_step
-from poeem.training.vectors import item_vectors
+from poeem.training.tower_vectors import item_vectors
 from record import parser, settled, write
 
 # The sequence tower reads whole windows: at 1024 of 200 places a step takes a minute on two cores.

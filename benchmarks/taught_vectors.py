@@ -22,9 +22,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from poeem.evaluation.bench.problem import Problem
-from poeem.evaluation.bench.run import run_bench
-from poeem.evaluation.bench.sources import problem_from_dataset, problem_from_files
+from poeem.bench.problem import Problem
+from poeem.bench.problem_sources import problem_from_dataset, problem_from_files
+from poeem.bench.run import run_bench
 
 EPOCHS, BATCH, LR, TEMPERATURE = 4, 512, 5e-4, 0.03
 

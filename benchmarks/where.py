@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from poeem.evaluation.bench.style import named_sizes, save, style_of
+from poeem.bench.style import named_sizes, save, style_of
 from results_of import RESULTS, records
 
 # Ours without labels: what docs/frozen.md says to choose, up to so many bytes.

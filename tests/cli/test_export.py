@@ -11,7 +11,7 @@ import pytest
 from poeem.bundle import write_bundle
 from poeem.cli.main import main
 from poeem.engines.capabilities import COLUMNS
-from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.reference import ReferenceScorer
 from poeem.spec import IndexSpec
 

@@ -14,7 +14,7 @@ import poeem
 from poeem.bundle import write_bundle
 from poeem.cli.main import main
 from poeem.engines.reference import ReferenceScorer
-from poeem.evaluation.explain.sources import read_case
+from poeem.explain.sources import read_case
 from poeem.training.load import load_run
 
 TRAIN = ["--index", "OPQ2,IVF4,PQ2x4", "--dim", "8", "--steps", "40", "--batch-size", "64", "--lr", "0.01"]

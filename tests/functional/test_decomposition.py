@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from poeem.functional.decomposition import balanced_axes, decompose
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 from poeem.functional.pq import decode_codes, split
 
 
@@ -24,7 +24,7 @@ def reconstruction_error(x, found):
     centroid = 0
     if found.coarse is not None:
         centroid = found.coarse[torch.cdist(y.double(), found.coarse.double()).argmin(1)]
-    codes = nearest_words(split(y - centroid, len(found.codebooks)), found.codebooks)
+    codes = assign_nearest(split(y - centroid, len(found.codebooks)), found.codebooks)
     y_hat = centroid + decode_codes(codes, found.codebooks)
     x_hat = y_hat if found.rotation is None else y_hat @ found.rotation.T
     return (x.double() - x_hat.double()).square().sum(1).mean().item()

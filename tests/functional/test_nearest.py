@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from poeem.functional import nearest
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 
 
 def squared_distances(x, words):
@@ -28,7 +28,7 @@ def test_takes_the_nearest_word(shape):
     n, M, dsub, K = shape
     g = torch.Generator().manual_seed(0)
     x, words = torch.randn(n, M, dsub, generator=g), torch.randn(M, K, dsub, generator=g)
-    codes = nearest_words(x, words)
+    codes = assign_nearest(x, words)
     assert codes.shape == (n, M)
     assert codes.dtype == torch.int64
     assert_nearest(codes, x, words)
@@ -40,7 +40,7 @@ def test_far_from_the_origin_nothing_cancels():
     words = offset + torch.randn(1, 64, 3, generator=g)
     x = offset + torch.randn(500, 1, 3, generator=g)
     exact = squared_distances(x, words)
-    taken = np.take_along_axis(exact, nearest_words(x, words).numpy()[..., None], -1)[..., 0]
+    taken = np.take_along_axis(exact, assign_nearest(x, words).numpy()[..., None], -1)[..., 0]
     # Without moving to the words' mean the error would be about 0.5, as large as the distances.
     assert np.abs(taken - exact.min(-1)).max() < 1e-3
 
@@ -48,10 +48,10 @@ def test_far_from_the_origin_nothing_cancels():
 def test_threads_and_the_device_form_agree_with_one_thread(monkeypatch):
     g = torch.Generator().manual_seed(0)
     x, words = torch.randn(3000, 4, 8, generator=g), torch.randn(4, 32, 8, generator=g)
-    one = nearest_words(x, words)
+    one = assign_nearest(x, words)
     monkeypatch.setattr(nearest, "_ROWS_PER_THREAD", 700)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert torch.equal(nearest_words(x, words), one)
+    assert torch.equal(assign_nearest(x, words), one)
     centre = words.mean(1)
     centred = words - centre[:, None]
     columns = torch.cat([centred.mT, -centred.square().sum(-1)[:, None] / 2], dim=1)
@@ -60,11 +60,11 @@ def test_threads_and_the_device_form_agree_with_one_thread(monkeypatch):
 
 def test_ties_go_to_the_lowest_number():
     words = torch.tensor([[[1.0], [-1.0], [1.0]]])
-    assert nearest_words(torch.tensor([[[1.0]], [[0.0]], [[-3.0]]]), words).flatten().tolist() == [0, 0, 1]
+    assert assign_nearest(torch.tensor([[[1.0]], [[0.0]], [[-3.0]]]), words).flatten().tolist() == [0, 0, 1]
 
 
 def test_takes_no_rows_and_any_strides():
     words = torch.randn(2, 4, 3)
-    assert nearest_words(torch.empty(0, 2, 3), words).shape == (0, 2)
+    assert assign_nearest(torch.empty(0, 2, 3), words).shape == (0, 2)
     x = torch.randn(3, 2, 5).permute(2, 1, 0)
-    assert torch.equal(nearest_words(x, words), nearest_words(x.contiguous(), words))
+    assert torch.equal(assign_nearest(x, words), assign_nearest(x.contiguous(), words))

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from poeem.bundle.atomic import recover
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import matching_columns
+from poeem.bundle.change_log import LogWriter
 from poeem.bundle.changes import Change, CodedRows
 from poeem.bundle.delta import read_delta
-from poeem.bundle.incoming import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.bundle.lock import WriterLock
-from poeem.bundle.log import LogWriter
+from poeem.bundle.new_items import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.bundle.read import changed, locate_bundle, read_contents, with_changes
 from poeem.bundle.write import swap_in
-from poeem.layers.stored import as_stored
+from poeem.layers.storage_dtypes import as_stored
 
 if TYPE_CHECKING:
     import pyarrow as pa

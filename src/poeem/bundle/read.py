@@ -15,12 +15,12 @@ import numpy as np
 from poeem.bundle.atomic import recover, settled
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import Catalogue
+from poeem.bundle.change_log import LogContents, read_log
 from poeem.bundle.changes import Change
 from poeem.bundle.check import check_arrays, check_codes
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.items import read_items
 from poeem.bundle.lock import BundleLocked, WriterLock
-from poeem.bundle.log import LogContents, read_log
 from poeem.bundle.manifest import ARRAYS_FILE, ITEMS_FILE, LOG_FILE, MANIFEST_FILE, FileRecord, Manifest
 from poeem.bundle.write import file_record, make_bundle
 

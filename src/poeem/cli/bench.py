@@ -12,9 +12,9 @@ from poeem.cli.options import Json, words
 from poeem.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from poeem.evaluation.bench.problem import Problem
-    from poeem.evaluation.bench.store import Store
-    from poeem.evaluation.bench.summary import Row
+    from poeem.bench.problem import Problem
+    from poeem.bench.store import Store
+    from poeem.bench.summary import Row
 
 DEFAULT = "pq,opq,rq,truncate-pq,lsh,rabitq,binary,sq8,poeem-rq"
 SIZES = "4,8,16,32"
@@ -73,7 +73,7 @@ def bench(
     json: Json = False,
 ) -> None:
     """Compare quantizers on frozen vectors or a trained run: one table, bench.csv, bench.json and pictures."""
-    from poeem.evaluation.bench.run import run_bench
+    from poeem.bench.run import run_bench
 
     plots = plots and _can_draw()
     files = (items, queries, relevance, train_queries, train_relevance)
@@ -95,7 +95,7 @@ def bench(
         say=say,
     )
     if plots:
-        from poeem.evaluation.bench.plots import draw_all
+        from poeem.bench.plots import draw_all
 
         for path in draw_all(store, out):
             say(f"{path}")
@@ -123,7 +123,7 @@ def _problem(
     dataset: str | None,
     column: str | None,
 ) -> Problem:
-    from poeem.evaluation.bench.sources import problem_from_dataset, problem_from_files
+    from poeem.bench.problem_sources import problem_from_dataset, problem_from_files
 
     if dataset is not None:
         if any(file is not None for file in (items, queries, relevance, train_queries, train_relevance, column)):
@@ -142,7 +142,7 @@ def _problem(
 def _of_runs(
     runs: list[Path], files: tuple[Path | None, ...], dataset: str | None, column: str | None
 ) -> tuple[Problem, str]:
-    from poeem.evaluation.bench.of_run import problem_from_runs
+    from poeem.bench.run_problem import problem_from_runs
 
     if any(one is not None for one in (*files, dataset, column)):
         raise ValueError("--run DIR brings its own vectors; leave files, --dataset and --column out")
@@ -160,7 +160,7 @@ def _can_draw() -> bool:
 
 
 def _print(store: Store, out: Path) -> None:
-    from poeem.evaluation.bench.summary import metrics_of, summarise
+    from poeem.bench.summary import metrics_of, summarise
 
     settings = store.settings
     problem = settings["problem"]
@@ -189,7 +189,7 @@ def _print(store: Store, out: Path) -> None:
 
 
 def _print_speeds(rows: list[Row]) -> None:
-    from poeem.evaluation.bench.equal_recall import at_equal_recall, found_metric
+    from poeem.bench.equal_recall import at_equal_recall, found_metric
 
     levels, speeds = at_equal_recall(rows)
     shown = [

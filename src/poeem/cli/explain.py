@@ -11,7 +11,7 @@ from poeem.cli.options import Json, Nprobe
 from poeem.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from poeem.evaluation.explain import Explanation, Reached
+    from poeem.explain import Explanation, Reached
 
 
 def explain(
@@ -53,8 +53,8 @@ def explain(
     json: Json = False,
 ) -> None:
     """Say what is lost between exact float search and the served index, why, and what to change next."""
-    from poeem.evaluation.explain import explain as explain_index
-    from poeem.evaluation.explain import explain_target
+    from poeem.explain import explain as explain_index
+    from poeem.explain import explain_target
 
     given: dict[str, Any] = {
         "vectors": items,
@@ -80,7 +80,7 @@ def explain(
 
 
 def _print(found: Explanation) -> None:
-    from poeem.evaluation.explain import text
+    from poeem.explain import text
 
     print(text.title(found), end="\n\n")
     print_table(*text.loss_table(found))
@@ -92,7 +92,7 @@ def _print(found: Explanation) -> None:
 
 
 def _print_target(found: Reached) -> None:
-    from poeem.evaluation.explain.target import text
+    from poeem.explain.target import text
 
     print(text.title(found), end="\n\n")
     for table in text.tables(found):

@@ -51,8 +51,8 @@ def _search_run(
     import numpy as np
 
     from poeem.data.ragged import Ragged
+    from poeem.training.id_lookup import Lookup
     from poeem.training.load import load_run
-    from poeem.training.lookup import Lookup
     from poeem.training.recommend import recommend, similar_items
 
     run = load_run(folder)

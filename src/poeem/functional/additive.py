@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poeem.functional.outside_compile import outside_compile
+from poeem.functional.compile_guard import compile_guard
 
 # Scores of one block of rows against all extensions of its beam: 1 MiB, which stays in a core's second-level cache.
 _BLOCK_SCORES = 2**18
@@ -74,7 +74,7 @@ def start_beam(x: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty(len(x), 1, 0, dtype=torch.int64, device=x.device), torch.zeros(len(x), 1, device=x.device)
 
 
-@outside_compile
+@compile_guard
 @torch.no_grad()
 def extend_beam(x: Tensor, codebooks: Tensor, codes: Tensor, cost: Tensor, beam: int) -> tuple[Tensor, Tensor]:
     """Add a word of the last codebook to every partial sum, and keep the best.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.outside_compile import outside_compile
+from poeem.functional.compile_guard import compile_guard
 from poeem.functional.pq import split
 
 
-@outside_compile
+@compile_guard
 @torch.no_grad()
 def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.0, iterations: int = 10) -> Tensor:
     """Words by the plan that carries the vectors to the words at least cost, every word taking ``n / ksub`` of them.

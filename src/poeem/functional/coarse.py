@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 
 
 def assign_lists(x: Tensor, centroids: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def assign_lists(x: Tensor, centroids: Tensor) -> Tensor:
     """
     if x.ndim != 2 or x.shape[1] != centroids.shape[1]:
         raise ValueError(f"x (shape {tuple(x.shape)}) must be (n, {centroids.shape[1]}), as wide as the centroids")
-    return nearest_words(x[:, None], centroids[None])[:, 0]
+    return assign_nearest(x[:, None], centroids[None])[:, 0]
 
 
 def equal_norms(centroids: Tensor, norm: Tensor | None = None) -> Tensor:

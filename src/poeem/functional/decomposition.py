@@ -10,7 +10,7 @@ from torch import Tensor
 from poeem.functional.additive_fit import fit_additive
 from poeem.functional.coarse import assign_lists, equal_norms
 from poeem.functional.kmeans import kmeans, lloyd
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 from poeem.functional.pq import decode_codes, split
 from poeem.functional.procrustes import procrustes
 
@@ -65,7 +65,7 @@ def decompose(
     y = residuals @ rotation
     words = kmeans(split(y, M), ksub, iterations=5, generator=generator)
     for _ in range(rounds):
-        rotation = procrustes(residuals, decode_codes(nearest_words(split(y, M), words), words))
+        rotation = procrustes(residuals, decode_codes(assign_nearest(split(y, M), words), words))
         y = residuals @ rotation
         words = lloyd(split(y, M), words, iterations=1, generator=generator)
     words = lloyd(split(y, M), words, iterations=5, generator=generator)

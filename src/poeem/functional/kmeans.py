@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 
 # Rows per cluster from which seeds are drawn: enough to tell the clusters apart, and seeding stays cheap.
 _SEEDING_ROWS = 32
@@ -75,7 +75,7 @@ def lloyd(x: Tensor, words: Tensor, *, iterations: int, generator: torch.Generat
     """
     codes = None
     for _ in range(iterations):
-        before, codes = codes, nearest_words(x, words)
+        before, codes = codes, assign_nearest(x, words)
         if before is not None and torch.equal(before, codes):
             break
         words = word_means(x, codes, words, generator)

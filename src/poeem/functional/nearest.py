@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.outside_compile import outside_compile
+from poeem.functional.compile_guard import compile_guard
 from poeem.functional.threads import for_spans
 
 # Scores of one block of rows against one set of words: 1 MiB, which stays in a core's second-level cache.
@@ -14,9 +14,9 @@ _BLOCK_SCORES = 2**18
 _ROWS_PER_THREAD = 8192
 
 
-@outside_compile
+@compile_guard
 @torch.no_grad()
-def nearest_words(x: Tensor, words: Tensor) -> Tensor:
+def assign_nearest(x: Tensor, words: Tensor) -> Tensor:
     """Nearest word of every sub-vector, by squared L2: ``argmin_k ‖x_m - w_mk‖²``.
 
     Args:
@@ -26,7 +26,7 @@ def nearest_words(x: Tensor, words: Tensor) -> Tensor:
         int64 word numbers in ``[0, K)``, ``(n, M)``; ties go to the lowest number. No gradient flows through it.
 
     >>> words = torch.tensor([[[0.0], [1.0]], [[0.0], [1.0]]])  # M=2, K=2, dsub=1
-    >>> nearest_words(torch.tensor([[[0.9], [0.1]]]), words)
+    >>> assign_nearest(torch.tensor([[[0.9], [0.1]]]), words)
     tensor([[1, 0]])
     """
     # ‖x - w‖² = ‖x‖² - 2 (x.w - ‖w‖²/2), and ‖x‖² cannot move the argmin. Moving both to the words' mean leaves the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 
 
 def split(x: Tensor, M: int) -> Tensor:
@@ -41,7 +41,7 @@ def assign_codes(residuals: Tensor, codebooks: Tensor) -> Tensor:
             f"residuals (shape {tuple(residuals.shape)}) must be (n, {M * dsub}) for codebooks of shape "
             f"{tuple(codebooks.shape)}, that is (M, ksub, dsub)"
         )
-    return nearest_words(split(residuals, M), codebooks)
+    return assign_nearest(split(residuals, M), codebooks)
 
 
 def decode_codes(codes: Tensor, codebooks: Tensor) -> Tensor:

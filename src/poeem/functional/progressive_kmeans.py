@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from poeem.functional.kmeans import lloyd, word_means
-from poeem.functional.nearest import nearest_words
+from poeem.functional.nearest import assign_nearest
 
 _STEPS = 4
 
@@ -44,5 +44,5 @@ def progressive_kmeans(x: Tensor, k: int, *, iterations: int = 5, generator: tor
         part = y[..., :width].contiguous()
         narrow = lloyd(part, words[..., :width], iterations=iterations, generator=generator)
         # The clusters of these axes, with their means on all of them.
-        words = word_means(y, nearest_words(part, narrow), words, generator)
+        words = word_means(y, assign_nearest(part, narrow), words, generator)
     return lloyd(y, words, iterations=iterations, generator=generator)[0] @ axes.T

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.outside_compile import outside_compile
+from poeem.functional.compile_guard import compile_guard
 from poeem.functional.pq import assign_codes, split
 
 # Scores of one block of rows against all words: 4 MiB.
 _BLOCK_SCORES = 2**20
 
 
-@outside_compile
+@compile_guard
 @torch.no_grad()
 def assign_score_aware(
     residuals: Tensor, codebooks: Tensor, vectors: Tensor | None = None, *, eta: float = 2.0, sweeps: int = 3
@@ -80,7 +80,7 @@ def _descend(residuals: Tensor, vectors: Tensor, codebooks: Tensor, codes: Tenso
     # A zero vector has no direction, and so no parallel error.
     unit = vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-30)
     slices, directions = split(residuals, M).transpose(0, 1), split(unit, M).transpose(0, 1)
-    # As in `nearest_words`: what a word adds to ‖e‖², relative to the words' mean, against cancellation.
+    # As in `assign_nearest`: what a word adds to ‖e‖², relative to the words' mean, against cancellation.
     centre = codebooks.mean(1, keepdim=True)
     words = codebooks - centre
     distances = words.square().sum(-1)[:, None] - 2 * torch.bmm(slices - centre, words.mT)  # (M, n, ksub)

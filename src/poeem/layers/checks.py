@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.outside_compile import outside_compile
+from poeem.functional.compile_guard import compile_guard
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -18,7 +18,7 @@ def check_count(name: str, value: int) -> None:
         raise ValueError(f"{name} (={value!r}) must be a whole number of 0 or more")
 
 
-@outside_compile
+@compile_guard
 def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
     """Refuse what is no finite float ``(..., dim)`` on ``device``."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
@@ -37,7 +37,7 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
             )
 
 
-@outside_compile
+@compile_guard
 def check_nonzero(norms: Tensor, first: int = 0) -> None:
     """Refuse rows whose norms ``(n, 1)`` are zero; ``first`` is the number of the first of them."""
     zero = norms[:, 0] == 0

@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from poeem.functional.compile_guard import compile_guard
 from poeem.functional.distortion import distortion
 from poeem.functional.estimators import ESTIMATORS, SOFT
-from poeem.functional.outside_compile import outside_compile
 from poeem.functional.threads import for_spans
 from poeem.layers.additive import AdditiveQuantizer
 from poeem.layers.arguments import Assignment, Estimator, check_choices, check_sizes
 from poeem.layers.checks import check_nonzero, check_numbers, check_vectors
 from poeem.layers.coarse import CoarseQuantizer
+from poeem.layers.phase import Progress
 from poeem.layers.product import ProductQuantizer
-from poeem.layers.progress import Progress
 from poeem.layers.reseed import reseed_dead
 from poeem.layers.rotation import make_rotation
 from poeem.layers.soft import softened
-from poeem.layers.stored import as_stored
+from poeem.layers.storage_dtypes import as_stored
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import fit_sample
 from poeem.layers.write import write_coded
@@ -372,7 +372,7 @@ class EmbeddingIndex(nn.Module):
 
     # Phases -------------------------------------------------------------------------------------------------------
 
-    @outside_compile
+    @compile_guard
     def _advance(self, x: Tensor) -> None:
         """Count the step, and move from warm-up to collecting to ready."""
         sample = self._progress.collect(x)
@@ -380,7 +380,7 @@ class EmbeddingIndex(nn.Module):
             self._fit(sample)
         self._progress.step += 1
 
-    @outside_compile
+    @compile_guard
     def _reseed(self, y: Tensor) -> None:
         """Move dead codewords and centroids once a window of use is full; the counter stays outside the graph."""
         if self._progress.usage.batches >= self.reseed_every:
@@ -423,7 +423,7 @@ class EmbeddingIndex(nn.Module):
         # As torch's normalize: a zero vector stays zero.
         return x / norms.clamp_min(1e-12)
 
-    @outside_compile
+    @compile_guard
     def _warn_not_ready(self) -> None:
         if not self._warned:
             self._warned = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from poeem.functional.outside_compile import outside_compile
+from poeem.functional.compile_guard import compile_guard
 from poeem.layers.collective import broadcast_, is_first, summed
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poeem.layers.usage import Usage
 
 
-@outside_compile
+@compile_guard
 @torch.no_grad()
 def reseed_dead(index: EmbeddingIndex, usage: Usage, y: Tensor) -> None:
     """Move words and centroids without any use to vectors of this step that are served badly; counting starts anew.

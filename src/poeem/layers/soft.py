@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from poeem.functional.soft_words import soft_words
+from poeem.functional.soft_assignment import soft_codewords
 
 if TYPE_CHECKING:
     from poeem.layers.embedding_index import EmbeddingIndex
@@ -28,6 +28,6 @@ def softened(index: EmbeddingIndex, x: Tensor, lists: Tensor | None) -> Tensor:
     if index.coarse is not None and lists is not None:
         centroid = index.coarse.centroids().index_select(0, lists)
     residual = y if centroid is None else y - centroid.detach()
-    word = soft_words(residual, index.quantizer.codebooks.float(), index.soft_temperature)
+    word = soft_codewords(residual, index.quantizer.codebooks.float(), index.soft_temperature)
     y_hat = word if centroid is None else centroid + word
     return y_hat if matrix is None else y_hat @ matrix.T

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.outside_compile import outside_compile
+from poeem.functional.compile_guard import compile_guard
 from poeem.functional.usage import count_words, dead_share, imbalance_factor, perplexity
 
 
@@ -24,7 +24,7 @@ class Usage:
         self._last_words, self._last_lists = self.words, self.lists
         self.batches = 0
 
-    @outside_compile
+    @compile_guard
     def add(self, codes: Tensor, lists: Tensor | None) -> None:
         """Count one batch."""
         self.words = self.words.to(codes.device) + count_words(codes, self.words.shape[1])

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poeem.baselines import check_baselines, evaluate_baselines
 from poeem.bundle.whole_file import write_text
 from poeem.engines.probing import check_nprobe
-from poeem.evaluation.baselines import check_baselines, evaluate_baselines
 from poeem.evaluation.scorers import DecodedScorer, FloatScorer, coarse_for_queries
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
@@ -20,8 +20,8 @@ from poeem.training.environment import environment
 from poeem.training.fit import fit
 from poeem.training.load import Run, load_run
 from poeem.training.model import JointModel
-from poeem.training.scoring import BundleScorer, score
-from poeem.training.vectors import item_vectors, query_vectors
+from poeem.training.model_scores import BundleScorer, score
+from poeem.training.tower_vectors import item_vectors, query_vectors
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -48,7 +48,7 @@ def compare(
     Args:
         path: the run's folder.
         accelerator: to train the twin on.
-        baselines: words of ``poeem.evaluation.baselines``; without any, no twin is trained and ``float`` is null.
+        baselines: words of ``poeem.baselines``; without any, no twin is trained and ``float`` is null.
         nprobe: lists visited a query, by index and baselines; default the run's.
         show: the twin's progress.
     Returns:

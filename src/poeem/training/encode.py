@@ -18,9 +18,9 @@ from poeem.data.columns import read_ids
 from poeem.data.tables import read_table
 from poeem.data.vectors import read_vectors
 from poeem.layers.from_arrays import encoder_of
-from poeem.layers.stored import as_stored
+from poeem.layers.storage_dtypes import as_stored
+from poeem.training.id_lookup import Lookup
 from poeem.training.load import Run
-from poeem.training.lookup import Lookup
 
 ROWS_A_PART = 2**20
 # No data set reader takes a name with an underscore for a part.

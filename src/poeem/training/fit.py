@@ -18,7 +18,7 @@ from poeem.training.model import JointModel, StepOutput
 from poeem.training.optimizer import make_optimizer
 from poeem.training.progress import progress_bar
 from poeem.training.schedule import learning_rate
-from poeem.training.vectors import evaluating, item_vectors
+from poeem.training.tower_vectors import evaluating, item_vectors
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from poeem.functional.distortion import distortion
 from poeem.functional.estimators import ESTIMATORS
 from poeem.layers.embedding_index import EmbeddingIndex, Output
-from poeem.training.kept_codes import compared
+from poeem.training.code_stability import compared
 
 # What happens to codes in training.
 CODES = ("reassigned", "fixed")

@@ -19,7 +19,7 @@ from poeem.training.devices import torch_device
 from poeem.training.model import JointModel
 from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
 from poeem.training.stored_interactions import read_stored_interactions
-from poeem.training.vectors import item_vectors, query_vectors
+from poeem.training.tower_vectors import item_vectors, query_vectors
 from poeem.training.weights import load_weights
 
 

@@ -18,9 +18,9 @@ from poeem.losses.two_views import check_share, two_views
 from poeem.metric import check_metric
 from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
+from poeem.training.code_stability import StableCodes
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_chance
-from poeem.training.kept_codes import KeptCodes
 
 VIEWS = ("both", "quantized")
 CANDIDATES = ("unique", "positives")
@@ -81,7 +81,7 @@ class JointModel(nn.Module):
         commitment: float = 0.0,
         candidates: str = "unique",
         hard_negatives: HardNegatives | None = None,
-        kept: KeptCodes | FixedCodes | None = None,
+        kept: StableCodes | FixedCodes | None = None,
         distill: float = 0.0,
         list_loss: float = 0.0,
         balance: float = 1.0,

@@ -8,7 +8,7 @@ from poeem.data.ragged import Ragged
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import check_k
 from poeem.training.load import Run
-from poeem.training.scoring import BundleScorer
+from poeem.training.model_scores import BundleScorer
 
 
 def recommend(run: Run, histories: Ragged, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:

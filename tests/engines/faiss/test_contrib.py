@@ -12,7 +12,7 @@ from faiss.contrib.evaluation import check_ref_knn_with_draws
 from faiss.contrib.ivf_tools import search_preassigned
 
 from poeem.engines.export import export
-from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.reference import ReferenceScorer
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from poeem.engines.export import export
 from poeem.engines.faiss import build, open_engine, write
-from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.read import from_faiss
 from poeem.engines.faiss.shards import open_shards
 from poeem.engines.reference import ReferenceScorer

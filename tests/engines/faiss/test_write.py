@@ -11,7 +11,7 @@ import pytest
 
 from poeem.engines.export import export
 from poeem.engines.faiss import build, write
-from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.self_check import EngineMismatch
 
 METRICS = ["ip", "l2", "cosine"]

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 import poeem
 from poeem.engines.lance import check, open_lance
-from poeem.engines.lance.trained import Trained
+from poeem.engines.lance.trained_index import Trained
 from poeem.engines.self_check import EngineMismatch
 
 CASES = [

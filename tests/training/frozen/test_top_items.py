@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from poeem.training.frozen.list_visits import Visits
 from poeem.training.frozen.top_items import blocks, top_items
-from poeem.training.frozen.visits import Visits
 
 
 @pytest.mark.parametrize("metric", ["ip", "l2"])

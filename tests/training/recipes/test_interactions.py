@@ -10,10 +10,10 @@ from safetensors.numpy import load_file
 
 from poeem.data.interactions import Interactions
 from poeem.training.load import load_run
+from poeem.training.model_scores import BundleScorer, score
 from poeem.training.recipes.interactions import train_interactions
 from poeem.training.recommend import recommend
-from poeem.training.scoring import BundleScorer, score
-from poeem.training.vectors import query_vectors
+from poeem.training.tower_vectors import query_vectors
 
 BLOCK = {"recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10"}
 SMALL = {"spec": "PQ2x4", "dim": 8, "steps": 4, "batch_size": 64, "device": "cpu", "show": False}

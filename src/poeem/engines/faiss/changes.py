@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle import Bundle
-from poeem.bundle.incoming import check_known, check_new_ids, check_new_vectors, check_unknown
+from poeem.bundle.new_items import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.engines.faiss.build import rows_with_lists, stored_codes
-from poeem.engines.faiss.contents import Parts, stored_rows
-from poeem.layers.stored import as_stored
+from poeem.engines.faiss.index_parts import Parts, stored_rows
+from poeem.layers.storage_dtypes import as_stored
 
 if TYPE_CHECKING:
     import faiss

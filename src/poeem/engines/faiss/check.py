@@ -9,7 +9,7 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.build import coarse_quantizer
-from poeem.engines.faiss.contents import parts_of
+from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.options import REFINES
 from poeem.engines.faiss.refine import prepared
 from poeem.engines.faiss.searcher import FaissSearcher

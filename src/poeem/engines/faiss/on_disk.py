@@ -13,10 +13,10 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.build import build_index, engine_ids, stored_codes
-from poeem.engines.faiss.contents import parts_of
-from poeem.engines.faiss.parts import Load
-from poeem.engines.faiss.quiet import remarks_on_stderr
-from poeem.engines.faiss.unpack import list_rows
+from poeem.engines.faiss.coded_parts import Load
+from poeem.engines.faiss.index_parts import parts_of
+from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
+from poeem.engines.faiss.stored_rows import list_rows
 from poeem.engines.self_check import EngineMismatch
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poeem.engines.faiss.contents import Parts
+from poeem.engines.faiss.index_parts import Parts
 
 if TYPE_CHECKING:
     import faiss

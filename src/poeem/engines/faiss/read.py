@@ -12,8 +12,8 @@ import numpy as np
 from poeem.bundle.check import check_arrays, check_codes
 from poeem.bundle.ids import ids_to_arrow
 from poeem.engines.faiss.searcher import read_index
-from poeem.engines.faiss.unpack import flat_rows, ivf_rows
-from poeem.engines.faiss.unwrap import Unwrapped, unwrap, user_ids
+from poeem.engines.faiss.stored_rows import flat_rows, ivf_rows
+from poeem.engines.faiss.wrappers import Unwrapped, unwrap, user_ids
 from poeem.spec import NBITS, IndexSpec
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 
 from poeem.bundle import Bundle, open_bundle
 from poeem.engines.faiss.build import build_index
-from poeem.engines.faiss.contents import metric_of, parts_of
+from poeem.engines.faiss.index_parts import metric_of, parts_of
 from poeem.engines.faiss.parameters import Chosen, can_select, choose, search_parameters
-from poeem.engines.faiss.quiet import remarks_on_stderr
+from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import any_missing, check_k, prepare_queries
 from poeem.engines.report import sidecar_of

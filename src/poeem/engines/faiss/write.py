@@ -15,10 +15,10 @@ from poeem.bundle.bundle import Bundle
 from poeem.bundle.whole_file import check_folder_around, write_text
 from poeem.engines.faiss.build import build_index, engine_ids, stored_codes, stored_nprobe
 from poeem.engines.faiss.check import base_of, check_graph, check_refined, check_scores
-from poeem.engines.faiss.contents import parts_of, stored_rows
+from poeem.engines.faiss.coded_parts import Load, open_parts
+from poeem.engines.faiss.index_parts import parts_of, stored_rows
 from poeem.engines.faiss.on_disk import build_on_disk, check_lists, data_file, former_data_files, slices_of
 from poeem.engines.faiss.options import check_options
-from poeem.engines.faiss.parts import Load, open_parts
 from poeem.engines.faiss.searcher import FaissSearcher, read_index
 from poeem.engines.item_vectors import read_item_vectors
 from poeem.engines.queries import prepare_queries

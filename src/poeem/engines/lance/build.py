@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
-from poeem.engines.lance.facts import schema_metadata, write_arrays
 from poeem.engines.lance.install import import_lance
 from poeem.engines.lance.layout import CODE, ID, LIST, VECTOR
-from poeem.engines.lance.trained import Trained
+from poeem.engines.lance.sidecar import schema_metadata, write_arrays
+from poeem.engines.lance.trained_index import Trained
 from poeem.functional.packing import pack_codes, packed_width
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
-from poeem.engines.lance import change
-from poeem.engines.lance.facts import read_arrays, read_facts
+from poeem.engines.lance import row_changes
+from poeem.engines.lance.index_origin import check_index_origin
 from poeem.engines.lance.install import import_lance
 from poeem.engines.lance.layout import DISTANCE, ID, VECTOR, lance_metric
-from poeem.engines.lance.ours import check_ours
-from poeem.engines.lance.trained import Trained
+from poeem.engines.lance.sidecar import read_arrays, read_facts
+from poeem.engines.lance.trained_index import Trained
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import check_k
 
@@ -101,13 +101,13 @@ class LanceSearcher:
         Raises:
             ValueError: an id is there already or twice, or something does not fit.
         """
-        rows = change.new_rows(self, ids, vectors, columns)
-        self._refresh(change.add_rows(self.dataset, rows))
+        rows = row_changes.new_rows(self, ids, vectors, columns)
+        self._refresh(row_changes.add_rows(self.dataset, rows))
 
     def upsert(self, ids: Any, vectors: Any, columns: pa.Table | None = None) -> None:
         """As `add`, but items that are there are replaced, with all of their columns."""
-        rows = change.new_rows(self, ids, vectors, columns)
-        self._refresh(change.upsert_rows(self.dataset, rows))
+        rows = row_changes.new_rows(self, ids, vectors, columns)
+        self._refresh(row_changes.upsert_rows(self.dataset, rows))
 
     def delete(self, ids: Any) -> int:
         """Delete items; ids that are not there mean nothing.
@@ -116,12 +116,12 @@ class LanceSearcher:
             how many are gone.
         """
         before = len(self)
-        self._refresh(change.delete_rows(self.dataset, change.id_column(self, ids)))
+        self._refresh(row_changes.delete_rows(self.dataset, row_changes.id_column(self, ids)))
         return before - len(self)
 
     def optimize(self) -> None:
         """Take all rows that came since into the index, by codes of the trained words; nothing is trained."""
-        self._refresh(change.rebuild(self.dataset, self.trained))
+        self._refresh(row_changes.rebuild(self.dataset, self.trained))
 
     def _refresh(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -152,8 +152,8 @@ def open_lance(path: str | Path, bundle: Bundle | None = None, *, rebuild: bool 
         )
     trained = Trained(facts, read_arrays(path, facts))
     if rebuild:
-        dataset = change.rebuild(dataset, trained)
-    check_ours(dataset, facts)
+        dataset = row_changes.rebuild(dataset, trained)
+    check_index_origin(dataset, facts)
     return LanceSearcher(dataset, trained)
 
 

@@ -16,11 +16,11 @@ from poeem.bundle.whole_file import check_folder_around, write_text
 from poeem.engines.item_vectors import check_item_vectors, read_item_vectors
 from poeem.engines.lance.build import write_rows
 from poeem.engines.lance.check import check_dataset, check_refined
-from poeem.engines.lance.index import create_index
+from poeem.engines.lance.create_index import create_index
 from poeem.engines.lance.install import import_lance
 from poeem.engines.lance.layout import ID, VECTOR, lance_metric, lifted
 from poeem.engines.lance.searcher import is_dataset, open_lance
-from poeem.engines.lance.trained import trained_of
+from poeem.engines.lance.trained_index import trained_index_of
 from poeem.engines.probing import equal_norms
 from poeem.engines.report import Report, sidecar_of
 
@@ -58,7 +58,7 @@ def write_lance(
     bundle = _with_columns(bundle, columns)
     _check_holdable(bundle)
     vectors = _item_vectors(bundle, vectors)
-    trained = trained_of(bundle, vectors, nprobe)
+    trained = trained_index_of(bundle, vectors, nprobe)
     facts = trained.facts
     with staging(path) as new, staging(path.with_name(f"{path.name}.codes")) as buffers:
         create_index(write_rows(bundle, vectors, new, trained), trained, buffers)

@@ -12,7 +12,7 @@ from poeem.bundle.bundle import Bundle
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import any_missing, check_k, prepare_queries
 from poeem.engines.scann.assets import load
-from poeem.engines.scann.facts import FACTS_FILE, Facts, read_facts
+from poeem.engines.scann.sidecar import FACTS_FILE, Facts, read_facts
 
 _LOG2_LENGTH = 20
 _LENGTH = np.float32(2**_LOG2_LENGTH)

@@ -15,10 +15,10 @@ from poeem.bundle.whole_file import check_folder_around, write_text
 from poeem.engines.probing import equal_norms
 from poeem.engines.report import Report, sidecar_of
 from poeem.engines.scann.assets import ASSETS, assets_text
-from poeem.engines.scann.facts import FACTS_FILE, facts_of, write_facts
 from poeem.engines.scann.files import write_files
 from poeem.engines.scann.install import import_scann
 from poeem.engines.scann.searcher import open_scann
+from poeem.engines.scann.sidecar import FACTS_FILE, facts_of, write_facts
 from poeem.engines.self_check import check_contained
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poeem.functional.compile_guard import compile_guard
 from poeem.functional.newton_schulz import newton_schulz
-from poeem.functional.outside_compile import outside_compile
 
 # A matrix within this of orthogonal, max|R^T R - I|, is left alone: rounding to float32 alone makes about 1e-7.
 ORTHOGONAL = 1e-6
@@ -44,7 +44,7 @@ class Rotation(nn.Module, ABC):
         self.dim = dim
         self.kind = kind
 
-    @outside_compile
+    @compile_guard
     def matrix(self) -> Tensor:
         """``R``, float32, ``(dim, dim)``; differentiable in training mode. A copy: later steps do not change it.
 

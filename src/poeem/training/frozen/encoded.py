@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.layers.stored import as_stored
+from poeem.layers.storage_dtypes import as_stored
 from poeem.training.frozen.top_items import blocks
 
 

@@ -16,8 +16,8 @@ from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.training.frozen.candidates import Candidates
 from poeem.training.frozen.encoded import decoded_blocks, encoded
 from poeem.training.frozen.held_out import HeldOut
+from poeem.training.frozen.list_visits import Visits
 from poeem.training.frozen.model import FrozenModel
-from poeem.training.frozen.visits import Visits
 from poeem.training.loop import run_steps
 from poeem.training.model import StepOutput
 from poeem.training.progress import progress_bar

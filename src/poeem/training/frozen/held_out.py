@@ -9,8 +9,8 @@ import numpy as np
 
 from poeem.data.ragged import Ragged
 from poeem.evaluation.metrics import ranking_metrics
+from poeem.training.frozen.list_visits import Visits
 from poeem.training.frozen.top_items import top_items
-from poeem.training.frozen.visits import Visits
 
 NEIGHBOURS, DEPTH = 10, 100
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from poeem.evaluation.neighbours import exact_neighbours
 from poeem.evaluation.scorers import pairwise_scores
-from poeem.training.frozen.visits import Visits
+from poeem.training.frozen.list_visits import Visits
 
 # Queries scored at a time where they do not see all items: 64 MiB of scores.
 SCORED = 256

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from poeem.baselines import check_baselines
+from poeem.baselines.faiss_build import check_subspaces
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import OUR_COLUMNS, check_columns
 from poeem.data.interactions import Interactions
 from poeem.data.split import leave_last_out
 from poeem.engines.probing import check_nprobe, default_nprobe
-from poeem.evaluation.baselines import check_baselines
-from poeem.evaluation.baselines.faiss_build import check_subspaces
-from poeem.layers.stored import as_stored
+from poeem.layers.storage_dtypes import as_stored
 from poeem.layers.write import write_coded
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
@@ -26,15 +26,15 @@ from poeem.training.compare import compare
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import FitState, fit
 from poeem.training.model import JointModel
+from poeem.training.model_scores import validation_score
+from poeem.training.previous_run import PreviousRun, check_stability
 from poeem.training.recipes.code_terms import code_terms
 from poeem.training.recipes.list_terms import list_terms
 from poeem.training.recipes.structure import settled_structure
 from poeem.training.run_folder import RunFolder
-from poeem.training.scoring import validation_score
 from poeem.training.seeds import check_seed
-from poeem.training.start import Start, check_stability
 from poeem.training.stored_interactions import interactions_digest
-from poeem.training.vectors import item_vectors
+from poeem.training.tower_vectors import item_vectors
 
 # What suits each tower. A window of the sequence tower holds hundreds of positives, an example of the other one.
 TOWERS: dict[str, dict[str, Any]] = {
@@ -103,7 +103,7 @@ def train_interactions(
         start: folder of a finished run whose towers and index are trained on, on interactions that may have other
             events and other items: the next version of a model.
         stability: leave the index as ``start`` has it, and items by the codes they are served by: a code changes only
-            if that lowers the item's squared error by more than so many times the mean one, see ``KeptCodes``. 0 is
+            if that lowers the item's squared error by more than so many times the mean one, see ``StableCodes``. 0 is
             always the nearest code, a large number keeps them all. The fingerprint stays, so that a delta carries what
             differs. Default: the index is trained on, and every row is another.
         tower: ``"history"`` (default) or ``"sequence"``.
@@ -146,7 +146,7 @@ def train_interactions(
         NotFinite: training has diverged.
         KeyboardInterrupt: after a checkpoint.
     """
-    begun = None if start is None else Start(start)
+    begun = None if start is None else PreviousRun(start)
     structure = settled_structure(
         {
             "spec": spec,
@@ -298,12 +298,12 @@ def _check_items(model: JointModel, spec: IndexSpec, trained: int) -> None:
         )
 
 
-def _begin(model: JointModel, start: Start, interactions: Interactions, stability: float | None) -> None:
+def _begin(model: JointModel, start: PreviousRun, interactions: Interactions, stability: float | None) -> None:
     """Let a model go on from where another one ended."""
     assert model.index is not None
     start.load_into(model, interactions, exact=stability is not None)
     if stability is not None:
-        model.kept = start.kept_codes(interactions, stability)
+        model.kept = start.stable_codes(interactions, stability)
         model.index.requires_grad_(False)
         model.index.reseed_every = 0
 
@@ -314,7 +314,7 @@ def _store(
     interactions: Interactions,
     settings: dict[str, Any],
     state: FitState,
-    start: Start | None,
+    start: PreviousRun | None,
 ) -> None:
     """Bundle and model, from which everything after this is done."""
     index = model.index

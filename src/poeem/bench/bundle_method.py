@@ -1,0 +1,81 @@
+"""A bundle as a method's result: the reference that ranks, and the engine's file that is timed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.baselines.baseline import Baseline
+from poeem.evaluation.scorers import DecodedScorer, coarse_for_queries
+
+if TYPE_CHECKING:
+    from poeem.bundle import Bundle
+
+
+class AdaptedIndex:
+    """A faiss index behind the product with a query adapter.
+
+    Args:
+        index: of faiss.
+        adapter: float32 ``(dim, dim)``; None is none.
+    """
+
+    def __init__(self, index: Any, adapter: np.ndarray | None) -> None:
+        self._index, self._adapter = index, adapter
+
+    def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """As faiss's ``search``."""
+        return self._index.search(x if self._adapter is None else x @ self._adapter, k)
+
+    @property
+    def nprobe(self) -> int:
+        """Lists visited a query."""
+        import faiss
+
+        return faiss.extract_index_ivf(self._index).nprobe
+
+    @nprobe.setter
+    def nprobe(self, value: int) -> None:
+        import faiss
+
+        faiss.extract_index_ivf(self._index).nprobe = value
+
+
+def baseline_of_bundle(
+    name: str,
+    bundle: Bundle,
+    seconds: float,
+    *,
+    fastscan: bool = False,
+    vectors: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Baseline:
+    """A bundle as the bench takes it, all lists visited; what is searched is its faiss file.
+
+    Args:
+        name: of the method.
+        bundle: may be thrown away afterwards.
+        seconds: that it took to make it.
+        fastscan: whether the file has the layout that is scanned by SIMD, for words of 4 bits.
+        vectors: see ``Baseline``.
+    """
+    from poeem.engines.export import export
+    from poeem.engines.faiss.searcher import read_index
+    from poeem.engines.reference import ReferenceScorer
+
+    with tempfile.TemporaryDirectory() as folder:
+        export(bundle, "faiss", Path(folder) / "items.faiss", fastscan=fastscan)
+        index = read_index(Path(folder) / "items.faiss")
+    adapter = bundle.arrays.get("query_adapter")
+    scorer = DecodedScorer(
+        ReferenceScorer(bundle).decode(),
+        bundle.metric,
+        coarse=coarse_for_queries(bundle.arrays),
+        lists=bundle.lists,
+        adapter=adapter,
+    )
+    engine = AdaptedIndex(index, adapter)
+    size = bundle.spec.bytes_per_vector
+    return Baseline(name, str(bundle.spec), scorer, size, seconds, index=engine, vectors=vectors)

@@ -1,0 +1,136 @@
+"""Methods that learn from training queries: our recipes, and those of the papers, in one trainer.
+
+The papers train the query encoder; with frozen embeddings a matrix on the queries' side stands in its place, the same
+for all. Everything else is as each paper has it: what is minimised, and whether codes are kept or assigned anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from poeem.baselines import opq
+from poeem.baselines.baseline import Baseline
+from poeem.bench.bundle_method import baseline_of_bundle
+from poeem.bench.method import Method
+from poeem.bench.problem import Problem
+from poeem.evaluation.scorers import prepared
+from poeem.spec import IndexSpec
+
+
+def fitted(
+    name: str,
+    structure: str,
+    *,
+    labels: bool = False,
+    queries: bool = True,
+    from_opq: bool = False,
+    fastscan: bool = False,
+    **options: Any,
+) -> Method:
+    """A method by ``fit_vectors``; where there are few training queries or none, items play queries.
+
+    Args:
+        name: the word it is asked for by.
+        structure: factory string with ``{M}`` for the bytes, ``{M2}`` for twice as many.
+        labels: whether it learns from labels.
+        queries: whether it learns from the training queries.
+        from_opq: whether it starts from faiss's own flat index of the structure; the seconds of that count too.
+        fastscan: whether the index that is timed has the layout that is scanned by SIMD, for words of 4 bits.
+        options: of ``fit_vectors``.
+    """
+
+    def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
+        *rotation, quantizer = structure.format(M=n_bytes, M2=2 * n_bytes).split(",")
+        spec = ",".join([*rotation, *([f"IVF{nlist}"] if nlist else []), quantizer])
+        known = problem if queries else dataclasses.replace(problem, train_queries=None, train_relevant=None)
+        return _fit(name, known, spec, metric, seed, labels, from_opq, fastscan, options)
+
+    divides = 0 if structure.startswith("RQ") else 2 if "{M2}" in structure else 1
+    return Method(name, build, divides=divides, needs_labels=labels, ours=name.startswith("poeem"))
+
+
+def _fit(
+    name: str,
+    problem: Problem,
+    spec: str,
+    metric: str,
+    seed: int,
+    labels: bool,
+    from_opq: bool,
+    fastscan: bool,
+    options: dict[str, Any],
+) -> Baseline:
+    from poeem.engines.faiss import from_faiss
+    from poeem.training.recipes.vectors import fit_vectors
+
+    items, queries = np.ascontiguousarray(problem.items, dtype=np.float32), problem.train_queries
+    began, served = time.perf_counter(), None
+    if from_opq:
+        if metric == "cosine":
+            # An index of faiss on unit vectors, by inner product.
+            items = prepared(items, metric, "items")
+            queries = None if queries is None else prepared(queries, metric, "train_queries")
+        parsed = IndexSpec.parse(spec)
+        stock = opq.build(items, M=parsed.M, nbits=parsed.nbits, metric=metric, seed=seed)
+        served = from_faiss(cast(Any, stock.index))
+    pairs = None
+    if labels and problem.train_relevant is not None:
+        pairs = np.stack([problem.train_relevant.row_of_value, problem.train_relevant.values], axis=1)
+    found = fit_vectors(
+        items,
+        queries,
+        spec=spec,
+        metric=metric,
+        relevance=pairs,
+        start=served,
+        seed=seed,
+        device="cpu",
+        show=False,
+        **options,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = found.bundle(np.arange(len(items)), items, Path(folder) / "bundle")
+        seconds = time.perf_counter() - began
+        return baseline_of_bundle(name, bundle, seconds, fastscan=fastscan)
+
+
+# Lists as k-means left them but for what the words' loss makes of them: the papers are about words.
+_BY_LABELS: dict[str, Any] = {"labels": True, "label_weight": 1.0, "distill_weight": 0.0, "list_weight": 0.0}
+
+# Arguments of `fitted`, by name.
+RECIPES: dict[str, dict[str, Any]] = {
+    # Ours: label-free, and with labels on top of the distillation.
+    "poeem-rq": {"structure": "RQ{M}x8"},
+    "poeem-pq": {"structure": "OPQ{M},PQ{M}"},
+    "poeem-rq-labels": {"structure": "RQ{M}x8", "labels": True},
+    # What ours lose without the matrix for queries, and without queries: items then play them.
+    "poeem-rq-no-adapter": {"structure": "RQ{M}x8", "adapter": False},
+    "poeem-rq-no-queries": {"structure": "RQ{M}x8", "queries": False},
+    "poeem-pq-labels": {"structure": "OPQ{M},PQ{M}", "labels": True},
+    # Half as long words, twice as many, in the layout that SIMD scans: the fastest.
+    "poeem-fastscan": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True},
+    "poeem-fastscan-labels": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True, "labels": True},
+    # faiss's own OPQ index, untouched, with our matrix in front.
+    "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "from_opq": True, "train_words": False},
+    # Zhang et al. 2021 (Poeem): words by reconstruction, queries by the retrieval loss.
+    "poeem-2021": {"structure": "OPQ{M},PQ{M}", "ranked_words": False, "distortion_weight": 1.0, **_BY_LABELS},
+    # Zhan et al. 2021 (JPQ): codes kept, words and queries by the ranking loss.
+    "jpq": {"structure": "OPQ{M},PQ{M}", "codes": "fixed", **_BY_LABELS},
+    # Zhan et al. 2022 (RepCONC): ranking and reconstruction, a step's items shared out evenly over the words by optimal
+    # transport. Its items are encoded, without that, by the nearest words. Not here: JPQ from these codes, which it
+    # ends with.
+    "repconc": {"structure": "OPQ{M},PQ{M}", "assignment": "balanced", "distortion_weight": 1.0, **_BY_LABELS},
+    # Xiao et al. 2021 (MoPQ): the matching loss alone, codes assigned anew; of lists too, as the authors of Distill-VQ
+    # ran it. Not here: negatives of other devices.
+    "mopq": {"structure": "OPQ{M},PQ{M}", **_BY_LABELS, "list_weight": 1.0},
+    # Xiao et al. 2022 (Distill-VQ): exact scores as the teacher, over the items of the whole batch and some of the 200
+    # best of each query, for the words and once more for the lists.
+    "distill-vq": {"structure": "OPQ{M},PQ{M}", "top": 200},
+}
+FITTED = tuple(fitted(name, **arguments) for name, arguments in RECIPES.items())

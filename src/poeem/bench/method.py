@@ -1,0 +1,86 @@
+"""Method: something that builds an index on a problem's items, and what it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from poeem.baselines.baseline import Baseline
+from poeem.bench.problem import Problem
+
+
+class Build(Protocol):
+    """How every method is called."""
+
+    def __call__(self, problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
+        """The index of a problem's items.
+
+        Args:
+            problem: its ``items``, ``train_queries`` and ``train_relevant`` may be used; its ``queries`` and
+                ``relevant`` are the test, and never may.
+            n_bytes: bytes per vector.
+            nlist: inverted lists; 0, or a structure that cannot have any, is a flat index.
+            metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+            seed: of everything random.
+        Returns:
+            a baseline with all lists visited. Its ``scorer`` takes queries as they come; its ``index``, if it has one,
+            takes them of unit length under ``cosine``. For several ``nprobe`` the scorer must be a ``DecodedScorer``
+            with lists.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to build an index.
+
+    Args:
+        name: the word it is asked for by.
+        build: see :class:`Build`; ``build_seconds`` counts training as well.
+        own_bytes: its size follows from dim alone, so that it is built once and not at every size.
+        seeded: whether another seed gives another index.
+        divides: dim must be a multiple of so many times the bytes; 0 is no condition.
+        needs_labels: whether it cannot do without training queries and their relevant items.
+        trained: whether it is an index that a problem brings along, trained together with its model.
+        package: what must be importable.
+        ours: drawn to stand out.
+    """
+
+    name: str
+    build: Build
+    own_bytes: bool = False
+    seeded: bool = True
+    divides: int = 0
+    needs_labels: bool = False
+    trained: bool = False
+    package: str = ""
+    ours: bool = False
+
+    def check(self, problem: Problem, sizes: list[int], nlist: int = 0) -> None:
+        """Refuse, before hours are spent on other methods, what this one will not be able to do.
+
+        Raises:
+            ValueError: the data lack what it needs, the sizes do not fit, or its package is not installed.
+        """
+        from importlib.util import find_spec
+
+        if self.needs_labels and problem.train_relevant is None:
+            raise ValueError(f"method {self.name!r} learns from labels; give training relevance, or leave it out")
+        missing = [size for size in sizes if self.trained and (size, nlist) not in problem.trained]
+        if missing:
+            runs = " and ".join(f"{size} bytes with {lists} lists" for size, lists in problem.trained) or "none"
+            raise ValueError(
+                f"method {self.name!r} has runs of {runs}, not of {','.join(map(str, missing))} with {nlist}; give "
+                "such a run (--run), other --bytes or --nlist, or leave it out"
+            )
+        wrong = [size for size in sizes if self.divides and problem.dim % (self.divides * size)]
+        if wrong and not self.own_bytes:
+            times = f"{self.divides} times the bytes" if self.divides > 1 else "the bytes"
+            raise ValueError(
+                f"dim (={problem.dim}) must be divisible by {times} (={','.join(map(str, wrong))}) for method "
+                f"{self.name!r}; choose other --bytes, or leave it out"
+            )
+        if self.package and find_spec(self.package) is None:
+            raise ValueError(
+                f"method {self.name!r} needs the package {self.package}: pip install 'poeem-torch[{self.package}]'"
+            )

@@ -1,0 +1,217 @@
+"""Every method, at every size, with every seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poeem.baselines.baseline import Baseline
+from poeem.baselines.rescored import rescored
+from poeem.bench.measure import measure, measure_engine
+from poeem.bench.method import Method
+from poeem.bench.methods import check_methods
+from poeem.bench.problem import Problem
+from poeem.bench.speed import queries_per_second
+from poeem.bench.store import Record, Store
+from poeem.evaluation.ranking import evaluate
+from poeem.evaluation.scorers import DecodedScorer, prepared
+from poeem.layers.checks import check_count
+from poeem.metric import check_metric
+from poeem.training.frozen.top_items import blocks, top_items
+
+DEPTH = 100
+
+
+def run_bench(
+    problem: Problem,
+    methods: Iterable[str],
+    out: str | Path,
+    *,
+    sizes: Sequence[int] = (4, 8, 16, 32),
+    metric: str = "ip",
+    seeds: Sequence[int] = (0,),
+    nlist: int = 0,
+    nprobe: Sequence[int] | None = None,
+    rescore: Sequence[int] = (0,),
+    speed: bool = True,
+    command: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Store:
+    """Build and measure, cell by cell; cells that ``out`` already holds are left as they are.
+
+    Args:
+        problem: what to compare on.
+        methods: names of :data:`poeem.bench.methods.METHODS`; exact float scores come in by themselves.
+        out: folder of the records.
+        sizes: bytes per vector.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        seeds: of the methods that know one.
+        nlist: inverted lists for the methods that can have them; 0 is flat.
+        nprobe: lists visited a query, one record each; default powers of two up to ``nlist``.
+        rescore: candidates a query that are re-ranked by float vectors, for every method alike, one record each; 0 is
+            none.
+        speed: whether queries a second are measured, with lists also what the engine itself finds.
+        command: what was typed, to stand with the records.
+        say: told of every cell.
+    Raises:
+        ValueError: an unknown method, one that cannot be built on this, or records of other settings in ``out``.
+    """
+    check_metric(metric)
+    asked = check_methods(methods)
+    sizes, seeds = _whole(sizes, "bytes", 1), _whole(seeds, "seeds", 0)
+    check_count("nlist", nlist)
+    for method in asked:
+        method.check(problem, sizes, nlist)
+    if nlist > len(problem.items):
+        raise ValueError(f"nlist (={nlist}) must be at most the number of items (={len(problem.items)}); choose less")
+    probes, depths = _probes(nlist, nprobe), _whole(rescore, "rescore", 0)
+    settings = {
+        "problem": problem.facts,
+        "metric": metric,
+        "nlist": nlist,
+        "nprobe": probes,
+        "rescore": depths[0] if len(depths) == 1 else depths,
+    }
+    store = Store(Path(out), settings, {**_environment(), **({"command": command} if command else {})})
+    cells = [
+        (method, size, seed)
+        for method, size, seed in _cells(asked, sizes, seeds)
+        if not store.has(method.name, size, seed if method.seeded else None)
+    ]
+    if not cells:
+        return store
+    # Where what was seen is masked, ranking looks for neighbours by itself.
+    neighbours = None if problem.asked is not None else _neighbours(problem, metric)
+    for number, (method, size, seed) in enumerate(cells, start=1):
+        began = time.perf_counter()
+        built = method.build(problem, n_bytes=size or 0, nlist=nlist, metric=metric, seed=seed)
+        queries, items = built.vectors or (problem.queries, problem.items)
+        listed = neighbours if nlist else None
+        records = []
+        # Exact scores need no second look.
+        again = depths if method.name != "float" else [0]
+        for visited, depth in [(v, d) for v in (probes if _lists(built) else [None]) for d in again]:
+            one = built if visited is None else built.with_nprobe(visited)
+            one = rescored(one, items, depth, metric=metric) if depth else one
+            records.append(
+                {
+                    "method": method.name,
+                    "structure": one.structure,
+                    "bytes_asked": size,
+                    "bytes_per_vector": one.bytes_per_vector,
+                    "seed": seed,
+                    "nlist": _lists(built),
+                    "nprobe": visited,
+                    "rescore": depth,
+                    **_found(one, problem, queries, items, neighbours, metric),
+                    "scanned": _scanned(built, visited, queries, len(items)),
+                    "build_seconds": one.build_seconds,
+                    **(_speed(one, problem, queries, metric, listed) if speed else {"qps": None}),
+                }
+            )
+        store.append(records)
+        say(_line(records[-1], number, len(cells), time.perf_counter() - began))
+    return store
+
+
+def _neighbours(problem: Problem, metric: str) -> np.ndarray:
+    """Rows of the 10 items nearest to every query by exact float scores."""
+    queries, items = (prepared(x, metric, name) for x, name in ((problem.queries, "queries"), (problem.items, "items")))
+    return top_items(queries, blocks(items), min(10, len(items)), metric=metric)[1]
+
+
+def _found(
+    built: Baseline,
+    problem: Problem,
+    queries: np.ndarray,
+    items: np.ndarray,
+    neighbours: np.ndarray | None,
+    metric: str,
+) -> dict[str, float]:
+    """What is found of the relevant items and of the nearest."""
+    if problem.asked is not None:
+        return evaluate(
+            built.scorer, problem.asked, queries, exact_items=items, metric=metric, available=problem.available
+        )
+    assert neighbours is not None
+    return measure(built.scorer, queries, neighbours, problem.relevant)
+
+
+def _scanned(built: Baseline, nprobe: int | None, queries: np.ndarray, n: int) -> float:
+    """Codes compared a query, mean over the queries."""
+    if nprobe is None or not isinstance(built.scorer, DecodedScorer):
+        return float(n)
+    return float(built.scorer.with_nprobe(nprobe).scanned(queries).mean())
+
+
+def _cells(methods: Iterable[Method], sizes: list[int], seeds: list[int]) -> list[tuple[Method, int | None, int]]:
+    """Seed by seed, so that a benchmark that is stopped early has all methods with fewer seeds."""
+    return [
+        (method, size, seed)
+        for seed in seeds
+        for method in methods
+        if method.seeded or seed == seeds[0]
+        for size in ([None] if method.own_bytes else sizes)
+    ]
+
+
+def _lists(built: Baseline) -> int:
+    scorer = built.scorer
+    return len(scorer.coarse) if isinstance(scorer, DecodedScorer) and scorer.coarse is not None else 0
+
+
+def _probes(nlist: int, nprobe: Sequence[int] | None) -> list[int]:
+    if not nlist:
+        if nprobe:
+            raise ValueError(f"nprobe (={','.join(map(str, nprobe))}) goes with inverted lists; give nlist too")
+        return []
+    if nprobe is None:
+        powers = [2**power for power in range(nlist.bit_length()) if 2**power < nlist]
+        return [*powers, nlist]
+    return _whole(nprobe, "nprobe", 1, nlist)
+
+
+def _whole(values: Sequence[int], name: str, least: int, most: int | None = None) -> list[int]:
+    values = list(values)
+    wrong = not values or len(set(values)) < len(values) or min(values) < least
+    if wrong or (most is not None and max(values) > most):
+        limits = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name} (={','.join(map(str, values))}) must be different whole numbers, {limits}")
+    return sorted(values)
+
+
+def _speed(
+    built: Baseline, problem: Problem, queries: np.ndarray, metric: str, neighbours: np.ndarray | None
+) -> dict[str, float | None]:
+    """Queries a second, and with ``neighbours`` what the engine itself finds, which masks nothing."""
+    if built.index is None:
+        return {"qps": None}
+    queries = prepared(queries, metric, "queries")
+    speed = queries_per_second(built.index, queries[:2000], min(DEPTH, len(problem.items)))
+    found = {} if neighbours is None else measure_engine(built.index, queries, neighbours, problem.relevant)
+    return {"qps": speed, **found}
+
+
+def _environment() -> dict[str, Any]:
+    import torch
+
+    from poeem.training.environment import environment
+
+    try:
+        scann = version("scann")
+    except PackageNotFoundError:
+        scann = None
+    return environment(torch.device("cpu")) | {"scann": scann}
+
+
+def _line(record: Record, number: int, cells: int, seconds: float) -> str:
+    metric = "recall@100" if "recall@100" in record else "neighbour_recall@10"
+    return (
+        f"[{number}/{cells}] {record['method']}, {record['bytes_per_vector']} bytes, seed {record['seed']}: "
+        f"{metric} {record[metric]:.4f} ({seconds:.0f} s)"
+    )

@@ -1,0 +1,72 @@
+"""Records of several seeds as one row with its spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from poeem.bench.measure import ENGINE_METRICS, LABEL_METRICS, NEIGHBOUR_METRICS
+from poeem.bench.store import Record
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method at a size, an ``nprobe`` and a depth of rescoring, over its seeds.
+
+    Args:
+        method, bytes_per_vector, nprobe, rescore: what the seeds share; ``nprobe`` is None where all codes are scanned.
+        seeds: how many there are.
+        means: by name of metrics, ``build_seconds``, ``scanned`` and ``qps``; what was not measured is absent.
+        spreads: standard deviation over the seeds (of the sample); absent for a single one.
+    """
+
+    method: str
+    bytes_per_vector: int
+    nprobe: int | None
+    seeds: int
+    means: dict[str, float]
+    spreads: dict[str, float]
+    rescore: int = 0
+
+
+def metrics_of(records: Sequence[Record]) -> list[str]:
+    """The metrics that the records have, labels first."""
+    return [name for name in (*LABEL_METRICS, *NEIGHBOUR_METRICS) if records and name in records[0]]
+
+
+def summarise(records: Sequence[Record]) -> list[Row]:
+    """Rows, float first, then by size, by method as they came, and by ``nprobe``.
+
+    >>> record = {"method": "pq", "bytes_per_vector": 8, "nprobe": None, "seed": 0, "recall@10": 0.5}
+    >>> (row,) = summarise([record, {**record, "seed": 1, "recall@10": 0.7}])
+    >>> row.seeds, row.means, row.spreads
+    (2, {'recall@10': 0.6}, {'recall@10': 0.1414...})
+    """
+    names = [*metrics_of(records), *ENGINE_METRICS, "build_seconds", "scanned", "qps"]
+    groups: dict[tuple[str, int, int | None, int], list[Record]] = {}
+    for record in records:
+        # Records of earlier versions say it in the settings alone.
+        key = (record["method"], record["bytes_per_vector"], record["nprobe"], record.get("rescore", 0))
+        groups.setdefault(key, []).append(record)
+    order = list(dict.fromkeys(record["method"] for record in records))
+    rows = []
+    for method, size, nprobe, rescore in sorted(
+        groups, key=lambda key: (key[0] != "float", key[1], order.index(key[0]), key[3], key[2] or 0)
+    ):
+        group = groups[method, size, nprobe, rescore]
+        columns = {name: [record[name] for record in group if record.get(name) is not None] for name in names}
+        rows.append(
+            Row(
+                method,
+                size,
+                nprobe,
+                len(group),
+                {name: math.fsum(values) / len(values) for name, values in columns.items() if values},
+                {name: float(np.std(values, ddof=1)) for name, values in columns.items() if len(values) > 1},
+                rescore,
+            )
+        )
+    return rows

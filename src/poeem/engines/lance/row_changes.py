@@ -1,0 +1,120 @@
+"""Rows that come and go in an exported Lance dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.atomic import staging
+from poeem.engines.lance.build import code_columns, vector_array
+from poeem.engines.lance.create_index import create_index
+from poeem.engines.lance.install import import_lance
+from poeem.engines.lance.layout import CODE, ID, LIST, VECTOR
+from poeem.engines.lance.trained_index import Trained
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from poeem.engines.lance.searcher import LanceSearcher
+
+_IDS_AT_ONCE = 1000
+_OURS = (ID, LIST, CODE, VECTOR)
+
+
+def new_rows(searcher: LanceSearcher, ids: Any, vectors: Any, columns: pa.Table | None) -> pa.Table:
+    """Rows of the dataset's schema, encoded, with vectors as Lance compares them.
+
+    Raises:
+        ValueError: an id is of another type or there twice, a vector is not finite or zero under ``cosine``, or a
+            column is not the dataset's.
+    """
+    import pyarrow as pa
+
+    column = id_column(searcher, ids)
+    if len(column.unique()) < len(column):
+        raise ValueError(f"ids: {len(column) - len(column.unique())} of {len(column)} are there twice; give each once")
+    rows = np.array(vectors, dtype=np.float32)
+    if rows.shape != (len(column), searcher.dim):
+        raise ValueError(f"vectors must have shape ({len(column)}, {searcher.dim}), one per id, not {rows.shape}")
+    wrong = ~np.isfinite(rows).all(1) | ((searcher.metric == "cosine") & ~rows.any(1))
+    if wrong.any():
+        raise ValueError(f"vectors: row {int(np.argmax(wrong))} is not finite, or zero under cosine; drop such rows")
+    schema = searcher.dataset.schema
+    given = {} if columns is None else {name: columns[name] for name in columns.column_names}
+    unknown = [name for name in given if name not in schema.names or name in _OURS]
+    if unknown:
+        known = [name for name in schema.names if name not in _OURS]
+        raise ValueError(f"columns: the dataset has no {unknown[0]!r}; it has {', '.join(known) or 'none'}")
+    if columns is not None and columns.num_rows != len(column):
+        raise ValueError(f"columns have {columns.num_rows} rows for {len(column)} items; give one row per item")
+    rotated = searcher.trained.rotated(rows)
+    codes, lists = searcher.trained.encode(rotated)
+    searcher.trained.index_codes(codes, lists)  # refuses now what a later rebuild could not take
+    given |= {ID: column, VECTOR: vector_array(searcher.trained.stored(rotated))}
+    given |= code_columns(codes, lists, searcher.trained.spec.nbits)
+    nulls = {field.name: pa.nulls(len(column), field.type) for field in schema if field.name not in given}
+    return pa.table({name: (given | nulls)[name] for name in schema.names}).cast(schema)
+
+
+def id_column(searcher: LanceSearcher, ids: Any) -> pa.Array:
+    """Ids as a column of the dataset's type.
+
+    Raises:
+        ValueError: they are of another type.
+    """
+    import pyarrow as pa
+
+    values = np.asarray(ids).ravel()
+    kinds, wanted = ("UO", "strings") if searcher.string_ids else ("iu", "integers")
+    if values.size and values.dtype.kind not in kinds:
+        raise ValueError(f"ids must be {wanted} as in the dataset, not {values.dtype}")
+    return pa.array(values.tolist(), pa.string() if searcher.string_ids else pa.int64())
+
+
+def add_rows(dataset: Any, rows: pa.Table) -> Any:
+    """The dataset with further rows."""
+    merge = dataset.merge_insert(ID).when_matched_fail().when_not_matched_insert_all()
+    try:
+        merge.execute(rows)
+    except OSError as error:
+        if "found matching row" not in str(error):
+            raise
+        raise ValueError(
+            f"ids: one is in the dataset already ({str(error).split(': ')[-1].split(',')[0]}); use upsert to replace"
+        ) from None
+    return _reopened(dataset)
+
+
+def upsert_rows(dataset: Any, rows: pa.Table) -> Any:
+    """The dataset with these rows in place of those of the same ids."""
+    dataset.merge_insert(ID).when_matched_update_all().when_not_matched_insert_all().execute(rows)
+    return _reopened(dataset)
+
+
+def delete_rows(dataset: Any, ids: pa.Array) -> Any:
+    """The dataset without the rows of these ids."""
+    values = ids.to_pylist()
+    for first in range(0, len(values), _IDS_AT_ONCE):
+        dataset.delete(f"{ID} in ({', '.join(map(_literal, values[first : first + _IDS_AT_ONCE]))})")
+    return _reopened(dataset)
+
+
+def rebuild(dataset: Any, trained: Trained) -> Any:
+    """The dataset with an index of all of its rows."""
+    path = Path(dataset.uri)
+    # pylance 14 never comes back from indexing buffers of some 100,000 rows while deleted rows are still in the files.
+    dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
+    dataset = _reopened(dataset)
+    with staging(path.with_name(f"{path.name}.codes")) as buffers:
+        create_index(dataset, trained, buffers)
+    return _reopened(dataset)
+
+
+def _literal(value: int | str) -> str:
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+
+def _reopened(dataset: Any) -> Any:
+    return import_lance().dataset(dataset.uri)

@@ -1,0 +1,186 @@
+"""The trained index of a Lance dataset: what vectors, queries and codes go through on their way in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+from poeem.engines.faiss.build import stored_nprobe
+from poeem.engines.lance.layout import (
+    lift_codebooks,
+    lift_codes,
+    lift_vectors,
+    lift_words,
+    lifted,
+    query_scales,
+    scores_from,
+    stored_dim,
+)
+from poeem.engines.lance.sidecar import Facts, array_sha256
+from poeem.engines.queries import prepare_queries
+from poeem.functional.packing import pack_codes
+from poeem.layers.storage_dtypes import as_stored
+from poeem.spec import IndexSpec
+
+_ROWS_AT_ONCE = 65536
+# Room for the norms of items to come, in multiples of the largest squared norm.
+_LIFT_ROOM = 1.25
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Facts and arrays of an index.
+
+    Args:
+        facts: of the dataset.
+        arrays: float32, as in a bundle.
+    """
+
+    facts: Facts
+    arrays: Mapping[str, np.ndarray]
+
+    @cached_property
+    def spec(self) -> IndexSpec:
+        """The trained structure."""
+        return IndexSpec.parse(self.facts.spec)
+
+    @property
+    def width(self) -> int:
+        """Width of the stored vectors."""
+        return stored_dim(self.spec, self.facts.metric, self.facts.dim)
+
+    @property
+    def words(self) -> int:
+        """Words of a code in Lance's index."""
+        return self.spec.M + lift_words(self.spec, self.facts.metric)
+
+    @property
+    def centroids(self) -> np.ndarray:
+        """Of Lance's index, float32 ``(lists, width)``; a flat index has one list around the origin."""
+        return lance_centroids(self.spec, self.facts.metric, self.facts.dim, self.arrays)
+
+    @property
+    def codebooks(self) -> np.ndarray:
+        """Of Lance's index, float32 ``(words, ksub, dsub)``."""
+        trained = np.array(self.arrays["codebooks"])
+        if not self.facts.lift:
+            return trained
+        return np.concatenate([trained, lift_codebooks(self.spec, self.facts.dim, self.facts.lift)])
+
+    def rotated(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as they are quantized: under ``cosine`` of unit length, rotated; float32 ``(n, dim)``."""
+        rows = np.array(rows, dtype=np.float32)
+        if self.facts.metric == "cosine":
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows @ self.arrays["rotation"] if "rotation" in self.arrays else rows
+
+    def stored(self, rotated: np.ndarray) -> np.ndarray:
+        """Rotated rows as they stand in the dataset, ``(n, width)``.
+
+        Raises:
+            ValueError: a row is longer than the lift has room for.
+        """
+        if not self.facts.lift:
+            return rotated
+        self._check_room(np.einsum("nd,nd->n", rotated, rotated, dtype=np.float64))
+        return lift_vectors(self.spec, rotated, self.facts.lift)
+
+    def queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Queries as Lance wants them, float32 ``(nq, width)``, and what they were multiplied by, ``(nq,)``."""
+        facts = self.facts
+        prepared = prepare_queries(queries, facts.dim, facts.metric, self.arrays.get("query_adapter"))
+        rotated = self.rotated(prepared)
+        norms = np.linalg.norm(rotated.astype(np.float64), axis=1)
+        scales = query_scales(norms, self.spec, facts.metric, facts.lift)
+        result = np.zeros((len(rotated), self.width), dtype=np.float32)
+        result[:, : facts.dim] = rotated * scales[:, None]
+        return result, scales
+
+    def scores(self, distances: np.ndarray, queries: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Our scores from Lance's distances, ``(nq, k)``; queries and scales as of `queries`."""
+        return scores_from(distances, queries, scales, self.spec, self.facts.metric, self.facts.lift)
+
+    def encode(self, rotated: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Codes ``(n, M)`` and lists ``(n,)`` of new rows: the nearest list, the nearest words of the residual."""
+        import torch
+
+        from poeem.functional.pq import assign_codes
+
+        rows, lists = rotated, None
+        if self.spec.nlist:
+            coarse = self.arrays["coarse"]
+            lists = (np.square(coarse).sum(1) / 2 - rotated @ coarse.T).argmin(1)
+            rows = rotated - coarse[lists]
+        # Where codes stayed fixed while words learnt, new rows are coded by the words of that time.
+        words = self.arrays.get("encoder_codebooks", self.arrays["codebooks"])
+        codes = assign_codes(torch.from_numpy(np.array(rows, order="C")), torch.from_numpy(np.array(words)))
+        return as_stored(codes, None if lists is None else torch.from_numpy(lists))
+
+    def index_codes(self, codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
+        """Packed codes of Lance's index, uint8 ``(n, words * nbits / 8)``.
+
+        Raises:
+            ValueError: what a code stands for is longer than the lift has room for.
+        """
+        if self.facts.lift:
+            norms = decoded_norms(self.arrays, codes, lists)
+            self._check_room(norms)
+            codes = np.concatenate([codes, lift_codes(self.spec, norms, self.facts.lift)], axis=1)
+        return pack_codes(codes, self.spec.nbits)
+
+    def _check_room(self, squared_norms: np.ndarray) -> None:
+        longest = float(squared_norms.max(initial=0))
+        if longest > self.facts.lift:
+            raise ValueError(
+                f"vectors: a squared norm of {longest:.4g} is more than the dataset has room for "
+                f"({self.facts.lift:.4g}); export the bundle again with such items in it"
+            )
+
+
+def lance_centroids(spec: IndexSpec, metric: str, dim: int, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """float32 ``(lists, stored dim)``: the trained ones, 0 in the further dimensions."""
+    centroids = np.zeros((max(1, spec.nlist), stored_dim(spec, metric, dim)), dtype=np.float32)
+    if spec.nlist:
+        centroids[:, :dim] = arrays["coarse"]
+    return centroids
+
+
+def decoded_norms(arrays: Mapping[str, np.ndarray], codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
+    """``‖x_hat‖²``, float64 ``(n,)``."""
+    norms = np.empty(len(codes))
+    books = arrays["codebooks"].astype(np.float64)
+    for first in range(0, len(codes), _ROWS_AT_ONCE):
+        some = slice(first, first + _ROWS_AT_ONCE)
+        decoded = np.concatenate([book[codes[some, m]] for m, book in enumerate(books)], axis=1)
+        if lists is not None:
+            decoded += arrays["coarse"][lists[some]]
+        norms[some] = np.einsum("nd,nd->n", decoded, decoded)
+    return norms
+
+
+def trained_index_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> Trained:
+    """The index of a bundle that is about to be written with these vectors, ``(n, dim)``."""
+    lift = 0.0
+    if lifted(bundle.spec, bundle.metric):
+        largest = float(decoded_norms(bundle.arrays, bundle.codes, bundle.lists).max())
+        for first in range(0, len(vectors), _ROWS_AT_ONCE):
+            block = np.asarray(vectors[first : first + _ROWS_AT_ONCE], dtype=np.float64)
+            norms = np.einsum("nd,nd->n", block, block)
+            largest = max(largest, 1.0 if bundle.metric == "cosine" else float(norms.max()))
+        lift = _LIFT_ROOM * largest
+    facts = Facts(
+        fingerprint=bundle.fingerprint,
+        items_sha256=bundle.files["items.parquet"].sha256,
+        spec=str(bundle.spec),
+        metric=bundle.metric,
+        dim=bundle.dim,
+        nprobe=stored_nprobe(bundle, nprobe),
+        lift=lift,
+        centroids_sha256=array_sha256(lance_centroids(bundle.spec, bundle.metric, bundle.dim, bundle.arrays)),
+    )
+    return Trained(facts, bundle.arrays)

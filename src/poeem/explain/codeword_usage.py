@@ -1,0 +1,26 @@
+"""How well the words of the codebooks are used."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from poeem.functional.usage import dead_share, perplexity
+
+
+def codeword_facts(counts: np.ndarray) -> dict[str, float]:
+    """``perplexity`` (``ksub`` where all words are used alike), ``dead_share``, and the share of the word used most.
+
+    Args:
+        counts: vectors of each word, ``(M, ksub)``.
+
+    >>> codeword_facts(np.array([[5, 5, 0, 0]]))
+    {'ksub': 4, 'perplexity': 2.0, 'dead_share': 0.5, 'largest_share': 0.5}
+    """
+    tensor = torch.from_numpy(counts).double()
+    return {
+        "ksub": counts.shape[1],
+        "perplexity": round(float(perplexity(tensor)), 6),
+        "dead_share": float(dead_share(tensor)),
+        "largest_share": float((counts.max(1) / np.maximum(counts.sum(1), 1)).max()),
+    }

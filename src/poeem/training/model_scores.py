@@ -1,0 +1,67 @@
+"""A model by the evaluation protocol: its float vectors, its index in training, its bundle."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from poeem.bundle.bundle import Bundle
+from poeem.data.split import Queries, Split
+from poeem.engines.reference import ReferenceScorer
+from poeem.evaluation.ranking import evaluate
+from poeem.evaluation.scorers import DecodedScorer, FloatScorer, Scorer, coarse_for_queries
+from poeem.training.model import JointModel
+from poeem.training.tower_vectors import item_vectors, query_vectors
+
+# Validation is a look, not a figure: so many users tell enough, whatever the size of the data.
+VALIDATION_QUERIES = 10_000
+
+
+class BundleScorer:
+    """The reference scorer with larger as better, as the evaluation wants it under ``l2`` too."""
+
+    def __init__(self, bundle: Bundle, nprobe: int | None) -> None:
+        self._reference, self._nprobe = ReferenceScorer(bundle), nprobe
+
+    def scores(self, query_vectors: np.ndarray) -> np.ndarray:
+        """``(b, dim)`` -> float32 ``(b, n)``."""
+        scores = self._reference.scores(query_vectors, self._nprobe)
+        return scores if self._reference.larger_is_better else -scores
+
+
+def validation_score(model: JointModel, split: Split, *, nprobe: int | None, seed: int) -> float:
+    """ndcg@10 on validation: of the quantized items once there are any, else of the float items."""
+    queries = split.validation
+    if len(queries) > VALIDATION_QUERIES:
+        rows = np.random.default_rng(seed).choice(len(queries), VALIDATION_QUERIES, replace=False)
+        queries = queries.take(np.sort(rows))
+    items = item_vectors(model, np.arange(split.n_items))
+    scorer = index_scorer(model, items, nprobe) if model.quantizes else FloatScorer(items, model.metric)
+    return score(scorer, model, queries, split, items)["ndcg@10"]
+
+
+def score(
+    scorer: Scorer, model: JointModel, queries: Queries, split: Split, items: np.ndarray | None = None
+) -> dict[str, float]:
+    """Metrics of a scorer for a model's queries; items without a training event count as misses."""
+    items = item_vectors(model, np.arange(split.n_items)) if items is None else items
+    return evaluate(
+        scorer,
+        queries,
+        query_vectors(model, queries.history),
+        exact_items=items,
+        metric=model.metric,
+        available=split.seen_in_training,
+    )
+
+
+def index_scorer(model: JointModel, items: np.ndarray, nprobe: int | None) -> DecodedScorer:
+    """What the index makes of the vectors of all items at this moment of the training."""
+    index = model.index
+    assert index is not None
+    codes, lists = model.encode(torch.arange(len(items)), torch.from_numpy(items).to(index.device))
+    decoded = index.decode(codes, lists).cpu().numpy()
+    if lists is None:
+        return DecodedScorer(decoded, model.metric)
+    coarse = coarse_for_queries(index.arrays())
+    return DecodedScorer(decoded, model.metric, coarse=coarse, lists=lists.cpu().numpy(), nprobe=nprobe)

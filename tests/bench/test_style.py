@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+import itertools
+
+from poeem.bench.style import label_ends, named_sizes, new_figure, recall_limits
+
+
+@pytest.fixture
+def axes():
+    _, (found,) = new_figure(1, "made up", width=5, height=4)
+    return found
+
+
+def test_sizes_are_marked_and_no_number_stands_on_another(axes):
+    named_sizes(axes, [4, 8, 16, 32, 48, 56, 384, 1536])
+    assert axes.get_xticks().tolist() == [4, 8, 16, 32, 48, 56, 384, 1536]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["4", "8", "16", "32", "48", "", "384", "1,536"]
+    axes.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.get_xticklabels() if text.get_text()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_of_two_close_sizes_a_power_of_two_is_named(axes):
+    named_sizes(axes, [15, 16])
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["", "16"]
+
+
+@pytest.mark.parametrize(("values", "from_zero"), [([0.05, 0.9], True), ([0.4, 0.9], False), ([0.89, 0.9], False)])
+def test_recall_begins_at_zero_only_where_values_come_near_it(axes, values, from_zero):
+    recall_limits(axes, values)
+    low, high = axes.get_ylim()
+    assert (low == 0) == from_zero
+    assert low < min(values)
+    assert high > max(values)
+
+
+def test_names_at_the_edge_do_not_cover_one_another(axes):
+    axes.plot([1, 2], [0.5, 0.6])
+    label_ends(axes, [(2, 0.6, "opq"), (2, 0.6, "pq (8)"), (2, 0.599, "poeem-rq")])
+    axes.figure.canvas.draw()
+    heights = sorted(text.get_window_extent().y0 for text in axes.texts)
+    assert all(high - low > 8 for low, high in itertools.pairwise(heights))

@@ -1,0 +1,139 @@
+"""Targets: what is chosen reaches them, and is the cheapest that does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from poeem.engines.faiss.build import build_index
+from poeem.explain import explain_target, refits
+from poeem.explain.query_set import QuerySet
+from poeem.explain.target import retrain
+from poeem.explain.target.retrain import Fit, extrapolated
+from poeem.explain.workload import Workload
+from poeem.functional.coarse import assign_lists
+
+SPEC = "OPQ16,IVF32,PQ16x4"
+
+
+@pytest.fixture(scope="module")
+def reached(fitted, items, queries):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(retrain, "_MOST_BYTES", 16)
+        return explain_target(fitted(SPEC), target="recall=0.9", vectors=items, queries=queries, max_queries=100)
+
+
+def test_the_choice_is_the_fastest_that_gets_there(reached):
+    assert reached.reached
+    assert reached.choice.recall >= 0.9
+    assert all(point.ms >= reached.choice.ms for point in reached.points if point.recall >= 0.9)
+    assert {point.nprobe for point in reached.points} == {1, 2, 4, 8, 16, 32}
+    assert max(point.recall for point in reached.points) == pytest.approx(1, abs=0.005)
+    recalls = [point.recall for point in reached.curve]
+    assert recalls == sorted(recalls)
+    assert reached.choice in reached.points
+
+
+def test_its_recall_is_that_of_the_exported_index(reached, fitted, items, queries):
+    point = reached.choice
+    index = build_index(fitted(SPEC), point.nprobe, refine="flat", vectors=items, k_factor=point.k_factor)
+    _, ids = index.search(queries, 10)
+    distances = ((queries[:, None].astype(np.float64) - items[None]) ** 2).sum(2)
+    exact = np.argsort(distances, axis=1)[:, :10]
+    recall = (ids[:, :, None] == exact[:, None]).any(1).mean()
+    # A sample of 100 queries against all 400.
+    assert recall == pytest.approx(point.recall, abs=0.03)
+
+
+def test_codes_alone_do_not_get_there_and_a_training_is_said(reached):
+    assert reached.by_codes is None
+    assert [fit.spec for fit in reached.fits] == [SPEC, "IVF32,RQ16x4", "OPQ32,IVF32,PQ32x4"]
+    assert reached.retrain["extrapolated"] == (reached.fits[-1].recall["neighbours"] < 0.9)
+    assert reached.retrain["bytes"] >= 16
+    recalls = [fit.recall["neighbours"] for fit in reached.fits]
+    assert recalls[0] == min(recalls)
+    assert reached.nlist.compared == min(one.compared for one in reached.lists)
+
+
+def test_bytes(fitted, items, queries):
+    found = explain_target(fitted(SPEC), target="bytes=4", vectors=items, queries=queries, max_queries=100)
+    assert found.reached
+    assert {fit.spec for fit in found.fits} >= {"IVF32,PQ4", "OPQ4,IVF32,PQ4", "OPQ8,IVF32,PQ8x4", "IVF32,RQ4x8", SPEC}
+    assert found.best.bytes_per_vector == 4
+    of_size = [fit for fit in found.fits if fit.bytes_per_vector == 4]
+    assert found.best.recall["neighbours"] == max(fit.recall["neighbours"] for fit in of_size)
+    # Sums of wide words beat slices, on vectors as good as any.
+    assert found.best.spec == "IVF32,RQ4x8"
+
+
+def test_latency(fitted, items, queries):
+    given = {"vectors": items, "queries": queries, "max_queries": 100}
+    found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=1000", **given)
+    assert found.reached
+    assert found.choice.recall == max(point.recall for point in found.points)
+    assert found.by_codes.k_factor is None
+    assert found.choice.nprobe is None
+    found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=0.000001", **given)
+    assert not found.reached
+    assert found.choice is None
+
+
+def test_items_that_play_queries_do_not_count_themselves(fitted, items):
+    found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=1000", vectors=items, max_queries=100)
+    # All is within reach of so deep a search.
+    assert found.choice.recall == pytest.approx(1, abs=0.005)
+
+
+def test_the_fits_are_for_the_metric_that_is_wanted(fitted, items, queries):
+    # Lengths that differ: by product others are near than by distance.
+    stretched = items[:1500] * np.random.default_rng(0).lognormal(0, 0.7, (1500, 1)).astype(np.float32)
+    given = {"target": "bytes=1", "vectors": stretched, "queries": queries, "max_queries": 100}
+    spec = fitted("PQ8x4").spec
+    by_l2, by_product = (refits.fitted(stretched, spec, metric) for metric in ("l2", "ip"))
+    assert (
+        explain_target(by_l2, metric="ip", **given).fits[0].recall == explain_target(by_product, **given).fits[0].recall
+    )
+
+
+def test_lists_are_visited_until_they_hold_the_share(fitted, items, queries, monkeypatch):
+    made = []
+    monkeypatch.setattr(retrain, "assign_lists", lambda x, coarse: made.append(coarse) or assign_lists(x, coarse))
+    exact = np.argsort(((queries[:, None].astype(np.float64) - items[None]) ** 2).sum(2), axis=1)[:, :10]
+    case = Workload("", fitted(SPEC), items, QuerySet(queries, neighbours=exact), nprobe=4)
+    found = retrain.lists_for(case, 0.9)
+    assert {32, 64, 128} <= {one.nlist for one in found}
+    for one, coarse in zip(found, made):
+        lists = assign_lists(torch.from_numpy(items), coarse).numpy()
+        away = ((queries[:, None] - coarse.numpy()[None]) ** 2).sum(2)
+        visited = np.argsort(away, axis=1)
+        held = [
+            np.mean([np.isin(lists[rows], own[:nprobe]).mean() for rows, own in zip(exact, visited)])
+            for nprobe in (one.nprobe - 1, one.nprobe)
+        ]
+        assert held[0] < 0.9 <= held[1]
+
+
+def test_a_line_that_rises_never_gets_there():
+    fits = [Fit("PQ8", 8, {"neighbours": 0.5}, 0), Fit("PQ16", 16, {"neighbours": 0.5}, 0)]
+    assert extrapolated(fits, 0.9) is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "speed=1",
+        "recall",
+        "recall=x",
+        "recall=1.5",
+        "bytes=1.5",
+        "bytes=0",
+        "bytes=inf",
+        "bytes=5000",
+        "latency-ms=-1",
+        "recall=nan",
+    ],
+)
+def test_targets_that_are_none(fitted, items, target):
+    with pytest.raises(ValueError, match=f"target \\(='{target}'\\)"):
+        explain_target(fitted("OPQ8,PQ8x5"), target=target, vectors=items)

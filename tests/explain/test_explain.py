@@ -1,0 +1,156 @@
+"""Faults that are planted into a good index: each must be named, and the losses must sum up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
+from poeem.evaluation.scorers import FloatScorer
+from poeem.explain import explain, refits
+from poeem.explain.sources import read_case
+from poeem.explain.workload import drawn
+from poeem.spec import IndexSpec
+
+SIZES = {"max_queries": 200}
+
+
+def assert_adds_up(found):
+    for breakdown in found.measures.values():
+        total = breakdown.exact - breakdown.served
+        assert sum(step.loss for step in breakdown.steps) == pytest.approx(total, abs=1e-9)
+        assert sum(breakdown.causes.values()) == pytest.approx(total, abs=1e-9)
+
+
+def test_a_good_index_loses_by_its_bytes_alone(fitted, items, queries):
+    found = explain(fitted(), vectors=items, queries=queries, nprobe=16, **SIZES)
+    assert_adds_up(found)
+    assert found.main_cause == "code"
+    assert found.measures["neighbours"].exact == 1
+    # Ranked again, all those are found that are among the best 10 k by codes.
+    scorer = refits.scorer_of(fitted(), 16)
+    asked = drawn(read_case(fitted(), vectors=items, queries=queries), max_items=10_000, max_queries=200, seed=0).asked
+    exact = exact_neighbours(FloatScorer(items, "l2").scores(asked.queries), 10)
+    scores = scorer.scores(asked.queries)
+    deep, plain = (neighbour_recall(scores, exact, k=depth).mean() for depth in (100, 10))
+    refine = next(one for one in found.remedies if one.parameter == "refine")
+    assert refine.gain["neighbours"] == pytest.approx(deep - plain, abs=1e-3)
+
+
+def test_too_few_lists(fitted, items, queries):
+    found = explain(fitted("OPQ16,IVF32,PQ16x4"), vectors=items, queries=queries, nprobe=1, **SIZES)
+    assert_adds_up(found)
+    assert found.main_cause == "probing"
+    assert (found.next.parameter, found.next.before, found.next.after) == ("nprobe", "1", "2")
+    # What it says it would bring, it brings.
+    again = explain(fitted("OPQ16,IVF32,PQ16x4"), vectors=items, queries=queries, nprobe=2, **SIZES)
+    gain = again.measures["neighbours"].served - found.measures["neighbours"].served
+    assert found.next.gain["neighbours"] == pytest.approx(gain)
+    assert found.measures["neighbours"].ceiling == again.measures["neighbours"].ceiling
+
+
+@pytest.mark.parametrize("spec", ["OPQ8,PQ8x5", "OPQ16,IVF32,PQ16x4"])
+def test_a_rotation_that_was_dropped(fitted, items, queries, spec):
+    good = fitted(spec)
+    arrays = {name: array for name, array in good.arrays.items() if name != "rotation"}
+    lost = refits.in_memory(replace(good.spec, rotated=False), good.metric, arrays, good.codes, good.lists)
+    found = explain(lost, vectors=items, queries=queries, nprobe=None if not good.spec.nlist else 16, **SIZES)
+    assert_adds_up(found)
+    assert found.main_cause == "rotation"
+    assert (found.next.parameter, found.next.after) == ("rotation", "put back")
+
+
+def test_a_structure_that_lacks_a_rotation(fitted, items, queries):
+    found = explain(fitted("PQ8x5"), vectors=items, queries=queries, **SIZES)
+    assert_adds_up(found)
+    rotation = next(one for one in found.remedies if one.after == "OPQ8,PQ8x5")
+    assert rotation.gain["neighbours"] > 0.02
+    assert found.measures["neighbours"].causes["rotation"] == pytest.approx(rotation.gain["neighbours"], abs=0.02)
+
+
+def test_another_metric_than_is_wanted(fitted, items, queries):
+    found = explain(fitted("OPQ16,PQ16x4", "l2"), vectors=items, queries=queries, metric="ip", **SIZES)
+    assert_adds_up(found)
+    assert (found.main_cause, found.next.parameter, found.next.after) == ("metric", "metric", "ip")
+
+
+def test_another_metric_than_the_labels_are_of(fitted, items, queries):
+    # Relevant is what is near by direction, of vectors whose lengths mean nothing.
+    rng = np.random.default_rng(0)
+    lengths = rng.lognormal(0, 1, (len(items), 1)).astype(np.float32)
+    unit = items / np.linalg.norm(items, axis=1, keepdims=True)
+    asked = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    best = np.argsort(-asked @ unit.T, axis=1)[:, :3]
+    pairs = np.stack([np.repeat(np.arange(len(asked)), 3), best.ravel()], axis=1)
+    stretched = unit * lengths
+    bundle = refits.fitted(stretched, fitted("OPQ16,PQ16x4").spec, "ip")
+    found = explain(bundle, vectors=stretched, queries=asked, relevance=pairs, **SIZES)
+    assert_adds_up(found)
+    assert (found.decides, found.main_cause, found.reference_metric) == ("labels", "metric", "cosine")
+    assert (found.next.parameter, found.next.after) == ("metric", "cosine")
+
+
+def test_uneven_lists(fitted, items, queries):
+    good = fitted("OPQ16,IVF32,PQ16x4")
+    # All centroids but two in one far corner: nearly everything falls into two lists.
+    coarse = good.arrays["coarse"].copy()
+    coarse[2:] = coarse[2:] * 0.01 + 40
+    broken = refits.in_memory(good.spec, good.metric, {**good.arrays, "coarse": coarse}, good.codes, good.lists)
+    uneven = refits.with_new_words(refits.encoded_again(broken, items), items)
+    found = explain(uneven, vectors=items, queries=queries, nprobe=1, **SIZES)
+    assert_adds_up(found)
+    assert found.lists["imbalance_factor"] > 10
+    assert found.lists["empty"] > 20
+    assert found.main_cause == "imbalance"
+
+
+def test_dead_words(fitted, items, queries):
+    good = fitted("OPQ16,PQ16x5")
+    books = good.arrays["codebooks"].copy()
+    books[:, 4:] = 100  # four words of 32 are left
+    broken = refits.in_memory(good.spec, good.metric, {**good.arrays, "codebooks": books}, good.codes, None)
+    found = explain(refits.encoded_again(broken, items), vectors=items, queries=queries, **SIZES)
+    assert_adds_up(found)
+    assert found.words["dead_share"] >= 28 / 32
+    assert found.words["perplexity"] < 4 < found.words["perplexity_refitted"]
+    assert (found.main_cause, found.next.parameter) == ("words", "codebooks")
+
+
+def test_stale_codes(fitted, items, queries):
+    good = fitted("OPQ16,PQ16x4")
+    codes = good.codes.copy()
+    codes[:2000] = np.roll(codes[:2000], 1, axis=0)
+    found = explain(replace(good, codes=codes), vectors=items, queries=queries, **SIZES)
+    assert_adds_up(found)
+    assert (found.main_cause, found.next.parameter) == ("stale", "codes")
+
+
+def test_queries_from_elsewhere():
+    # Items hardly vary along the four axes that queries ask for, so that their words say nothing of them.
+    rng = np.random.default_rng(0)
+    few, mix = np.arange(16) >= 12, np.linalg.qr(rng.standard_normal((16, 16)))[0]
+    items = (np.where(few, 0.05, 1.0) * rng.standard_normal((4000, 16)) @ mix).astype(np.float32)
+    queries = (np.where(few, 1.0, 0.05) * rng.standard_normal((400, 16)) @ mix).astype(np.float32)
+    bundle = refits.fitted(items, IndexSpec.parse("RQ6x6"), "ip")
+    found = explain(bundle, vectors=items, queries=queries, **SIZES)
+    assert_adds_up(found)
+    assert found.main_cause == "gap"
+    assert found.gap["energy_in_items_axes"] < 0.1
+    assert found.gap["loss_of_queries"] > found.gap["loss_of_items_as_queries"] + 0.2
+
+
+def test_few_queries_are_noted_and_one_label_decides_nothing(fitted, items, queries):
+    found = explain(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries[:9], relevance=np.array([[0, 1]]))
+    assert set(found.measures) == {"neighbours"}
+    assert "9 queries are few" in " ".join(found.notes)
+
+
+def test_another_seed_draws_other_fits(fitted, items, queries):
+    first, second = (
+        [one.gain for one in explain(fitted("RQ6x5"), vectors=items, queries=queries, seed=seed).remedies]
+        for seed in (0, 1)
+    )
+    # The last is twice the bytes, a fit of its own.
+    assert first[-1] != second[-1]

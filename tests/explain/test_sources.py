@@ -1,0 +1,156 @@
+"""Cases from bundles, faiss files and arrays, and what is refused."""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from poeem.bundle import write_bundle
+from poeem.engines.export import export
+from poeem.evaluation.scorers import FloatScorer
+from poeem.explain import explain
+from poeem.explain.query_set import found, nearest
+from poeem.explain.refits import scorer_of
+from poeem.explain.sources import read_case
+from poeem.explain.workload import drawn
+
+
+@pytest.fixture
+def folder(fitted, tmp_path):
+    good = fitted("OPQ16,IVF32,PQ16x4")
+    write_bundle(
+        tmp_path / "run" / "bundle",
+        spec=good.spec,
+        metric=good.metric,
+        dim=good.dim,
+        arrays=dict(good.arrays),
+        ids=[f"i{row}" for row in range(len(good))],
+        codes=good.codes,
+        lists=good.lists,
+        training={"nprobe": 4},
+    )
+    return tmp_path / "run"
+
+
+def test_files_in_another_order_are_matched_by_id(folder, items, queries, tmp_path):
+    order = np.random.default_rng(0).permutation(len(items))
+    vectors = pa.FixedSizeListArray.from_arrays(items[order].ravel(), items.shape[1])
+    pq.write_table(pa.table({"id": [f"i{row}" for row in order], "v": vectors}), tmp_path / "items.parquet")
+    np.save(tmp_path / "queries.npy", queries)
+    # Relevance speaks of the rows of the file.
+    pairs = pa.table({"query": [0, 1], "item": [5, 6]})
+    pq.write_table(pairs, tmp_path / "pairs.parquet")
+    case = read_case(
+        folder,
+        vectors=tmp_path / "items.parquet",
+        queries=tmp_path / "queries.npy",
+        relevance=tmp_path / "pairs.parquet",
+    )
+    plain = read_case(folder, vectors=items, queries=queries)
+    assert case.nprobe == 4
+    assert case.bundle.ids[5] == f"i{order[5]}"
+    np.testing.assert_array_equal(case.items[5], plain.items[order[5]])
+    np.testing.assert_array_equal(case.bundle.codes[5], plain.bundle.codes[order[5]])
+    assert case.asked.relevant[0].tolist() == [5]
+
+
+def test_a_stock_faiss_file(items, queries, tmp_path):
+    index = faiss.index_factory(32, "IVF32,PQ16x4np", faiss.METRIC_L2)
+    index.train(items)
+    index.add(items)
+    index.nprobe = 3
+    faiss.write_index(index, str(tmp_path / "stock.faiss"))
+    case = read_case(vectors=items, queries=queries, faiss=tmp_path / "stock.faiss")
+    assert (str(case.bundle.spec), case.nprobe, case.notes) == ("IVF32,PQ16x4", 3, [])
+    assert case.name == str(tmp_path / "stock.faiss")
+    # The figure that everything starts from is that of faiss's own search.
+    case = drawn(case, max_items=10_000, max_queries=400, seed=0)
+    exact = nearest(FloatScorer(items, "l2"), case.asked, None, 10)
+    asked = type(case.asked)(case.asked.queries, neighbours=exact)
+    _, theirs = index.search(asked.queries, 10)
+    own = (theirs[:, :, None] == exact[:, None]).any(1).mean()
+    assert found(scorer_of(case.bundle, 3), asked)["neighbours"].mean() == pytest.approx(own, abs=0.002)
+
+
+def test_an_exported_file_of_a_bundle(folder, items, queries, tmp_path):
+    export(folder, "faiss", tmp_path / "x.faiss", nprobe=2)
+    case = read_case(folder, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
+    plain = read_case(folder, vectors=items, queries=queries)
+    assert (case.nprobe, plain.nprobe) == (2, 4)
+    assert case.bundle.ids.tolist() == plain.bundle.ids.tolist()
+    np.testing.assert_array_equal(case.bundle.codes, plain.bundle.codes)
+    assert case.notes == []
+
+
+def test_a_file_that_searches_otherwise_than_its_codes_say_is_noted(items, queries, tmp_path):
+    # Behind centroids of free norm, by inner product: faiss probes by product, the lists were made by distance.
+    index = faiss.IndexIVFPQ(faiss.IndexFlatIP(32), 32, 32, 16, 4, faiss.METRIC_INNER_PRODUCT)
+    index.cp.spherical = False
+    index.train(items)
+    index.add(items)
+    index.nprobe = 1
+    faiss.write_index(index, str(tmp_path / "free.faiss"))
+    case = read_case(vectors=items, queries=queries, faiss=tmp_path / "free.faiss")
+    assert "take these figures with care" in " ".join(case.notes)
+
+
+def test_items_play_queries(fitted, items):
+    case = read_case(fitted("OPQ8,PQ8x5"), vectors=items)
+    case = drawn(case, max_items=2000, max_queries=60, seed=0)
+    np.testing.assert_array_equal(case.items[case.asked.own], case.asked.queries)
+    exact = nearest(FloatScorer(case.items, "l2"), case.asked, None, 5)
+    assert not (exact == case.asked.own[:, None]).any()
+
+
+def test_a_sample_keeps_what_is_asked_for(fitted, items, queries):
+    pairs = np.stack([np.arange(400), np.arange(3000, 3400)], axis=1)
+    case = read_case(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries, relevance=pairs)
+    case = drawn(case, max_items=1000, max_queries=100, seed=0)
+    assert (len(case.items), len(case.asked), case.catalogue, case.queries) == (1000, 100, 4000, 400)
+    assert len(case.more_queries) == 300
+    for row in range(100):
+        wanted = items[3000 + int(np.flatnonzero((queries == case.asked.queries[row]).all(1))[0])]
+        np.testing.assert_array_equal(case.items[case.asked.relevant[row][0]], wanted)
+
+
+def test_what_is_refused(folder, fitted, items, queries, tmp_path):
+    good = fitted("OPQ16,IVF32,PQ16x4")
+    with pytest.raises(ValueError, match="name what to explain"):
+        explain()
+    with pytest.raises(FileNotFoundError):
+        explain(tmp_path / "nowhere", vectors=items)
+    with pytest.raises(ValueError, match="holds codes, no float vectors"):
+        explain(folder)
+    with pytest.raises(ValueError, match="go with the items' vectors"):
+        explain(folder, queries=queries)
+    with pytest.raises(ValueError, match=r"must be \(4000, 32\)"):
+        explain(good, vectors=items[:100])
+    with pytest.raises(ValueError, match=r"queries \(of shape \(400, 8\)\)"):
+        explain(good, vectors=items, queries=queries[:, :8])
+    with pytest.raises(ValueError, match="no nearer to their own codes"):
+        explain(good, vectors=np.roll(items, 1, axis=0), queries=queries)
+    with pytest.raises(ValueError, match="metric"):
+        explain(good, vectors=items, queries=queries, metric="dot")
+    with pytest.raises(ValueError, match=r"nprobe \(=3\) goes with inverted lists"):
+        explain(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries, nprobe=3)
+    with pytest.raises(ValueError, match=r"k \(=0\)"):
+        explain(good, vectors=items, queries=queries, k=0)
+    with pytest.raises(ValueError, match=r"max_items \(=5\)"):
+        explain(good, vectors=items, queries=queries, max_items=5)
+    with pytest.raises(ValueError, match="row 7 holds NaN"):
+        explain(good, vectors=items, queries=np.where(np.arange(400)[:, None] == 7, np.nan, queries), max_queries=400)
+    with pytest.raises(ValueError, match=r"queries \(=1\) must be at least 2"):
+        explain(good, vectors=items, queries=queries[:1])
+    with pytest.raises(ValueError, match=r"seed \(=-1\)"):
+        explain(good, vectors=items, queries=queries, seed=-1)
+    # A file of another training.
+    export(folder, "faiss", tmp_path / "x.faiss")
+    other, path = fitted("OPQ8,PQ8x5"), tmp_path / "other" / "bundle"
+    write_bundle(
+        path, spec=other.spec, metric="l2", dim=32, arrays=dict(other.arrays), ids=range(4000), codes=other.codes
+    )
+    with pytest.raises(ValueError, match="another training"):
+        explain(path, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
