@@ -19,8 +19,15 @@ demo: setup
 	$(BIN)/poeem export runs/demo --engine faiss --out runs/demo/items.faiss
 	for user in 1 2000 6040; do $(BIN)/poeem search runs/demo --user $$user -k 5; done
 
+# Then once more what compares scores, with the kernels of other processors and another number of threads: a figure must
+# not depend on the last bits of a product.
+SCORES := tests/evaluation tests/baselines tests/bench tests/explain tests/engines tests/functional tests/end_to_end/test_cli.py
+
 test: setup
 	$(BIN)/python -m pytest -n 2 --durations 15
+	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -n 2 $(SCORES)
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest -n 2 $(SCORES)
 
 lint: setup
 	$(BIN)/ruff check .

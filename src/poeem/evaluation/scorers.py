@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+import torch
 
+from poeem.functional.threads import for_spans
 from poeem.metric import check_metric
+
+# float64 numbers of a block of items, and of its scores: 2 MiB, which stay in a core's second-level cache.
+_BLOCK_NUMBERS = 2**18
 
 
 class Scorer(Protocol):
@@ -167,12 +172,35 @@ def coarse_for_queries(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
 
 
 def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.ndarray:
-    """``<q, x>``, or ``-‖q - x‖²`` under ``l2``: float32 ``(b, dim)``, ``(n, dim)`` -> float32 ``(b, n)``."""
-    scores = queries @ items.T
-    if metric == "l2":
-        scores *= 2
-        scores -= np.square(items).sum(1)
-        scores -= np.square(queries).sum(1)[:, None]
+    """``<q, x>``, or ``-‖q - x‖²`` under ``l2``: float32 ``(b, dim)``, ``(n, dim)`` -> float32 ``(b, n)``.
+
+    Summed in float64 and rounded once. A float32 product of equal vectors depends in its last bits on the processor and
+    on where in the matrix the vectors stand, and near-ties would be ordered by that: one figure, two values.
+
+    >>> pairwise_scores(np.array([[1.0, 2.0]], np.float32), np.array([[3.0, 0.5]], np.float32), "l2")
+    array([[-6.25]], dtype=float32)
+    """
+    scores = np.empty((len(queries), len(items)), dtype=np.float32)
+    wide = torch.from_numpy(queries.astype(np.float64))
+    query_norms = wide.square().sum(1, keepdim=True)
+    rows = max(64, _BLOCK_NUMBERS // max(1, *wide.shape))
+
+    def score(span: slice) -> None:
+        # Buffers made once: with fresh ones for each block most of the time would go into memory that is new.
+        copy = torch.empty(rows, items.shape[1], dtype=torch.float64)
+        result = torch.empty(len(queries) * rows, dtype=torch.float64)
+        for start in range(span.start, span.stop, rows):
+            part = items[start : min(start + rows, span.stop)]
+            block = copy[: len(part)]
+            block.numpy()[...] = part
+            shape = len(queries), len(part)
+            products = torch.mm(wide, block.T, out=result[: shape[0] * shape[1]].view(shape))
+            if metric == "l2":
+                products.mul_(2).sub_(block.square().sum(1)).sub_(query_norms)
+            scores[:, start : start + len(part)] = products.numpy()
+
+    span = max(rows, -(-len(items) // torch.get_num_threads()))
+    for_spans(score, len(items), span=span, device=wide.device)
     return scores
 
 

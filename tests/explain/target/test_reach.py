@@ -52,7 +52,7 @@ def test_codes_alone_do_not_get_there_and_a_training_is_said(reached):
     assert reached.retrain["extrapolated"] == (reached.fits[-1].recall["neighbours"] < 0.9)
     assert reached.retrain["bytes"] >= 16
     recalls = [fit.recall["neighbours"] for fit in reached.fits]
-    assert recalls[0] == min(recalls)
+    assert recalls[0] < recalls[-1]  # of more bytes; the one between has as many as the first
     assert reached.nlist.compared == min(one.compared for one in reached.lists)
 
 
