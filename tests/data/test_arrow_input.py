@@ -43,13 +43,14 @@ def hugging_face_dataset():
     [
         lambda: pa.table(COLUMNS | {"when": TIMES}),
         lambda: Streams(pa.table(COLUMNS | {"when": TIMES})),
+        lambda: Streams(pa.table({**COLUMNS, "user_id": pa.array(["b", "a", "b"], pa.string_view()), "when": TIMES})),
         lambda: pa.RecordBatch.from_pydict(COLUMNS | {"when": TIMES}),
         lambda: COLUMNS | {"when": TIMES},
         pandas_frame,
         polars_frame,
         hugging_face_dataset,
     ],
-    ids=["arrow", "stream", "batch", "dictionary", "pandas", "polars", "datasets"],
+    ids=["arrow", "stream", "string views", "batch", "dictionary", "pandas", "polars", "datasets"],
 )
 def test_tables_of_other_libraries(make):
     lines = []

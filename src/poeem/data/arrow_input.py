@@ -30,9 +30,19 @@ def as_arrow_table(data: Any) -> pa.Table:
         # Not `data.data.table`, which has the rows from before a filter, a selection or a shuffle.
         return data.with_format("arrow")[:]
     try:
-        return pa.table(data)
+        return _without_views(pa.table(data))
     except (TypeError, pa.ArrowException) as error:
         raise ValueError(
             f"a table of type {type(data).__name__} cannot be used ({' '.join(str(error).split())}); pass a DataFrame, "
             "a pyarrow table, a Hugging Face Dataset or a dictionary of columns"
         ) from error
+
+
+def _without_views(table: pa.Table) -> pa.Table:
+    """The table with plain strings: polars gives string views, which Arrow cannot select rows of."""
+    import pyarrow as pa
+
+    for number, field in enumerate(table.schema):
+        if pa.types.is_string_view(field.type):
+            table = table.set_column(number, field.name, table.column(number).cast(pa.string()))
+    return table
