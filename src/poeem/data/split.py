@@ -9,6 +9,9 @@ import numpy as np
 from poeem.data.interactions import Interactions
 from poeem.data.ragged import Ragged, offsets_of
 
+# Events that a user needs for leave-last-out to hold two of them out.
+TESTED_EVENTS = 3
+
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
@@ -99,16 +102,30 @@ def leave_last_out(interactions: Interactions) -> Split:
     ([0, 1, 2], [3])
     """
     events = Ragged(interactions.offsets, interactions.item)
-    asked = events.lengths >= 3
-    users = np.flatnonzero(asked)
-    held_out = np.where(asked, 2, 0)
-    train = _first_of(events, events.lengths - held_out)
+    users = np.flatnonzero(events.lengths >= TESTED_EVENTS)
+    train = _first_of(events, events.lengths - _held_out(events))
     return Split(
         train=Sequences(train.offsets, train.values),
         validation=_queries_at(events, users, events.offsets[users + 1] - 2),
         test=_queries_at(events, users, events.offsets[users + 1] - 1),
         n_items=interactions.n_items,
     )
+
+
+def seen_before_last(interactions: Interactions) -> np.ndarray:
+    """bool, ``(n_items,)``: whether an item has a training event in :func:`leave_last_out`, without the queries."""
+    events = Ragged(interactions.offsets, interactions.item)
+    # The events that are held out are the last two of their users.
+    last = events.offsets[1:][_held_out(events) > 0]
+    counts = np.bincount(events.values, minlength=interactions.n_items)
+    for place in (last - 1, last - 2):
+        counts -= np.bincount(events.values[place], minlength=interactions.n_items)
+    return counts > 0
+
+
+def _held_out(events: Ragged) -> np.ndarray:
+    """Events of every user that leave-last-out does not train on, int64 ``(n_users,)``."""
+    return np.where(events.lengths >= TESTED_EVENTS, 2, 0)
 
 
 def time_split(interactions: Interactions, test_share: float = 0.1, validation_share: float = 0.1) -> Split:
