@@ -1,4 +1,4 @@
-"""``poeem search``: items for a user, for a history, like an item, or for query vectors."""
+"""``poeem search``: the best items for a user, a history, an item or a file of query vectors."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ ABOVE_ONE = (
 
 def search(
     folder: RunFolder,
-    user: Annotated[str | None, typer.Option(metavar="ID", help="A user of the training data.")] = None,
-    item: Annotated[str | None, typer.Option(metavar="ID", help="Items similar to this one.")] = None,
-    history: Annotated[str | None, typer.Option(metavar="ID,ID", help="Items of someone new, oldest first.")] = None,
-    queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Query vectors (nq, dim).")] = None,
-    k: Annotated[int, typer.Option("-k", help="Results a query.")] = 10,
+    user: Annotated[str | None, typer.Option(metavar="ID", help="Items for a user of the training data.")] = None,
+    item: Annotated[str | None, typer.Option(metavar="ID", help="Items similar to an item of the index.")] = None,
+    history: Annotated[
+        str | None, typer.Option(metavar="ID,ID", help="Items for a new user with these items, oldest first.")
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Items for query vectors (nq, dim).")] = None,
+    k: Annotated[int, typer.Option("-k", metavar="N", help="Results per query.")] = 10,
     out: Annotated[Path | None, typer.Option(metavar="R.npz", help="With --queries: arrays scores and ids.")] = None,
     nprobe: Nprobe = None,
     json: Json = False,
 ) -> None:
-    """Search a run's index."""
+    """Search the index of a run; by --item and --queries also that of a fit or a bundle."""
     options = {"--user": user, "--item": item, "--history": history, "--queries": queries}
     given = [name for name, value in options.items() if value is not None]
     if len(given) != 1:
