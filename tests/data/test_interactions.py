@@ -87,7 +87,7 @@ def test_item_file_is_joined_in_the_order_of_the_items(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("item,title\n9,a\n9,b\n", "item '9' is there more than once"),
+        ("item,title\n9,a\n9,b\n", "item '9' occurs more than once"),
         ("item,title\n99,a\n", "none of the 2 items .* look like '10', here like '99'"),
         ("item,title\n", "there are no rows; leave the item file out"),
         ("name,title\n9,a\n", r"no item column was recognised \(columns: 'name', 'title'\); name it with item_column"),

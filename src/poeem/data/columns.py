@@ -31,7 +31,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
     if pa.types.is_floating(ids.type):
         values = ids.to_numpy()
         _complain_of_first(name, np.isnan(values), "is NaN")
-        # Past 2^53 neighbouring integers share a float, so that the id may already be another one.
+        # Past 2^53 neighbouring integers share a float, so that two ids may have become one.
         unsafe = (values != np.floor(values)) | (np.abs(values) > 2**53)
         _complain_of_first(
             name, unsafe, "is not a whole number that a float holds exactly", values, "store ids as text"
@@ -45,7 +45,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
         ids = ids.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"{name}: ids of type {column.type} cannot be used; store them as integers or text") from error
-    # What an unset id turns into on its way through numpy or pandas and a CSV file; one user of them all is wrong.
+    # A missing id becomes one of these texts in numpy, pandas or a CSV file. Taken as an id, all would be one user.
     missing = pc.is_in(ids, value_set=pa.array(["", "nan", "NaN"]))
     if pc.any(missing).as_py():
         row = pc.index(missing, True).as_py()
@@ -56,7 +56,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
 def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
     """Times as int64, or float64 where there are fractions; dates and datetimes count in their own unit from 1970.
 
-    Text (every CSV file) may be whole numbers, numbers, or ISO 8601 datetimes (counted in ns), one kind a column.
+    Text (every CSV file) may hold whole numbers, numbers, or ISO 8601 datetimes (counted in ns), one kind per column.
 
     Raises:
         ValueError: a time is missing, not a finite number, or unreadable; the message names the row, counted from 1
@@ -142,7 +142,7 @@ def _parsed_times(text: pa.Array, name: str) -> pa.Array:
 
 
 def _first_unreadable(text: pa.Array, kinds: tuple[Any, ...]) -> int:
-    """The row where the kind that gets furthest stops: bisection, one cast of the remaining half a step."""
+    """The first row that none of the kinds can read, by bisection: each step casts half of the remaining rows."""
 
     def first(kind: pa.DataType) -> int:
         low, high = 0, len(text)  # text[:low] reads, text[:high] does not

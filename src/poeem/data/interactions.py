@@ -34,7 +34,7 @@ class Interactions:
     Users and items are numbered by the order of their ids, so that the order of the file's rows does not matter.
 
     Args:
-        user: int64 user numbers, ``(n,)``, never falling.
+        user: int64 user numbers, ``(n,)``, never decreasing.
         item: int64 item numbers, ``(n,)``.
         timestamp: int64 or float64, ``(n,)``, in the unit of the file; the row of the file where it has no such column.
         user_ids: ids as in the file, int64 or ``object`` of ``str``, ``(n_users,)``, ascending.
@@ -83,7 +83,7 @@ class Interactions:
         columns = {USER: user, ITEM: item} | ({} if timestamp is None else {TIMESTAMP: timestamp})
         lengths = {name: len(values) for name, values in columns.items()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"columns must be of one length, got {lengths}; give one value an event in each")
+            raise ValueError(f"columns must be of one length, got {lengths}; give one value per event in each")
         return interactions_from_table(pa.table({name: pa.array(values) for name, values in columns.items()}))
 
     @classmethod
@@ -168,10 +168,10 @@ def _rated_rows(table: pa.Table, min_rating: float) -> pa.Array:
 
 
 def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
-    """The same events with an item table joined by its column ``item``; it replaces the one there was.
+    """The same events with an item table, joined by its column ``item``, in place of their own.
 
     Raises:
-        ValueError: no column ``item``, an id twice, or none of the events' items among them.
+        ValueError: the column ``item`` is missing, an id occurs twice, or none of the events' items is in the table.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -181,36 +181,36 @@ def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
     if ids.type != event_ids.type:  # a CSV file knows only text
         ids, event_ids = ids.cast(pa.string()), event_ids.cast(pa.string())
     counts = pc.value_counts(ids)
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if len(twice):
-        raise ValueError(f"item {twice[0].as_py()!r} is there more than once; keep one row for each item")
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if len(repeated):
+        raise ValueError(f"item {repeated[0].as_py()!r} occurs more than once; keep one row per item")
     rows = pc.index_in(event_ids, value_set=ids)
     if rows.null_count == len(rows):
         raise ValueError(
-            f"none of the {len(rows)} items of the interactions is there (they look like {event_ids[0].as_py()!r}, "
-            f"here like {ids[0].as_py()!r}); use the same ids in both files"
+            f"none of the {len(rows)} items of the interactions is in the item file (they look like "
+            f"{event_ids[0].as_py()!r}, here like {ids[0].as_py()!r}); use the same ids in both files"
             if len(ids)
             else "there are no rows; leave the item file out, or fill it"
         )
-    side = table.drop_columns([ITEM]).take(rows)
-    return Interactions(events.user, events.item, events.timestamp, events.user_ids, events.item_ids, side)
+    item_table = table.drop_columns([ITEM]).take(rows)
+    return Interactions(events.user, events.item, events.timestamp, events.user_ids, events.item_ids, item_table)
 
 
 def _number(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct ids, ascending, and the number of each row's id among them."""
+    """Distinct ids, ascending, and for each row the number of its id among them."""
     import pyarrow.compute as pc
 
     encoded = ids.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order.to_numpy()] = np.arange(len(order))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order.to_numpy()] = np.arange(len(order))
     # Arrow's memory is read-only, which torch.from_numpy would warn about: hence a copy.
     distinct = np.array(encoded.dictionary.take(order).to_numpy(zero_copy_only=False))
-    return distinct, place[encoded.indices.to_numpy()]
+    return distinct, rank[encoded.indices.to_numpy()]
 
 
 def _first_occurrences(user: np.ndarray, time: np.ndarray | None, item: np.ndarray) -> np.ndarray:
-    """bool, ``(n,)``: rows, in order, that no earlier row equals (without times, in user and item)."""
+    """bool, ``(n,)``: whether no earlier row has the same user, time and item (without times: user and item)."""
     columns = (user, item) if time is None else (user, time, item)
     order = np.lexsort(columns[::-1])
     same = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
@@ -220,7 +220,7 @@ def _first_occurrences(user: np.ndarray, time: np.ndarray | None, item: np.ndarr
 
 
 def _first_titles(table: pa.Table, item: np.ndarray) -> pa.Table:
-    """The first title in the file of every item; empty text and null do not count where there is another."""
+    """The first title of every item; an empty or missing one only where the item has no other."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
