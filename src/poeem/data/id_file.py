@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poeem.data.columns import read_ids
-from poeem.data.tables import DELIMITERS, PARQUET_SUFFIXES, read_table
+from poeem.data.delimited import DELIMITERS
+from poeem.data.tables import PARQUET_SUFFIXES, missing_file, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +48,7 @@ def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+        raise ValueError(f"{path}: {missing_file(path)}")
     try:
         # Some editors write a byte order mark. Only a line feed ends a line: ids may hold other separators.
         lines = path.read_text(encoding="utf-8-sig").split("\n")

@@ -59,6 +59,9 @@ def read_table(
         return {name: name for name in names if optional is None or name in (*required, *optional)}
 
     path = Path(path)
+    if not path.exists() and not _is_glob(path):
+        _kind(path, format)  # a name of no known format is refused before a missing file
+        raise ValueError(f"{path}: no such file")
     files, base = _part_files(path)
     kinds = {_kind(file, format) for file in files}
     if len(kinds) > 1:
@@ -97,21 +100,23 @@ def missing_file(path: Path) -> str:
     return "is a folder, not a file" if path.is_dir() else "no such file"
 
 
+def _is_glob(path: Path | str) -> bool:
+    return re.search(r"[*?\[]", str(path)) is not None
+
+
 def _part_files(path: Path) -> tuple[list[Path], Path | None]:
     """The files to read, and the folder that they are parts of; None for a single file."""
     if path.is_file():
         return [path], None
     if path.is_dir():
         base, candidates = path, path.rglob("*")
-    elif re.search(r"[*?\[]", str(path)):
-        fixed = itertools.takewhile(lambda part: not re.search(r"[*?\[]", part), path.parts)
-        base, candidates = Path(*fixed), map(Path, glob.glob(str(path), recursive=True))
     else:
-        raise ValueError(f"{path}: no such file")
+        base = Path(*itertools.takewhile(lambda part: not _is_glob(part), path.parts))
+        candidates = map(Path, glob.glob(str(path), recursive=True))
     parts = [file for file in sorted(candidates) if file.is_file() and _is_part(file.relative_to(base))]
     if not parts:
-        what = "is a folder without files to read" if path.is_dir() else "no file has such a name"
-        raise ValueError(f"{path}: {what}; names must end in {', '.join(SUFFIXES)}")
+        problem = "is a folder without files to read" if path.is_dir() else "no file has such a name"
+        raise ValueError(f"{path}: {problem}; names must end in {', '.join(SUFFIXES)}")
     return parts, base
 
 

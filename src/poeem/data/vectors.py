@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poeem.data.tables import PARQUET_SUFFIXES
+from poeem.data.tables import PARQUET_SUFFIXES, missing_file
 
 
 def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None = None) -> np.ndarray:
@@ -24,7 +24,7 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+        raise ValueError(f"{path}: {missing_file(path)}")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty; write it with numpy.save, or as Parquet")
     if path.suffix.lower() in PARQUET_SUFFIXES:
