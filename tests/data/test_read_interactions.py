@@ -97,3 +97,17 @@ def test_names_in_the_item_file_are_recognised_too(tmp_path):
     items = write(tmp_path / "i.csv", "movieId,movie_title,year\n9,Nine,1999\n10,Ten,2000\n")
     loaded = read_interactions(events, items, FileFormat(item_column="film", delimiter=None))
     assert loaded.item_table.to_pydict() == {"title": ["Ten", "Nine"], "year": [2000, 1999]}
+
+
+def test_a_time_column_that_cannot_be_read_can_be_left_out(tmp_path):
+    path = write(tmp_path / "a.csv", "user,item,date\n1,b,12/31/2020\n1,a,11/30/2020\n")
+    with pytest.raises(ValueError, match=r"'12/31/2020'\) cannot be read as time; .* give time_column='none'"):
+        read_interactions(path)
+    lines = []
+    events = read_interactions(path, format=FileFormat(time_column="none", rating_column="none"), log=lines.append)
+    assert as_rows(events) == [("1", "b", 0), ("1", "a", 1)]
+    assert lines == []
+    named = write(tmp_path / "b.csv", "user,item,none\n1,b,2\n1,a,1\n")
+    assert as_rows(read_interactions(named, format=FileFormat(time_column="none"))) == [("1", "a", 1), ("1", "b", 2)]
+    with pytest.raises(ValueError, match="no user column was recognised"):
+        read_interactions(path, format=FileFormat(user_column="none"))

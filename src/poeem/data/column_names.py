@@ -10,6 +10,8 @@ from poeem.data.file_format import FileFormat
 USER, ITEM, TIMESTAMP, RATING, TITLE = "user", "item", "timestamp", "rating", "title"
 # Our name of the column for each role of a FileFormat.
 COLUMN_OF_ROLE = {"user": USER, "item": ITEM, "time": TIMESTAMP, "rating": RATING, "title": TITLE}
+# In place of a column's name: use no column, although one has a usual name.
+NO_COLUMN = "none"
 # In lower case, without separators; an earlier name is preferred.
 USUAL_NAMES = {
     USER: "user userid uid customer customerid visitor visitorid member memberid reviewerid accountid clientid "
@@ -34,8 +36,8 @@ def match_columns(
 ) -> dict[str, str]:
     """The column of the table for each of our names: ``user``, ``item``, ``timestamp``, ``rating``, ``title``.
 
-    A column that the format names is used. Otherwise a usual name is recognised, in upper or lower case, with or
-    without ``_``, ``-`` or spaces, and with RecBole's types (``user_id:token``).
+    A column that the format names is used, and no column where it says ``none``. Otherwise a usual name is recognised,
+    in upper or lower case, with or without ``_``, ``-`` or spaces, and with RecBole's types (``user_id:token``).
 
     Args:
         names: columns of the table.
@@ -54,11 +56,14 @@ def match_columns(
     listed = ", ".join(map(repr, names)) or "none"
     matched = {}
     named = {COLUMN_OF_ROLE[role]: (role, column) for role, column in format.columns.items() if column is not None}
-    for role, column in named.values():
-        if column not in names:
+    unused = {ours for ours, (_, column) in named.items() if column == NO_COLUMN and column not in names}
+    for ours, (role, column) in named.items():
+        if column not in names and ours not in unused:
             raise ValueError(f"{role}_column (={column!r}) is not in the file (columns: {listed})")
     free = [name for name in names if name not in {column for _, column in named.values()}]
     for role, ours in COLUMN_OF_ROLE.items():
+        if ours in unused:
+            continue
         column = named[ours][1] if ours in named else _recognise(free, ours, role, usual[ours])
         if column is not None:
             matched[ours] = column

@@ -135,9 +135,8 @@ def _parsed_times(text: pa.Array, name: str) -> pa.Array:
         except pa.ArrowInvalid:
             continue
     row = _first_unreadable(text, kinds)
-    _complain_of_row(
-        name, row, f"(={text[row].as_py()!r}) cannot be read as time", "write numbers or ISO 8601 datetimes, one kind"
-    )
+    fix = "write numbers or ISO 8601 datetimes, one kind; or give time_column='none' to go by the order of the rows"
+    _complain_of_row(name, row, f"(={text[row].as_py()!r}) cannot be read as time", fix)
     raise AssertionError("unreachable")
 
 

@@ -32,7 +32,9 @@ class FileFormat:
 
     user_column: str | None = _option(None, "Column of user ids. Default: user, user_id, customer_id or similar.")
     item_column: str | None = _option(None, "Column of item ids. Default: item, item_id, product_id or similar.")
-    time_column: str | None = _option(None, "Column of times. Default: timestamp, ts, date or similar, else row order.")
+    time_column: str | None = _option(
+        None, "Column of times, or none. Default: timestamp, ts or similar, else row order."
+    )
     rating_column: str | None = _option(None, "Column of ratings, for --min-rating. Default: rating, stars or similar.")
     title_column: str | None = _option(None, "Column of item titles. Default: title, item_name or similar.")
     min_rating: float | None = _option(None, "Drop rows with a lower rating. Default: every row is a positive event.")
@@ -53,7 +55,7 @@ class FileFormat:
             ) from None
         if self.min_rating is not None and not math.isfinite(self.min_rating):
             raise ValueError(f"min_rating (={self.min_rating}) must be a finite number")
-        columns = [name for name in self.columns.values() if name is not None]
+        columns = [name for name in self.columns.values() if name not in (None, "none")]
         for name in columns:
             if columns.count(name) > 1:
                 roles = [f"{role}_column" for role, column in self.columns.items() if column == name]
