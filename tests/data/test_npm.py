@@ -45,7 +45,7 @@ def test_fetched_once_then_offline(calls, tmp_path):
 
 
 def test_wrong_checksum_is_refused_and_not_kept(calls, tmp_path):
-    with pytest.raises(RuntimeError, match=r"instead of 00ff.* not kept. Ask for the genuine file where npm is set up"):
+    with pytest.raises(RuntimeError, match=r"instead of 00ff.* not kept. Check the package index that npm uses"):
         fetch(sha256="00ff")
     assert list((tmp_path / "cache").iterdir()) == []
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from poeem.data.interactions import Interactions
-from poeem.data.split import Queries, leave_last_out, time_split
+from poeem.data.split import Queries, leave_last_out, seen_before_last, time_split
 
 
 def random_events(seed: int, n: int = 400, n_users: int = 40, n_items: int = 30, n_times: int = 200) -> Interactions:
@@ -82,3 +82,10 @@ def test_queries_can_be_sampled():
     whole, part = rows(split.test), split.test.take(np.array([3, 1]))
     assert len(part) == 2
     assert rows(part) == {int(u): whole[int(u)] for u in split.test.users[[3, 1]]}
+
+
+def test_items_with_a_training_event_without_the_queries():
+    rng = np.random.default_rng(0)
+    for users in (1, 5, 40):
+        events = Interactions.from_columns(user=rng.integers(0, users, 60), item=rng.integers(0, 50, 60))
+        np.testing.assert_array_equal(seen_before_last(events), leave_last_out(events).seen_in_training)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import timedelta
 
 import torch
 
@@ -38,13 +39,20 @@ def test_mining_is_shown_with_its_share_of_the_time():
     assert many.memory == 2**16 * (4 * 64 + 8 + 4 * 256) + 8 * 10**5
 
 
-def test_lines_where_there_is_no_terminal(capsys):
-    with progress_bar("title", 20) as progress:
-        for step in range(1, 21):
+def test_lines_with_times_where_there_is_no_terminal(capsys, monkeypatch):
+    now = iter([100.0, *range(110, 200, 20), 200.0])
+    monkeypatch.setattr("poeem.training.progress.time.monotonic", lambda: next(now))
+    with progress_bar("title", 20, start=10) as progress:
+        for step in range(11, 21):
             progress.update(step, OUTPUT, model(ready=False))
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.splitlines() == [f"title: step {step}/20  loss 1.500" for step in range(2, 21, 2)]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    # Two steps after 10 s: eight more take 40 s.
+    times = [(10, 40), (30, 45), (50, 33), (70, 18), (90, 0)]
+    assert captured.err.splitlines() == [
+        f"title: step {step}/20  loss 1.500  elapsed {timedelta(seconds=past)}, remaining {timedelta(seconds=rest)}"
+        for step, (past, rest) in zip(range(12, 21, 2), times)
+    ]
 
 
 def test_a_bar_where_there_is_one(capsys, monkeypatch):

@@ -13,6 +13,7 @@ import typer
 from poeem.cli import bench, diff, edit, encode, evaluate, explain, export, fit, refresh, search, train
 from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure, in_options
 from poeem.cli.output import say
+from poeem.cli.process import prepare_process
 
 # typer carries its own click or uses an installed one, by version; this is the base of its complaints in both.
 UsageError: Any = typer.BadParameter.__bases__[0]
@@ -85,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 2 for a user's mistake (one line on stderr); 1 for an internal fault or a failed self-check; 130 for Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        prepare_process(words)
     try:
         # Commands whose results are to say what was typed find it in their context.
         code = app(args=words, standalone_mode=False, obj=shlex.join(["poeem", *words]))

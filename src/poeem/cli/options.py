@@ -12,7 +12,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 Nprobe = Annotated[
     int | None, typer.Option(help="Inverted lists visited a query; default the run's.", show_default=False)
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Baselines = Annotated[
     str,
     typer.Option(

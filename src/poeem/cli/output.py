@@ -1,4 +1,4 @@
-"""What commands print: a document for programs, tables for people, complaints for both."""
+"""Output of commands: JSON documents and tables on stdout, lines for people on stderr."""
 
 from __future__ import annotations
 
@@ -8,38 +8,50 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-# What stands in a number, or between a number and its spread, beside digits.
+# Characters of a number, or between a number and its interval, beside digits.
 _NOT_DIGITS = str.maketrans("", "", ".-,±% ")
+# Wider than any table: where stdout is no terminal, nothing wraps.
+_UNLIMITED_WIDTH = 1_000_000
 
 
 def say(line: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout; what JSON has no number for (NaN in a user's column) is null."""
+    """Print one JSON document on stdout; NaN and infinity, which JSON lacks, become null."""
     print(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _finite(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_finite(one) for one in value]
+        return [_finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; columns that hold numbers are set flush right."""
+    """Print a table on stdout, columns of numbers right-aligned.
+
+    On a terminal cells wrap to its width. Elsewhere every row is one line, without spaces at its end.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for number, name in enumerate(columns):
         numeric = bool(rows) and all(row[number].translate(_NOT_DIGITS).isdigit() or not row[number] for row in rows)
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*row)
-    # Where nobody looks, no line is to be cut to the width of a terminal.
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False).print(table)
+    if sys.stdout.isatty():
+        console = Console(highlight=False, markup=False)
+        console.print(title, style="italic")
+        console.print(table)
+        return
+    console = Console(width=_UNLIMITED_WIDTH, highlight=False, markup=False)
+    with console.capture() as capture:
+        console.print(table)
+    print("\n".join([title, *(line.rstrip() for line in capture.get().splitlines())]))

@@ -1,32 +1,44 @@
-"""``poeem search``: items for a user, for a history, like an item, or for query vectors."""
+"""``poeem search``: the best items for a user, a history, an item or a file of query vectors."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from poeem.cli.options import Json, Nprobe, RunFolder
 from poeem.cli.output import print_json, print_table
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from poeem.bundle.bundle import Bundle
+
+
+ABOVE_ONE = (
+    "Scores can be above 1: each is the unit query vector times the decoded item, which is not rescaled to length 1."
+)
+
 
 def search(
     folder: RunFolder,
-    user: Annotated[str | None, typer.Option(metavar="ID", help="A user of the training data.")] = None,
-    item: Annotated[str | None, typer.Option(metavar="ID", help="Items similar to this one.")] = None,
-    history: Annotated[str | None, typer.Option(metavar="ID,ID", help="Items of someone new, oldest first.")] = None,
-    queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Query vectors (nq, dim).")] = None,
-    k: Annotated[int, typer.Option("-k", help="Results a query.")] = 10,
+    user: Annotated[str | None, typer.Option(metavar="ID", help="Items for a user of the training data.")] = None,
+    item: Annotated[str | None, typer.Option(metavar="ID", help="Items similar to an item of the index.")] = None,
+    history: Annotated[
+        str | None, typer.Option(metavar="ID,ID", help="Items for a new user with these items, oldest first.")
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Items for query vectors (nq, dim).")] = None,
+    k: Annotated[int, typer.Option("-k", metavar="N", help="Results per query.")] = 10,
     out: Annotated[Path | None, typer.Option(metavar="R.npz", help="With --queries: arrays scores and ids.")] = None,
     nprobe: Nprobe = None,
     json: Json = False,
 ) -> None:
-    """Search a run's index."""
-    asked = {"--user": user, "--item": item, "--history": history, "--queries": queries}
-    given = [name for name, value in asked.items() if value is not None]
+    """Search the index of a run; by --item and --queries also that of a fit or a bundle."""
+    options = {"--user": user, "--item": item, "--history": history, "--queries": queries}
+    given = [name for name, value in options.items() if value is not None]
     if len(given) != 1:
-        raise ValueError(f"give one of {', '.join(asked)} (given: {', '.join(given) or 'none'})")
+        raise ValueError(f"give one of {', '.join(options)} (given: {', '.join(given) or 'none'})")
     if (out is None) != (queries is None):
         raise ValueError("--queries Q.npy and --out R.npz go together")
     if queries is not None and out is not None:
@@ -36,13 +48,15 @@ def search(
         else:
             print(f"{out}: {facts['k']} results for {facts['queries']} queries")
         return
-    found = _search_run(folder, user, item, history, k, nprobe)
+    answer = _search_run(folder, user, item, history, k, nprobe)
     if json:
-        print_json(found)
+        print_json(answer)
         return
-    columns = [name for name in ("rank", "id", "title", "score") if not found["results"] or name in found["results"][0]]
-    rows = [[_shown(result[name]) for name in columns] for result in found["results"]]
-    print_table(found["query"], columns, rows)
+    results = answer["results"]
+    columns = [name for name in ("rank", "id", "title", "score") if not results or name in results[0]]
+    print_table(answer["query"], columns, [[_shown(result[name]) for name in columns] for result in results])
+    if answer["metric"] == "cosine" and any(result["score"] > 1 for result in results):
+        print(ABOVE_ONE)
 
 
 def _search_run(
@@ -52,44 +66,61 @@ def _search_run(
 
     from poeem.data.ragged import Ragged
     from poeem.training.id_lookup import Lookup
+    from poeem.training.recommend import recommend, similar_in_bundle, similar_items
+
+    if not any((folder / name).exists() for name in ("model", "checkpoints")):
+        # A fit or a bundle has no model.
+        if item is None:
+            raise ValueError(f"{str(folder)!r} has no model of users; search it with --item or --queries")
+        bundle = _open_bundle(folder)
+        rows = np.array([Lookup(bundle.ids, "item").number(item)])
+        return _described(f"similar to {item}", bundle, *similar_in_bundle(bundle, rows, k, nprobe))
     from poeem.training.load import load_run
-    from poeem.training.recommend import recommend, similar_items
 
     run = load_run(folder)
-    items = Lookup(run.interactions.item_ids, "item")
     if user is not None:
         number = Lookup(run.interactions.user_ids, "user").number(user)
-        query, (scores, rows) = f"for user {user}", recommend(run, run.histories.take(np.array([number])), k, nprobe)
-    elif item is not None:
-        query, (scores, rows) = f"similar to {item}", similar_items(run, np.array([items.number(item)]), k, nprobe)
-    else:
-        numbers = items.numbers(str(history))
-        one = Ragged(np.array([0, len(numbers)]), numbers)
-        query, (scores, rows) = f"for history {history}", recommend(run, one, k, nprobe)
-    kept = rows[0] >= 0
-    columns = (
-        run.bundle.columns.take(rows[0][kept]).to_pylist() if run.bundle.columns is not None else [{}] * kept.sum()
-    )
+        return _described(
+            f"for user {user}", run.bundle, *recommend(run, run.histories.take(np.array([number])), k, nprobe)
+        )
+    if item is not None:
+        # The bundle knows the items that were added after the training.
+        rows = np.array([Lookup(run.bundle.ids, "item").number(item)])
+        return _described(f"similar to {item}", run.bundle, *similar_items(run, rows, k, nprobe))
+    numbers = Lookup(run.interactions.item_ids, "item", bundle_ids=run.bundle.ids).numbers(str(history))
+    histories = Ragged(np.array([0, len(numbers)]), numbers)
+    return _described(f"for history {history}", run.bundle, *recommend(run, histories, k, nprobe))
+
+
+def _described(query: str, bundle: Bundle, scores: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
+    """The results of one query, each with its id, the user's columns and the score."""
+    rows, scores = rows[0][rows[0] >= 0], scores[0]
+    columns = [{}] * len(rows) if bundle.columns is None else bundle.columns.take(rows).to_pylist()
     results = [
-        {"rank": rank, "id": run.bundle.ids[row : row + 1].tolist()[0], **_renamed(facts), "score": float(score)}
-        for rank, (row, score, facts) in enumerate(zip(rows[0][kept], scores[0][kept], columns), start=1)
+        {"rank": rank, "id": id, **_renamed(facts), "score": float(score)}
+        for rank, (id, score, facts) in enumerate(zip(bundle.ids[rows].tolist(), scores, columns), start=1)
     ]
-    return {"query": query, "results": results}
+    return {"query": query, "metric": bundle.metric, "results": results}
+
+
+def _open_bundle(folder: Path) -> Bundle:
+    from poeem.bundle.read import open_bundle
+
+    return open_bundle(folder)
 
 
 def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int | None) -> dict[str, Any]:
     import numpy as np
 
-    from poeem.bundle import open_bundle
     from poeem.bundle.whole_file import whole_file
     from poeem.data.vectors import read_vectors
-    from poeem.engines.faiss.build import stored_nprobe
     from poeem.engines.reference import ReferenceScorer
+    from poeem.training.recommend import bundle_nprobe
 
-    bundle = open_bundle(folder)
+    bundle = _open_bundle(folder)
     vectors = read_vectors(queries, dim=bundle.dim)
     # The lists that an exported file visits.
-    scores, rows = ReferenceScorer(bundle).search(vectors, k, stored_nprobe(bundle, nprobe))
+    scores, rows = ReferenceScorer(bundle).search(vectors, k, bundle_nprobe(bundle, nprobe))
     # Fixed-width text where ids are strings: an array of objects would need a pickle.
     ids = np.array(bundle.ids.tolist())[rows]
     ids[rows < 0] = "" if bundle.string_ids else -1

@@ -10,6 +10,13 @@ import typer
 from poeem.cli.errors import Failure
 from poeem.cli.options import Baselines, Device, Json, Nprobe, words
 from poeem.cli.output import print_json, say
+from poeem.data.file_format import FileFormat
+
+
+def file_option(name: str) -> Any:
+    """The option of a field of FileFormat, with its help text."""
+    metadata = FileFormat.__dataclass_fields__[name].metadata
+    return typer.Option(help=metadata["help"], rich_help_panel=metadata["panel"], show_default=False)
 
 
 def train(
@@ -19,11 +26,26 @@ def train(
         typer.Option(help="Structure of the index, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8.", show_default="RQ8"),
     ] = None,
     interactions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with user, item, timestamp (and title).")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Parquet, CSV or JSON Lines with columns of users, items and times (and titles); a folder or glob.",
+        ),
     ] = None,
     items: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Parquet or CSV with item, title and other columns.")
+        Path | None, typer.Option(metavar="FILE", help="The same kinds, with item, title and other columns.")
     ] = None,
+    user_column: Annotated[str | None, file_option("user_column")] = None,
+    item_column: Annotated[str | None, file_option("item_column")] = None,
+    time_column: Annotated[str | None, file_option("time_column")] = None,
+    rating_column: Annotated[str | None, file_option("rating_column")] = None,
+    title_column: Annotated[str | None, file_option("title_column")] = None,
+    min_rating: Annotated[float | None, file_option("min_rating")] = None,
+    delimiter: Annotated[str | None, file_option("delimiter")] = None,
+    header: Annotated[
+        bool, typer.Option("--header/--no-header", help="A CSV file begins with column names.", rich_help_panel="Data")
+    ] = True,
+    encoding: Annotated[str, file_option("encoding")] = "utf-8",
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="A data set by name: ml-1m, ml-100k or complete-journey.")
     ] = None,
@@ -119,9 +141,12 @@ def train(
         raise ValueError("give one of --interactions FILE and --dataset NAME")
     if dataset is not None and items is not None:
         raise ValueError("--items goes with --interactions; a data set by name brings its own titles")
+    file_format = FileFormat(
+        user_column, item_column, time_column, rating_column, title_column, min_rating, delimiter, header, encoding
+    )
     try:
         metrics = train_interactions(
-            _read(interactions, items, dataset),
+            _read(interactions, items, dataset, file_format),
             spec=index,
             out=out,
             # The name alone: a run is resumed from another folder too, and the data are known by their checksum.
@@ -167,12 +192,12 @@ def train(
     print_json(metrics) if json else print_metrics(metrics, out)
 
 
-def _read(interactions: Path | None, items: Path | None, dataset: str | None) -> Any:
+def _read(interactions: Path | None, items: Path | None, dataset: str | None, file_format: FileFormat) -> Any:
     from poeem.data.datasets import load_dataset
-    from poeem.data.interactions import read_interactions
+    from poeem.data.read_interactions import read_interactions
 
     if interactions is not None:
-        return read_interactions(interactions, items)
+        return read_interactions(interactions, items, file_format, log=say)
     try:
         return load_dataset(str(dataset))
     except RuntimeError as error:

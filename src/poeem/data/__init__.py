@@ -1,1 +1,1 @@
-"""Interactions, splits, histories and the data sets by name."""
+"""Reading of interactions, vectors and id files; splits, histories, training batches; data sets by name."""

@@ -1,4 +1,4 @@
-"""Training batches as a pure function of the step: nothing to save, nothing to seek after a restart."""
+"""TrainingBatches: histories with the items that came next, as a pure function of seed and step."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ KINDS = ("prefix", "positions")
 
 
 class TrainingBatches:
-    """Histories with the items that came next, in an order drawn anew for every epoch.
+    """Histories with the items that came next, in a random order that differs between epochs.
 
-    ``kind="prefix"``: one example for every training event: what the user had before it (nothing, for the first one),
-    ``history (B, L)``, and the event, ``positive (B,)``. For towers that read one history at a time.
+    ``kind="prefix"``: one example per training event: the user's items before it, ``history (B, L)`` (empty for the
+    first event), and its item, ``positive (B,)``. For towers that read one history at a time.
 
-    ``kind="positions"``: one example for every window of ``L`` events of a user, with the next item at every place of
-    it: ``history (B, L)`` and ``positive (B, L)``, -1 where there is none. For towers with ``every_position``. A user
-    with more than ``L`` events has one window per ``L`` begun: the latest, and others anywhere, drawn anew every epoch.
+    ``kind="positions"``: one example per window of ``L`` events of a user, with the next item at every position:
+    ``history (B, L)`` and ``positive (B, L)``, -1 where there is none. For towers with ``every_position``. A user with
+    ``n`` events has ``ceil(n / L)`` windows: the latest, and others at random positions, which differ between epochs.
 
-    The epochs follow each other as one stream that is cut into full batches, so a batch may hold the end of one epoch
-    and the start of the next. ``batch(step)`` depends on ``(seed, step)`` alone.
+    All epochs form one stream that is cut into full batches, so that a batch may hold the end of one epoch and the
+    start of the next. ``batch(step)`` depends on ``(seed, step)`` alone: a resumed training needs no saved position.
 
     Args:
         sequences: training events, a row a user, oldest first.
         kind: ``"prefix"`` or ``"positions"``.
-        batch_size: examples per step, over all ranks; cut down to the number of examples.
+        batch_size: examples per step, over all ranks; at most the number of examples.
         history_length: L.
         seed: of the order and of the windows.
     Raises:
@@ -73,19 +73,19 @@ class TrainingBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps after which every example has been seen; rounded up."""
+        """Steps until every example has been used; rounded up."""
         return -(-len(self) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """The batch of a step, or one rank's part of it: the parts of all ranks are the batch of one.
+        """The batch of a step, or one rank's part of it. The parts of all ranks together are the batch of one process.
 
         Args:
             step: from 0.
-            rank, world: of this process, and how many there are.
+            rank, world: number of this process, from 0, and number of processes.
         Returns:
             ``history`` and ``positive``, int64, as above.
         Raises:
-            ValueError: ``rank`` is none of ``world``, or there are more ranks than examples.
+            ValueError: ``rank`` is not below ``world``, or there are more ranks than examples.
         """
         if not 0 <= rank < world or world > self.batch_size or step < 0:
             raise ValueError(
@@ -96,31 +96,31 @@ class TrainingBatches:
         history, positive = self._rows(np.arange(first, last))
         return {"history": torch.from_numpy(history), "positive": torch.from_numpy(positive)}
 
-    def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Examples at places of the endless stream of epochs."""
-        example, chance = np.empty_like(places), np.empty(len(places))
-        for epoch in range(places[0] // len(self), places[-1] // len(self) + 1):
-            order, chances = self._epoch(epoch)
-            here = places // len(self) == epoch
-            example[here] = order[places[here] % len(self)]
-            chance[here] = chances[example[here]] if len(chances) else 0.0
+    def _rows(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Histories and positives at positions of the stream of epochs."""
+        example, uniform = np.empty_like(positions), np.empty(len(positions))
+        for epoch in range(positions[0] // len(self), positions[-1] // len(self) + 1):
+            order, uniforms = self._epoch(epoch)
+            in_epoch = positions // len(self) == epoch
+            example[in_epoch] = order[positions[in_epoch] % len(self)]
+            uniform[in_epoch] = uniforms[example[in_epoch]] if len(uniforms) else 0.0
         user = np.searchsorted(self._examples, example, side="right") - 1
         nth = example - self._examples[user]
         first, length = self._events.offsets[user], self._events.lengths[user]
         if self.kind == "prefix":
             event = first + nth
             return history_before(self._events, user, event, self.history_length), self._events.values[event]
-        # The event a window ends with: the user's last, or for further windows any that leaves the window full.
+        # The last event of a window: the user's last, or for further windows any that leaves the window full.
         free = length - self.history_length
-        event = first + length - 1 - np.where(nth > 0, 1 + np.floor(chance * free).astype(np.int64), 0)
+        event = first + length - 1 - np.where(nth > 0, 1 + np.floor(uniform * free).astype(np.int64), 0)
         history = history_before(self._events, user, event, self.history_length)
         return history, history_before(self._events, user, event + 1, self.history_length)
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """The epoch's order of examples, and a number in [0, 1) for each that places its window."""
+        """The order of the examples in an epoch, and for each a number in [0, 1) that sets the place of its window."""
         if epoch not in self._epochs:
-            # Two are kept: a batch may lie across the border between them.
-            self._epochs = {e: kept for e, kept in self._epochs.items() if e == epoch - 1}
+            # Two epochs are cached: a batch may hold parts of both.
+            self._epochs = {e: cached for e, cached in self._epochs.items() if e == epoch - 1}
             rng = np.random.default_rng([self.seed, epoch])
             order = rng.permutation(len(self))
             self._epochs[epoch] = order, rng.random(len(self) if self.kind == "positions" else 0)

@@ -1,6 +1,6 @@
 # pyarrow.compute makes its functions at run time, where pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
-"""Columns of a table as numpy arrays: ids (int64 or strings) and times (numbers), with bad rows named."""
+"""Columns of a table as arrays: ids (int64 or strings), times and numbers; errors name the row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
     if pa.types.is_floating(ids.type):
         values = ids.to_numpy()
         _complain_of_first(name, np.isnan(values), "is NaN")
-        # Past 2^53 neighbouring integers share a float, so that the id may already be another one.
+        # Past 2^53 neighbouring integers share a float, so that two ids may have become one.
         unsafe = (values != np.floor(values)) | (np.abs(values) > 2**53)
         _complain_of_first(
             name, unsafe, "is not a whole number that a float holds exactly", values, "store ids as text"
@@ -45,7 +45,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
         ids = ids.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"{name}: ids of type {column.type} cannot be used; store them as integers or text") from error
-    # What an unset id turns into on its way through numpy or pandas and a CSV file; one user of them all is wrong.
+    # A missing id becomes one of these texts in numpy, pandas or a CSV file. Taken as an id, all would be one user.
     missing = pc.is_in(ids, value_set=pa.array(["", "nan", "NaN"]))
     if pc.any(missing).as_py():
         row = pc.index(missing, True).as_py()
@@ -56,7 +56,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
 def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
     """Times as int64, or float64 where there are fractions; dates and datetimes count in their own unit from 1970.
 
-    Text (every CSV file) may be whole numbers, numbers, or ISO 8601 datetimes (counted in ns), one kind a column.
+    Text (every CSV file) may hold whole numbers, numbers, or ISO 8601 datetimes (counted in ns), one kind per column.
 
     Raises:
         ValueError: a time is missing, not a finite number, or unreadable; the message names the row, counted from 1
@@ -80,6 +80,32 @@ def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
         _complain_of_first(name, ~np.isfinite(values), "is not a finite number", values)
         return values
     raise ValueError(f"{name}: times of type {column.type} cannot be ordered; store numbers or datetimes")
+
+
+def read_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """Numbers as float64; text is read as numbers.
+
+    Raises:
+        ValueError: a value is missing, not a finite number, or unreadable; the message names the row, counted from 1
+            without the header.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers = _plain(column)
+    if numbers.null_count:
+        _complain_of_row(name, pc.index(pc.is_null(numbers), True).as_py(), "is missing")
+    if pa.types.is_string(numbers.type) or pa.types.is_large_string(numbers.type):
+        numbers = pc.utf8_trim_whitespace(numbers)
+        if not _reads_as(numbers, pa.float64()):
+            row = _first_unreadable(numbers, (pa.float64(),))
+            _complain_of_row(name, row, f"(={numbers[row].as_py()!r}) is not a number")
+    try:
+        values = numbers.cast(pa.float64(), safe=False).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"{name}: values of type {column.type} are not numbers; store them as numbers") from error
+    _complain_of_first(name, ~np.isfinite(values), "is not a finite number", values)
+    return values
 
 
 def _plain(column: pa.ChunkedArray) -> pa.Array:
@@ -109,39 +135,40 @@ def _parsed_times(text: pa.Array, name: str) -> pa.Array:
         except pa.ArrowInvalid:
             continue
     row = _first_unreadable(text, kinds)
-    _complain_of_row(
-        name, row, f"(={text[row].as_py()!r}) cannot be read as time", "write numbers or ISO 8601 datetimes, one kind"
-    )
+    fix = "write numbers or ISO 8601 datetimes, one kind; or give time_column='none' to go by the order of the rows"
+    _complain_of_row(name, row, f"(={text[row].as_py()!r}) cannot be read as time", fix)
     raise AssertionError("unreachable")
 
 
 def _first_unreadable(text: pa.Array, kinds: tuple[Any, ...]) -> int:
-    """The row where the kind that gets furthest stops: bisection, one cast of the remaining half a step."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    def reads(part: pa.Array, kind: pa.DataType) -> bool:
-        try:
-            pc.cast(part, kind)
-        except pa.ArrowInvalid:
-            return False
-        return True
+    """The first row that none of the kinds can read, by bisection: each step casts half of the remaining rows."""
 
     def first(kind: pa.DataType) -> int:
         low, high = 0, len(text)  # text[:low] reads, text[:high] does not
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if reads(text[low:middle], kind) else (low, middle)
+            low, high = (middle, high) if _reads_as(text[low:middle], kind) else (low, middle)
         return low
 
     return max(first(kind) for kind in kinds)
 
 
-def _complain_of_first(name: str, bad: np.ndarray, what: str, values: np.ndarray | None = None, mend: str = "") -> None:
+def _reads_as(text: pa.Array, kind: pa.DataType) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        pc.cast(text, kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _complain_of_first(name: str, bad: np.ndarray, what: str, values: np.ndarray | None = None, fix: str = "") -> None:
     if bad.any():
         row = int(bad.argmax())
-        _complain_of_row(name, row, what if values is None else f"(={values[row]}) {what}", mend)
+        _complain_of_row(name, row, what if values is None else f"(={values[row]}) {what}", fix)
 
 
-def _complain_of_row(name: str, row: int, what: str, mend: str = "") -> None:
-    raise ValueError(f"row {row + 1}: {name} {what}; {mend or 'fill it in, or drop the row'}")
+def _complain_of_row(name: str, row: int, what: str, fix: str = "") -> None:
+    raise ValueError(f"row {row + 1}: {name} {what}; {fix or 'fill it in, or drop the row'}")

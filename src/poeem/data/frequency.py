@@ -1,4 +1,4 @@
-"""How often items come up as candidates of the softmax."""
+"""Log-probabilities of items to be candidates of the softmax, from their training events."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from poeem.data.split import Sequences
 def log_q(sequences: Sequences, n_items: int, *, draws: int = 1) -> np.ndarray:
     """Log-probability that an item is among ``draws`` training events: ``log(1 - (1 - p)^draws)``, ``p`` its share.
 
-    What ``retrieval_softmax`` takes off the logits, row by row of the candidates. With every positive of the batch a
-    column of its own, ``draws=1``; with each item that is a positive as one column, ``draws`` = positives of the batch.
+    ``retrieval_softmax`` subtracts it from the logits of the candidates. Where every positive of the batch is its own
+    column, ``draws=1``. Where each item among the positives is one column, ``draws`` is the number of positives.
 
     Args:
         sequences: training events.
         n_items: size of the catalogue.
         draws: events drawn, at least 1.
     Returns:
-        float32, ``(n_items,)``, nats. Items without an event count as having one, so that all are finite.
+        float32, ``(n_items,)``, nats. Items without an event count as if they had one, so that all values are finite.
     Raises:
         ValueError: ``draws`` below 1, or an item number outside the catalogue.
 

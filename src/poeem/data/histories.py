@@ -1,4 +1,4 @@
-"""Histories as the towers read them: the last items of a ragged row, right-aligned in a rectangle."""
+"""Histories as towers read them: the last items of each row, right-aligned in a matrix."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def history_rows(ragged: Ragged, rows: np.ndarray, length: int) -> np.ndarray:
 
 
 def history_before(ragged: Ragged, rows: np.ndarray, stops: np.ndarray, length: int) -> np.ndarray:
-    """What stood in each row before a place in it: the history that belongs to the event at that place.
+    """The last values of each row before a position in it: the history of the event at that position.
 
     Args:
         ragged: item numbers, one row a user.
         rows: int64, ``(B,)``.
-        stops: int64, ``(B,)``, places in ``ragged.values``, within their row; the value at the place is left out.
+        stops: int64, ``(B,)``, positions in ``ragged.values``, within their row; the value there is left out.
         length: L, at least 1.
     Returns:
         int64, ``(B, L)``, as :func:`history_rows`.
     Raises:
-        ValueError: ``length`` is below 1, or a place is outside its row.
+        ValueError: ``length`` is below 1, or a position is outside its row.
 
     >>> ragged = Ragged(np.array([0, 3, 4]), np.array([5, 6, 7, 8]))
     >>> history_before(ragged, np.array([0, 0]), np.array([2, 0]), 3)
@@ -54,10 +54,10 @@ def history_before(ragged: Ragged, rows: np.ndarray, stops: np.ndarray, length: 
     starts = ragged.offsets[rows]
     if np.any((stops < starts) | (stops > ragged.offsets[rows + 1])):
         raise ValueError("stops must lie within their rows: offsets[row] <= stop <= offsets[row + 1]")
-    places = stops[:, None] - np.arange(length, 0, -1)
-    inside = places >= starts[:, None]
-    history = np.full(places.shape, PADDING, dtype=np.int64)
-    history[inside] = ragged.values[places[inside]]
+    positions = stops[:, None] - np.arange(length, 0, -1)
+    inside = positions >= starts[:, None]
+    history = np.full(positions.shape, PADDING, dtype=np.int64)
+    history[inside] = ragged.values[positions[inside]]
     return history
 
 

@@ -1,4 +1,4 @@
-"""Ids from a file: a line each, or a column ``id`` with further columns beside it."""
+"""Id files: text with an id per line, or a table with a column ``id`` and further columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poeem.data.columns import read_ids
-from poeem.data.tables import DELIMITERS, PARQUET_SUFFIXES, read_table
+from poeem.data.delimited import DELIMITERS
+from poeem.data.tables import PARQUET_SUFFIXES, missing_file, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,10 +20,11 @@ def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
     """A table whose first column is ``id``.
 
     Args:
-        path: Parquet or CSV with a column ``id``; or ``.txt`` with an id a line and nothing else.
+        path: Parquet or CSV with a column ``id``; or ``.txt`` with one id per line.
         string_ids: whether ids are strings; else text is read as integers.
     Raises:
-        ValueError: the file cannot be read or lacks the column, or an id is missing or no integer; rows count from 1.
+        ValueError: the file cannot be read or lacks the column, or an id is missing or not an integer; rows count
+            from 1.
     """
     import pyarrow as pa
 
@@ -32,7 +34,7 @@ def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
     elif {*PARQUET_SUFFIXES, *DELIMITERS} & set(path.suffixes):
         table = read_table(path, required=(ID,), text_columns=(ID,))
     else:
-        raise ValueError(f"{path}: the name must end in .txt (an id a line), .parquet, .csv or .tsv")
+        raise ValueError(f"{path}: the name must end in .txt (an id per line), .parquet, .csv or .tsv")
     if table.num_rows == 0:
         raise ValueError(f"{path}: holds no ids; at least one is needed")
     try:
@@ -46,12 +48,12 @@ def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+        raise ValueError(f"{path}: {missing_file(path)}")
     try:
-        # Some editors begin a file with a byte order mark; and only a line feed ends a line, whatever else an id holds.
+        # Some editors write a byte order mark. Only a line feed ends a line: ids may hold other separators.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: is no UTF-8 text ({error}); write an id a line") from None
+        raise ValueError(f"{path}: is not UTF-8 text ({error}); write an id per line") from None
     return [line.strip() for line in (lines if lines[-1] else lines[:-1])]
 
 
@@ -60,7 +62,7 @@ def _as_integers(ids: pa.Array) -> pa.Array:
 
     numbers = []
     for row, text in enumerate(ids.to_pylist(), start=1):
-        # Not `int` alone, to which 1_000 is a thousand.
+        # `int` alone would read 1_000 as a thousand.
         if not re.fullmatch("[+-]?[0-9]{1,30}", text.strip()):
             raise ValueError(f"row {row}: id (={text!r}) must be an integer, as ids of the bundle are")
         numbers.append(int(text))

@@ -1,35 +1,40 @@
 # pyarrow.compute makes its functions at run time, where pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
-"""Interactions: who met which item when, read from a file, numbered and ordered."""
+"""Interactions: events of users with items, from columns or tables, with numbered ids and in the order of time."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poeem.data.columns import read_ids, read_times
+from poeem.data.arrow_input import as_arrow_table
+from poeem.data.column_names import ITEM, RATING, TIMESTAMP, TITLE, USER, describe_columns, item_columns, match_columns
+from poeem.data.columns import read_ids, read_numbers, read_times
+from poeem.data.file_format import DEFAULT_FORMAT, FileFormat
 from poeem.data.ragged import offsets_of
-from poeem.data.tables import check_columns, read_table
+from poeem.data.tables import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-USER, ITEM, TIMESTAMP, TITLE = COLUMNS = ("user", "item", "timestamp", "title")
+# Prints or logs one line.
+Log = Callable[[str], None]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Events in the order (user, timestamp, row in the file), without exact duplicates; every event counts as positive.
+    """Events in the order (user, timestamp, row in the file), without exact duplicates. Every event is positive.
 
     Users and items are numbered by the order of their ids, so that the order of the file's rows does not matter.
 
     Args:
-        user: int64 user numbers, ``(n,)``, never falling.
+        user: int64 user numbers, ``(n,)``, never decreasing.
         item: int64 item numbers, ``(n,)``.
         timestamp: int64 or float64, ``(n,)``, in the unit of the file; the row of the file where it has no such column.
         user_ids: ids as in the file, int64 or ``object`` of ``str``, ``(n_users,)``, ascending.
@@ -78,48 +83,61 @@ class Interactions:
         columns = {USER: user, ITEM: item} | ({} if timestamp is None else {TIMESTAMP: timestamp})
         lengths = {name: len(values) for name, values in columns.items()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"columns must be of one length, got {lengths}; give one value an event in each")
+            raise ValueError(f"columns must be of one length, got {lengths}; give one value per event in each")
         return interactions_from_table(pa.table({name: pa.array(values) for name, values in columns.items()}))
 
+    @classmethod
+    def from_table(
+        cls, data: Any, items: Any = None, format: FileFormat = DEFAULT_FORMAT, *, log: Log = logger.info
+    ) -> Interactions:
+        """From a DataFrame (pandas, polars), a pyarrow table, a Hugging Face ``Dataset``, or a dictionary of columns.
 
-def read_interactions(path: str | os.PathLike[str], items: str | os.PathLike[str] | None = None) -> Interactions:
-    """Interactions from a Parquet or CSV file with the columns ``user``, ``item`` and, if known, ``timestamp``.
+        Args:
+            data: the events, with columns as :func:`~poeem.data.read_interactions.read_interactions` recognises them.
+            items: a second table, with an item column, best also titles, and any others.
+            format: column names and least rating.
+            log: takes one line on the columns that are used, where they are not our own.
+        Raises:
+            ValueError: as :func:`~poeem.data.read_interactions.read_interactions`.
 
-    Without ``timestamp`` the order of the file is the order of time. Ids may be integers or text; in a CSV file they
-    stay text (``007`` is not ``7``). Rows equal in these columns count once. A ``title`` column becomes the item table
-    (first title of each item); other columns are not read.
+        >>> events = Interactions.from_table({"user_id": [1, 1], "movieId": ["a", "b"], "ts": [2, 1]})
+        >>> events.item_ids[events.item].tolist()
+        ['b', 'a']
+        """
+        table = as_arrow_table(data)
+        matched = match_columns(table.column_names, format)
+        if (line := describe_columns(matched, format)) is not None:
+            log(line)
+        table = table.select(list(matched.values())).rename_columns(list(matched))
+        events = interactions_from_table(table, min_rating=format.min_rating)
+        if items is None:
+            return events
+        item_table = as_arrow_table(items)
+        names = item_columns(item_table.column_names, format)
+        return with_item_table(events, item_table.rename_columns(list(names.values())))
+
+
+def interactions_from_table(table: pa.Table, *, min_rating: float | None = None) -> Interactions:
+    """Interactions from an Arrow table with the columns ``user``, ``item`` and, if known, ``timestamp`` and ``title``.
 
     Args:
-        path: ``.parquet``, ``.pq``, ``.csv`` or ``.tsv``, with column names.
-        items: a second file with a column ``item``, best also ``title``, and any others; its rows for items that have
-            no event are left out.
+        table: the events.
+        min_rating: rows whose ``rating`` is lower are dropped.
     Raises:
-        ValueError: a file cannot be read, a column is missing, an id or time is missing or unreadable (the message
-            names the row, counted from 1 without the header), there is no row, or the item file names an item twice or
-            none of the items.
+        ValueError: as :func:`~poeem.data.read_interactions.read_interactions`.
     """
-    try:
-        table = read_table(path, required=(USER, ITEM), optional=(TIMESTAMP, TITLE), text_columns=COLUMNS)
-        events = interactions_from_table(table)
-    except ValueError as error:
-        raise _naming(path, error) from error
-    if items is None:
-        return events
-    try:
-        return with_item_table(events, read_table(items, required=(ITEM,), text_columns=COLUMNS))
-    except ValueError as error:
-        raise _naming(items, error) from error
-
-
-def interactions_from_table(table: pa.Table) -> Interactions:
-    """Interactions from an Arrow table with the columns of :func:`read_interactions`; Raises as there."""
     check_columns(table.column_names, (USER, ITEM))
     if table.num_rows == 0:
         raise ValueError("there are no rows; at least one event is needed")
-    user_ids, user = _number(read_ids(table[USER], USER))
-    item_ids, item = _number(read_ids(table[ITEM], ITEM))
+    user_id, item_id = read_ids(table[USER], USER), read_ids(table[ITEM], ITEM)
     has_time = TIMESTAMP in table.column_names
-    time = read_times(table[TIMESTAMP], TIMESTAMP) if has_time else np.arange(len(user), dtype=np.int64)
+    time = read_times(table[TIMESTAMP], TIMESTAMP) if has_time else np.arange(table.num_rows, dtype=np.int64)
+    if min_rating is not None:
+        # After the columns have been checked, so that errors have counted all rows.
+        rows = _rated_rows(table, min_rating)
+        user_id, item_id, table, time = user_id.take(rows), item_id.take(rows), table.take(rows), time[rows.to_numpy()]
+    user_ids, user = _number(user_id)
+    item_ids, item = _number(item_id)
     # lexsort is stable: equal (user, time) stay in the order of the file.
     order = np.lexsort((time, user))
     order = order[_first_occurrences(user[order], time[order] if has_time else None, item[order])]
@@ -133,50 +151,66 @@ def interactions_from_table(table: pa.Table) -> Interactions:
     )
 
 
+def _rated_rows(table: pa.Table, min_rating: float) -> pa.Array:
+    import pyarrow as pa
+
+    if RATING not in table.column_names:
+        listed = ", ".join(map(repr, table.column_names))
+        raise ValueError(
+            f"min_rating (={min_rating:g}) needs a column of ratings, and none was recognised (columns: {listed}); "
+            "name it with rating_column='NAME'"
+        )
+    ratings = read_numbers(table[RATING], RATING)
+    rows = np.flatnonzero(ratings >= min_rating)
+    if not len(rows):
+        raise ValueError(f"min_rating (={min_rating:g}) leaves no row; the highest rating is {ratings.max():g}")
+    return pa.array(rows)
+
+
 def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
-    """The same events with an item table joined by its column ``item``; it replaces the one there was.
+    """The same events with an item table, joined by its column ``item``, in place of their own.
 
     Raises:
-        ValueError: no column ``item``, an id twice, or none of the events' items among them.
+        ValueError: the column ``item`` is missing, an id occurs twice, or none of the events' items is in the table.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     check_columns(table.column_names, (ITEM,))
-    ids, wanted = read_ids(table[ITEM], ITEM), pa.array(events.item_ids)
-    if ids.type != wanted.type:  # a CSV file knows only text
-        ids, wanted = ids.cast(pa.string()), wanted.cast(pa.string())
+    ids, event_ids = read_ids(table[ITEM], ITEM), pa.array(events.item_ids)
+    if ids.type != event_ids.type:  # a CSV file knows only text
+        ids, event_ids = ids.cast(pa.string()), event_ids.cast(pa.string())
     counts = pc.value_counts(ids)
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if len(twice):
-        raise ValueError(f"item {twice[0].as_py()!r} is there more than once; keep one row for each item")
-    rows = pc.index_in(wanted, value_set=ids)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if len(repeated):
+        raise ValueError(f"item {repeated[0].as_py()!r} occurs more than once; keep one row per item")
+    rows = pc.index_in(event_ids, value_set=ids)
     if rows.null_count == len(rows):
         raise ValueError(
-            f"none of the {len(rows)} items of the interactions is there (they look like {wanted[0].as_py()!r}, "
-            f"here like {ids[0].as_py()!r}); use the same ids in both files"
+            f"none of the {len(rows)} items of the interactions is in the item file (they look like "
+            f"{event_ids[0].as_py()!r}, here like {ids[0].as_py()!r}); use the same ids in both files"
             if len(ids)
             else "there are no rows; leave the item file out, or fill it"
         )
-    side = table.drop_columns([ITEM]).take(rows)
-    return Interactions(events.user, events.item, events.timestamp, events.user_ids, events.item_ids, side)
+    item_table = table.drop_columns([ITEM]).take(rows)
+    return Interactions(events.user, events.item, events.timestamp, events.user_ids, events.item_ids, item_table)
 
 
 def _number(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct ids, ascending, and the number of each row's id among them."""
+    """Distinct ids, ascending, and for each row the number of its id among them."""
     import pyarrow.compute as pc
 
     encoded = ids.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order.to_numpy()] = np.arange(len(order))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order.to_numpy()] = np.arange(len(order))
     # Arrow's memory is read-only, which torch.from_numpy would warn about: hence a copy.
     distinct = np.array(encoded.dictionary.take(order).to_numpy(zero_copy_only=False))
-    return distinct, place[encoded.indices.to_numpy()]
+    return distinct, rank[encoded.indices.to_numpy()]
 
 
 def _first_occurrences(user: np.ndarray, time: np.ndarray | None, item: np.ndarray) -> np.ndarray:
-    """bool, ``(n,)``: rows, in order, that no earlier row equals (without times, in user and item)."""
+    """bool, ``(n,)``: whether no earlier row has the same user, time and item (without times: user and item)."""
     columns = (user, item) if time is None else (user, time, item)
     order = np.lexsort(columns[::-1])
     same = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
@@ -186,7 +220,7 @@ def _first_occurrences(user: np.ndarray, time: np.ndarray | None, item: np.ndarr
 
 
 def _first_titles(table: pa.Table, item: np.ndarray) -> pa.Table:
-    """The first title in the file of every item; empty text and null do not count where there is another."""
+    """The first title of every item; an empty or missing one only where the item has no other."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -197,8 +231,3 @@ def _first_titles(table: pa.Table, item: np.ndarray) -> pa.Table:
     rows = np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)])
     _, first = np.unique(item[rows], return_index=True)
     return pa.table({TITLE: titles.take(pa.array(rows[first]))})
-
-
-def _naming(path: str | os.PathLike[str], error: ValueError) -> ValueError:
-    text = str(error)
-    return error if text.startswith(str(Path(path))) else ValueError(f"{Path(path)}: {text}")

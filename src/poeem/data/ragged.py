@@ -1,4 +1,4 @@
-"""Ragged: rows of different lengths in one flat array."""
+"""Ragged: rows of different lengths in one flat array, with offsets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Ragged:
     """Row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
 
     Args:
-        offsets: int64, ``(n_rows + 1,)``, from 0, never falling, ending at ``len(values)``.
+        offsets: int64, ``(n_rows + 1,)``, from 0 to ``len(values)``, never decreasing.
         values: ``(n_values,)``.
     Raises:
-        ValueError: the offsets do not cut up the values.
+        ValueError: the offsets do not divide the values into rows.
 
     >>> rows = Ragged(np.array([0, 2, 2, 3]), np.array([7, 8, 9]))
     >>> len(rows), rows[0].tolist(), rows[1].tolist(), rows.lengths.tolist()
@@ -33,7 +33,7 @@ class Ragged:
                 f"(={len(self.values)}); got shape {offsets.shape}"
             )
         if np.any(np.diff(offsets) < 0):
-            raise ValueError("offsets must never fall; sort the rows before counting them")
+            raise ValueError("offsets must never decrease; sort the rows before counting them")
 
     @classmethod
     def from_lengths(cls, lengths: np.ndarray, values: np.ndarray) -> Ragged:
@@ -70,5 +70,5 @@ class Ragged:
 
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:
-    """Running sum of the lengths with a zero in front: ``(n,)`` -> ``(n + 1,)`` int64."""
+    """Cumulative sum of the lengths after a zero: ``(n,)`` -> ``(n + 1,)`` int64."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -1,4 +1,4 @@
-"""Which item answers which query, from a file with a row for every pair."""
+"""Relevant pairs of queries and items, from a file with a row per pair."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def read_pairs(path: str | Path) -> np.ndarray:
         path: Parquet or CSV with the columns ``query`` and ``item``, whole numbers: rows of the queries and of the
             items. Pairs whose ``weight``, if there is that column, is 0 or less are left out.
     Raises:
-        ValueError: the file is missing, damaged, lacks the columns, or holds other than whole numbers, other weights
-            than numbers, or no pair.
+        ValueError: the file is missing, damaged, lacks the columns, holds values that are not whole numbers, weights
+            that are not numbers, or no pair.
     """
     table = read_table(Path(path), required=("query", "item"), optional=("weight",))
     pairs = np.stack([_numbers(path, table, name, "iu", "row numbers (whole, from 0)") for name in PAIR], axis=1)
@@ -36,14 +36,14 @@ def read_pairs(path: str | Path) -> np.ndarray:
     return pairs.astype(np.int64)
 
 
-def _numbers(path: str | Path, table: pa.Table, name: str, kinds: str, wanted: str) -> np.ndarray:
-    """A column without gaps, of numpy's ``kinds``; refused with the row at fault."""
+def _numbers(path: str | Path, table: pa.Table, name: str, kinds: str, expected: str) -> np.ndarray:
+    """A column of one of numpy's ``kinds``, without missing values; an error names the row."""
     column = table[name].combine_chunks()
     empty = np.asarray(column.is_null(nan_is_null=True)) if len(column) else np.zeros(0, bool)
     if empty.any():
         row = int(np.argmax(empty))
-        raise ValueError(f"{path}: column {name!r} is empty or NaN in row {row}; mend the row or drop it")
+        raise ValueError(f"{path}: column {name!r} is empty or NaN in row {row}; fix the row or drop it")
     values = column.to_numpy(zero_copy_only=False)
     if values.dtype.kind not in kinds and len(values):
-        raise ValueError(f"{path}: column {name!r} must hold {wanted}, not {column.type}")
+        raise ValueError(f"{path}: column {name!r} must hold {expected}, not {column.type}")
     return values

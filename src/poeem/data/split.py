@@ -1,4 +1,4 @@
-"""Train, validation and test parts of interactions: leave-last-out per user, or one cut in time for all."""
+"""Training, validation and test parts of interactions: leave-last-out per user, or one cut in time for all users."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 
 from poeem.data.interactions import Interactions
 from poeem.data.ragged import Ragged, offsets_of
+
+# Events that a user needs for leave-last-out to hold two of them out.
+TESTED_EVENTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +33,12 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """What is asked in evaluation, one row a query.
+    """Queries of an evaluation, one row per query.
 
     Args:
         users: int64 user numbers, ``(nq,)``.
-        history: item numbers the user is known by, oldest first, ``nq`` rows; masked in the ranking.
-        relevant: item numbers to be found, ``nq`` rows, each at least one; never masked.
+        history: item numbers of the user's known events, oldest first, ``nq`` rows; masked in the ranking.
+        relevant: item numbers to find, ``nq`` rows with at least one each; never masked.
     """
 
     users: np.ndarray
@@ -52,12 +55,12 @@ class Queries:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Training events with the queries that validate and test a model trained on them.
+    """Training events, and the queries that validate and test a model trained on them.
 
     Args:
-        train: events to train on, a row for every user of the file.
-        validation: for choosing and early stopping.
-        test: for the figures that are reported.
+        train: events to train on, one row per user of the file.
+        validation: queries for model selection and early stopping.
+        test: queries for the reported figures.
         n_items: size of the catalogue, items without a training event included.
     """
 
@@ -68,7 +71,7 @@ class Split:
 
     @property
     def seen_in_training(self) -> np.ndarray:
-        """bool, ``(n_items,)``: whether an item has a training event. The others stay in the catalogue, as misses."""
+        """bool, ``(n_items,)``: whether an item has a training event. Others stay in the catalogue, as misses."""
         seen = np.zeros(self.n_items, dtype=bool)
         seen[self.train.items] = True
         return seen
@@ -80,7 +83,7 @@ class Split:
 
     @property
     def unseen_target_share(self) -> float:
-        """Share of the test's relevant items that have no training event, 0 to 1: recall cannot pass one less this."""
+        """Share of the test's relevant items without a training event, 0 to 1; recall is at most 1 minus this."""
         relevant = self.test.relevant.values
         return float(1 - self.seen_in_training[relevant].mean()) if len(relevant) else 0.0
 
@@ -99,10 +102,8 @@ def leave_last_out(interactions: Interactions) -> Split:
     ([0, 1, 2], [3])
     """
     events = Ragged(interactions.offsets, interactions.item)
-    asked = events.lengths >= 3
-    users = np.flatnonzero(asked)
-    held_out = np.where(asked, 2, 0)
-    train = _first_of(events, events.lengths - held_out)
+    users = np.flatnonzero(events.lengths >= TESTED_EVENTS)
+    train = _first_of(events, events.lengths - _held_out(events))
     return Split(
         train=Sequences(train.offsets, train.values),
         validation=_queries_at(events, users, events.offsets[users + 1] - 2),
@@ -111,16 +112,32 @@ def leave_last_out(interactions: Interactions) -> Split:
     )
 
 
+def seen_before_last(interactions: Interactions) -> np.ndarray:
+    """bool, ``(n_items,)``: whether an item has a training event in :func:`leave_last_out`, without the queries."""
+    events = Ragged(interactions.offsets, interactions.item)
+    # The events that are held out are the last two of their users.
+    last = events.offsets[1:][_held_out(events) > 0]
+    counts = np.bincount(events.values, minlength=interactions.n_items)
+    for place in (last - 1, last - 2):
+        counts -= np.bincount(events.values[place], minlength=interactions.n_items)
+    return counts > 0
+
+
+def _held_out(events: Ragged) -> np.ndarray:
+    """Events of every user that leave-last-out does not train on, int64 ``(n_users,)``."""
+    return np.where(events.lengths >= TESTED_EVENTS, 2, 0)
+
+
 def time_split(interactions: Interactions, test_share: float = 0.1, validation_share: float = 0.1) -> Split:
-    """One cut in time for all users: what came later is to be found from what came before.
+    """One cut in time for all users: events before the cut are histories, later ones are relevant.
 
     The latest ``test_share`` of all events are the test's relevant items, the ``validation_share`` before them those of
-    validation; events at the very time of a cut fall after it. The test history includes the validation events.
-    A user is asked only with at least one event before the cut and one after it. An item that comes back several times
-    after the cut is relevant once.
+    validation. Events at the time of a cut fall after it. The test history includes the validation events. Only users
+    with at least one event before the cut and one after it are queries. An item that occurs several times after the
+    cut is relevant once.
 
     Args:
-        interactions: events; without timestamps in the file, its rows count as time.
+        interactions: events; where the file has no times, the row numbers are the times.
         test_share: share of all events, above 0.
         validation_share: share of all events, above 0; the two sum to less than 1.
     Raises:
@@ -144,7 +161,7 @@ def time_split(interactions: Interactions, test_share: float = 0.1, validation_s
     user, time = interactions.user, interactions.timestamp
 
     def before(cut: float) -> np.ndarray:
-        # A user's events are in the order of time, so that those before a cut are the first so many.
+        # A user's events are in the order of time, so that those before a cut come first.
         return np.bincount(user[time < cut], minlength=interactions.n_users)
 
     n_train, n_known = before(validation_from), before(test_from)
@@ -158,7 +175,7 @@ def time_split(interactions: Interactions, test_share: float = 0.1, validation_s
 
 
 def _cut(ordered: np.ndarray, share: float) -> float:
-    """The time from which on the latest ``share`` of the events lies."""
+    """The time at which the latest ``share`` of the events begins."""
     n_later = min(max(round(share * len(ordered)), 1), len(ordered))
     return ordered[len(ordered) - n_later]
 
@@ -170,13 +187,13 @@ def _first_of(events: Ragged, counts: np.ndarray) -> Ragged:
 
 
 def _queries_at(events: Ragged, users: np.ndarray, places: np.ndarray) -> Queries:
-    """One query a user: the event at a place of ``events.values`` from all those before it."""
+    """One query per user: the event at a position of ``events.values`` is relevant, those before it are the history."""
     history = _first_of(events.take(users), places - events.offsets[users])
     return Queries(users, history, Ragged(np.arange(len(users) + 1, dtype=np.int64), events.values[places]))
 
 
 def _queries_between(events: Ragged, n_history: np.ndarray, n_known: np.ndarray) -> Queries:
-    """One query a user who has both: the first ``n_history`` events, to find those up to ``n_known``."""
+    """One query per user: the first ``n_history`` events are the history, those up to ``n_known`` are relevant."""
     users = np.flatnonzero((n_history > 0) & (n_known > n_history))
     known = _first_of(events.take(users), n_known[users])
     within = np.arange(len(known.values)) - np.repeat(known.offsets[:-1], known.lengths)

@@ -1,19 +1,24 @@
-"""Tables from Parquet and CSV files, with every complaint naming the file and what to do."""
+"""Arrow tables from Parquet, CSV and JSON Lines: a file, a folder of parts or a glob."""
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from poeem.data.delimited import DELIMITERS, EMPTY, ChooseColumns, data_suffix, read_delimited
+from poeem.data.file_format import DEFAULT_FORMAT, FileFormat
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-EMPTY = "the file is empty; it needs at least a header and one row"
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+SUFFIXES = (*PARQUET_SUFFIXES, *DELIMITERS, *JSON_SUFFIXES)
 
 
 def read_table(
@@ -21,114 +26,166 @@ def read_table(
     *,
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] | None = None,
-    text_columns: tuple[str, ...] = (),
+    text_columns: Collection[str] = (),
+    format: FileFormat = DEFAULT_FORMAT,
+    choose: ChooseColumns | None = None,
 ) -> pa.Table:
-    """A table from a Parquet file (``.parquet``, ``.pq``) or a CSV file with a header (``.csv``, ``.tsv``, ``.gz``).
+    """A table from a file, a folder of parts, or a glob such as ``part-*.parquet``.
+
+    Files are Parquet (``.parquet``, ``.pq``), CSV (``.csv``, ``.tsv``, ``.inter``; any other name if the format gives a
+    delimiter) or JSON Lines (``.jsonl``, ``.ndjson``). CSV and JSON Lines may be compressed (``.gz``, ``.bz2``,
+    ``.zst``). Parts are read in the order of their names; folders named ``day=1`` give Parquet a column ``day``.
 
     Args:
-        path: the file.
+        path: the file, folder or glob.
         required: columns that must be there.
         optional: columns to read besides, if they are there; default all.
         text_columns: columns of a CSV file that stay strings (``007`` stays ``007``); the type of others is inferred.
+        format: delimiter, header and encoding of CSV files.
+        choose: in place of ``required`` and ``optional``: from the columns of a file those to read, each with the name
+            that it shall have.
     Raises:
-        ValueError: the file is missing, a folder, empty, of another kind, damaged, or lacks a column.
+        ValueError: the file is missing, empty, of another kind, damaged, or lacks a column; a folder has no parts, or
+            parts of several kinds.
     """
-    path = Path(path)
-    suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
-    if suffix not in (*PARQUET_SUFFIXES, *DELIMITERS):
-        raise ValueError(f"{path}: the name must end in .parquet, .pq, .csv or .tsv, so that the format is known")
-    if not path.is_file():
-        raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path}: {EMPTY}")
 
-    def choose(names: list[str]) -> list[str]:
-        """The columns to read, of those that the file has."""
+    def choose_checked(names: list[str]) -> dict[str, str]:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"{path}: column {', '.join(repeated)} is there more than once; rename one of them")
-        check_columns(names, required, f"{path}: ")
-        return [name for name in names if optional is None or name in (*required, *optional)]
+            raise ValueError(f"column {', '.join(repeated)} is there more than once; rename one of them")
+        if choose is not None:
+            return choose(names)
+        check_columns(names, required)
+        return {name: name for name in names if optional is None or name in (*required, *optional)}
 
-    if suffix in PARQUET_SUFFIXES:
-        return _read_parquet(path, choose)
-    return _read_csv(path, DELIMITERS[suffix], text_columns, choose)
+    path = Path(path)
+    if not path.exists() and not _is_glob(path):
+        _kind(path, format)  # a name of no known format is refused before a missing file
+        raise ValueError(f"{path}: no such file")
+    files, base = _part_files(path)
+    kinds = {_kind(file, format) for file in files}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{path}: holds parts of several kinds ({', '.join(sorted(kinds))}); name one, as {path}/*.csv"
+        )
+    (kind,) = kinds
+    for file in files:
+        if file.stat().st_size == 0:
+            raise ValueError(f"{file}: {EMPTY}")
+    try:
+        if kind == "Parquet":
+            return _read_parquet(path if base is None else files, base, choose_checked)
+        read = {"CSV": read_delimited, "JSON": _read_json}[kind]
+        return _joined([read(file, format, choose_checked, text_columns) for file in files])
+    except ValueError as error:
+        text = str(error)
+        raise error if text.startswith(str(path)) else ValueError(f"{path}: {text}") from error
 
 
-def check_columns(found: list[str], required: tuple[str, ...], where: str = "") -> None:
-    """Complains of missing columns with those found and how to rename."""
-    missing = [name for name in required if name not in found]
+def check_columns(names: list[str], required: tuple[str, ...], where: str = "") -> None:
+    """Refuse a table without a required column; the message lists the columns."""
+    missing = [name for name in required if name not in names]
     if missing:
-        there = ", ".join(map(repr, found)) or "none"
-        names = " and ".join(map(repr, missing))
+        listed = ", ".join(map(repr, names)) or "none"
+        needed = " and ".join(map(repr, missing))
         holds = "column that holds it" if len(missing) == 1 else "columns that hold them"
         raise ValueError(
-            f"{where}column {names} is missing (found: {there}); rename the {holds} to {names}, in a CSV file in the "
-            "header line"
+            f"{where}column {needed} is missing (found: {listed}); rename the {holds} to {needed}, in a CSV file in "
+            "the header line"
         )
 
 
-def _read_parquet(path: Path, choose: Callable[[list[str]], list[str]]) -> pa.Table:
+def missing_file(path: Path) -> str:
+    """What is wrong with a path that is no file."""
+    return "is a folder, not a file" if path.is_dir() else "no such file"
+
+
+def _is_glob(path: Path | str) -> bool:
+    return re.search(r"[*?\[]", str(path)) is not None
+
+
+def _part_files(path: Path) -> tuple[list[Path], Path | None]:
+    """The files to read, and the folder that they are parts of; None for a single file."""
+    if path.is_file():
+        return [path], None
+    if path.is_dir():
+        base, candidates = path, path.rglob("*")
+    else:
+        base = Path(*itertools.takewhile(lambda part: not _is_glob(part), path.parts))
+        candidates = map(Path, glob.glob(str(path), recursive=True))
+    parts = [file for file in sorted(candidates) if file.is_file() and _is_part(file.relative_to(base))]
+    if not parts:
+        problem = "is a folder without files to read" if path.is_dir() else "no file has such a name"
+        raise ValueError(f"{path}: {problem}; names must end in {', '.join(SUFFIXES)}")
+    return parts, base
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a name is that of data: writers put their own notes under names such as ``_SUCCESS`` and ``.crc``."""
+    return data_suffix(path) in SUFFIXES and not any(part.startswith(("_", ".")) for part in path.parts)
+
+
+def _kind(path: Path, format: FileFormat) -> str:
+    suffix = data_suffix(path)
+    if suffix in PARQUET_SUFFIXES:
+        return "Parquet"
+    if suffix in JSON_SUFFIXES:
+        return "JSON"
+    if suffix in DELIMITERS or format.delimiter is not None:
+        return "CSV"
+    raise ValueError(
+        f"{path}: the name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, so that the format is known; "
+        "for a CSV file of another name give the delimiter, such as delimiter=','"
+    )
+
+
+def _read_parquet(source: Path | list[Path], base: Path | None, choose: ChooseColumns) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        # A single file: the dataset reader would add columns for folder names such as day=1.
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
+        if isinstance(source, Path):
+            # The dataset reader would add columns for folder names such as day=1, and takes a while to load.
+            file = pq.ParquetFile(source)
+            names, read = file.schema_arrow.names, file.read
+        else:
+            from pyarrow import dataset
+
+            parts = dataset.dataset(
+                [str(file) for file in source],
+                format="parquet",
+                partitioning=dataset.partitioning(flavor="hive"),
+                partition_base_dir=str(base),
+            )
+            names, read = parts.schema.names, parts.to_table
+        chosen = choose(names)
+        table = read(columns=list(chosen))
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
-    columns = choose(names)
-    try:
-        return file.read(columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
+        raise ValueError(f"cannot be read as Parquet: {' '.join(str(error).split())}") from error
+    return table.select(list(chosen)).rename_columns(list(chosen.values()))
 
 
-def _read_csv(
-    path: Path, delimiter: str, text_columns: tuple[str, ...], choose: Callable[[list[str]], list[str]]
-) -> pa.Table:
+def _read_json(path: Path, format: FileFormat, choose: ChooseColumns, text_columns: Collection[str]) -> pa.Table:
     import pyarrow as pa
-    from pyarrow import csv
+    from pyarrow import json
 
-    parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    # The reading proper complains of bad rows, with their numbers.
-    skipping = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=lambda _row: "skip")
-
-    def header() -> list[str]:
-        with csv.open_csv(path, parse_options=skipping) as stream:
-            return stream.schema.names
-
-    def read(columns: list[str], use_threads: bool) -> pa.Table:
-        # Types are inferred from the first block: where any are, it has to be the whole file, or a column of whole
-        # numbers would be refused at its first fraction further down.
-        block = None if set(columns) <= set(text_columns) else min(max(2**20, 16 * path.stat().st_size), 2**30)
-        return csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(use_threads=use_threads, block_size=block),
-            parse_options=parsing,
-            convert_options=csv.ConvertOptions(
-                include_columns=columns,
-                column_types=dict.fromkeys(text_columns, pa.string()),
-                strings_can_be_null=False,
-            ),
-        )
-
+    # Types are inferred from the first block, and no row may be longer than a block.
+    block = min(max(2**20, 16 * path.stat().st_size), 2**30)
     try:
-        columns = choose(header())
-        try:
-            return read(columns, use_threads=True)
-        except pa.ArrowInvalid:
-            # Only one thread knows, and names, the row that is at fault.
-            return read(columns, use_threads=False)
+        table = json.read_json(path, read_options=json.ReadOptions(block_size=block))
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: {_complaint(str(error))}") from error
+        message = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read as JSON Lines (one object a line, UTF-8): {message}") from error
+    chosen = choose(table.column_names)
+    return table.select(list(chosen)).rename_columns(list(chosen.values()))
 
 
-def _complaint(pyarrow_says: str) -> str:
-    if "Empty CSV file" in pyarrow_says:
-        return EMPTY
-    # One line, whatever the row at fault holds; and rows counted as everywhere else, without the header.
-    what = " ".join(pyarrow_says.split())
-    what = re.sub(r"Row #(\d+)", lambda match: f"row {int(match[1]) - 1}", what)
-    return f"cannot be read as CSV: {what}; values with a comma, quote or line break need quotes, text must be UTF-8"
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    import pyarrow as pa
+
+    if len(tables) == 1:
+        return tables[0]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise ValueError(f"the parts do not have the same columns: {' '.join(str(error).split())}") from error

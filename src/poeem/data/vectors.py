@@ -1,4 +1,4 @@
-"""Vectors from a ``.npy`` or Parquet file, mapped rather than read: they may be larger than memory."""
+"""Vectors from a ``.npy`` or Parquet file, mapped into memory, so that they may be larger than it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poeem.data.tables import PARQUET_SUFFIXES
+from poeem.data.tables import PARQUET_SUFFIXES, missing_file
 
 
 def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None = None) -> np.ndarray:
@@ -14,17 +14,17 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
 
     Args:
         path: a ``.npy`` file of float16, float32 or float64; or a Parquet file (``.parquet``, ``.pq``) with a column of
-            such lists, which is written out once into a temporary file in the cache folder.
-        dim: width that is wanted.
+            such lists, which is written once into a temporary file in the cache folder.
+        dim: required width.
         column: of a Parquet file; default the only one that holds lists of floats.
     Raises:
-        ValueError: the file is missing, of another kind, damaged, or holds something else; the column is missing, or
-            its rows are; or ``column`` is given for a ``.npy`` file.
-        RuntimeError: the cache folder is needed, and cannot be used.
+        ValueError: the file is missing, of another kind, damaged, or does not hold vectors of this width; the column or
+            a row of it is missing; or ``column`` is given for a ``.npy`` file.
+        RuntimeError: the cache folder cannot be used, for a Parquet file.
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+        raise ValueError(f"{path}: {missing_file(path)}")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty; write it with numpy.save, or as Parquet")
     if path.suffix.lower() in PARQUET_SUFFIXES:
@@ -32,7 +32,7 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
 
         vectors = read_list_column(path, column)
     elif column is not None:
-        raise ValueError(f"column (={column!r}) is for Parquet files, and {path} is none; leave it out")
+        raise ValueError(f"column (={column!r}) is for Parquet files, and {path} is not one; leave it out")
     else:
         vectors = _read_npy(path)
     if dim is not None and vectors.shape[1] != dim:
@@ -42,16 +42,16 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
 
 def _read_npy(path: Path) -> np.ndarray:
     with path.open("rb") as file:
-        # Whatever is neither .npy nor .npz numpy takes for a pickle, and says so.
+        # numpy takes any other file for a pickle, and its error says so.
         if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
-            raise ValueError(f"{path}: is no .npy file; write it with numpy.save")
+            raise ValueError(f"{path}: is not a .npy file; write it with numpy.save")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path}: cannot be read as .npy ({error}); write it with numpy.save") from None
     if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f" or vectors.ndim != 2:
-        found = f"{vectors.dtype}, {vectors.shape}" if isinstance(vectors, np.ndarray) else "an archive of arrays"
-        raise ValueError(f"{path}: must hold floats of shape (n, dim), not {found}")
+        actual = f"{vectors.dtype}, {vectors.shape}" if isinstance(vectors, np.ndarray) else "an archive of arrays"
+        raise ValueError(f"{path}: must hold floats of shape (n, dim), not {actual}")
     if len(vectors) == 0:
         raise ValueError(f"{path}: holds no rows; at least one vector is needed")
     return vectors

@@ -1,4 +1,4 @@
-"""From ids as a user types them to numbers, with a hint where there is no such id."""
+"""Numbers of the ids that a user types, with a hint where an id is unknown."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from functools import cached_property
 
 import numpy as np
 
-# Comparing texts one by one takes some 10 µs each.
+# Up to so many ids the nearest one is looked for: comparing two texts takes some 10 µs.
 HINTED_IDS = 50_000
 
 
 class Lookup:
-    """Numbers of ids.
+    """Numbers of ids: id ``ids[i]`` has number i.
 
     Args:
-        ids: int64 or strings, ``(n,)``; id ``ids[i]`` has number i.
-        what: what they are ids of, for messages.
+        ids: int64 or strings, ``(n,)``.
+        kind: what they are ids of, for messages.
+        bundle_ids: ids of the index, for messages about items that were added after the training; None if ``ids`` are
+            those.
 
     >>> Lookup(np.array(["Heat (1995)", "Toy Story (1995)"], object), "item").number("toy story")
     Traceback (most recent call last):
@@ -24,12 +26,12 @@ class Lookup:
     ValueError: item (='toy story') is not among the 2 known ones; did you mean 'Toy Story (1995)'?
     """
 
-    def __init__(self, ids: np.ndarray, what: str) -> None:
-        self._ids, self._what = ids, what
+    def __init__(self, ids: np.ndarray, kind: str, *, bundle_ids: np.ndarray | None = None) -> None:
+        self._ids, self._kind, self._bundle_ids = ids, kind, bundle_ids
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {str(one): number for number, one in enumerate(self._ids.tolist())}
+        return {str(id): number for number, id in enumerate(self._ids.tolist())}
 
     def number(self, text: str) -> int:
         """The number of an id.
@@ -37,12 +39,17 @@ class Lookup:
         Raises:
             ValueError: it is unknown; the message names the nearest id.
         """
-        found = self._numbers.get(text.strip())
-        if found is None:
+        number = self._numbers.get(text.strip())
+        if number is not None:
+            return number
+        if self._bundle_ids is not None and text.strip() in map(str, self._bundle_ids.tolist()):
             raise ValueError(
-                f"{self._what} (={text.strip()!r}) is not among the {len(self._ids):,} known ones; {self._hint(text)}"
+                f"{self._kind} (={text.strip()!r}) was added after the training, so that the model cannot read it in a "
+                f"history; leave it out, or ask for items similar to it"
             )
-        return found
+        raise ValueError(
+            f"{self._kind} (={text.strip()!r}) is not among the {len(self._ids):,} known ones; {self._hint(text)}"
+        )
 
     def numbers(self, text: str) -> np.ndarray:
         """Numbers of ids in a list that is separated by commas, in its order; an id may hold commas itself.
@@ -55,18 +62,18 @@ class Lookup:
         """
         parts, numbers = text.split(","), []
         if not text.strip():
-            raise ValueError(f"{self._what} list is empty; write ids separated by commas")
+            raise ValueError(f"{self._kind} list is empty; write ids separated by commas")
         while parts:
             # The longest run of parts that is an id.
-            taken = next((n for n in range(len(parts), 0, -1) if ",".join(parts[:n]).strip() in self._numbers), 1)
-            numbers.append(self.number(",".join(parts[:taken])))
-            parts = parts[taken:]
+            length = next((n for n in range(len(parts), 0, -1) if ",".join(parts[:n]).strip() in self._numbers), 1)
+            numbers.append(self.number(",".join(parts[:length])))
+            parts = parts[length:]
         return np.array(numbers, dtype=np.int64)
 
     def _hint(self, text: str) -> str:
-        known = {one.casefold(): one for one in self._numbers}
-        wanted = text.strip().casefold()
-        near = [one for folded, one in known.items() if wanted and folded.startswith(wanted)][:1]
-        if not near and len(known) <= HINTED_IDS:
-            near = [known[one] for one in difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)]
+        id_of = {id.casefold(): id for id in self._numbers}
+        typed = text.strip().casefold()
+        near = [id for folded, id in id_of.items() if typed and folded.startswith(typed)][:1]
+        if not near and len(id_of) <= HINTED_IDS:
+            near = [id_of[folded] for folded in difflib.get_close_matches(typed, id_of, n=1, cutoff=0.5)]
         return f"did you mean {near[0]!r}?" if near else f"they look like {next(iter(self._numbers))!r}"

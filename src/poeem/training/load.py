@@ -13,7 +13,7 @@ from poeem.bundle.bundle import Bundle
 from poeem.bundle.read import open_bundle
 from poeem.data.interactions import Interactions
 from poeem.data.ragged import Ragged
-from poeem.data.split import Split, leave_last_out
+from poeem.data.split import Split, leave_last_out, seen_before_last
 from poeem.training.build import build_model
 from poeem.training.devices import torch_device
 from poeem.training.model import JointModel
@@ -51,6 +51,11 @@ class Run:
     def split(self) -> Split:
         """Training, validation and test parts."""
         return leave_last_out(self.interactions)
+
+    @cached_property
+    def seen_in_training(self) -> np.ndarray:
+        """bool, ``(n_items,)``: whether an item has a training event, as ``split`` says."""
+        return seen_before_last(self.interactions)
 
     @property
     def histories(self) -> Ragged:

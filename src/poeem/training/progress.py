@@ -1,4 +1,4 @@
-"""The progress bar of a training, on stderr; plain lines where stderr is no terminal."""
+"""Progress of a training on stderr: a bar on a terminal, else lines with elapsed and remaining time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from poeem.training.model import JointModel, StepOutput
 
@@ -14,42 +15,63 @@ PLAIN_LINES = 10
 
 
 class SilentProgress:
-    """Says nothing."""
+    """Prints nothing."""
 
     def update(self, step: int, output: StepOutput, model: JointModel) -> None:
         """After a step; ``step`` counts from 1."""
 
     def note(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
 
 
 class PlainProgress(SilentProgress):
-    """A line now and then, for log files."""
+    """Lines for log files, about ten in all.
 
-    def __init__(self, title: str, steps: int) -> None:
-        self._title, self._steps = title, steps
+    Args:
+        title: at the beginning of each line.
+        steps: of the whole training.
+        start: steps that are done already.
+    """
+
+    def __init__(self, title: str, steps: int, start: int = 0) -> None:
+        self._title, self._steps, self._start = title, steps, start
         self._every = max(1, steps // PLAIN_LINES)
+        self._began = time.monotonic()
 
     def update(self, step: int, output: StepOutput, model: JointModel) -> None:
         if step % self._every == 0 or step == self._steps:
-            self.note(f"step {step}/{self._steps}  {describe(output, model)}")
+            elapsed = time.monotonic() - self._began
+            remaining = elapsed / max(step - self._start, 1) * (self._steps - step)
+            self.note(
+                f"step {step}/{self._steps}  {describe(output, model)}  "
+                f"elapsed {_clock(elapsed)}, remaining {_clock(remaining)}"
+            )
 
     def note(self, text: str) -> None:
         print(f"{self._title}: {text}", file=sys.stderr, flush=True)
 
 
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> _clock(3725.4)
+    '1:02:05'
+    """
+    return str(timedelta(seconds=round(seconds)))
+
+
 class BarProgress(SilentProgress):
-    """A bar with loss, distortion, codebook perplexity and the time that is left."""
+    """A bar with loss, distortion, codebook perplexity, elapsed and remaining time."""
 
     def __init__(self, bar, task, steps: int) -> None:
-        self._bar, self._task, self._steps, self._drawn = bar, task, steps, 0.0
+        self._bar, self._task, self._steps, self._redrawn_at = bar, task, steps, 0.0
 
     def update(self, step: int, output: StepOutput, model: JointModel) -> None:
         now = time.monotonic()
-        # Reading the loss makes the host wait for an accelerator: only when something is drawn.
-        if now - self._drawn < 1 / REDRAWS_PER_SECOND and step < self._steps:
+        # Reading the loss makes the host wait for an accelerator: only when the bar is redrawn.
+        if now - self._redrawn_at < 1 / REDRAWS_PER_SECOND and step < self._steps:
             return
-        self._drawn = now
+        self._redrawn_at = now
         self._bar.update(self._task, completed=step, facts=describe(output, model))
 
     def note(self, text: str) -> None:
@@ -63,16 +85,24 @@ def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -
         yield SilentProgress()
         return
     if not sys.stderr.isatty():
-        yield PlainProgress(title, steps)
+        yield PlainProgress(title, steps, start)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[facts]}"),
+        TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=REDRAWS_PER_SECOND) as bar:
@@ -80,12 +110,12 @@ def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -
 
 
 def describe(output: StepOutput, model: JointModel) -> str:
-    """``loss 3.21  distortion 0.048  perplexity 211``, and ``mining 12%, 85 MB`` of time and memory."""
-    said = f"loss {float(output.loss):.3f}"
+    """``loss 3.21  distortion 0.048  perplexity 211``; with hard negatives their share of the time and their memory."""
+    text = f"loss {float(output.loss):.3f}"
     if model.index is not None and model.index.ready:
         usage = model.index.usage()
-        said += f"  distortion {float(output.distortion):.4f}  perplexity {usage['perplexity']:.0f}"
+        text += f"  distortion {float(output.distortion):.4f}  perplexity {usage['perplexity']:.0f}"
     mining = getattr(model, "hard_negatives", None)
     if mining is not None and mining.active:
-        said += f"  mining {mining.time_share:.0%}, {mining.memory / 1e6:.0f} MB"
-    return said
+        text += f"  mining {mining.time_share:.0%}, {mining.memory / 1e6:.0f} MB"
+    return text

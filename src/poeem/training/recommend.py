@@ -1,51 +1,102 @@
-"""Items for users, for histories, and like an item, from a stored run."""
+"""The best items of an index for users, for histories, and like an item; seen and untrained items are left out."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from poeem.bundle.bundle import Bundle
 from poeem.data.ragged import Ragged
-from poeem.engines.probing import check_nprobe
+from poeem.engines.probing import check_nprobe, default_nprobe
 from poeem.engines.queries import check_k
-from poeem.training.load import Run
-from poeem.training.model_scores import BundleScorer
+from poeem.engines.reference import ReferenceScorer
+
+if TYPE_CHECKING:
+    from poeem.training.load import Run
 
 
 def recommend(run: Run, histories: Ragged, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The best items for histories, as the index scores them; what a history holds is left out.
+    """The best items for histories, as the index scores them; the items of a history are left out.
 
     Args:
         run: the stored run.
         histories: item numbers, oldest first, ``nq`` rows.
         k: items a query.
-        nprobe: lists visited; default the run's.
+        nprobe: inverted lists visited; default the run's.
     Returns:
         scores float32 and rows of the bundle int64, ``(nq, k)``, best first; row -1 where there are not so many items.
     Raises:
         ValueError: ``k`` or ``nprobe`` below 1.
     """
-    return _best(run, run.queries(histories), histories, k, nprobe)
+    # The catalogue may have lost items since the training: these have no row.
+    rows, query = run.rows[histories.values], histories.row_of_value
+    left_out = np.stack([query[rows >= 0], rows[rows >= 0]])
+    return _best(run.bundle, run.queries(histories), left_out, untrained_rows(run), k, _nprobe(run, nprobe))
 
 
-def similar_items(run: Run, items: np.ndarray, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The items nearest to the given ones ``(nq,)``, as ``recommend``; each leaves itself out."""
-    itself = Ragged(np.arange(len(items) + 1), items)
-    return _best(run, run.items(items), itself, k, nprobe)
+def similar_items(run: Run, rows: np.ndarray, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The items nearest to those in some rows of the bundle ``(nq,)``, as ``recommend``; each leaves itself out.
+
+    The query is the item tower's vector; for an item that was added after the training it is the decoded vector.
+    """
+    queries = ReferenceScorer(run.bundle).decode(rows)
+    number_of_row = np.full(len(run.bundle), -1)
+    number_of_row[run.rows[run.rows >= 0]] = np.flatnonzero(run.rows >= 0)
+    numbers = number_of_row[rows]
+    queries[numbers >= 0] = run.items(numbers[numbers >= 0])
+    left_out = np.stack([np.arange(len(rows)), rows])
+    return _best(run.bundle, queries, left_out, untrained_rows(run), k, _nprobe(run, nprobe))
 
 
-def _best(run: Run, queries: np.ndarray, left_out: Ragged, k: int, nprobe: int | None) -> tuple[np.ndarray, np.ndarray]:
-    k, nlist = check_k(k), run.bundle.spec.nlist
-    nprobe = check_nprobe(nprobe, nlist, default=run.settings["nprobe"] or 1)
-    scores = BundleScorer(run.bundle, nprobe).scores(queries)
-    # The catalogue may have lost items since the training, and gained others.
-    rows = run.rows[left_out.values]
-    scores[left_out.row_of_value[rows >= 0], rows[rows >= 0]] = -np.inf
-    # An item without a training event has a vector that means nothing.
-    untrained = run.rows[~run.split.seen_in_training]
-    scores[:, untrained[untrained >= 0]] = -np.inf
-    numbers = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    best = np.take_along_axis(scores, numbers, axis=1)
-    numbers = np.where(np.isneginf(best), -1, numbers)
-    missing = ((0, 0), (0, k - numbers.shape[1]))
-    best, numbers = np.pad(best, missing, constant_values=-np.inf), np.pad(numbers, missing, constant_values=-1)
-    return (-best if run.bundle.metric == "l2" else best), numbers
+def similar_in_bundle(
+    bundle: Bundle, rows: np.ndarray, k: int = 10, nprobe: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """As ``similar_items`` without a model: the queries are decoded vectors."""
+    left_out = np.stack([np.arange(len(rows)), rows])
+    return _best(
+        bundle, ReferenceScorer(bundle).decode(rows), left_out, np.empty(0, np.int64), k, bundle_nprobe(bundle, nprobe)
+    )
+
+
+def untrained_rows(run: Run) -> np.ndarray:
+    """Rows of items without a training event, int64: their vectors mean nothing."""
+    rows = run.rows[~run.seen_in_training]
+    return rows[rows >= 0]
+
+
+def bundle_nprobe(bundle: Bundle, nprobe: int | None) -> int:
+    """Inverted lists to visit: those asked for, else those that the training chose, else the square root of all."""
+    nlist = bundle.spec.nlist
+    chosen = bundle.training.get("nprobe") if nprobe is None else nprobe
+    return check_nprobe(chosen, nlist, default=default_nprobe(nlist))
+
+
+def _nprobe(run: Run, nprobe: int | None) -> int:
+    return check_nprobe(nprobe, run.bundle.spec.nlist, default=run.settings["nprobe"] or 1)
+
+
+def _best(
+    bundle: Bundle, queries: np.ndarray, left_out: np.ndarray, untrained: np.ndarray, k: int, nprobe: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best rows for query vectors.
+
+    Args:
+        bundle: the index.
+        queries: float32, ``(nq, dim)``.
+        left_out: int64, ``(2, n)``: queries and the rows that each leaves out.
+        untrained: rows that every query leaves out.
+        k: rows a query.
+        nprobe: inverted lists visited.
+    """
+    k, scorer = check_k(k), ReferenceScorer(bundle)
+    scores = scorer.scores(queries, nprobe)
+    scores = scores if scorer.larger_is_better else -scores
+    scores[left_out[0], left_out[1]] = -np.inf
+    scores[:, untrained] = -np.inf
+    rows = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    best = np.take_along_axis(scores, rows, axis=1)
+    rows = np.where(np.isneginf(best), -1, rows)
+    missing = ((0, 0), (0, k - rows.shape[1]))
+    best, rows = np.pad(best, missing, constant_values=-np.inf), np.pad(rows, missing, constant_values=-1)
+    return (best if scorer.larger_is_better else -best), rows

@@ -1,4 +1,4 @@
-"""Data sets by name, each fetched into the cache on first use."""
+"""Data sets by name, each downloaded into the cache at its first use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_dataset(name: str) -> Interactions:
 
     Raises:
         ValueError: there is no such data set.
-        RuntimeError: it is not in the cache and cannot be fetched.
+        RuntimeError: it is not in the cache and cannot be downloaded.
     """
     if name not in DATASETS:
         raise ValueError(f"dataset (={name!r}) is not known; choose from {', '.join(DATASETS)}")
@@ -33,13 +33,15 @@ def load_dataset(name: str) -> Interactions:
 
 
 def load_embedded(name: str) -> EmbeddedSet:
-    """Vectors of a set of :data:`EMBEDDED_SETS`; texts are encoded on first use, which takes a while.
+    """Vectors of a set of :data:`EMBEDDED_SETS`; texts are encoded at the first use, which takes about 20 minutes.
 
     Raises:
         ValueError: there is no such set, or the extra ``text`` that encodes it is not installed.
-        RuntimeError: it is not in the cache and cannot be fetched.
+        RuntimeError: it is not in the cache and cannot be downloaded.
     """
     if name not in EMBEDDED_SETS:
-        trained = "; interactions become vectors by `poeem train`, see `poeem bench --run`" if name in DATASETS else ""
-        raise ValueError(f"dataset of vectors (={name!r}) must be one of {', '.join(EMBEDDED_SETS)}{trained}")
+        hint = (
+            "; for interactions train a model with `poeem train`, see `poeem bench --run`" if name in DATASETS else ""
+        )
+        raise ValueError(f"dataset of vectors (={name!r}) must be one of {', '.join(EMBEDDED_SETS)}{hint}")
     return EMBEDDED_SETS[name]()

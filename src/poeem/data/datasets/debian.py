@@ -1,4 +1,4 @@
-"""Debian package descriptions: 59,417 short ones as queries, the long ones as documents (Debian 12, main)."""
+"""Debian package descriptions: 59,417 summaries as queries, the long descriptions as documents (Debian 12, main)."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from poeem.data.encoders.cached import Encoder, checksum
 log = logging.getLogger(__name__)
 
 RELEASE = "bookworm"
-# Of the pairs, name, summary and text of each in order: other pairs are other figures.
-PAIRS = "f7a9f9415c60f1d3799f9bf49e920350658e8e2387406bd9cb772ba23e2f7953"
+# SHA-256 of the names, summaries and texts, by which a changed release is noticed.
+PAIRS_SHA256 = "f7a9f9415c60f1d3799f9bf49e920350658e8e2387406bd9cb772ba23e2f7953"
 
 
 def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
-    """A package's summary asks for its long description; both as MiniLM sees them, 384 floats of unit length.
+    """A package's summary is the query for its long description, both encoded by MiniLM: 384 floats of unit length.
 
-    The descriptions are read from the list that apt itself fetches, into the cache; those of packages with a summary or
-    a text that an earlier package (by name) already has are left out. Titles are the packages' names with the summary.
-    Encoding takes about 20 minutes of one core at the first use; the vectors are kept in the cache.
+    The descriptions are read from the list that apt downloads. A package is left out where a package before it (by
+    name) has the same summary or text. Titles are the packages' names with their summaries. Encoding takes about 20
+    minutes of one core at the first use; the vectors are then cached.
 
     The descriptions belong to the packages, each under its own free licence.
 
     Raises:
-        RuntimeError: not in the cache, and cannot be fetched (apt is needed for that, and a Debian mirror).
+        RuntimeError: it is not in the cache and cannot be downloaded (this needs apt and a Debian mirror).
         ValueError: the list holds no descriptions; or the extra ``text`` is not installed.
     """
     pairs = read_pairs(fetch_apt_list(RELEASE, "main", "Translation-en"))
-    found = checksum([text for pair in pairs for text in pair])
+    sha256 = checksum([text for pair in pairs for text in pair])
     warning = ""
-    if found != PAIRS:
+    if sha256 != PAIRS_SHA256:
         warning = (
-            f"the {len(pairs)} Debian descriptions have SHA-256 {found}, not {PAIRS}: the release was updated since, "
-            "and figures differ from published ones"
+            f"the {len(pairs)} Debian descriptions have SHA-256 {sha256}, not {PAIRS_SHA256}: the release has been "
+            "updated, and figures differ from published ones"
         )
         log.warning(warning)
     _, summaries, texts = zip(*pairs)
@@ -56,11 +56,11 @@ def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, str]]:
-    """Package, summary and long description, each on one line, by package; no summary and no text comes twice.
+    """Package, summary and long description, each on one line, ordered by package; no summary or text occurs twice.
 
     Args:
-        path: a ``Translation-en`` list: paragraphs of ``Package:`` and ``Description-en:``, whose first line is the
-            summary and whose further lines begin with a space, a lone dot standing for an empty one.
+        path: a ``Translation-en`` list: paragraphs of ``Package:`` and ``Description-en:``. The first line of a
+            description is the summary; further lines begin with a space, and a dot alone means an empty line.
     Raises:
         ValueError: there are none.
     """
@@ -79,7 +79,7 @@ def read_pairs(path: Path) -> list[tuple[str, str, str]]:
     pairs: list[tuple[str, str, str]] = []
     seen: set[str] = set()
     for package, (summary, text) in sorted(descriptions.items()):
-        # Families of packages share their descriptions: which of them would answer is anyone's guess.
+        # Several packages may share a description: such a query would have no single answer.
         if summary not in seen and text not in seen:
             pairs.append((package, summary, text))
             seen.update((summary, text))

@@ -1,4 +1,4 @@
-"""Sets of vectors as a frozen encoder left them: items, queries, and which item answers a query."""
+"""EmbeddedSet: vectors of items and queries from a frozen encoder, with the relevant item of each query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from poeem.data.encoders.cached import Encoder, cached_vectors
 
 PARTS = ("train", "validation", "test")
-# Of texts: queries of the last two parts, tokens that an encoder reads.
+# Of texts: the number of validation and test queries, and the tokens that an encoder reads.
 VALIDATION, TEST = 1_500, 3_000
 QUERY_TOKENS, DOCUMENT_TOKENS = 32, 64
 
@@ -20,12 +20,12 @@ class EmbeddedSet:
     """Items to index and queries to search them with, scored by inner product.
 
     Args:
-        items: float32, ``(n, dim)``, mapped read-only; every item is in the index from the beginning.
+        items: float32, ``(n, dim)``, mapped read-only.
         queries: float32, ``(nq, dim)``, by part: ``train``, ``validation``, ``test``; no query is in two of them.
-        relevance: int64, ``(nq,)``, by part: the row of ``items`` that answers the query, one each; None where nobody
-            has said, and the nearest neighbours of the float vectors are all there is to find.
-        titles: a line of text for every item, ``(n,)``.
-        warning: what differs from the published set, so that figures cannot be compared; empty if nothing does.
+        relevance: int64, ``(nq,)``, by part: the row of ``items`` that is relevant to each query. None without labels:
+            the nearest neighbours of the float vectors then count as relevant.
+        titles: a line of text per item, ``(n,)``.
+        warning: the difference from the published set, by which figures cannot be compared; empty without one.
     """
 
     items: np.ndarray
@@ -40,9 +40,9 @@ class EmbeddedSet:
 
 
 def split_queries(n: int, *, validation: int, test: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Query numbers drawn 80 / 10 / 10 into train, validation and test, the last two cut to so many at most.
+    """Query numbers at random in train, validation and test (80 / 10 / 10), the last two cut to a maximal size.
 
-    What is cut off is in no part: the others do not depend on where the cut is.
+    Queries that are cut off are in no part, so that the parts do not depend on each other's size.
 
     >>> {part: rows.tolist() for part, rows in split_queries(20, validation=1, test=5).items()}
     {'train': [4, 19, 6, 2, 13, 16, 3, 11, 10, 8, 0, 12, 7, 5, 18, 17], 'validation': [14], 'test': [1, 15]}
@@ -64,12 +64,12 @@ def embedded_texts(
     titles: Sequence[str],
     warning: str = "",
 ) -> EmbeddedSet:
-    """Documents as items and short texts as their queries, encoded at the first use and kept in the cache.
+    """Documents as items and short texts as queries, encoded at the first use and then cached.
 
     Args:
-        name: of the set, for the files.
+        name: of the set, for file names.
         documents, queries: texts.
-        answers: int64, ``(len(queries),)``: the document that answers each query.
+        answers: int64, ``(len(queries),)``: the document that is relevant to each query.
         encoder, encoder_name: see ``cached_vectors``.
         titles, warning: of the set.
     """

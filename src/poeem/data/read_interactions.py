@@ -1,0 +1,89 @@
+"""Interactions from files: Parquet, CSV or JSON Lines, with the usual column names recognised."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poeem.data.column_names import ITEM, RATING, TIMESTAMP, TITLE, USER, describe_columns, item_columns, match_columns
+from poeem.data.file_format import DEFAULT_FORMAT, FileFormat
+from poeem.data.interactions import Interactions, Log, interactions_from_table, logger, with_item_table
+from poeem.data.tables import read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TEXT_COLUMNS = (USER, ITEM, TIMESTAMP, TITLE, RATING)
+
+
+def read_interactions(
+    path: str | os.PathLike[str],
+    items: str | os.PathLike[str] | None = None,
+    format: FileFormat = DEFAULT_FORMAT,
+    *,
+    log: Log = logger.info,
+) -> Interactions:
+    """Interactions from a file, a folder of parts, or a glob.
+
+    Columns are those that the format names, else the usual names are recognised (``user_id``, ``item_id``, ``ts``; see
+    :mod:`poeem.data.column_names`); one line to ``log`` says which. Without a time column the order of rows is the
+    order of time. Ids may be integers or text; in a CSV file they stay text (``007`` is not ``7``). Rows equal in user,
+    item and time count once. Every row is a positive event, whatever its rating, unless the format has a
+    ``min_rating``: rows below it are dropped, as if the file did not have them. A title column becomes the item table
+    (first title of each item). Other columns are not read.
+
+    Args:
+        path: Parquet, CSV or JSON Lines, see :func:`~poeem.data.tables.read_table`.
+        items: a second file with an item column, best also titles, and any others; its rows for items that have no
+            event are left out.
+        format: column names, delimiter, header, encoding and least rating.
+        log: takes the line about columns.
+    Raises:
+        ValueError: a file cannot be read, a column is missing, an id, time or rating is missing or unreadable (the
+            message names the row, counted from 1 without the header), there is no row, or the item file names an item
+            twice or none of the items.
+    """
+    lines = []
+
+    def choose(names: list[str]) -> dict[str, str]:
+        matched = match_columns(names, format)
+        lines.append(describe_columns(matched, format))
+        return {column: ours for ours, column in matched.items() if ours != RATING or format.min_rating is not None}
+
+    try:
+        table = read_table(path, text_columns=TEXT_COLUMNS, format=format, choose=choose)
+        events = interactions_from_table(table, min_rating=format.min_rating)
+    except ValueError as error:
+        raise _naming(path, error) from error
+    # Parts have the same columns, as a rule.
+    for line in dict.fromkeys(filter(None, lines)):
+        log(line)
+    if items is None:
+        return events
+    try:
+        return with_item_table(events, read_item_table(items, format))
+    except ValueError as error:
+        raise _naming(items, error) from error
+
+
+def read_item_table(path: str | os.PathLike[str], format: FileFormat = DEFAULT_FORMAT) -> pa.Table:
+    """All columns of an item file, those of ids and titles under the names ``item`` and ``title``.
+
+    Args:
+        path: Parquet, CSV with a header, or JSON Lines.
+        format: of the interactions; a column that it names but the file lacks is looked for by the usual names.
+    """
+
+    return read_table(
+        path,
+        text_columns=(ITEM, TITLE),
+        format=replace(format, header=True),
+        choose=lambda names: item_columns(names, format),
+    )
+
+
+def _naming(path: str | os.PathLike[str], error: ValueError) -> ValueError:
+    text = str(error)
+    return error if text.startswith(str(Path(path))) else ValueError(f"{Path(path)}: {text}")
