@@ -34,12 +34,12 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-# Every table and picture of README and docs, from scratch: hours on two cores. One of them: make bench PART=frozen
-# (docs/numbers.md has the list).
+# Every table and figure of README and docs, from scratch: hours on two cores. One subject: make bench PART=frozen.
+# `python -m benchmarks` lists the subjects and their parts.
 PART ?= all
 bench: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
-	BIN=$(abspath $(BIN)) bash benchmarks/run_all.sh $(PART)
+	$(BIN)/python -m benchmarks $(PART)
 
 clean:
 	rm -rf .venv runs

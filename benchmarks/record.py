@@ -1,12 +1,24 @@
-"""What every benchmark shares: its arguments, a progress line, and a result file that says where it came from."""
+"""Result files: the arguments of every benchmark script and the record that it writes.
+
+A record is one JSON document, of one script and one seed::
+
+    {"command": "python -m benchmarks...",   the call that made it
+     "seed": 0,
+     "settings": {...},                      what was measured: data, sizes, numbers of rows
+     "rows": {NAME: {...}},                  the figures, one row a method or case
+     "environment": {...}}                   versions of the packages, processor, threads
+
+`poeem bench` writes its own format (``bench.json``), which `read.Results.bench` reads.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,57 +26,74 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from poeem.bundle.whole_file import write_text
 from poeem.training.environment import environment
 
 T = TypeVar("T")
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments of every script, to which a script may add its own."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--json", type=Path, help="file for the results")
-    made.add_argument("--threads", type=int, default=1, help="torch and faiss threads")
-    return made
+def script_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments of every script; a script may add its own."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="result file; a run that was stopped resumes from it")
+    parser.add_argument("--threads", type=int, default=1, help="torch and faiss threads")
+    return parser
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Parse the command line of a script without arguments of its own."""
-    return settled(parser(description).parse_args())
-
-
-def settled(args: argparse.Namespace) -> argparse.Namespace:
-    """Set the threads that the arguments ask for."""
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line and set the number of threads."""
     import faiss
 
+    args = parser.parse_args()
     torch.set_num_threads(args.threads)
     faiss.omp_set_num_threads(args.threads)
     return args
 
 
-def progress(items: Sequence[T], label: str):
+def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Arguments by name, for the settings of a record."""
+    return {name: getattr(args, name) for name in names}
+
+
+def progress(items: Sequence[T], label: str) -> Iterable[T]:
     """Iterate with a bar on stderr."""
     return track(items, label, console=Console(stderr=True))
 
 
-def earlier(args: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
-    """What a run of these settings has left in ``--json``, ``{}`` if nothing; other settings there end the script.
+class Record:
+    """The record of one script, written to ``--json`` after every row.
 
-    For scripts that write after each of their parts, with their settings under ``"settings"``, and go on from there.
+    Args:
+        args: parsed arguments.
+        settings: what is measured. Rows of an earlier record with the same settings and seed are kept; a record with
+            other settings ends the script.
     """
-    if not (args.json and args.json.is_file()):
-        return {}
-    found = json.loads(args.json.read_text(encoding="utf-8"))
-    if found.get("settings") != settings or found.get("seed") != args.seed:
-        sys.exit(f"{args.json} holds results of other settings; delete it, or give another file")
-    return found
+
+    def __init__(self, args: argparse.Namespace, settings: dict[str, Any]) -> None:
+        self.file: Path | None = args.json
+        self.seed, self.settings = args.seed, settings
+        self.rows: dict[str, dict[str, Any]] = {}
+        if self.file is not None and self.file.is_file():
+            earlier = json.loads(self.file.read_text(encoding="utf-8"))
+            if (earlier.get("settings"), earlier.get("seed")) != (json.loads(json.dumps(settings)), args.seed):
+                sys.exit(f"{self.file} holds results of other settings; delete it, or choose another file")
+            self.rows = earlier["rows"]
+
+    def add(self, name: str, row: dict[str, Any]) -> None:
+        """Add a row and write the file."""
+        self.rows[name] = row
+        if self.file is None:
+            return
+        command = shlex.join(["python", "-m", _module(), *sys.argv[1:]])
+        content = {"command": command, "seed": self.seed, "settings": self.settings, "rows": self.rows}
+        content["environment"] = environment(torch.device("cpu"))
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        written = self.file.with_name(self.file.name + ".part")
+        written.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        os.replace(written, self.file)
 
 
-def write(args: argparse.Namespace, results: dict[str, Any]) -> None:
-    """Write results with their command, seed and machine to ``--json``, if it was given."""
-    if args.json:
-        command = shlex.join(["python", *sys.argv])
-        record = {"command": command, "seed": args.seed, **results, "environment": environment(torch.device("cpu"))}
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        write_text(args.json, json.dumps(record, indent=2) + "\n")
+def _module() -> str:
+    """Name of the script that runs, ``benchmarks.SUBJECT.SCRIPT``."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if spec else Path(sys.argv[0]).stem

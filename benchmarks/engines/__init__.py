@@ -1,0 +1,1 @@
+"""Benchmarks of faiss, Lance and ScaNN: correctness, export and search."""

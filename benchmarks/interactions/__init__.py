@@ -1,0 +1,1 @@
+"""Benchmarks of trained index and post-hoc indexes on interactions."""

@@ -1,0 +1,1 @@
+"""Benchmarks of comparisons with the published papers."""

@@ -1,0 +1,169 @@
+"""What a subject of the benchmarks consists of: measurements, tables and figures."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.read import Results
+
+# Folder of the runs of `poeem train` that are compared with post-hoc indexes.
+RUNS = Path("runs") / "benchmarks"
+SMOKE_DATA = "--dataset ml-100k --epochs 0.2"
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where and how measurements run.
+
+    Args:
+        results: folder of the result files.
+        seeds: to measure with.
+        smoke: tiny sizes, to see that every script works; the figures mean nothing.
+    """
+
+    results: Path
+    seeds: Sequence[int] = (0, 1, 2)
+    smoke: bool = False
+
+    def seeds_of(self, first_only: bool) -> Sequence[int]:
+        """The seeds of a measurement."""
+        return self.seeds[:1] if first_only else self.seeds
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script of this folder, once per seed; it writes ``NAME-SEED.json``.
+
+    Args:
+        name: of the result files.
+        module: below ``benchmarks``.
+        arguments: beside seed and file.
+        smoke: further arguments for tiny sizes.
+        first_seed_only: measure with one seed.
+    """
+
+    name: str
+    module: str
+    arguments: str = ""
+    smoke: str = SMOKE_DATA
+    first_seed_only: bool = False
+
+    def outputs(self, results: Path) -> list[Path]:
+        """The result files that are there, of all seeds: a table must not mix runs of two days."""
+        return sorted(results.glob(f"{self.name}-[0-9]*.json"))
+
+    def commands(self, context: Context) -> list[list[str]]:
+        """One command per seed."""
+        options = shlex.split(self.arguments) + (shlex.split(self.smoke) if context.smoke else [])
+        return [
+            _python(f"benchmarks.{self.module}", *options, "--seed", seed, "--json", self._file(context.results, seed))
+            for seed in context.seeds_of(self.first_seed_only)
+        ]
+
+    def _file(self, results: Path, seed: int) -> Path:
+        return results / f"{self.name}-{seed}.json"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """`poeem bench` for all seeds; it writes a folder.
+
+    Args:
+        name: of the folder, ``DATA-KIND``.
+        arguments: beside seeds and folder.
+        data: arguments that choose the vectors.
+        first_seed_only: measure with one seed.
+    """
+
+    name: str
+    arguments: str
+    data: str
+    first_seed_only: bool = False
+
+    def outputs(self, results: Path) -> list[Path]:
+        """The folder, and ``NAME.2`` and so on, which other machines have measured."""
+        return [
+            folder for folder in (results / self.name, *sorted(results.glob(f"{self.name}.[0-9]*"))) if folder.exists()
+        ]
+
+    def commands(self, context: Context) -> list[list[str]]:
+        """One command."""
+        seeds = ",".join(map(str, context.seeds_of(self.first_seed_only)))
+        data = tiny_data_arguments(context.results) if context.smoke and "--run" not in self.data else self.data
+        options = [*shlex.split(data), *shlex.split(self.arguments)]
+        return [
+            _python("poeem", "bench", "--no-plots", "--seeds", seeds, "--out", context.results / self.name, *options)
+        ]
+
+
+@dataclass(frozen=True)
+class TaughtQueries:
+    """The script `frozen.taught_queries` for all seeds; it writes one folder in the format of `poeem bench`."""
+
+    name: str
+
+    def outputs(self, results: Path) -> list[Path]:
+        """The folder."""
+        return [results / self.name] if (results / self.name).exists() else []
+
+    def commands(self, context: Context) -> list[list[str]]:
+        """One command per seed."""
+        options = ["--files", context.results / "tiny"] if context.smoke else []
+        file = context.results / self.name / "bench.json"
+        module = "benchmarks.frozen.taught_queries"
+        return [_python(module, *options, "--seed", seed, "--json", file) for seed in context.seeds]
+
+
+@dataclass(frozen=True)
+class Train:
+    """A run of `poeem train` on MovieLens-1M that a `Bench` compares with; kept if it is finished."""
+
+    spec: str
+
+    def outputs(self, results: Path) -> list[Path]:
+        """The folder of the run."""
+        return [RUNS / self.spec] if (RUNS / self.spec).exists() else []
+
+    def commands(self, context: Context) -> list[list[str]]:
+        """One command, or none."""
+        data = shlex.split(SMOKE_DATA if context.smoke else "--dataset ml-1m")
+        options = [*data, "--index", self.spec, "--baselines", "none"]
+        done = (RUNS / self.spec / "metrics.json").exists()
+        return [] if done else [_python("poeem", "train", *options, "--out", RUNS / self.spec)]
+
+
+Measurement = Script | Bench | TaughtQueries | Train
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A folder of benchmarks.
+
+    Args:
+        title: one line.
+        parts: measurements by name, in the order they run.
+        tables: what makes the block ``<!-- NAME -->`` of a document, by name; an empty text if there are no results.
+        figures: what draws ``docs/figures/NAME``, by name.
+    """
+
+    title: str
+    parts: Mapping[str, Sequence[Measurement]]
+    tables: Mapping[str, Callable[[Results], str]] = field(default_factory=dict)
+    figures: Mapping[str, Callable[[Results, Path], None]] = field(default_factory=dict)
+
+
+def tiny_data_arguments(results: Path) -> str:
+    """Arguments of `poeem bench` for the files of `vectors.tiny`."""
+    tiny = results / "tiny"
+    return (
+        f"--items {tiny}/items.npy --queries {tiny}/test.npy --relevance {tiny}/test.parquet "
+        f"--train-queries {tiny}/train.npy --train-relevance {tiny}/train.parquet"
+    )
+
+
+def _python(module: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", module, *map(str, arguments)]

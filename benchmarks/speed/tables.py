@@ -1,0 +1,28 @@
+"""Tables of the subject *speed*: a training step, encoding, a step of the rotation."""
+
+from __future__ import annotations
+
+from benchmarks.markdown import table
+from benchmarks.read import Results, mean
+
+# Name of the results, figure of a row, title.
+RATIOS = (
+    ("step_overhead", "wall_ratio", "Training step with OPQ8,IVF64,PQ8 / with an identity, wall time"),
+    ("encode", "ratio", "Encode, rows/s / those of faiss"),
+    ("givens", "svd_over_greedy", "SVD time / Givens step (greedy)"),
+)
+
+
+def speed(results: Results) -> str:
+    """One table of ratios per script."""
+    return "\n\n".join(ratios(results, name, figure, title) for name, figure, title in RATIOS if results.runs(name))
+
+
+def ratios(results: Results, name: str, figure: str, title: str) -> str:
+    """A figure of all rows, over the seeds."""
+    runs = results.runs(name)
+    lines = []
+    for row in runs[0]["rows"]:
+        values = [run["rows"][row][figure] for run in runs if row in run["rows"]]
+        lines.append((row, mean(values), len(values)))
+    return table(title, ("", "", "seeds"), lines)

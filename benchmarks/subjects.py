@@ -1,0 +1,203 @@
+"""The subjects: what is measured, and the tables and figures of the docs that come from it."""
+
+from __future__ import annotations
+
+from benchmarks.engines import tables as engines
+from benchmarks.frozen import figures as frozen_figures
+from benchmarks.frozen import speed_at_recall
+from benchmarks.frozen import tables as frozen
+from benchmarks.interactions import figures as interactions_figures
+from benchmarks.interactions import tables as interactions
+from benchmarks.papers import figures as papers_figures
+from benchmarks.papers import tables as papers
+from benchmarks.plan import Bench, Script, Subject, TaughtQueries, Train
+from benchmarks.speed import tables as speed
+from benchmarks.versions import figures as versions_figures
+from benchmarks.versions import tables as versions
+
+GLOVE_SMOKE = "--rows 2000 --queries 50"
+QPS = "--nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200"
+LEARNED = "poeem-2021,jpq,repconc,mopq,distill-vq"
+
+SUBJECTS = {
+    "interactions": Subject(
+        "a model and its index trained together, and post-hoc indexes on its float twin",
+        parts={
+            "movielens": [
+                Script("opq_sizes", "interactions.opq_sizes"),
+                Script("movielens-additive", "interactions.joint_index", "--specs RQ8 RQ4"),
+                Script("movielens-history", "interactions.joint_index"),
+                Script(
+                    "movielens-sequence",
+                    "interactions.joint_index",
+                    "--tower sequence --specs OPQ8,PQ8",
+                    first_seed_only=True,
+                ),
+                Script("float-sequence", "interactions.float_model", "--tower sequence"),
+            ],
+            "journey": [
+                Script("journey", "interactions.joint_index", "--dataset complete-journey --specs RQ8 RQ4"),
+            ],
+            "post-hoc": [
+                Train("RQ4"),
+                Train("RQ8"),
+                Bench(
+                    "movielens-afterwards",
+                    "--methods opq,rq,rq-refined,scann,poeem-adapter,poeem-rq,poeem-rq-labels,joint",
+                    "--run runs/benchmarks/RQ4 --run runs/benchmarks/RQ8",
+                ),
+            ],
+            "lists": [Script("lists", "interactions.lists")],
+            "item-tables": [Script("compressed_table", "interactions.compressed_tables")],
+        },
+        tables={
+            "MOVIELENS": interactions.movielens,
+            "AFTERWARDS": interactions.post_hoc,
+            "LISTS": interactions.lists,
+            "COMPRESSED": interactions.item_tables,
+        },
+        figures={"movielens.svg": interactions_figures.movielens, "lists.svg": interactions_figures.lists},
+    ),
+    "frozen": Subject(
+        "indexes for embeddings that do not change: recall by bytes, queries per second",
+        parts={
+            "debian": [
+                Bench(
+                    "debian-frozen-ours",
+                    "--bytes 4,8,16,32 --methods poeem-rq,poeem-rq-labels,poeem-pq,poeem-pq-labels",
+                    "--dataset debian",
+                ),
+                Bench(
+                    "debian-frozen-stock",
+                    "--bytes 4,8,16,32 "
+                    "--methods opq,poeem-adapter,rq,rq-refined,scann,pq,truncate-pq,lsh,rabitq,binary,sq8",
+                    "--dataset debian",
+                ),
+                Bench(
+                    "debian-frozen-reranked",
+                    "--bytes 8 --rescore 400 --methods rabitq,binary,sq8",
+                    "--dataset debian",
+                ),
+                Bench(
+                    "debian-frozen-without",
+                    "--bytes 8 --methods poeem-rq-no-adapter,poeem-rq-no-queries",
+                    "--dataset debian",
+                ),
+                Bench("debian-fit_time", "--bytes 8 --methods opq,poeem-rq", "--dataset debian"),
+            ],
+            "recipes": [
+                Bench("debian-frozen-recipes", f"--bytes 8 --methods {LEARNED}", "--dataset debian"),
+                TaughtQueries("debian_taught-recipes"),
+            ],
+            "wordnet": [
+                Bench(
+                    "wordnet-frozen",
+                    "--bytes 4,8,16 --methods opq,rq,scann,poeem-rq,poeem-rq-labels,poeem-pq",
+                    "--dataset wordnet",
+                ),
+            ],
+            "glove": [Bench("glove-frozen", "--bytes 10 --methods opq,rq,poeem-rq,poeem-pq", "--dataset glove")],
+            "speed": [
+                Bench(
+                    "debian-speed",
+                    f"{QPS} --bytes 16 --methods opq,opq-fastscan,scann,rabitq,sq8,poeem-pq,poeem-fastscan,poeem-rq",
+                    "--dataset debian",
+                ),
+                # With twice the bytes every method finds more, and the weakest reach higher recalls.
+                Bench(
+                    "debian_32-speed",
+                    f"{QPS} --bytes 16,32 --methods opq,opq-fastscan,scann,poeem-fastscan",
+                    "--dataset debian",
+                    first_seed_only=True,
+                ),
+            ],
+        },
+        tables={"FROZEN": frozen.frozen, "RECIPES": frozen.recipes, "QPS": speed_at_recall.speeds},
+        figures={
+            "where.svg": frozen_figures.where,
+            "debian-bytes.svg": frozen_figures.by_bytes,
+            "debian-scanned.svg": frozen_figures.by_scanned,
+            "debian-qps.svg": frozen_figures.by_speed,
+        },
+    ),
+    "papers": Subject(
+        "the original's table, tutorial and ablations, indexing time, learning a rotation",
+        parts={
+            "tutorial": [Script("tutorial", "papers.tutorial", smoke="--pairs 2000")],
+            "table": [
+                Script(f"paper_table-{split}", "papers.paper_table", f"--split {split}") for split in ("last", "time")
+            ],
+            "ablations": [
+                Script(f"ablations-{recipe}", "papers.ablations", f"--recipe {recipe}") for recipe in ("paper", "ours")
+            ],
+            "rotation": [
+                Script(
+                    f"rotation_learning-{start}",
+                    "papers.rotation_learning",
+                    f"--start {start}",
+                    smoke="--rows 1000 --iterations 1 --methods none SVD GCD-R GCD-G",
+                )
+                for start in ("identity", "axes")
+            ],
+            "indexing": [Script("indexing_time", "papers.indexing_time", smoke="--rows 2000")],
+        },
+        tables={
+            "TABLE": papers.paper_table,
+            "ABLATIONS": papers.ablations,
+            "INDEXING": papers.indexing_time,
+            "ROTATION": papers.rotation_learning,
+            "TUTORIAL": papers.tutorial,
+        },
+        figures={"rotation.svg": papers_figures.rotation},
+    ),
+    "engines": Subject(
+        "faiss, Lance and ScaNN: agreement with the reference, their own checks, export, search, kills",
+        parts={
+            "agreement": [Script("engines", "engines.agreement", smoke=GLOVE_SMOKE, first_seed_only=True)],
+            "stock-checks": [
+                Script(
+                    "contrib",
+                    "engines.stock_checks",
+                    "--rows 12000 --queries 100 --sample 200",
+                    smoke=f"{GLOVE_SMOKE} --sample 20",
+                    first_seed_only=True,
+                ),
+            ],
+            "life-cycle": [
+                Script(
+                    "life_cycle",
+                    "engines.life_cycle",
+                    smoke="--steps 200 --rows 100 --kills 2 --compact-every 50",
+                    first_seed_only=True,
+                ),
+            ],
+            "export": [Script("export_speed", "engines.export_speed", smoke="--rows 50000")],
+            "search": [Script("search_overhead", "engines.search_overhead", smoke="--rows 12000")],
+        },
+        tables={"ENGINES": engines.engines},
+    ),
+    "speed": Subject(
+        "time of a training step, of encoding and of a step of the rotation",
+        parts={
+            "training-step": [Script("step_overhead", "speed.step_overhead", smoke="--dataset ml-100k --steps 4")],
+            "encode": [Script("encode", "speed.encode", smoke="--rows 12000")],
+            "rotation-step": [Script("givens", "speed.givens_step", smoke="--dims 64 --repeats 1")],
+        },
+        tables={"SPEED": speed.speed},
+    ),
+    "versions": Subject(
+        "a new version of a model: recall, and the rows of the index that change",
+        parts={
+            "stability": [
+                Script(
+                    "stability",
+                    "versions.stability",
+                    "--epochs 3 --follow-epochs 2 --stability 0.5 1 2 4 8 1e9",
+                    smoke="--dataset ml-100k --epochs 0.2 --follow-epochs 0.2 --stability 4",
+                ),
+            ],
+        },
+        tables={"STABILITY": versions.stability},
+        figures={"stability.svg": versions_figures.stability},
+    ),
+}

@@ -1,0 +1,1 @@
+"""Benchmarks of vectors that benchmarks of engines and of time use."""

@@ -1,0 +1,1 @@
+"""Benchmarks of a new version of a model and its index."""
