@@ -22,7 +22,7 @@ def test_every_baseline_at_the_bytes_of_the_spec():
     assert list(blocks) == names
     own_bytes = {"rabitq": 10, "binary": 2, "sq8": 16}
     for name, block in blocks.items():
-        assert set(block) == {*METRICS, "scanned"}
+        assert set(block) == {*METRICS, "scanned", "queries", "intervals"}
         assert (block["scanned"] == 1.0) == (name in ("lsh", "binary"))
         assert block["bytes_per_vector"] == own_bytes.get(name, spec.bytes_per_vector)
         assert 0 < block["recall@100"] <= 1

@@ -41,10 +41,10 @@ def test_figures_by_blocks_are_those_of_a_plain_sort(problem, metric, monkeypatc
 
 
 def test_without_labels_only_neighbours_are_measured(problem):
-    assert measure(FloatScorer(problem.items, "ip"), problem.queries, by_sorting(problem, "ip")) == {
-        "neighbour_recall@10": 1.0,
-        "neighbour_recall@10_in_100": 1.0,
-    }
+    found = measure(FloatScorer(problem.items, "ip"), problem.queries, by_sorting(problem, "ip"))
+    names = ("neighbour_recall@10", "neighbour_recall@10_in_100")
+    assert found.keys() == {*names, "queries", "intervals"}
+    assert [found[name] for name in names] == [1.0, 1.0]
 
 
 def test_what_an_engine_returns_is_counted_by_query():

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 import shlex
 import sys
 
@@ -53,6 +54,11 @@ def test_table_files_and_pictures(files, tmp_path, capsys):
         ("sq8", "16"),
     ]
     assert "[7/7]" in said.err
+    # 20 queries: no figure stands without its interval.
+    assert "Only 20 test queries" in said.out
+    (sq8,) = [line for line in said.out.splitlines() if line.startswith("sq8")]
+    assert re.findall(r"\d\.\d{4} (?!± \S+ )(?!\()", sq8) == []
+    assert "recall@100_low" in (tmp_path / "out" / "bench.csv").read_text()
     for name in ("bench.csv", "bench.json", "bytes.svg", "qps.svg"):
         assert (tmp_path / "out" / name).stat().st_size > 0
     assert "lsh" in (tmp_path / "out" / "bytes.svg").read_text()

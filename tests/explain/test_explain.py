@@ -9,7 +9,7 @@ import pytest
 
 from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
 from poeem.evaluation.scorers import FloatScorer
-from poeem.explain import explain, refits
+from poeem.explain import explain, refits, text
 from poeem.explain.sources import read_case
 from poeem.explain.workload import drawn
 from poeem.spec import IndexSpec
@@ -144,7 +144,9 @@ def test_queries_from_elsewhere():
 def test_few_queries_are_noted_and_one_label_decides_nothing(fitted, items, queries):
     found = explain(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries[:9], relevance=np.array([[0, 1]]))
     assert set(found.measures) == {"neighbours"}
-    assert "9 queries are few" in " ".join(found.notes)
+    assert "Only 9 test queries" in " ".join(text.sentences(found))
+    exact = found.measures["neighbours"]
+    assert f"{exact.served:.4f} ({exact.intervals['served'][0]:.2f}" in str(text.loss_table(found).rows)
 
 
 def test_another_seed_draws_other_fits(fitted, items, queries):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def evaluate_baselines(
     seed: int = 0,
     *,
     available: np.ndarray | None = None,
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """Baselines built on float item vectors with the bytes and lists of a spec, and what they reach.
 
     Args:
@@ -80,7 +81,7 @@ def evaluate_baselines(
     Raises:
         ValueError: an unknown name, or a structure that the vectors cannot fill.
     """
-    blocks: dict[str, dict[str, float]] = {}
+    blocks: dict[str, dict[str, Any]] = {}
     for name in check_baselines(names):
         baseline = BASELINES[name](
             items, M=spec.M, nbits=spec.nbits, nlist=spec.nlist, nprobe=nprobe, metric=metric, seed=seed

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from poeem.baselines.baseline import Searchable
 from poeem.data.ragged import Ragged
+from poeem.evaluation.intervals import with_intervals
 from poeem.evaluation.metrics import expected_ranks, ranking_metrics
 from poeem.evaluation.neighbours import neighbour_recall
 from poeem.evaluation.scorers import Scorer
@@ -19,8 +22,8 @@ BLOCK_SCORES = 2**24
 
 def measure(
     scorer: Scorer, queries: np.ndarray, neighbours: np.ndarray, relevant: Ragged | None = None
-) -> dict[str, float]:
-    """Means over the queries; equal scores share their expected rank.
+) -> dict[str, Any]:
+    """Means over the queries, with their intervals; equal scores share their expected rank.
 
     Args:
         scorer: scores all items.
@@ -45,7 +48,7 @@ def measure(
             ranking = ranking_metrics(expected_ranks(scores, asked), asked.offsets)
             figures |= {name: ranking[name] for name in LABEL_METRICS}
         parts.append(figures)
-    return {name: float(np.concatenate([part[name] for part in parts]).mean()) for name in parts[0]}
+    return with_intervals({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def measure_engine(

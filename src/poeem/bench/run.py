@@ -132,7 +132,7 @@ def _found(
     items: np.ndarray,
     neighbours: np.ndarray | None,
     metric: str,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """What is found of the relevant items and of the nearest."""
     if problem.asked is not None:
         return evaluate(

@@ -89,14 +89,21 @@ class Store:
 
 
 def as_csv(records: Sequence[Record]) -> str:
-    """A line each under the names of all fields, in the order they first come in.
+    """A line each under the names of all fields, in the order they first come in; ``intervals`` as two columns a name.
 
     >>> as_csv([{"method": "pq", "qps": 10.0}, {"method": "lsh", "seed": 1}])
     'method,qps,seed\\npq,10.0,\\nlsh,,1\\n'
     """
+    records = [_flat(record) for record in records]
     names = list(dict.fromkeys(name for record in records for name in record))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return text.getvalue()
+
+
+def _flat(record: Record) -> Record:
+    ends = record.get("intervals", {}).items()
+    flat = {name: value for name, value in record.items() if name != "intervals"}
+    return flat | {f"{name}_{end}": value for name, pair in ends for end, value in zip(("low", "high"), pair)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from poeem.bench.measure import ENGINE_METRICS, LABEL_METRICS, NEIGHBOUR_METRICS
 from poeem.bench.store import Record
+from poeem.evaluation.intervals import FEW_QUERIES
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Row:
         seeds: how many there are.
         means: by name of metrics, ``build_seconds``, ``scanned`` and ``qps``; what was not measured is absent.
         spreads: standard deviation over the seeds (of the sample); absent for a single one.
+        queries: how many the metrics are means over; None in records of earlier versions.
+        intervals: 95 % interval over the queries, by name of metrics; the mean over the seeds of its ends.
     """
 
     method: str
@@ -30,6 +33,13 @@ class Row:
     means: dict[str, float]
     spreads: dict[str, float]
     rescore: int = 0
+    queries: int | None = None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def few(self) -> bool:
+        """Whether the queries are so few that a figure is not shown without its interval."""
+        return self.queries is not None and self.queries < FEW_QUERIES
 
 
 def metrics_of(records: Sequence[Record]) -> list[str]:
@@ -67,6 +77,16 @@ def summarise(records: Sequence[Record]) -> list[Row]:
                 {name: math.fsum(values) / len(values) for name, values in columns.items() if values},
                 {name: float(np.std(values, ddof=1)) for name, values in columns.items() if len(values) > 1},
                 rescore,
+                group[0].get("queries"),
+                _intervals(group),
             )
         )
     return rows
+
+
+def _intervals(group: Sequence[Record]) -> dict[str, tuple[float, float]]:
+    every = [record["intervals"] for record in group if "intervals" in record]
+    if not every:
+        return {}
+    ends = {name: np.mean([one[name] for one in every], axis=0) for name in every[0]}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}

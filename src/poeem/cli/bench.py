@@ -161,6 +161,7 @@ def _can_draw() -> bool:
 
 def _print(store: Store, out: Path) -> None:
     from poeem.bench.summary import metrics_of, summarise
+    from poeem.cli.report import print_few_queries
 
     settings = store.settings
     problem = settings["problem"]
@@ -184,6 +185,7 @@ def _print(store: Store, out: Path) -> None:
     print_table(title, (*first, *names, "build s", "queries/s"), [_cells(row, names, first) for row in rows])
     if (settings["nlist"] or again) and any("qps" in row.means for row in rows):
         _print_speeds(rows)
+    print_few_queries([{"queries": row.queries} for row in rows if row.few])
     if problem["warning"]:
         print(f"note: {problem['warning']}")
 
@@ -205,7 +207,8 @@ def _cells(row: Row, names: list[str], first: tuple[str, ...]) -> list[str]:
         if name not in row.means:
             return ""
         spread = f" ± {row.spreads[name]:{digits}}" if name in row.spreads else ""
-        return f"{row.means[name]:{digits}}{spread}"
+        interval = " ({:.2f}-{:.2f})".format(*row.intervals[name]) if row.few and name in row.intervals else ""
+        return f"{row.means[name]:{digits}}{spread}{interval}"
 
     facts: dict[str, Any] = {
         "method": row.method,

@@ -56,6 +56,8 @@ def fit(
     json: Json = False,
 ) -> None:
     """Fit an index to frozen embeddings, from queries alone or with labels."""
+    from poeem.cli.report import print_few_queries
+    from poeem.evaluation.intervals import format_figure
     from poeem.training.recipes.vector_files import fit_files
 
     options: dict[str, Any] = {"spec": index or "RQ8", "metric": metric or "ip", "start": None}
@@ -95,9 +97,10 @@ def fit(
         return
     columns = [name for name in COLUMNS if name in metrics["float"]]
     rows = [
-        [name, *(f"{metrics[block][column]:.4f}" for column in columns)]
+        [name, *(format_figure(metrics[block], column) for column in columns)]
         for name, block in (("exact search", "float"), ("index, before", "warm_start"), ("index, fitted", "index"))
     ]
     seconds = sum(metrics["timings"].values())
     title = f"{metrics['spec']} ({metrics['metric']}), by {metrics['judged_by']}, {seconds:.0f} s -> {out}"
     print_table(title, ["", *columns], rows)
+    print_few_queries([metrics["index"]])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from poeem.cli.output import print_table
+from poeem.evaluation.intervals import few_queries_note, format_figure
 
 COLUMNS = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "neighbour_recall@10")
 
@@ -32,8 +33,16 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
     if any(len(row) > len(head) for row in rows):
         head.append("scanned")
     print_table(title, head, [row + [""] * (len(head) - len(row)) for row in rows])
+    print_few_queries([metrics["index"]])
     if "changes" in metrics:
         print(changes_line(metrics["changes"]))
+
+
+def print_few_queries(blocks: Iterable[Mapping[str, Any]]) -> None:
+    """The line on figures of few queries, where a block has few."""
+    note = few_queries_note(blocks)
+    if note is not None:
+        print(note)
 
 
 def changes_line(changes: Mapping[str, Any]) -> str:
@@ -47,10 +56,10 @@ def changes_line(changes: Mapping[str, Any]) -> str:
     )
 
 
-def _row(name: str, block: Mapping[str, float], size: int, seconds: float | None) -> list[str]:
+def _row(name: str, block: Mapping[str, Any], size: int, seconds: float | None) -> list[str]:
     return [
         name,
-        *(f"{block[column]:.4f}" for column in COLUMNS),
+        *(format_figure(block, column) for column in COLUMNS),
         str(size),
         "" if seconds is None else f"{seconds:.2f}",
         *([f"{block['scanned']:.1%}"] if "scanned" in block else []),

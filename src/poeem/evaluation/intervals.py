@@ -1,18 +1,15 @@
-"""Intervals: how sure a mean over queries or seeds is."""
+"""Means over queries with their 95 % intervals, and how a figure of few queries is printed."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-# Student's t at 97.5 % for 1 to 30 degrees of freedom; past 30 the normal value is within 4 %.
-# fmt: off
-_T = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-]
-# fmt: on
+# With fewer queries, the interval is printed beside every figure.
+FEW_QUERIES = 200
+CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
@@ -23,42 +20,80 @@ class Interval(NamedTuple):
     high: float
 
 
-def seed_interval(values: np.ndarray) -> Interval:
-    """95 % interval of a mean over seeds, by Student's t: ``mean ± t s / sqrt(n)``.
+def mean_interval(values: np.ndarray) -> Interval:
+    """Mean of a figure between 0 and 1 over queries, and its 95 % interval.
+
+    From :data:`FEW_QUERIES` queries on by Student's t, ``mean ± t s / sqrt(n)``. Below that by Wilson's score interval,
+    which is meant for shares of hits and stays between 0 and 1 where all queries have the same value. For values that
+    are not 0 or 1 it is wider than needed, never narrower.
 
     Args:
-        values: one figure a seed, ``(n,)``, at least 2; for a comparison the differences or ratios within each seed.
+        values: one figure per query, ``(nq,)``, 0 to 1.
     Raises:
-        ValueError: fewer than 2 values.
+        ValueError: there are no values, or one is outside 0 to 1.
+    Source:
+        Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
 
-    >>> seed_interval(np.array([0.50, 0.51, 0.52]))
-    Interval(mean=0.51, low=0.485..., high=0.534...)
+    >>> [round(value, 3) for value in mean_interval(np.array([1.0]))]
+    [1.0, 0.207, 1.0]
     """
+    from scipy import stats
+
     values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"values must be one figure for each of at least 2 seeds, got shape {values.shape}")
-    t = _T[len(values) - 2] if len(values) - 1 <= len(_T) else 1.96
-    half = t * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half))
+    # A quotient of sums may be past 1 by rounding.
+    if values.ndim != 1 or len(values) == 0 or not np.all((values >= -1e-9) & (values <= 1 + 1e-9)):
+        raise ValueError(f"values must be one figure from 0 to 1 for each query, got shape {values.shape}")
+    n, mean = len(values), float(values.mean())
+    if n >= FEW_QUERIES:
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+        return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
+    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    middle = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(max(0.0, mean * (1 - mean)) / n + z**2 / (4 * n**2))
+    # Rounding may put an end past the mean where the mean is 0 or 1.
+    return Interval(mean, min(mean, max(0.0, float(middle - half))), max(mean, min(1.0, float(middle + half))))
 
 
-def query_interval(values: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> Interval:
-    """95 % bootstrap interval of a mean over queries (Efron's percentiles).
-
-    For a paired comparison of two scorers give the differences query by query: ``query_interval(a - b)``.
+def with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Means of figures over queries; ``queries``, the least number of them; ``intervals``, ``[low, high]`` by name.
 
     Args:
-        values: one figure a query, ``(nq,)``.
-        resamples: number of resampled means.
-        seed: of the resampling.
-    Raises:
-        ValueError: no values.
+        values: one figure per query, ``(nq,)``, by name.
+
+    >>> block = with_intervals({"mrr@10": np.array([0.5, 1.0])})
+    >>> block["mrr@10"], block["queries"], [round(end, 3) for end in block["intervals"]["mrr@10"]]
+    (0.75, 2, [0.198, 0.973])
     """
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or len(values) == 0:
-        raise ValueError(f"values must be one figure for each query, got shape {values.shape}")
-    random = np.random.default_rng(seed)
-    # One resample at a time: (resamples, nq) at once would be tens of MB for nothing.
-    means = [values[random.integers(0, len(values), len(values))].mean() for _ in range(resamples)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(values.mean()), float(low), float(high))
+    intervals = {name: mean_interval(each) for name, each in values.items()}
+    return {
+        **{name: found.mean for name, found in intervals.items()},
+        "queries": min(len(each) for each in values.values()),
+        "intervals": {name: [found.low, found.high] for name, found in intervals.items()},
+    }
+
+
+def format_figure(block: Mapping[str, Any], name: str) -> str:
+    """A figure of a block of :func:`with_intervals` to four digits, with its interval where its queries are few.
+
+    >>> format_figure(with_intervals({"mrr@10": np.array([0.5, 1.0])}), "mrr@10")
+    '0.7500 (0.20-0.97)'
+    >>> format_figure(with_intervals({"mrr@10": np.full(200, 0.5)}), "mrr@10")
+    '0.5000'
+    """
+    if block.get("queries", FEW_QUERIES) >= FEW_QUERIES:
+        return f"{block[name]:.4f}"
+    low, high = block["intervals"][name]
+    return f"{block[name]:.4f} ({low:.2f}-{high:.2f})"
+
+
+def few_queries_note(blocks: Iterable[Mapping[str, Any]]) -> str | None:
+    """The line under a table of figures of few queries; None where no block has few.
+
+    >>> few_queries_note([{"queries": 12}, {"queries": 300}])
+    'Only 12 test queries: each figure stands with its 95 % interval. Do not trust a difference within the intervals.'
+    """
+    count = min((block.get("queries", FEW_QUERIES) for block in blocks), default=FEW_QUERIES)
+    if count >= FEW_QUERIES:
+        return None
+    queries = "1 test query" if count == 1 else f"{count} test queries"
+    return f"Only {queries}: each figure stands with its 95 % interval. Do not trust a difference within the intervals."

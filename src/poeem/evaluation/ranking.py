@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from poeem.data.split import Queries
+from poeem.evaluation.intervals import with_intervals
 from poeem.evaluation.metrics import expected_ranks, mask_seen, ranking_metrics
 from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
 from poeem.evaluation.scorers import FloatScorer, Scorer
@@ -21,8 +24,11 @@ def evaluate(
     exact_items: np.ndarray,
     metric: str,
     available: np.ndarray | None = None,
-) -> dict[str, float]:
-    """Means over the queries of the metrics of :func:`evaluate_queries`, the same arguments.
+) -> dict[str, Any]:
+    """Means over the queries of the metrics of :func:`evaluate_queries`, and their intervals; the same arguments.
+
+    Returns:
+        the block of :func:`poeem.evaluation.intervals.with_intervals`.
 
     >>> from poeem.data.ragged import Ragged
     >>> one = Queries(np.array([0]), Ragged(np.array([0, 1]), np.array([0])), Ragged(np.array([0, 1]), np.array([2])))
@@ -34,7 +40,7 @@ def evaluate(
     values = evaluate_queries(
         scorer, queries, query_vectors, exact_items=exact_items, metric=metric, available=available
     )
-    return {name: float(value.mean()) for name, value in values.items()}
+    return with_intervals(values)
 
 
 def evaluate_queries(

@@ -12,6 +12,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.engines.item_vectors import check_item_vectors
 from poeem.engines.reference import ReferenceScorer
+from poeem.evaluation.intervals import with_intervals
 from poeem.evaluation.scorers import DecodedScorer, FloatScorer, prepared
 from poeem.explain import refits
 from poeem.explain.codeword_usage import codeword_facts
@@ -131,8 +132,6 @@ def sampled(case: Workload, *, k: int, max_items: int, max_queries: int, seed: i
         raise ValueError(
             f"queries (={count}) must be at least 2, better {_FEW}, or nothing can be told from the figures"
         )
-    if count < _FEW:
-        case = dataclasses.replace(case, notes=[*case.notes, f"{count} queries are few: mind the standard errors"])
     return case
 
 
@@ -156,12 +155,10 @@ def _breakdowns(
     measures = {}
     for measure in asked.measures:
         steps, values = losses(rungs, measure), [rung.values[measure] for rung in rungs]
+        ends = with_intervals({"exact": values[-1], "served": values[0], "ceiling": ceiling[measure]})
         measures[measure] = Breakdown(
             name=LABEL_METRIC if measure == LABELS else f"neighbour_recall@{k}",
-            queries=len(values[0]),
-            exact=float(values[-1].mean()),
-            served=float(values[0].mean()),
-            ceiling=float(ceiling[measure].mean()),
+            **ends,
             error=standard_error(values[-1] - values[0]),
             steps=steps[::-1],
             causes=without_gap(steps, shares),

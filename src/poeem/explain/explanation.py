@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from poeem.evaluation.intervals import format_figure
 from poeem.explain.loss_attribution import Loss
 from poeem.explain.remedies import Remedy
 
@@ -17,6 +18,7 @@ class Breakdown:
         name: ``recall@100``, or ``neighbour_recall@k``.
         queries: how many it is a mean over.
         exact: of exact search; ``served`` of the index; ``ceiling`` of the index with all its lists visited.
+        intervals: 95 % intervals of ``exact``, ``served`` and ``ceiling``.
         error: standard error of the loss.
         steps: from exact search down to the index; they sum up to ``exact - served``.
         causes: the same by cause, with the share of each that is the gap's under ``gap``; the same sum.
@@ -27,6 +29,7 @@ class Breakdown:
     exact: float
     served: float
     ceiling: float
+    intervals: dict[str, list[float]]
     error: float
     steps: list[Loss]
     causes: dict[str, float]
@@ -35,6 +38,10 @@ class Breakdown:
     def loss(self) -> float:
         """What is lost in all."""
         return self.exact - self.served
+
+    def shown(self, name: str) -> str:
+        """``exact``, ``served`` or ``ceiling`` to four digits, with its interval where the queries are few."""
+        return format_figure(asdict(self), name)
 
     def as_json(self) -> dict[str, Any]:
         """JSON values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from poeem.evaluation.intervals import few_queries_note
 from poeem.explain.explanation import Explanation
 from poeem.explain.query_set import LABELS, NEIGHBOURS
 
@@ -52,13 +53,13 @@ def loss_table(found: Explanation) -> Table:
     """From exact search down to the index: the recall at both ends, and what each step costs."""
     measures = found.measures
     exact = f"exact search by {found.reference_metric}, float vectors"
-    rows = [[exact, *(f"{one.exact:.4f}" for one in measures.values())]]
+    rows = [[exact, *(one.shown("exact") for one in measures.values())]]
     for number, step in enumerate(next(iter(measures.values())).steps):
         losses = [one.steps[number].loss for one in measures.values()]
         rows.append([f"  {_step(step.cause, step.name)}", *(_signed(-loss) for loss in losses)])
-    rows.append(["the index as it is served", *(f"{one.served:.4f}" for one in measures.values())])
+    rows.append(["the index as it is served", *(one.shown("served") for one in measures.values())])
     if found.nprobe:
-        rows.append(["its ceiling: all lists visited", *(f"{one.ceiling:.4f}" for one in measures.values())])
+        rows.append(["its ceiling: all lists visited", *(one.shown("ceiling") for one in measures.values())])
     names = [f"{one.name} ({'labels' if key == LABELS else 'exact'})" for key, one in measures.items()]
     return Table("What is lost", ("", *names), rows)
 
@@ -82,7 +83,9 @@ def remedy_table(found: Explanation) -> Table:
 
 def sentences(found: Explanation) -> list[str]:
     """Main cause, figures beside it, the next change, notes."""
-    return [*_cause(found), *_figures(found), *_next(found), *(f"Note: {note}." for note in found.notes)]
+    few = few_queries_note({"queries": one.queries} for one in found.measures.values())
+    notes = [*([few] if few else []), *(f"Note: {note}." for note in found.notes)]
+    return [*_cause(found), *_figures(found), *_next(found), *notes]
 
 
 def _cause(found: Explanation) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -42,8 +44,8 @@ def validation_score(model: JointModel, split: Split, *, nprobe: int | None, see
 
 def score(
     scorer: Scorer, model: JointModel, queries: Queries, split: Split, items: np.ndarray | None = None
-) -> dict[str, float]:
-    """Metrics of a scorer for a model's queries; items without a training event count as misses."""
+) -> dict[str, Any]:
+    """Metrics of a scorer for a model's queries, with intervals; items without a training event count as misses."""
     items = item_vectors(model, np.arange(split.n_items)) if items is None else items
     return evaluate(
         scorer,

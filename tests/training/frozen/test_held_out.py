@@ -47,4 +47,6 @@ def test_without_labels_the_neighbours_decide():
     _, neighbours = top_items(queries, blocks(items), 10, metric="ip")
     held_out = HeldOut(queries, neighbours)
     assert held_out.measure == "neighbour_recall@10"
-    assert held_out.figures(queries, blocks(items), "ip") == {"neighbour_recall@10": 1.0}
+    found = held_out.figures(queries, blocks(items), "ip")
+    assert found.keys() == {"neighbour_recall@10", "queries", "intervals"}
+    assert found["neighbour_recall@10"] == 1.0

@@ -15,7 +15,7 @@ from poeem.training.recipes.interactions import train_interactions
 from poeem.training.recommend import recommend
 from poeem.training.tower_vectors import query_vectors
 
-BLOCK = {"recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10"}
+BLOCK = {"queries", "intervals", "recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10"}
 SMALL = {"spec": "PQ2x4", "dim": 8, "steps": 4, "batch_size": 64, "device": "cpu", "show": False}
 
 

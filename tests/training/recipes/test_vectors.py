@@ -116,7 +116,7 @@ def test_labels_by_file(files, tmp_path, capsys):
     metrics = json.loads(capsys.readouterr().out)
     assert metrics["judged_by"] == "held-out labels"
     assert set(metrics["float"]) == {
-        "recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10",
+        "recall@10", "recall@100", "precision@100", "ndcg@10", "mrr@10", "neighbour_recall@10", "queries", "intervals",
     }  # fmt: skip
     assert metrics["index"]["recall@100"] >= metrics["warm_start"]["recall@100"]
 

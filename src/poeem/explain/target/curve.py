@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from poeem.engines.faiss.build import build_index
+from poeem.evaluation.intervals import FEW_QUERIES, format_figure, with_intervals
 from poeem.explain import refits
 from poeem.explain.list_balance import scanned_by_nprobe
 from poeem.explain.workload import Workload
@@ -31,6 +32,8 @@ class Point:
         nprobe: lists visited; None for a flat index.
         k_factor: candidates ranked again by float vectors, in multiples of k; None is none, and needs no vectors.
         recall: share of the exact k nearest that is found.
+        queries: how many ``recall`` is a mean over.
+        intervals: 95 % interval of ``recall``.
         scanned: codes compared a query, mean.
         ms: milliseconds a query, one after the other, one thread; the median.
     """
@@ -40,12 +43,28 @@ class Point:
     recall: float
     scanned: float
     ms: float
+    queries: int = FEW_QUERIES
+    intervals: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """``recall`` to four digits, with its interval where the queries are few."""
+        return format_figure(dataclasses.asdict(self), "recall")
 
     @property
     def key(self) -> str:
-        """In the words of faiss's ``ParameterSpace``."""
-        parts = [] if self.nprobe is None else [f"nprobe={self.nprobe}"]
-        return ",".join(parts + ([] if self.k_factor is None else [f"k_factor_rf={self.k_factor}"]))
+        """As faiss's ``ParameterSpace`` writes the setting."""
+        return setting(self.nprobe, self.k_factor)
+
+
+def setting(nprobe: int | None, k_factor: int | None) -> str:
+    """A setting as faiss's ``ParameterSpace`` writes it.
+
+    >>> setting(4, 10), setting(None, None)
+    ('nprobe=4,k_factor_rf=10', '')
+    """
+    parts = [] if nprobe is None else [f"nprobe={nprobe}"]
+    return ",".join(parts + ([] if k_factor is None else [f"k_factor_rf={k_factor}"]))
 
 
 def operating_points(
@@ -85,13 +104,13 @@ def operating_points(
             tell(f"searching with nprobe {nprobe}" if nprobe else "searching")
             for factor in factors:
                 index = codes if factor is None else refined
-                point = Point(nprobe, factor, 0.0, float(scanned[(nprobe or 1) - 1]), 0.0)
-                if point.key:
-                    space.set_index_parameters(index, point.key)
+                key = setting(nprobe, factor)
+                if key:
+                    space.set_index_parameters(index, key)
                 found, ms = _search(index, queries, k, case.asked.own)
                 hits = (found[:, :, None] == case.asked.neighbours[: len(found), None, :]).any(2).sum(1)
-                recall = float(hits.mean() / case.asked.neighbours.shape[1])
-                points.append(dataclasses.replace(point, recall=recall, ms=ms))
+                found_share = with_intervals({"recall": hits / case.asked.neighbours.shape[1]})
+                points.append(Point(nprobe, factor, scanned=float(scanned[(nprobe or 1) - 1]), ms=ms, **found_share))
             if time.perf_counter() - began > seconds and nprobe != probes[-1]:
                 notes.append(f"more than {nprobe} lists were not tried: {seconds:.0f} s were over")
                 break

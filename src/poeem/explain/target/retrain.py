@@ -6,12 +6,13 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from poeem.evaluation.intervals import FEW_QUERIES, format_figure, with_intervals
 from poeem.evaluation.scorers import FloatScorer, pairwise_scores, prepared
 from poeem.explain import refits
 from poeem.explain.query_set import NEIGHBOURS, QuerySet, found, nearest
@@ -34,12 +35,20 @@ class Fit:
         spec, bytes_per_vector: the structure.
         recall: by measure, all lists visited; on the sample, where it is higher than on a larger catalogue.
         seconds: of fitting and encoding.
+        queries: the least number of queries that a recall is a mean over.
+        intervals: 95 % interval of each recall.
     """
 
     spec: str
     bytes_per_vector: int
     recall: dict[str, float]
     seconds: float
+    queries: int = FEW_QUERIES
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+
+    def shown(self, measure: str) -> str:
+        """A recall to four digits, with its interval where the queries are few."""
+        return format_figure({**self.recall, "queries": self.queries, "intervals": self.intervals}, measure)
 
 
 def quick_fits(
@@ -61,8 +70,9 @@ def quick_fits(
         made = refits.fitted(sample.prepared, spec, case.bundle.metric, seed)
         seconds = time.perf_counter() - began
         values = found(refits.scorer_of(made, None), sample.asked, sample.available)
-        means = {name: float(value.mean()) for name, value in values.items()}
-        fits.append(Fit(str(spec), spec.bytes_per_vector, means, seconds))
+        block = with_intervals(values)
+        means = {name: block[name] for name in values}
+        fits.append(Fit(str(spec), spec.bytes_per_vector, means, seconds, block["queries"], block["intervals"]))
     return fits
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from poeem.evaluation.intervals import few_queries_note
 from poeem.explain.query_set import LABELS, NEIGHBOURS
 from poeem.explain.target.curve import Point
 from poeem.explain.target.reach import Reached
+from poeem.explain.target.retrain import Fit
 from poeem.explain.target.target import BYTES, RECALL
 from poeem.explain.text import Table, of
 
@@ -27,7 +29,7 @@ def tables(found: Reached) -> list[Table]:
                 "->" if point == found.choice else "",
                 "" if point.nprobe is None else str(point.nprobe),
                 "none" if point.k_factor is None else str(point.k_factor),
-                f"{point.recall:.4f}",
+                point.shown,
                 f"{point.scanned:,.0f}",
                 f"{point.ms:.3f}",
             ]
@@ -42,7 +44,7 @@ def tables(found: Reached) -> list[Table]:
                 "->" if fit == found.best else "",
                 fit.spec,
                 str(fit.bytes_per_vector),
-                *(f"{value:.4f}" for value in fit.recall.values()),
+                *(fit.shown(measure) for measure in fit.recall),
                 f"{fit.seconds:.1f}",
             ]
             for fit in found.fits
@@ -62,7 +64,8 @@ def tables(found: Reached) -> list[Table]:
 def sentences(found: Reached) -> list[str]:
     """What to do, and notes."""
     lines = _size(found) if found.target.name == BYTES else _search(found)
-    return [*lines, *(f"Note: {note}." for note in found.notes)]
+    few = few_queries_note([{"queries": one.queries} for one in (*found.points, *found.fits)])
+    return [*lines, *([few] if few else []), *(f"Note: {note}." for note in found.notes)]
 
 
 def _size(found: Reached) -> list[str]:
@@ -70,9 +73,9 @@ def _size(found: Reached) -> list[str]:
     if found.best is None:
         return [f"No structure of {size} bytes suits these vectors: M must divide the width, and words need items."]
     now = next((fit for fit in found.fits if fit.spec == found.spec), None)
-    than = f"; {found.spec} fitted alike has {_recall(now.recall, found)}" if now and now != found.best else ""
+    than = f"; {found.spec} fitted alike has {_recall(now, found)}" if now and now != found.best else ""
     return [
-        f"Best of {size} bytes: {found.best.spec}, {_recall(found.best.recall, found)}{than}. These are plain fits on "
+        f"Best of {size} bytes: {found.best.spec}, {_recall(found.best, found)}{than}. These are plain fits on "
         "a sample: poeem train or poeem fit with that index reach more."
     ]
 
@@ -120,7 +123,7 @@ def _retrain(found: Reached) -> str:
 def _point(point: Point) -> str:
     parts = [] if point.nprobe is None else [f"nprobe {point.nprobe}"]
     parts.append("no refining" if point.k_factor is None else f"refining by k_factor {point.k_factor}")
-    return f"{', '.join(parts)}: recall {point.recall:.4f} in {point.ms:.3f} ms, {point.scanned:,.0f} codes scanned"
+    return f"{', '.join(parts)}: recall {point.shown} in {point.ms:.3f} ms, {point.scanned:,.0f} codes scanned"
 
 
 def _how(point: Point) -> str:
@@ -129,6 +132,6 @@ def _how(point: Point) -> str:
     return f" (poeem export DIR --out FILE{nprobe}{refine})"
 
 
-def _recall(recall: dict[str, float], found: Reached) -> str:
+def _recall(fit: Fit, found: Reached) -> str:
     names = {LABELS: "recall@100", NEIGHBOURS: f"neighbour_recall@{found.k}"}
-    return ", ".join(f"{names[measure]} {value:.4f}" for measure, value in recall.items())
+    return ", ".join(f"{names[measure]} {fit.shown(measure)}" for measure in fit.recall)

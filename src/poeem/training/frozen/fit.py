@@ -12,6 +12,7 @@ import torch
 
 from poeem.data.ragged import Ragged
 from poeem.engines.probing import default_nprobe
+from poeem.evaluation.intervals import format_figure
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.training.frozen.candidates import Candidates
 from poeem.training.frozen.encoded import decoded_blocks, encoded
@@ -47,9 +48,9 @@ class FrozenFit:
     layer: EmbeddingIndex
     adapter: np.ndarray | None
     kept: bool
-    warm_start: dict[str, float]
-    best: dict[str, float]
-    history: dict[int, dict[str, float]] = field(default_factory=dict)
+    warm_start: dict[str, Any]
+    best: dict[str, Any]
+    history: dict[int, dict[str, Any]] = field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
 
@@ -148,7 +149,7 @@ def fit_frozen(
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     @torch.no_grad()
-    def figures() -> dict[str, float]:
+    def figures() -> dict[str, Any]:
         model.eval()
         asked = model.adapted(torch.from_numpy(held_out.queries).to(layer.device))
         kept, places, visits = codes, lists, None
@@ -234,5 +235,5 @@ def _typical_length(vectors: np.ndarray) -> float:
     return float(np.sqrt((some**2).sum(1).mean()))
 
 
-def _said(figures: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+def _said(figures: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {format_figure(figures, name)}" for name in figures["intervals"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from poeem.data.ragged import Ragged
+from poeem.evaluation.intervals import with_intervals
 from poeem.evaluation.metrics import ranking_metrics
 from poeem.training.frozen.list_visits import Visits
 from poeem.training.frozen.top_items import top_items
@@ -34,25 +36,25 @@ class HeldOut:
         """What decides: ``recall@100`` on labels, or else ``neighbour_recall@10``."""
         return "neighbour_recall@10" if self.relevant is None else "recall@100"
 
-    def standing(self, figures: dict[str, float]) -> tuple[float, ...]:
+    def standing(self, figures: dict[str, Any]) -> tuple[float, ...]:
         """By what two states compare: the measure, and where they find as many labels, how far in front those stand."""
         return (figures[self.measure], *([] if self.relevant is None else [figures["ndcg@10"]]))
 
     def figures(
         self, queries: np.ndarray, item_blocks: Iterable[np.ndarray], metric: str, visits: Visits | None = None
-    ) -> dict[str, float]:
-        """Recall of the items in ``item_blocks`` as scored for (adapted) ``queries``, of all or of those in ``visits``.
+    ) -> dict[str, Any]:
+        """Recall, with intervals, of the items in ``item_blocks`` as scored for (adapted) ``queries``.
 
+        All items are ranked, or those in the lists of ``visits``.
         Equal scores stand in the order of the rows, which differs from the expected rank by less than a query.
         """
         _, rows = top_items(queries, item_blocks, DEPTH, metric=metric, visits=visits)
         hits = (rows[:, :NEIGHBOURS, None] == self.neighbours[:, None, :]).any(1)
-        found = {f"neighbour_recall@{NEIGHBOURS}": float(hits.mean())}
+        found = {f"neighbour_recall@{NEIGHBOURS}": hits.mean(1)}
         if self.relevant is not None:
             labelled = np.flatnonzero(self.relevant.lengths)
             relevant = self.relevant.take(labelled)
             equal = rows[labelled][relevant.row_of_value] == relevant.values[:, None]
             ranks = np.where(equal.any(1), 1.0 + equal.argmax(1), np.inf)
-            values = ranking_metrics(ranks, relevant.offsets)
-            found |= {name: float(value.mean()) for name, value in values.items()}
-        return found
+            found |= ranking_metrics(ranks, relevant.offsets)
+        return with_intervals(found)
