@@ -2,125 +2,112 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figure import panels, save
+from benchmarks.figure import BLUE, GREEN, OTHER, OURS, OURS_LIGHT, name_lines, panels, save
 from benchmarks.read import Results
 from poeem.bench.equal_recall import found_metric
-from poeem.bench.plots import draw_bytes, draw_scanned, draw_speed
-from poeem.bench.style import named_sizes, style_of
-from poeem.bench.summary import summarise
+from poeem.bench.plots import draw_scanned, draw_speed
+from poeem.bench.style import named_sizes
+from poeem.bench.summary import Row, summarise
 
 DATA = "debian"
-# Ours without labels: what docs/frozen.md says to choose, up to so many bytes.
-OURS = (("poeem-rq", 8), ("poeem-pq", 64))
-# Trained as other papers did, or without a part: docs/frozen.md has them.
-LEFT_OUT = {"poeem-rq-no-adapter", "poeem-rq-no-queries", "poeem-2021", "jpq", "repconc", "mopq", "distill-vq"}
 METRIC = "recall@100"
-Means = dict[tuple[str, int], dict[int, float]]  # (method, depth of re-ranking) -> bytes -> mean over the seeds
-
-
-def read(results: Results, data: str = DATA) -> Means:
-    """Means over the seeds of all flat records of a data set."""
-    values: dict[tuple[str, int], dict[int, list[float]]] = {}
-    for record in results.bench(data, "frozen"):
-        if record["nlist"] == 0:
-            of_size = values.setdefault((record["method"], record["rescore"]), {})
-            of_size.setdefault(record["bytes_per_vector"], []).append(record[METRIC])
-    return {
-        key: {size: statistics.fmean(found) for size, found in sorted(sizes.items())} for key, sizes in values.items()
-    }
-
-
-def wins(ours: Mapping[int, float], others: list[Mapping[int, float]]) -> list[int]:
-    """Sizes at which ours finds more than any other of as many bytes or fewer.
-
-    >>> wins({4: 0.7, 8: 0.8, 32: 0.85}, [{4: 0.5, 8: 0.6}, {16: 0.9}])
-    [4, 8]
-    """
-    points = [(size, value) for one in others for size, value in one.items()]
-    return [
-        size for size, value in ours.items() if all(value > other for other_size, other in points if other_size <= size)
-    ]
+# What docs/frozen.md recommends: RQ up to so many bytes, above it OPQ,PQ.
+LABEL_FREE = (("poeem-rq", 8), ("poeem-pq", 64))
+# Larger codes of others, and the depth of re-ranking by float vectors.
+LARGER = {("rabitq", 400): "RaBitQ, best 400\nre-ranked by floats", ("sq8", 0): "int8"}
+WITH_LABELS = (("poeem-rq-labels", 16), ("poeem-pq-labels", 64))
+Line = list[Row]  # one method, by bytes per vector
 
 
 def where(results: Results, out: Path) -> None:
-    """Recall by bytes per vector, and the sizes at which ours is best."""
-    means = read(results)
-    exact = {key: one for key, one in means.items() if key[0] == "float"}
-    (float_bytes, float_recall), *_ = next(iter(exact.values())).items()
-    shown = {key: one for key, one in means.items() if key[0] not in LEFT_OUT | {"float"}}
-    # Re-ranked: those only that have one size of their own, which is what people do with them.
-    shown = {key: one for key, one in shown.items() if not key[1] or len(one) == 1}
-    figure, (axes,) = panels(1, 9, 4.8)
-    others = [one for (method, _), one in shown.items() if not method.startswith("poeem")]
-    ours: dict[int, float] = {}
-    for method, most in OURS:
-        found = means.get((method, 0), {})
-        ours |= {size: value for size, value in found.items() if max(ours, default=0) < size <= most}
-    won = wins(ours, others)
-    if won:
-        step = math.sqrt(2)
-        axes.axvspan(won[0] / step, won[-1] * step, color="#d55e00", alpha=0.09, linewidth=0)
-        axes.text(
-            math.sqrt(won[0] * won[-1]), 0.03, "use it here", transform=axes.get_xaxis_transform(),
-            ha="center", color="#a03000", fontsize=9, fontweight="bold",
+    """Recall by bytes per vector: ours, the best of faiss, and where larger codes are the better choice."""
+    rows = _flat(results)
+    free, labels = best_of(rows, LABEL_FREE), best_of(rows, WITH_LABELS)
+    wins = [row.bytes_per_vector for row in won(free, rows)]
+    title = f"poeem fit finds most at {wins[0]} to {wins[-1]} bytes per vector; with more bytes, use RaBitQ or int8"
+    figure, (axes,) = panels(1, 9, 4.6, title=title)
+    lines = (
+        (labels, "poeem fit, with labels", OURS_LIGHT),
+        (free, "poeem fit, label-free", OURS),
+        (_method(rows, "rq-refined") + _method(rows, "rq")[-1:], "RQ of faiss", GREEN),
+        (_method(rows, "opq"), "OPQ of faiss", BLUE),
+        (_method(rows, "pq"), "PQ of faiss", OTHER),
+    )
+    for line, _, colour in lines:
+        _draw(axes, line, colour, bold=colour in (OURS, OURS_LIGHT))
+    for (method, depth), name in LARGER.items():
+        line = [row for row in rows if (row.method, row.rescore) == (method, depth)]
+        _draw(axes, line, OTHER)
+        axes.annotate(
+            name, (line[0].bytes_per_vector, line[0].means[METRIC]), (-4, -8), textcoords="offset points",
+            ha="left", va="top", fontsize=9, color=OTHER,
         )  # fmt: skip
-    # Ours first, then by what a method finds at its smallest size.
-    for key in sorted(
-        shown, key=lambda key: (not key[0].startswith("poeem"), len(shown[key]) == 1, -_first(shown[key]))
-    ):
-        _line(axes, *key, shown[key])
-    axes.axhline(float_recall, color="black", linewidth=0.9, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"float vectors, {float_bytes:,} bytes: {float_recall:.3f}", (0, float_recall),
-        xycoords=("axes fraction", "data"), xytext=(4, 3), textcoords="offset points", fontsize=8,
-    )  # fmt: skip
-    sizes = sorted({size for one in shown.values() for size in one})
-    named_sizes(axes, sizes)
-    axes.tick_params(axis="x", labelsize=8)
-    axes.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.3)
-    axes.set_ylim(min(value for one in shown.values() for value in one.values()) - 0.03, 1)
+    _mark_float(axes, rows)
+    named_sizes(axes, sorted({row.bytes_per_vector for line, *_ in lines for row in line} | {56, 384}))
+    axes.set_xlim(1.0, 560)
+    axes.set_ylim(0.3, 0.99)
     axes.set_xlabel("bytes per vector")
-    axes.set_ylabel(METRIC)
-    # Small codes find less, and there are none of many bytes: this corner is empty.
-    axes.legend(loc="lower right", fontsize=8, frameon=False, numpoints=1, handlelength=2.6)
+    axes.set_ylabel(f"{METRIC} of relevant items")
     figure.tight_layout()
+    name_lines(axes, [_end(line, name, colour, 0) for line, name, colour in lines], left=True)
     save(figure, out)
 
 
-def _first(one: Mapping[int, float]) -> float:
-    return next(iter(one.values()))
-
-
-def _line(axes: Any, method: str, depth: int, one: Mapping[int, float]) -> None:
-    style = style_of(method)
-    if depth:
-        style |= {
-            "markerfacecolor": "white",
-            "markeredgecolor": style["color"],
-            "markeredgewidth": 1.2,
-            "markersize": 7,
-        }
-    if len(one) == 1:
-        style["linestyle"] = "none"
-    name = f"{method}, best {depth} re-ranked by floats" if depth else method
-    axes.errorbar(list(one), list(one.values()), label=name, **style)
-
-
 def by_bytes(results: Results, out: Path) -> None:
-    """Recall by bytes per vector, all codes scanned."""
-    rows = summarise(results.bench(DATA, "frozen"))
-    sizes = Counter(row.method for row in rows)
-    most = Counter(row.bytes_per_vector for row in rows)
-    # Methods with a single point, such as other papers' recipes, are in the table only; methods of one size are shown.
-    rows = [row for row in rows if sizes[row.method] > 1 or most[row.bytes_per_vector] < max(most.values()) / 2]
-    draw_bytes(rows, [found_metric(rows)], f"{DATA}, all codes scanned", out)
+    """Recall by bytes per vector of every method, in three panels with ours in each."""
+    rows = _flat(results)
+    free = best_of(rows, LABEL_FREE)
+    title = "At equal bytes, poeem fit without labels finds more than every post-hoc index, most at 4 and 8 bytes"
+    figure, axes_of = panels(3, 11, 4.2, title=title, sharey=True)
+    groups = (
+        (
+            "ours",
+            (
+                ("poeem-rq-labels", "RQ, labels", OURS_LIGHT),
+                ("poeem-pq-labels", "OPQ,PQ, labels", "#7a1f5c"),
+                ("poeem-pq", "OPQ,PQ", "#d55e00"),
+                ("poeem-rq", "RQ", OURS),
+            ),
+        ),
+        (
+            "product quantizers",
+            (
+                ("opq", "OPQ", BLUE),
+                ("truncate-pq", "PCA, PQ", "#3a9bd1"),
+                ("scann", "ScaNN", "#8a5a9e"),
+                ("pq", "PQ", OTHER),
+            ),
+        ),
+        (
+            "residual quantizers and bits",
+            (("rq-refined", "RQ, refined", GREEN), ("rq", "RQ", "#3fae8f"), ("lsh", "LSH", OTHER)),
+        ),
+    )
+    for axes, (name, methods) in zip(axes_of, groups):
+        if name != "ours":
+            _draw(axes, free, OURS, bold=True)
+        for method, _, colour in methods:
+            _draw(axes, _method(rows, method), colour, bold=name == "ours")
+        _mark_float(axes, rows, named=axes is axes_of[1])
+        named_sizes(axes, (4, 8, 16, 32))
+        axes.set_xlim(*((3.4, 95) if name == "ours" else (1.3, 36)))
+        axes.set_ylim(0.2, 1)
+        axes.set_title(name, fontsize=10, loc="left")
+        axes.set_xlabel("bytes per vector")
+    axes_of[0].set_ylabel(f"{METRIC} of relevant items")
+    figure.tight_layout(w_pad=1)
+    for axes, (name, methods) in zip(axes_of, groups):
+        lines = [(_method(rows, method), label, colour) for method, label, colour in methods]
+        if name == "ours":
+            name_lines(axes, [_end(line, label, colour, -1) for line, label, colour in lines])
+        else:
+            lines.append((free, "ours, no labels", OURS))
+            name_lines(axes, [_end(line, label, colour, 0) for line, label, colour in lines], left=True)
+    save(figure, out)
 
 
 def by_scanned(results: Results, out: Path) -> None:
@@ -133,3 +120,63 @@ def by_speed(results: Results, out: Path) -> None:
     """Recall by queries per second, with inverted lists."""
     rows = summarise(results.bench(DATA, "speed"))
     draw_speed(rows, found_metric(rows), f"{DATA}, lists, one thread", out)
+
+
+def best_of(rows: Sequence[Row], methods: Sequence[tuple[str, int]]) -> Line:
+    """One line from several methods, each up to a number of bytes."""
+    found: Line = []
+    for method, most in methods:
+        least = found[-1].bytes_per_vector if found else 0
+        found += [row for row in _method(rows, method) if least < row.bytes_per_vector <= most]
+    return found
+
+
+def won(ours: Line, rows: Sequence[Row]) -> Line:
+    """The rows of ours that find more than any method of others of as many bytes or fewer.
+
+    Methods of others: not ours, not the papers' recipes in our trainer, nothing re-ranked.
+    """
+    recipes = ("jpq", "repconc", "mopq", "distill-vq")
+    others = [row for row in rows if not row.method.startswith(("poeem", *recipes)) and not row.rescore]
+
+    def best_other(size: int) -> float:
+        return max((row.means[METRIC] for row in others if row.bytes_per_vector <= size), default=0.0)
+
+    return [row for row in ours if row.means[METRIC] > best_other(row.bytes_per_vector)]
+
+
+def _flat(results: Results) -> list[Row]:
+    """All methods, all codes scanned."""
+    return [row for row in summarise(results.bench(DATA, "frozen")) if row.nprobe is None]
+
+
+def _method(rows: Sequence[Row], method: str) -> Line:
+    found = [row for row in rows if row.method == method and not row.rescore]
+    return sorted(found, key=lambda row: row.bytes_per_vector)
+
+
+def _draw(axes: Any, line: Line, colour: str, *, bold: bool = False) -> None:
+    """A line with a standard deviation over the seeds."""
+    axes.errorbar(
+        [row.bytes_per_vector for row in line],
+        [row.means[METRIC] for row in line],
+        [row.spreads.get(METRIC, 0) for row in line],
+        color=colour, marker="o", markersize=4.5, linewidth=2.2 if bold else 1.4, elinewidth=1, capsize=2.5,
+    )  # fmt: skip
+
+
+def _end(line: Line, name: str, colour: str, place: int) -> tuple[float, float, str, str]:
+    """The point of a line that carries its name: 0 is the first, -1 the last."""
+    return line[place].bytes_per_vector, line[place].means[METRIC], name, colour
+
+
+def _mark_float(axes: Any, rows: Sequence[Row], *, named: bool = True) -> None:
+    """A dashed line at the recall of exact search on the float vectors."""
+    (exact,) = [row for row in rows if row.method == "float"]
+    value = exact.means[METRIC]
+    axes.axhline(value, color="black", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    if named:
+        text = f"float vectors, {exact.bytes_per_vector:,} bytes: {value:.3f}"
+        axes.annotate(
+            text, (0, value), (4, 4), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8.5
+        )

@@ -14,18 +14,18 @@ from benchmarks.read import Results, Run
 INDEXES = (
     ("poeem RQ, trained jointly", OURS, "additive", lambda row: row["index"]),
     ("poeem OPQ, trained jointly", OURS_LIGHT, "history", lambda row: row["index"]),
-    ("RQ refined, built afterwards", OTHER_DARK, "additive", lambda row: row["baselines"]["rq-refined"]),
-    ("RQ, built afterwards", OTHER, "additive", lambda row: row["baselines"]["rq"]),
-    ("OPQ, built afterwards", "#98a3a4", "history", lambda row: row["baselines"]["opq"]),
-    ("PQ, built afterwards", OTHER_LIGHT, "history", lambda row: row["baselines"]["pq"]),
+    ("RQ refined, post-hoc", OTHER_DARK, "additive", lambda row: row["baselines"]["rq-refined"]),
+    ("RQ, post-hoc", OTHER, "additive", lambda row: row["baselines"]["rq"]),
+    ("OPQ, post-hoc", "#98a3a4", "history", lambda row: row["baselines"]["opq"]),
+    ("PQ, post-hoc", OTHER_LIGHT, "history", lambda row: row["baselines"]["pq"]),
 )
 METRICS = ("recall@100", "ndcg@10")
 # Name in the results, label, colour and mark.
 CURVES = (
     ("joint", "trained with the model", OURS, "o"),
-    ("joint, balance 0", "the same, --balance 0", OURS_LIGHT, "D"),
-    ("joint, no list loss", "the same, --list-loss 0", OTHER_LIGHT, "s"),
-    ("post-hoc", "k-means and OPQ, built afterwards", OTHER, "s"),
+    ("joint, balance 0", "the same, balance 0", OURS_LIGHT, "D"),
+    ("joint, no list loss", "the same, list_loss 0", OTHER_LIGHT, "s"),
+    ("post-hoc", "k-means and OPQ, post-hoc", OTHER, "s"),
 )
 
 
@@ -81,7 +81,7 @@ def lists(results: Results, out: Path) -> None:
     axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2], minor=False)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("codes scanned a query, share of the catalogue")
+    axes.set_xlabel("codes scanned per query, share of the catalogue")
     axes.set_ylabel("recall@100")
     axes.legend(fontsize=8, frameon=False)
     figure.tight_layout()

@@ -10,10 +10,10 @@ from benchmarks.read import Results, Run
 
 # Name in the results, label, colour and mark.
 POINTS = (
-    ("version 1, unchanged", "version 1 as it was", OTHER, "o"),
-    ("from scratch", "trained afresh", OTHER, "s"),
-    ("from scratch, steps of both", "afresh, as many steps in all", OTHER_LIGHT, "s"),
-    ("from version 1, index trained", "from version 1, index trained on", OURS_LIGHT, "D"),
+    ("version 1, unchanged", "version 1, unchanged", OTHER, "o"),
+    ("from scratch", "from scratch", OTHER, "s"),
+    ("from scratch, steps of both", "from scratch, steps of both", OTHER_LIGHT, "s"),
+    ("from version 1, index trained", "from version 1, index trained", OURS_LIGHT, "D"),
 )
 METRICS = ("recall@100", "ndcg@10")
 
@@ -37,7 +37,7 @@ def stability(results: Results, out: Path) -> None:
             )
         axes.margins(y=0.15)
         axes.set_xlim(-2, 102)
-        axes.set_xlabel("rows of the index in service that are rewritten, %")
+        axes.set_xlabel("rows of the served index that are rewritten, %")
         axes.set_ylabel(f"{metric} of version 2's index")
     handles = axes_of[0].get_legend_handles_labels()
     figure.legend(*handles, loc="lower center", ncols=len(POINTS) + 1, fontsize=7.5, frameon=False)
