@@ -27,8 +27,8 @@ def test_names_the_column_that_holds_no_row_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"query": [0, None], "item": [1, 2]}, "column 'query' is empty or NaN in row 1; fix the row or drop it"),
-        ({"query": [0, 1], "item": [1, 2], "weight": [1.0, float("nan")]}, "column 'weight' is empty or NaN in row 1"),
+        ({"query": [0, None], "item": [1, 2]}, "column 'query' is empty or NaN in row 2; fix the row or drop it"),
+        ({"query": [0, 1], "item": [1, 2], "weight": [1.0, float("nan")]}, "column 'weight' is empty or NaN in row 2"),
         ({"query": [0], "item": [1], "weight": ["a"]}, "column 'weight' must hold numbers, not string"),
         ({"query": [0], "item": [1], "weight": [0.0]}, "holds no pair of weight above 0; at least one is needed"),
         ({"query": pa.array([], pa.int64()), "item": pa.array([], pa.int64())}, "holds no pair; at least one"),

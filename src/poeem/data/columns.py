@@ -27,15 +27,13 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
 
     ids = _plain(column)
     if ids.null_count:
-        _complain_of_row(name, pc.index(pc.is_null(ids), True).as_py(), "is missing")
+        _refuse_row(name, pc.index(pc.is_null(ids), True).as_py(), "is missing")
     if pa.types.is_floating(ids.type):
         values = ids.to_numpy()
-        _complain_of_first(name, np.isnan(values), "is NaN")
+        _refuse_first(name, np.isnan(values), "is NaN")
         # Past 2^53 neighbouring integers share a float, so that two ids may have become one.
         unsafe = (values != np.floor(values)) | (np.abs(values) > 2**53)
-        _complain_of_first(
-            name, unsafe, "is not a whole number that a float holds exactly", values, "store ids as text"
-        )
+        _refuse_first(name, unsafe, "is not a whole number that a float holds exactly", values, "store ids as text")
         return pa.array(values.astype(np.int64))
     if pa.types.is_integer(ids.type):
         if pa.types.is_uint64(ids.type) and pc.max(ids).as_py() is not None and pc.max(ids).as_py() >= 2**63:
@@ -49,7 +47,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
     missing = pc.is_in(ids, value_set=pa.array(["", "nan", "NaN"]))
     if pc.any(missing).as_py():
         row = pc.index(missing, True).as_py()
-        _complain_of_row(name, row, f"is missing ({ids[row].as_py()!r})")
+        _refuse_row(name, row, f"is missing ({ids[row].as_py()!r})")
     return ids
 
 
@@ -67,7 +65,7 @@ def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
 
     times = _plain(column)
     if times.null_count:
-        _complain_of_row(name, pc.index(pc.is_null(times), True).as_py(), "is missing")
+        _refuse_row(name, pc.index(pc.is_null(times), True).as_py(), "is missing")
     if pa.types.is_string(times.type) or pa.types.is_large_string(times.type):
         times = _parsed_times(pc.utf8_trim_whitespace(times), name)
     if pa.types.is_date(times.type) or pa.types.is_timestamp(times.type):
@@ -77,7 +75,7 @@ def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
         return times.cast(pa.int64()).to_numpy()
     if pa.types.is_floating(times.type) or pa.types.is_decimal(times.type) or pa.types.is_uint64(times.type):
         values = times.cast(pa.float64(), safe=False).to_numpy()
-        _complain_of_first(name, ~np.isfinite(values), "is not a finite number", values)
+        _refuse_first(name, ~np.isfinite(values), "is not a finite number", values)
         return values
     raise ValueError(f"{name}: times of type {column.type} cannot be ordered; store numbers or datetimes")
 
@@ -94,17 +92,17 @@ def read_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
 
     numbers = _plain(column)
     if numbers.null_count:
-        _complain_of_row(name, pc.index(pc.is_null(numbers), True).as_py(), "is missing")
+        _refuse_row(name, pc.index(pc.is_null(numbers), True).as_py(), "is missing")
     if pa.types.is_string(numbers.type) or pa.types.is_large_string(numbers.type):
         numbers = pc.utf8_trim_whitespace(numbers)
         if not _reads_as(numbers, pa.float64()):
             row = _first_unreadable(numbers, (pa.float64(),))
-            _complain_of_row(name, row, f"(={numbers[row].as_py()!r}) is not a number")
+            _refuse_row(name, row, f"(={numbers[row].as_py()!r}) is not a number")
     try:
         values = numbers.cast(pa.float64(), safe=False).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"{name}: values of type {column.type} are not numbers; store them as numbers") from error
-    _complain_of_first(name, ~np.isfinite(values), "is not a finite number", values)
+    _refuse_first(name, ~np.isfinite(values), "is not a finite number", values)
     return values
 
 
@@ -136,7 +134,7 @@ def _parsed_times(text: pa.Array, name: str) -> pa.Array:
             continue
     row = _first_unreadable(text, kinds)
     fix = "write numbers or ISO 8601 datetimes, one kind; or give time_column='none' to go by the order of the rows"
-    _complain_of_row(name, row, f"(={text[row].as_py()!r}) cannot be read as time", fix)
+    _refuse_row(name, row, f"(={text[row].as_py()!r}) cannot be read as time", fix)
     raise AssertionError("unreachable")
 
 
@@ -164,11 +162,11 @@ def _reads_as(text: pa.Array, kind: pa.DataType) -> bool:
     return True
 
 
-def _complain_of_first(name: str, bad: np.ndarray, what: str, values: np.ndarray | None = None, fix: str = "") -> None:
+def _refuse_first(name: str, bad: np.ndarray, what: str, values: np.ndarray | None = None, fix: str = "") -> None:
     if bad.any():
         row = int(bad.argmax())
-        _complain_of_row(name, row, what if values is None else f"(={values[row]}) {what}", fix)
+        _refuse_row(name, row, what if values is None else f"(={values[row]}) {what}", fix)
 
 
-def _complain_of_row(name: str, row: int, what: str, fix: str = "") -> None:
+def _refuse_row(name: str, row: int, what: str, fix: str = "") -> None:
     raise ValueError(f"row {row + 1}: {name} {what}; {fix or 'fill it in, or drop the row'}")

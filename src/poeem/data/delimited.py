@@ -47,7 +47,7 @@ def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_c
     def header() -> list[str]:
         if names is not None:
             return names
-        # Bad rows are skipped here: the reading of all rows complains of them, with their numbers.
+        # Bad rows are skipped here; reading all rows reports them with their numbers.
         skipping = arrow_csv.ParseOptions(**parsing, invalid_row_handler=lambda _row: "skip")
         options = arrow_csv.ReadOptions(encoding=format.encoding)
         with arrow_csv.open_csv(path, read_options=options, parse_options=skipping) as stream:
@@ -80,7 +80,7 @@ def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_c
             # Only one thread knows, and names, the row that is at fault.
             return read(chosen, use_threads=False)
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise ValueError(f"{path}: {_complaint(str(error), delimiter, format)}") from error
+        raise ValueError(f"{path}: {_message(str(error), delimiter, format)}") from error
 
 
 def detect_delimiter(text: str, default: str = ",") -> str:
@@ -118,7 +118,7 @@ def _sample(path: Path, encoding: str) -> str:
         with pa.input_stream(str(path), compression="detect") as stream:
             content = stream.read(_SAMPLE_BYTES)
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: {_complaint(str(error), ',', FileFormat(encoding=encoding))}") from error
+        raise ValueError(f"{path}: {_message(str(error), ',', FileFormat(encoding=encoding))}") from error
     text = content.decode(encoding, errors="replace")
     return text[: text.rfind("\n") + 1] if len(content) == _SAMPLE_BYTES else text
 
@@ -132,7 +132,7 @@ def data_suffix(path: Path) -> str:
     return (path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path).suffix.lower()
 
 
-def _complaint(pyarrow_message: str, delimiter: str, format: FileFormat) -> str:
+def _message(pyarrow_message: str, delimiter: str, format: FileFormat) -> str:
     if "Empty CSV file" in pyarrow_message:
         return EMPTY
     # One line, whatever the row at fault holds; and rows counted as everywhere else, without the header.

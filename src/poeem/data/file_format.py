@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # Delimiters that a shell makes hard to type.
-_SPOKEN_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
 def _option(default: Any, help: str) -> Any:
@@ -44,7 +44,7 @@ class FileFormat:
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:
-            object.__setattr__(self, "delimiter", _SPOKEN_DELIMITERS.get(self.delimiter, self.delimiter))
+            object.__setattr__(self, "delimiter", _DELIMITER_NAMES.get(self.delimiter, self.delimiter))
             if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
                 raise ValueError(f"delimiter (={self.delimiter!r}) must be one character, such as ';', or 'tab'")
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poeem.data.cache import cache_dir
+from poeem.data.fetch import cache_dir, unusable_cache
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,9 +104,7 @@ def _written(parts: Iterator[np.ndarray], n: int, dim: int) -> np.ndarray:
             # The map keeps the file after this handle is closed.
             return np.memmap(file, dtype=dtype, mode="r", shape=(n, dim))
     except OSError as error:
-        raise RuntimeError(
-            f"the cache folder {cache_dir()} cannot be used ({error}); set POEEM_CACHE to one that can be written"
-        ) from error
+        raise unusable_cache(cache_dir(), error) from error
 
 
 def _matrix(where: str, lists: pa.Array, start: int, dim: int | None) -> np.ndarray:

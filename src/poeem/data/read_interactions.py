@@ -56,7 +56,7 @@ def read_interactions(
         table = read_table(path, text_columns=TEXT_COLUMNS, format=format, choose=choose)
         events = interactions_from_table(table, min_rating=format.min_rating)
     except ValueError as error:
-        raise _naming(path, error) from error
+        raise _with_path(path, error) from error
     # Parts have the same columns, as a rule.
     for line in dict.fromkeys(filter(None, lines)):
         log(line)
@@ -65,7 +65,7 @@ def read_interactions(
     try:
         return with_item_table(events, read_item_table(items, format))
     except ValueError as error:
-        raise _naming(items, error) from error
+        raise _with_path(items, error) from error
 
 
 def read_item_table(path: str | os.PathLike[str], format: FileFormat = DEFAULT_FORMAT) -> pa.Table:
@@ -84,6 +84,6 @@ def read_item_table(path: str | os.PathLike[str], format: FileFormat = DEFAULT_F
     )
 
 
-def _naming(path: str | os.PathLike[str], error: ValueError) -> ValueError:
+def _with_path(path: str | os.PathLike[str], error: ValueError) -> ValueError:
     text = str(error)
     return error if text.startswith(str(Path(path))) else ValueError(f"{Path(path)}: {text}")

@@ -37,12 +37,12 @@ def read_pairs(path: str | Path) -> np.ndarray:
 
 
 def _numbers(path: str | Path, table: pa.Table, name: str, kinds: str, expected: str) -> np.ndarray:
-    """A column of one of numpy's ``kinds``, without missing values; an error names the row."""
+    """A column of one of numpy's ``kinds``, without missing values; an error names the row, counted from 1."""
     column = table[name].combine_chunks()
     empty = np.asarray(column.is_null(nan_is_null=True)) if len(column) else np.zeros(0, bool)
     if empty.any():
         row = int(np.argmax(empty))
-        raise ValueError(f"{path}: column {name!r} is empty or NaN in row {row}; fix the row or drop it")
+        raise ValueError(f"{path}: column {name!r} is empty or NaN in row {row + 1}; fix the row or drop it")
     values = column.to_numpy(zero_copy_only=False)
     if values.dtype.kind not in kinds and len(values):
         raise ValueError(f"{path}: column {name!r} must hold {expected}, not {column.type}")

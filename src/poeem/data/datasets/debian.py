@@ -8,19 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from poeem.data.apt import fetch_apt_list
 from poeem.data.datasets.embedded import EmbeddedSet, embedded_texts
 from poeem.data.encoders import minilm
 from poeem.data.encoders.cached import Encoder, checksum
+from poeem.data.fetch import Source
 
 log = logging.getLogger(__name__)
 
-RELEASE = "bookworm"
 # SHA-256 of the names, summaries and texts, by which a changed release is noticed.
 PAIRS_SHA256 = "f7a9f9415c60f1d3799f9bf49e920350658e8e2387406bd9cb772ba23e2f7953"
 
 
-def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
+def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
     """A package's summary is the query for its long description, both encoded by MiniLM: 384 floats of unit length.
 
     The descriptions are read from the list that apt downloads. A package is left out where a package before it (by
@@ -33,7 +32,7 @@ def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs apt and a Debian mirror).
         ValueError: the list holds no descriptions; or the extra ``text`` is not installed.
     """
-    pairs = read_pairs(fetch_apt_list(RELEASE, "main", "Translation-en"))
+    pairs = read_pairs(source.fetch())
     sha256 = checksum([text for pair in pairs for text in pair])
     warning = ""
     if sha256 != PAIRS_SHA256:

