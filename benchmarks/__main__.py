@@ -28,8 +28,8 @@ EXAMPLES = """examples:
   python -m benchmarks figures                  draw all figures from the committed results, no measurement
   python -m benchmarks all --smoke              run every script at a tiny size, results into a temporary folder
 
-Results of the named parts are thrown away first, those of other seeds and machines too, so that no table mixes them;
-with --resume they are kept, and measured is what is missing.
+Earlier results of the named parts are deleted first, those of other seeds and machines too, so that no table mixes
+them. With --resume they stay, and only what is missing is measured.
 """
 
 
@@ -94,7 +94,7 @@ def parts_of(name: str) -> dict[str, tuple[Measurement, ...]]:
 
 
 def measure(measurement: Measurement, context: Context, *, resume: bool, dry_run: bool) -> None:
-    """Throw earlier results away, unless ``resume``, and run the commands, each with one thread.
+    """Delete earlier results, unless ``resume``, and run the commands, each with one thread.
 
     Raises:
         subprocess.CalledProcessError: a command failed.

@@ -7,9 +7,11 @@ bars are standard deviations over the seeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from poeem.bench.style import save, spread
+from poeem.bench.style import save as save_figure
+from poeem.bench.style import spread
 
 __all__ = ["BLUE", "GREEN", "OTHER", "OTHER_DARK", "OTHER_LIGHT", "OURS", "OURS_LIGHT", "name_lines", "panels", "save"]
 
@@ -64,3 +66,10 @@ def name_lines(axes: Any, ends: Sequence[End], *, size: float = 9, left: bool = 
             name, (x, y), (-8 if left else 8, shift), textcoords="offset points", va="center",
             ha="right" if left else "left", fontsize=size, color=colour, annotation_clip=False,
         )  # fmt: skip
+
+
+def save(figure: Any, path: Path, subject: str) -> None:
+    """Write a figure with the command that makes it in small letters."""
+    command = f"python -m benchmarks {subject}"
+    figure.text(0.995, 0.008, command, fontsize=6.5, color=OTHER_LIGHT, ha="right", va="bottom")
+    save_figure(figure, path)

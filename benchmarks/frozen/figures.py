@@ -54,7 +54,7 @@ def where(results: Results, out: Path) -> None:
     axes.set_ylabel(f"{METRIC} of relevant items")
     figure.tight_layout()
     name_lines(axes, [_end(line, name, colour, 0) for line, name, colour in lines], left=True)
-    save(figure, out)
+    save(figure, out, "frozen")
 
 
 def by_bytes(results: Results, out: Path) -> None:
@@ -107,19 +107,19 @@ def by_bytes(results: Results, out: Path) -> None:
         else:
             lines.append((free, "ours, no labels", OURS))
             name_lines(axes, [_end(line, label, colour, 0) for line, label, colour in lines], left=True)
-    save(figure, out)
+    save(figure, out, "frozen")
 
 
 def by_scanned(results: Results, out: Path) -> None:
     """Recall by codes scanned per query, with inverted lists."""
     rows = summarise(results.bench(DATA, "speed"))
-    draw_scanned(rows, found_metric(rows), f"{DATA}, lists", out)
+    draw_scanned(rows, found_metric(rows), f"{DATA}, lists (python -m benchmarks frozen)", out)
 
 
 def by_speed(results: Results, out: Path) -> None:
     """Recall by queries per second, with inverted lists."""
     rows = summarise(results.bench(DATA, "speed"))
-    draw_speed(rows, found_metric(rows), f"{DATA}, lists, one thread", out)
+    draw_speed(rows, found_metric(rows), f"{DATA}, lists, one thread (python -m benchmarks frozen)", out)
 
 
 def best_of(rows: Sequence[Row], methods: Sequence[tuple[str, int]]) -> Line:

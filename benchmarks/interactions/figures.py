@@ -56,7 +56,7 @@ def movielens(results: Results, out: Path) -> None:
         *axes_of[0].get_legend_handles_labels(), loc="lower center", ncols=len(INDEXES) // 2, fontsize=8, frameon=False
     )
     figure.tight_layout(rect=(0, 0.12, 1, 1))
-    save(figure, out)
+    save(figure, out, "interactions")
 
 
 def _by_size(results: Results, name: str) -> dict[int, list[Run]]:
@@ -85,4 +85,4 @@ def lists(results: Results, out: Path) -> None:
     axes.set_ylabel("recall@100")
     axes.legend(fontsize=8, frameon=False)
     figure.tight_layout()
-    save(figure, out)
+    save(figure, out, "interactions")

@@ -43,7 +43,7 @@ def rotation(results: Results, out: Path) -> None:
     figure.tight_layout(w_pad=9, rect=(0, 0, 0.88, 1))
     for axes, of_axes in zip(axes_of, ends):
         name_lines(axes, of_axes)
-    save(figure, out)
+    save(figure, out, "papers")
 
 
 def curves(results: Results, start: str) -> dict[str, np.ndarray]:

@@ -42,7 +42,7 @@ def stability(results: Results, out: Path) -> None:
     handles = axes_of[0].get_legend_handles_labels()
     figure.legend(*handles, loc="lower center", ncols=len(POINTS) + 1, fontsize=7.5, frameon=False)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
-    save(figure, out)
+    save(figure, out, "versions")
 
 
 def _point(runs: list[Run], name: str, metric: str) -> tuple[float, float]:
