@@ -43,13 +43,13 @@ def test_replaces_what_is_there_and_what_is_not(tmp_path):
         assert beside(target) == []
 
 
-def test_follows_a_symbolic_link(tmp_path):
+def test_refuses_a_symbolic_link(tmp_path):
     real = fill(tmp_path / "real", "one")
     link = tmp_path / "link"
     link.symlink_to(real, target_is_directory=True)
-    replace_directory(fill(tmp_path / "new", "two"), link)
-    assert link.is_symlink()
-    assert contents(real) == "two"
+    with pytest.raises(ValueError, match="is a symbolic link"):
+        replace_directory(fill(tmp_path / "new", "two"), link)
+    assert contents(real) == "one"
 
 
 @pytest.mark.parametrize("had_target", [False, True])

@@ -282,11 +282,14 @@ def test_a_damaged_log_is_refused(tmp_path, small_bundle, draw, where):
         del data[sizes[0] : sizes[1]]
         data += b"more"
     log.write_bytes(data)
-    with pytest.raises(ValueError, match=rf"refused: {LOG_FILE} is damaged.*delete it to lose the changes"):
+    with pytest.raises(ValueError, match=rf"refused: {LOG_FILE} (is damaged|was cut).*delete both to lose the"):
         open_bundle(tmp_path / "b")
     with pytest.raises(ValueError, match="refused"):
         BundleEditor(tmp_path / "b")
     log.unlink()
+    with pytest.raises(ValueError, match="is missing"):
+        open_bundle(tmp_path / "b")
+    log.with_name("changes.head").unlink()
     assert len(open_bundle(tmp_path / "b")) == 20
 
 

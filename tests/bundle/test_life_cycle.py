@@ -16,6 +16,9 @@ import pytest
 
 from poeem.bundle import BundleEditor, open_bundle
 
+# What a dying writer leaves behind is said by the next one.
+pytestmark = pytest.mark.filterwarnings("ignore:.*was never acknowledged:UserWarning")
+
 HOWS = ["before", "after", "half", "power"]
 LINUX = sys.platform == "linux"
 

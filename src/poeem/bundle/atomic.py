@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from poeem.bundle.regular_file import refuse_link
+
 _counter = itertools.count()
 
 
@@ -28,7 +30,7 @@ def staging(target: str | Path) -> Iterator[Path]:
 
     Leftovers of writers of this machine that have died are deleted first.
     """
-    target = Path(target).resolve()
+    target = _place(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     _delete_dead_stagings(target)
     new = target.parent / f"{_staging_prefix(target)}{os.getpid()}-{next(_counter)}"
@@ -47,12 +49,14 @@ def replace_directory(new: str | Path, target: str | Path) -> None:
 
     Args:
         new: the complete new directory, on the same file system as ``target``; consumed.
-        target: what it replaces; need not exist. A symbolic link is followed.
+        target: what it replaces; need not exist.
     Raises:
+        ValueError: ``target`` is a symbolic link.
         OSError: a rename failed; `recover` brings ``target`` to its old or its new contents.
     """
-    new, target = Path(new), Path(target).resolve()
+    new, target = Path(new), _place(target)
     ready, old = _beside(target)
+    refuse_link(target)
     recover(target)
     # Complete but overtaken: the caller brings newer contents.
     if ready.exists():
@@ -79,7 +83,7 @@ def recover(target: str | Path) -> bool:
     Returns:
         whether ``target`` was missing and has been put in place.
     """
-    target = Path(target).resolve()
+    target = _place(target)
     ready, old = _beside(target)
     if target.exists():
         # With `ready` still there the swap may be running in another process: then nothing is touched.
@@ -105,8 +109,14 @@ def recover(target: str | Path) -> bool:
 
 def settled(target: str | Path) -> bool:
     """Whether nothing beside ``target`` tells of a replacement that is running or was interrupted."""
-    ready, old = _beside(Path(target).resolve())
+    ready, old = _beside(_place(target))
     return not ready.exists() and not old.exists()
+
+
+def _place(target: str | Path) -> Path:
+    """The absolute path of ``target``; if it is a link itself, that of the link."""
+    target = Path(os.path.abspath(target))
+    return target.parent.resolve() / target.name
 
 
 def _beside(target: Path) -> tuple[Path, Path]:

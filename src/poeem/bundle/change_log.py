@@ -1,14 +1,19 @@
 """The log of changes that are acknowledged and not yet folded into a bundle's files.
 
-``changes.log`` stands in the bundle's folder, so that the swap that brings the folded bundle takes the log away in the
-same rename: there is no moment at which both or neither count. It is only ever appended to::
+``changes.log`` and ``changes.head`` stand in the bundle's folder, so that the swap that brings the folded bundle takes
+both away in the same rename: there is no moment at which both or neither count. The log is only ever appended to::
 
     header:  "poeemlog", version (u4), SHA-256 of manifest.json (32 bytes), digest of these (16 bytes)
     record:  length of the payload (u8), digest (16 bytes), digest of these two (8 bytes); payload
 
 The digest of a record is BLAKE2b over the digest before it and the payload: records can be neither lost nor doubled nor
-reordered within a log. A record counts when it is whole. One that a dying writer left unfinished at the end was never
-acknowledged: readers pass over it, and the next writer cuts it off. Anything else that is wrong is damage, and refused.
+reordered within a log. The head says how much of the log is acknowledged, so that a log that was cut differs from one
+whose writer died. It has two slots that are written in turn; the newest whole one counts::
+
+    slot:    bytes of the log (u8), its digest (16 bytes), digest of these (16 bytes)
+
+The order is: record, sync, head, sync, answer. What the head covers must be whole, or the log is refused. Behind it a
+whole record counts; anything else was never acknowledged: readers pass over it, and the next writer cuts it off.
 """
 
 from __future__ import annotations
@@ -16,28 +21,39 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from poeem.bundle.atomic import sync_directory
-from poeem.bundle.manifest import LOG_FILE
+from poeem.bundle.manifest import HEAD_FILE, LOG_FILE
+from poeem.bundle.regular_file import open_to_write, read_file
 
-_MAGIC, _VERSION = b"poeemlog", 1
+# Logs of version 1 have no head.
+_MAGIC, _VERSION = b"poeemlog", 2
 _RECORD = struct.Struct("<Q16s8s")
 _HEADER_BYTES = len(_MAGIC) + 4 + 32 + 16
-# What a disk writes at once or not at all.
-_SECTOR = 512
-_WRITE = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-_MEND = "restore it from a copy, or delete it to lose the changes since the last compact()"
+_ACKNOWLEDGED = struct.Struct("<Q16s")
+# Far enough apart that a disk never writes both slots at once.
+_SLOT, _SLOT_BYTES = 4096, _ACKNOWLEDGED.size + 16
+_FIX = f"restore {LOG_FILE} and {HEAD_FILE} from a copy, or delete both to lose the changes since the last compact()"
 
 
 class LogContents(NamedTuple):
-    """What a log holds: its payloads, how many bytes count, and the digest of them all."""
+    """What a log holds.
+
+    Args:
+        payloads: of the records that count.
+        end: bytes of the log that count.
+        digest: of the records that count.
+        unfinished: bytes behind them.
+    """
 
     payloads: list[bytes]
     end: int
     digest: bytes
+    unfinished: int = 0
 
 
 def read_log(folder: Path, base: bytes) -> LogContents:
@@ -49,51 +65,86 @@ def read_log(folder: Path, base: bytes) -> LogContents:
     Raises:
         ValueError: the log is damaged, of another bundle, or of a newer version.
     """
+    acknowledged, data = None, None
+    for _ in range(2):
+        # The head first: a writer that is at work only ever makes the log longer than a head that was read before it.
+        acknowledged = _newest_slot(_read_or_none(folder / HEAD_FILE) or b"")
+        data = _read_or_none(folder / LOG_FILE)
+        if acknowledged or not data:
+            break
+        # Both may have been made between the two readings.
+    if data is None and acknowledged and acknowledged[0]:
+        raise ValueError(f"{LOG_FILE} is missing, but {HEAD_FILE} knows of changes; {_FIX}")
     try:
-        data = (folder / LOG_FILE).read_bytes()
-    except FileNotFoundError:
-        data = b""
-    try:
-        return _parse(data, base)
+        return _parse(data or b"", base, acknowledged)
     except ValueError as error:
         raise ValueError(f"{LOG_FILE} {error}") from None
 
 
-def _parse(data: bytes, base: bytes) -> LogContents:
-    header = _header(base)
-    if data[:_HEADER_BYTES] != header:
-        if len(data) < _HEADER_BYTES or not any(data):
-            # Its writer died while it made the log; nothing has been acknowledged.
-            return LogContents([], 0, header[-16:])
-        if data[: len(_MAGIC)] == _MAGIC and data[_HEADER_BYTES - 16 : _HEADER_BYTES] == _digest(
-            data[: _HEADER_BYTES - 16]
-        ):
-            version = int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 4], "little")
-            if version > _VERSION:
-                raise ValueError(f"is of version {version}, newer than this poeem reads ({_VERSION}); upgrade poeem")
-            raise ValueError(f"is of another bundle than the one it stands in; {_MEND}")
-        raise ValueError(f"is damaged at its head; {_MEND}")
-    payloads, at, digest = [], _HEADER_BYTES, header[-16:]
-    while at < len(data):
-        if len(data) - at < _RECORD.size:
-            break
-        length, found, check = _RECORD.unpack_from(data, at)
-        if check != _check(data[at : at + 24]):
-            sector = -(-at // _SECTOR) * _SECTOR
-            if not any(data[sector:]):
-                break  # the file had grown when the power went, its contents had not arrived
-            raise ValueError(f"is damaged at byte {at}; {_MEND}")
-        payload = data[at + _RECORD.size : at + _RECORD.size + length]
-        stop = at + _RECORD.size + length
-        if stop > len(data):
-            break
-        if _digest(digest + payload) != found:
-            if stop == len(data):
-                break  # the last one, with a hole where a page had not arrived when the power went
-            raise ValueError(f"is damaged at byte {at}; {_MEND}")
+def _read_or_none(path: Path) -> bytes | None:
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return None
+
+
+def _newest_slot(head: bytes) -> tuple[int, bytes] | None:
+    """Bytes and digest of what is acknowledged; None if no slot is whole."""
+    slots = []
+    for at in (0, _SLOT):
+        slot = head[at : at + _SLOT_BYTES]
+        if len(slot) == _SLOT_BYTES and slot[_ACKNOWLEDGED.size :] == _digest(slot[: _ACKNOWLEDGED.size]):
+            slots.append(_ACKNOWLEDGED.unpack_from(slot))
+    return max(slots, default=None)
+
+
+def _parse(data: bytes, base: bytes, acknowledged: tuple[int, bytes] | None) -> LogContents:
+    version = _check_header(data, base)
+    if version is None:
+        if acknowledged is not None and acknowledged[0]:
+            raise ValueError(f"is damaged at its header; {_FIX}")
+        if acknowledged is None and data:
+            raise ValueError(f"has no whole {HEAD_FILE} beside it; {_FIX}")
+        return LogContents([], 0, _header(base)[-16:], len(data))
+    if acknowledged is None:
+        if version > 1:
+            raise ValueError(f"has no whole {HEAD_FILE} beside it; {_FIX}")
+        acknowledged = len(data), b""
+    payloads, at, digest = [], _HEADER_BYTES, data[_HEADER_BYTES - 16 : _HEADER_BYTES]
+    covered = at == acknowledged[0]
+    while (record := _record(data, at, digest)) is not None:
+        payload, digest = record
         payloads.append(payload)
-        at, digest = stop, found
-    return LogContents(payloads, at, digest)
+        at += _RECORD.size + len(payload)
+        covered |= at == acknowledged[0] and acknowledged[1] in (b"", digest)
+    if not covered and acknowledged[0]:
+        lost = "was cut off" if len(data) < acknowledged[0] else f"is damaged at byte {at}"
+        raise ValueError(f"{lost}: changes that had been acknowledged are lost; {_FIX}")
+    return LogContents(payloads, at, digest, len(data) - at)
+
+
+def _check_header(data: bytes, base: bytes) -> int | None:
+    """The version of a log; None if there is no whole header."""
+    head = data[: _HEADER_BYTES - 16]
+    if data[: len(_MAGIC)] != _MAGIC or data[_HEADER_BYTES - 16 : _HEADER_BYTES] != _digest(head):
+        return None
+    version = int.from_bytes(head[len(_MAGIC) : len(_MAGIC) + 4], "little")
+    if version > _VERSION:
+        raise ValueError(f"is of version {version}, newer than this poeem reads ({_VERSION}); upgrade poeem")
+    if head[len(_MAGIC) + 4 :] != base:
+        raise ValueError(f"is of another bundle than the one it stands in; {_FIX}")
+    return version
+
+
+def _record(data: bytes, at: int, digest: bytes) -> tuple[bytes, bytes] | None:
+    """Payload and digest of the record at a byte; None if there is no whole one."""
+    if len(data) - at < _RECORD.size:
+        return None
+    length, found, check = _RECORD.unpack_from(data, at)
+    payload = data[at + _RECORD.size : at + _RECORD.size + length]
+    if check != _check(data[at : at + 24]) or len(payload) != length or found != _digest(digest + payload):
+        return None
+    return payload, found
 
 
 class LogWriter:
@@ -108,56 +159,81 @@ class LogWriter:
     def __init__(self, folder: Path, base: bytes, contents: LogContents) -> None:
         self.path, self.base = folder / LOG_FILE, base
         self.end, self.digest = contents.end, contents.digest
-        self._descriptor: int | None = None
+        self._count = len(contents.payloads)
+        self._descriptors: tuple[int, int] | None = None
         self._broken = False
+        if contents.unfinished:
+            text = f"{str(self.path)!r} ends in {contents.unfinished} bytes of a change that was never acknowledged"
+            warnings.warn(f"{text}; they are dropped", stacklevel=2)
 
     def append(self, payload: bytes) -> None:
         """Write a record; when this returns, it is on the disk.
 
         Raises:
             OSError: it could not be written; it does not count, now or later.
+            ValueError: a file is a link or no regular file.
         """
         if self._broken:
             raise OSError(f"{str(self.path)!r} could not be written before; open the bundle again")
         digest = _digest(self.digest + payload)
         head = struct.pack("<Q16s", len(payload), digest)
         record = head + _check(head) + payload
-        first = self.end == 0
+        if self.end == 0:
+            record = _header(self.base) + record
         try:
-            if self._descriptor is None:
-                self._descriptor = self._opened()
-            _write_all(self._descriptor, self.end, _header(self.base) + record if first else record)
-            os.fsync(self._descriptor)
-            if first:
-                # The new name must be there after a loss of power, not just the contents.
-                sync_directory(self.path.parent)
+            log, acknowledged = self._opened()
+            _write_all(log, self.end, record)
+            os.fsync(log)
+            self._acknowledge(acknowledged, self._count + 1, self.end + len(record), digest)
         except OSError:
             self._undo()
             raise
-        self.end += len(record) + (_HEADER_BYTES if first else 0)
-        self.digest = digest
+        self.end, self.digest, self._count = self.end + len(record), digest, self._count + 1
 
     def close(self) -> None:
-        """Close the file; an append opens it again."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the files; an append opens them again."""
+        for descriptor in self._descriptors or ():
+            os.close(descriptor)
+        self._descriptors = None
 
-    def _opened(self) -> int:
-        descriptor = os.open(self.path, _WRITE, 0o666)
-        if os.fstat(descriptor).st_size > self.end:
-            # What a dying writer left: on the disk before anything new, or the two could be read as one.
-            os.ftruncate(descriptor, self.end)
-            os.fsync(descriptor)
-        return descriptor
+    def _opened(self) -> tuple[int, int]:
+        """The log, cut to what counts, and its head, which covers all of that."""
+        if self._descriptors is None:
+            head = open_to_write(self.path.with_name(HEAD_FILE))
+            try:
+                log = open_to_write(self.path)
+            except BaseException:
+                os.close(head)
+                raise
+            self._descriptors = log, head
+            if os.fstat(log).st_size > self.end:
+                # What a dying writer left: on the disk before anything new, or the two could be read as one.
+                os.ftruncate(log, self.end)
+                os.fsync(log)
+            # Its whole length from the beginning: a full disk cannot stop a later change between log and head.
+            if os.fstat(head).st_size < 2 * _SLOT:
+                _write_all(head, 0, bytes(2 * _SLOT))
+            self._acknowledge(head, self._count, self.end, self.digest)
+            # The new names must be there after a loss of power, not just the contents.
+            sync_directory(self.path.parent)
+        return self._descriptors
+
+    def _acknowledge(self, head: int, count: int, end: int, digest: bytes) -> None:
+        slot = _ACKNOWLEDGED.pack(end, digest)
+        _write_all(head, count % 2 * _SLOT, slot + _digest(slot))
+        os.fsync(head)
 
     def _undo(self) -> None:
         """Take back what may have been written of a record; where even that fails, write no more."""
         self._broken = True
         with suppress(OSError):
-            if self._descriptor is not None:
-                os.ftruncate(self._descriptor, self.end)
-                os.fsync(self._descriptor)
+            if self._descriptors is not None:
+                log, head = self._descriptors
+                # The head first: it must never cover what the log has lost.
+                _write_all(head, (self._count + 1) % 2 * _SLOT, bytes(_SLOT_BYTES))
+                os.fsync(head)
+                os.ftruncate(log, self.end)
+                os.fsync(log)
             self._broken = False
 
 

@@ -16,7 +16,7 @@ from poeem.spec import IndexSpec
 MANIFEST_FILE = "manifest.json"
 ARRAYS_FILE = "arrays.safetensors"
 ITEMS_FILE = "items.parquet"
-LOG_FILE = "changes.log"
+LOG_FILE, HEAD_FILE = "changes.log", "changes.head"
 DATA_FILES = (ARRAYS_FILE, ITEMS_FILE)
 
 FORMAT_VERSION = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -20,8 +21,9 @@ from poeem.bundle.changes import Change
 from poeem.bundle.check import check_arrays, check_codes
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.items import read_items
-from poeem.bundle.lock import BundleLocked, WriterLock
+from poeem.bundle.lock import WriterLock
 from poeem.bundle.manifest import ARRAYS_FILE, ITEMS_FILE, LOG_FILE, MANIFEST_FILE, FileRecord, Manifest
+from poeem.bundle.regular_file import read_file, refuse_link
 from poeem.bundle.write import file_record, make_bundle
 
 # A swap takes two renames; a reader that has met so many of them in a row is told.
@@ -132,7 +134,7 @@ def read_contents(path: str | Path) -> Contents:
 
 def _manifest_of(folder: Path) -> bytes | None:
     try:
-        return (folder / MANIFEST_FILE).read_bytes()
+        return read_file(folder / MANIFEST_FILE)
     except FileNotFoundError:
         return None
 
@@ -144,7 +146,9 @@ def locate_bundle(path: str | Path) -> Path:
         FileNotFoundError: neither is there.
     """
     path = Path(path)
-    places = (path, path / "bundle")
+    # The folder that the user names may be a link; one within a run may not.
+    places = (Path(os.path.realpath(path)), path / "bundle")
+    refuse_link(path / "bundle")
     for attempt in range(_ATTEMPTS):
         for folder in places:
             _settle(folder)
@@ -166,8 +170,8 @@ def _settle(folder: Path) -> None:
     """Bring a swap to its end whose writer is dead; a writer that lives does so itself, and must not be disturbed."""
     if settled(folder):
         return
-    # Locked, or not ours to write: then it is left as it is.
-    with suppress(BundleLocked, OSError), WriterLock(folder, patience=0):
+    # Locked, a link, or not ours to write: then it is left as it is.
+    with suppress(ValueError, OSError), WriterLock(folder, patience=0):
         recover(folder)
 
 

@@ -20,6 +20,7 @@ from poeem.bundle.lock import WriterLock
 from poeem.bundle.manifest import (
     ARRAYS_FILE,
     DATA_FILES,
+    HEAD_FILE,
     ITEMS_FILE,
     LOG_FILE,
     MANIFEST_FILE,
@@ -65,7 +66,7 @@ def write_bundle(
         ValueError: something does not fit together, ``path`` holds files that are no bundle, or it is a bundle that
             another writer has open.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     check_metric(metric)
     spec.check_dim(dim)
     arrays = {name: np.array(array, order="C") for name, array in arrays.items() if array is not None}
@@ -148,7 +149,7 @@ def _check_replaceable(path: Path) -> None:
         return
     if not path.is_dir():
         raise ValueError(f"path (={str(path)!r}) is a file; name a folder for the bundle")
-    foreign = sorted(p.name for p in path.iterdir() if p.name not in (MANIFEST_FILE, LOG_FILE, *DATA_FILES))
+    foreign = sorted(p.name for p in path.iterdir() if p.name not in (MANIFEST_FILE, LOG_FILE, HEAD_FILE, *DATA_FILES))
     if foreign:
         raise ValueError(
             f"path (={str(path)!r}) holds {foreign[0]!r}, which is no part of a bundle and would be lost; "

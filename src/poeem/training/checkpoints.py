@@ -17,6 +17,7 @@ from torch import nn
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.checksum import file_sha256
+from poeem.bundle.regular_file import refuse_link
 from poeem.bundle.whole_file import write_text
 from poeem.training.weights import load_weights, save_weights
 
@@ -59,6 +60,7 @@ class Checkpoints:
             state: JSON values to come back on resume; ``best_step``, if there and no None, is kept too.
         """
         target = self.folder / f"step-{step}"
+        refuse_link(self.folder)
         with staging(target) as new:
             save_weights(model, new / WEIGHTS_FILE)
             torch.save(optimizer.state_dict(), new / OPTIMIZER_FILE)

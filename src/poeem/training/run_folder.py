@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.bundle.regular_file import refuse_link
 from poeem.bundle.whole_file import write_text
 from poeem.bundle.write import file_record
 from poeem.data.interactions import Interactions
@@ -26,6 +27,8 @@ class RunFolder:
 
     Args:
         path: of the run; need not exist.
+    Raises:
+        ValueError: a folder within it is a symbolic link: what stands behind it is not the run's to replace.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -33,6 +36,8 @@ class RunFolder:
         self.bundle, self.model = self.path / "bundle", self.path / "model"
         self.checkpoints, self.float_checkpoints = self.path / "checkpoints", self.path / "checkpoints" / "float"
         self.metrics = self.path / "metrics.json"
+        for folder in (self.bundle, self.model, self.checkpoints, self.float_checkpoints):
+            refuse_link(folder)
 
     def check_startable(self, *, resume: bool) -> None:
         """Refuse to start where something is already, or to resume where nothing is.
@@ -50,6 +55,9 @@ class RunFolder:
 
     def store_model(self, model: JointModel, interactions: Interactions, config: Mapping[str, Any]) -> None:
         """Write ``model/`` whole: weights, interactions, and the facts from which the towers are built again."""
+        foreign = self.model.exists() and not (self.model / CONFIG_FILE).is_file()
+        if foreign:
+            raise ValueError(f"{str(self.model)!r} holds no {CONFIG_FILE}, so that no training wrote it; move it away")
         with staging(self.model) as new:
             save_weights(model, new / WEIGHTS_FILE)
             write_interactions(new, interactions)
