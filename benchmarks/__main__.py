@@ -100,7 +100,7 @@ def measure(measurement: Measurement, context: Context, *, resume: bool, dry_run
         subprocess.CalledProcessError: a command failed.
     """
     if not (resume or dry_run):
-        for path in measurement.outputs(context.results):
+        for path in measurement.outputs(context):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}

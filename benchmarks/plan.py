@@ -29,6 +29,11 @@ class Context:
     seeds: Sequence[int] = (0, 1, 2)
     smoke: bool = False
 
+    @property
+    def runs(self) -> Path:
+        """Folder of the runs of `poeem train`."""
+        return self.results / "runs" if self.smoke else RUNS
+
     def seeds_of(self, first_only: bool) -> Sequence[int]:
         """The seeds of a measurement."""
         return self.seeds[:1] if first_only else self.seeds
@@ -52,9 +57,9 @@ class Script:
     smoke: str = SMOKE_DATA
     first_seed_only: bool = False
 
-    def outputs(self, results: Path) -> list[Path]:
+    def outputs(self, context: Context) -> list[Path]:
         """The result files that are there, of all seeds: a table must not mix runs of two days."""
-        return sorted(results.glob(f"{self.name}-[0-9]*.json"))
+        return sorted(context.results.glob(f"{self.name}-[0-9]*.json"))
 
     def commands(self, context: Context) -> list[list[str]]:
         """One command per seed."""
@@ -75,26 +80,31 @@ class Bench:
     Args:
         name: of the folder, ``DATA-KIND``.
         arguments: beside seeds and folder.
-        data: arguments that choose the vectors.
+        data: arguments that choose the vectors; ``{runs}`` is the folder of the runs of `poeem train`.
+        smoke: further arguments for tiny sizes.
         first_seed_only: measure with one seed.
     """
 
     name: str
     arguments: str
     data: str
+    smoke: str = ""
     first_seed_only: bool = False
 
-    def outputs(self, results: Path) -> list[Path]:
+    def outputs(self, context: Context) -> list[Path]:
         """The folder, and ``NAME.2`` and so on, which other machines have measured."""
         return [
-            folder for folder in (results / self.name, *sorted(results.glob(f"{self.name}.[0-9]*"))) if folder.exists()
+            folder
+            for folder in (context.results / self.name, *sorted(context.results.glob(f"{self.name}.[0-9]*")))
+            if folder.exists()
         ]
 
     def commands(self, context: Context) -> list[list[str]]:
         """One command."""
         seeds = ",".join(map(str, context.seeds_of(self.first_seed_only)))
         data = tiny_data_arguments(context.results) if context.smoke and "--run" not in self.data else self.data
-        options = [*shlex.split(data), *shlex.split(self.arguments)]
+        data = f"{data} {self.arguments} {self.smoke if context.smoke else ''}".format(runs=context.runs)
+        options = shlex.split(data)
         return [
             _python("poeem", "bench", "--no-plots", "--seeds", seeds, "--out", context.results / self.name, *options)
         ]
@@ -106,9 +116,10 @@ class TaughtQueries:
 
     name: str
 
-    def outputs(self, results: Path) -> list[Path]:
+    def outputs(self, context: Context) -> list[Path]:
         """The folder."""
-        return [results / self.name] if (results / self.name).exists() else []
+        folder = context.results / self.name
+        return [folder] if folder.exists() else []
 
     def commands(self, context: Context) -> list[list[str]]:
         """One command per seed."""
@@ -124,16 +135,17 @@ class Train:
 
     spec: str
 
-    def outputs(self, results: Path) -> list[Path]:
+    def outputs(self, context: Context) -> list[Path]:
         """The folder of the run."""
-        return [RUNS / self.spec] if (RUNS / self.spec).exists() else []
+        folder = context.runs / self.spec
+        return [folder] if folder.exists() else []
 
     def commands(self, context: Context) -> list[list[str]]:
         """One command, or none."""
         data = shlex.split(SMOKE_DATA if context.smoke else "--dataset ml-1m")
         options = [*data, "--index", self.spec, "--baselines", "none"]
-        done = (RUNS / self.spec / "metrics.json").exists()
-        return [] if done else [_python("poeem", "train", *options, "--out", RUNS / self.spec)]
+        done = (context.runs / self.spec / "metrics.json").exists()
+        return [] if done else [_python("poeem", "train", *options, "--out", context.runs / self.spec)]
 
 
 Measurement = Script | Bench | TaughtQueries | Train

@@ -86,6 +86,16 @@ def test_smoke_writes_no_results(calls, tmp_path):
     assert "--dataset" not in glove
 
 
+def test_smoke_leaves_training_runs_alone(calls, tmp_path):
+    run = tmp_path / "runs" / "RQ4"
+    run.mkdir(parents=True)
+    (run / "metrics.json").write_text("{}")
+    assert runner.main(["interactions/post-hoc", "--smoke"]) == 0
+    assert (run / "metrics.json").exists()
+    assert len(calls) == 3
+    assert not any(str(tmp_path / "runs") in word for command in calls for word in command)
+
+
 def test_finished_training_runs_are_kept_by_resume(calls, tmp_path):
     run = tmp_path / "runs" / "RQ4"
     run.mkdir(parents=True)
