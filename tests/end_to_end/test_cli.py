@@ -276,7 +276,9 @@ def test_explain_starts_from_the_figures_of_the_run(run, tmp_path, capsys):
     for measure, name in (("labels", "recall@100"), ("neighbours", "neighbour_recall@10")):
         one = found["measures"][measure]
         assert one["name"] == name
-        assert one["exact"] == pytest.approx(metrics["joint_float"][name], abs=1e-6)
+        # Labels are counted from the float twin, neighbours are those of the run's own vectors.
+        exact = metrics["float"] if measure == "labels" else metrics["joint_float"]
+        assert one["exact"] == pytest.approx(exact[name], abs=1e-6)
         assert one["served"] == pytest.approx(metrics["index"][name], abs=1e-6)
         assert one["ceiling"] == pytest.approx(metrics["index_full_probe"][name], abs=1e-6)
         assert sum(step["loss"] for step in one["steps"]) == pytest.approx(one["loss"])
@@ -293,3 +295,9 @@ def test_explain_starts_from_the_figures_of_the_run(run, tmp_path, capsys):
     again = asked(capsys, "explain", str(run), "--faiss", str(tmp_path / "x.faiss"))
     assert again["measures"]["neighbours"]["steps"] == found["measures"]["neighbours"]["steps"]
     assert again["notes"] == found["notes"]
+    assert found["twin"]
+    assert again["twin"]
+    assert found["recalls"] == {
+        "index": metrics["index"]["recall@100"],
+        "opq": metrics["baselines"]["opq"]["recall@100"],
+    }

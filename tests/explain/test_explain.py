@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from poeem.data.ragged import Ragged
 from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
 from poeem.evaluation.scorers import FloatScorer
 from poeem.explain import explain, refits, text
+from poeem.explain.explain import explain_case
 from poeem.explain.sources import read_case
-from poeem.explain.workload import drawn
+from poeem.explain.workload import Twin, drawn
 from poeem.spec import IndexSpec
 
 SIZES = {"max_queries": 200}
@@ -156,3 +158,42 @@ def test_another_seed_draws_other_fits(fitted, items, queries):
     )
     # The last is twice the bytes, a fit of its own.
     assert first[-1] != second[-1]
+
+
+def with_twin_of(case, items):
+    """The case of a run whose float twin has these item vectors, with labels that exact search by the twin finds."""
+    exact = exact_neighbours(FloatScorer(items, case.bundle.metric).scores(case.asked.queries), 1)
+    relevant = Ragged.from_lengths(np.ones(len(exact), np.int64), exact[:, 0])
+    return replace(case, asked=replace(case.asked, relevant=relevant), twin=Twin(items, np.asarray(case.asked.queries)))
+
+
+def test_what_joint_training_lost_is_counted_from_the_float_twin(fitted, items, queries):
+    noise = np.random.default_rng(0).normal(size=items.shape).astype(np.float32)
+    case = with_twin_of(read_case(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items + 2 * noise)
+    found = explain_case(case, metric=case.bundle.metric, **SIZES)
+    assert_adds_up(found)
+    labels = found.measures["labels"]
+    assert labels.exact == 1.0
+    assert found.decides == "labels"
+    assert found.main_cause == "twin"
+    assert labels.steps[0].cause == "twin"
+    assert labels.steps[0].loss > 0.1
+    assert "joint training" in " ".join(text.sentences(found))
+    assert "float twin" in text.loss_table(found).rows[0][0]
+
+
+def test_nothing_is_lost_is_not_said_where_a_baseline_or_the_twin_finds_more(fitted, items, queries):
+    case = with_twin_of(read_case(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items)
+    found = explain_case(replace(case, recalls={"index": 0.3363, "opq": 0.3429}), **SIZES)
+    found = replace(found, decides="neighbours")
+    said = " ".join(text.sentences(found))
+    assert "nothing is lost" not in said
+    assert "opq has recall@100 0.3429 on the test, this index 0.3363" in said
+    assert "opq" not in " ".join(text.sentences(replace(found, recalls={"index": 0.35, "opq": 0.3429})))
+    labels = replace(found.measures["labels"], served=found.measures["labels"].exact - 0.001, error=0.01)
+    within = replace(found, recalls={}, measures=found.measures | {"labels": labels})
+    assert "the float twin finds more, within chance (-0.0010 ± 0.0100)" in " ".join(text.sentences(within))
+    equal = replace(labels, served=labels.exact)
+    assert "nothing is lost beyond chance" in " ".join(
+        text.sentences(replace(within, measures=found.measures | {"labels": equal}))
+    )

@@ -18,10 +18,10 @@ from poeem.explain import refits
 from poeem.explain.codeword_usage import codeword_facts
 from poeem.explain.explanation import Breakdown, Explanation
 from poeem.explain.list_balance import list_facts
-from poeem.explain.loss_attribution import Rung, State, climb, losses, standard_error, states
+from poeem.explain.loss_attribution import TWIN, Rung, State, climb, losses, standard_error, states
 from poeem.explain.lost_rotation import repaired
 from poeem.explain.query_adapter import FEWEST_QUERIES, learnt_adapter
-from poeem.explain.query_set import LABEL_METRIC, LABELS, NEIGHBOURS, QuerySet, found, nearest
+from poeem.explain.query_set import LABEL_METRIC, LABELS, NEIGHBOURS, QuerySet, Values, found, nearest
 from poeem.explain.query_shift import apart, gap_shares, without_gap
 from poeem.explain.reference_metric import reference_metric
 from poeem.explain.remedies import Trials, next_change
@@ -80,7 +80,10 @@ def explain_case(
     played = case.items_as_queries(np.random.default_rng(seed))
     played = dataclasses.replace(played, neighbours=nearest(exact, played, case.available, k))
     # The adapter is for queries, items do without.
-    by_items = losses(climb(chain, played, case.available, None), NEIGHBOURS)
+    played_rungs = climb(chain, played, case.available, None)
+    if case.twin is not None and LABELS in case.asked.measures:
+        rungs, played_rungs = with_twin(case, rungs), [*played_rungs, _twin_rung(played_rungs[-1].values)]
+    by_items = losses(played_rungs, NEIGHBOURS)
     served = chain[0].scorer
     assert isinstance(served, DecodedScorer)
     ceiling = found(served.with_nprobe(None), case.asked, case.available, adapter=adapter)
@@ -115,8 +118,25 @@ def explain_case(
         remedies=trials.done,
         next=next_change(trials.done, decides, measures[decides].loss, main),
         notes=_notes(case),
+        twin=any(rung.cause == TWIN for rung in rungs),
+        recalls=case.recalls,
         seconds=time.perf_counter() - began,
     )
+
+
+def with_twin(case: Workload, rungs: Sequence[Rung]) -> list[Rung]:
+    """The rungs, and above them what exact search by the float twin finds of the labels.
+
+    The exact neighbours are those of the run's own vectors: of these nothing is lost at this step.
+    """
+    assert case.twin is not None
+    asked = dataclasses.replace(case.asked, queries=case.twin.queries)
+    labels = found(FloatScorer(case.twin.items, case.bundle.metric), asked, case.available, measures=(LABELS,))
+    return [*rungs, _twin_rung(rungs[-1].values | labels)]
+
+
+def _twin_rung(values: Values) -> Rung:
+    return Rung(TWIN, "exact search by the float twin", True, values)
 
 
 def sampled(case: Workload, *, k: int, max_items: int, max_queries: int, seed: int) -> Workload:

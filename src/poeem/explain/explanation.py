@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from poeem.evaluation.intervals import format_figure
@@ -66,6 +66,8 @@ class Explanation:
         next: the one change to make next; None if none helps.
         notes: sentences.
         seconds: that it took.
+        twin: whether ``exact`` of the labels is exact search by the run's float twin, trained without the index.
+        recalls: recall@100 of ``index`` and of every baseline on the run's whole test; empty without baselines.
     """
 
     name: str
@@ -92,6 +94,14 @@ class Explanation:
     next: Remedy | None
     notes: list[str]
     seconds: float
+    twin: bool = False
+    recalls: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def better_baseline(self) -> str | None:
+        """The baseline with the highest recall@100, where that is above the index's; else None."""
+        best = max(self.recalls, key=lambda name: self.recalls[name], default="index")
+        return best if self.recalls and self.recalls[best] > self.recalls["index"] else None
 
     def as_json(self) -> dict[str, Any]:
         """JSON values."""

@@ -13,11 +13,12 @@ The states, from the bottom:
 ``imbalance``    float vectors, in so many lists of the new centroids as scan no more codes than now;
 ``probing``      float vectors, all lists;
 ``adapter``      queries as they came;
-``metric``       the metric that is wanted.
+``metric``       the metric that is wanted;
+``twin``         exact search by the float twin of a run, trained for the same steps without the index (labels only).
 
 A repair counts, for a measure, if it wins more than twice its standard error; what it wins is its cause's loss. The
-steps ``code``, ``probing``, ``adapter`` and ``metric`` always count, in whichever direction. So the losses sum up to
-the difference between the ends.
+steps ``code``, ``probing``, ``adapter``, ``metric`` and ``twin`` always count, in whichever direction. So the losses
+sum up to the difference between the ends.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from poeem.explain.query_set import QuerySet, Values, found
 
 # Standard errors that a repair must win to count.
 SIGNIFICANT = 2.0
+# The cause of what the float model itself loses by being trained together with the index.
+TWIN = "twin"
 
 
 class State(NamedTuple):

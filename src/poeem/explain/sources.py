@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +16,10 @@ from poeem.data.vectors import read_vectors
 from poeem.engines.faiss.build import stored_nprobe
 from poeem.explain.faiss_source import ServedFile, read_served
 from poeem.explain.query_set import QuerySet
-from poeem.explain.workload import MORE_QUERIES, Workload, renumbered, rows_of
+from poeem.explain.workload import MORE_QUERIES, Twin, Workload, renumbered, rows_of
+
+if TYPE_CHECKING:
+    from poeem.training.load import Run
 
 
 def read_case(
@@ -98,6 +102,7 @@ def _of_run(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Workl
         )
     numbers = np.flatnonzero(run.rows >= 0)
     notes = []
+    twin, recalls = _twin_and_recalls(run, numbers)
     if len(numbers) < len(run.bundle):
         notes.append(
             f"{len(run.bundle) - len(numbers):,} items came after the training and are left out: the run has no "
@@ -119,8 +124,28 @@ def _of_run(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Workl
         # What users had asked before: other vectors than those that are measured with.
         more_queries=run.queries(trained.take(users)),
         notes=notes,
+        twin=twin,
+        recalls=recalls,
     )
     return case if served is None else dataclasses.replace(case, notes=[*notes, *served.notes(case)])
+
+
+def _twin_and_recalls(run: Run, numbers: np.ndarray) -> tuple[Twin | None, dict[str, float]]:
+    """Vectors of the run's float twin, if it is stored, and recall@100 of index and baselines from ``metrics.json``."""
+    from poeem.training.compare import float_twin
+    from poeem.training.devices import make_accelerator
+    from poeem.training.tower_vectors import item_vectors, query_vectors
+
+    twin, recalls = None, {}
+    if run.folder.has_float:
+        model = float_twin(run, make_accelerator("cpu"), show=False)[0]
+        twin = Twin(item_vectors(model, numbers), query_vectors(model, run.split.test.history))
+    if run.folder.metrics.is_file():
+        metrics = json.loads(run.folder.metrics.read_text(encoding="utf-8"))
+        if metrics["baselines"]:
+            blocks = {"index": metrics["index"], **metrics["baselines"]}
+            recalls = {name: block["recall@100"] for name, block in blocks.items()}
+    return twin, recalls
 
 
 def _nprobe(bundle: Bundle, served: ServedFile | None, nprobe: int | None) -> int:

@@ -19,6 +19,7 @@ CAUSES = {
     "rotation": "the rotation: it is missing, or does not fit",
     "words": "the words of the codebooks: dead, skewed, or not fitted to these items",
     "stale": "stale codes: the items have changed since they were encoded",
+    "twin": "joint training: the float model trained without the index finds more",
     "gap": "queries look elsewhere than items: the index was made for the items' distribution",
 }
 
@@ -52,7 +53,8 @@ def of(some: int, all_: int) -> str:
 def loss_table(found: Explanation) -> Table:
     """From exact search down to the index: the recall at both ends, and what each step costs."""
     measures = found.measures
-    exact = f"exact search by {found.reference_metric}, float vectors"
+    vectors = "float twin, trained without the index" if found.twin else "float vectors"
+    exact = f"exact search by {found.reference_metric}, {vectors}"
     rows = [[exact, *(one.shown("exact") for one in measures.values())]]
     for number, step in enumerate(next(iter(measures.values())).steps):
         losses = [one.steps[number].loss for one in measures.values()]
@@ -91,9 +93,19 @@ def sentences(found: Explanation) -> list[str]:
 def _cause(found: Explanation) -> list[str]:
     decides = found.measures[found.decides]
     lines = []
+    better = found.better_baseline
+    if better is not None:
+        lines.append(
+            f"An index built after training finds more: {better} has recall@100 {found.recalls[better]:.4f} on the "
+            f"test, this index {found.recalls['index']:.4f}. Train longer (--epochs), or use {better}."
+        )
     if found.decides == NEIGHBOURS and LABELS in found.measures:
         labels = found.measures[LABELS]
-        lines.append(f"On labels nothing is lost beyond chance ({-labels.loss:+.4f} ± {labels.error:.4f}).")
+        change = f"{-labels.loss:+.4f} ± {labels.error:.4f}"
+        if found.twin and labels.loss > 0:
+            lines.append(f"On labels the float twin finds more, within chance ({change}).")
+        elif better is None:
+            lines.append(f"On labels nothing is lost beyond chance ({change}).")
     if found.main_cause is None:
         return [*lines, f"Next to nothing is lost in {decides.name}: {decides.loss:.4f} ± {decides.error:.4f}."]
     said = describe(found, found.main_cause)
@@ -173,6 +185,7 @@ _STEPS = {
     "rotation": "rotation",
     "words": "words",
     "stale": "stale codes",
+    "twin": "joint training",
 }
 
 

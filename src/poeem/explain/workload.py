@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,13 @@ from poeem.explain.query_set import QuerySet
 # Queries kept for a remedy that learns from queries; of a run, histories of other users.
 MORE_QUERIES = 8192
 ITEMS_AS_QUERIES = 300
+
+
+class Twin(NamedTuple):
+    """Float vectors of a run's twin: items ``(n, dim)`` and queries ``(nq, dim)``."""
+
+    items: np.ndarray
+    queries: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +41,9 @@ class Workload:
         catalogue, queries: how many items and queries there were before sampling.
         facts: of the whole catalogue: rows of every list, ``lists (nlist,)``, and of every word, ``words (M, ksub)``.
         notes: sentences for people.
+        twin: of a run whose float twin, trained without the index, is stored: that model's vectors of the same items
+            and queries.
+        recalls: of a run with baselines: recall@100 on the whole test of ``index`` and of every baseline.
     """
 
     name: str
@@ -47,6 +57,8 @@ class Workload:
     queries: int = 0
     facts: dict[str, np.ndarray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    twin: Twin | None = None
+    recalls: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def prepared(self) -> np.ndarray:
@@ -92,6 +104,8 @@ def drawn(case: Workload, *, max_items: int, max_queries: int, seed: int) -> Wor
     n = len(case.bundle)
     asked = QuerySet(np.array(case.asked.queries[chosen], dtype=np.float32), relevant, seen, own)
     changes: dict[str, Any] = {"asked": asked, "queries": len(case.asked), "catalogue": n, "facts": _facts(case.bundle)}
+    if case.twin is not None:
+        changes["twin"] = Twin(case.twin.items, case.twin.queries[chosen])
     if case.more_queries is None and len(more):
         changes["more_queries"] = more
     if n > max_items:
@@ -101,7 +115,10 @@ def drawn(case: Workload, *, max_items: int, max_queries: int, seed: int) -> Wor
             wanted[[] if rows is None else rows] = True
         order = rng.permutation(n)
         order = order[np.argsort(~wanted[order], kind="stable")]
-        changes |= _only(case, asked, np.sort(order[: max(max_items, int(wanted.sum()))]))
+        rows = np.sort(order[: max(max_items, int(wanted.sum()))])
+        changes |= _only(case, asked, rows)
+        if case.twin is not None:
+            changes["twin"] = Twin(case.twin.items[rows], changes["twin"].queries)
     else:
         changes["items"] = np.array(case.items, dtype=np.float32)
     return dataclasses.replace(case, **changes)
