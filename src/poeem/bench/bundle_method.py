@@ -1,4 +1,4 @@
-"""A bundle as a method's result: the reference that ranks, and the engine's file that is timed."""
+"""A bundle as a result of the benchmark: the reference scorer ranks, its faiss file is timed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods by name: the baselines, and whoever joins them."""
+"""The methods of the benchmark by name."""
 
 from __future__ import annotations
 
@@ -42,17 +42,6 @@ METHODS: dict[str, Method] = {
         Method("joint", build_joint, seeded=False, trained=True, ours=True),
     )
 }
-
-
-def register(method: Method) -> None:
-    """Let a method be asked for by its name.
-
-    Raises:
-        ValueError: the name is taken.
-    """
-    if method.name in METHODS:
-        raise ValueError(f"name (={method.name!r}) of the method is taken; choose another")
-    METHODS[method.name] = method
 
 
 def check_methods(names: Iterable[str]) -> list[Method]:

@@ -1,4 +1,4 @@
-"""A trained run as a problem: what an index built after the training finds, and what the one trained with it does."""
+"""Trained runs as a problem: post-hoc indexes on the float twin's vectors against the jointly trained index."""
 
 from __future__ import annotations
 

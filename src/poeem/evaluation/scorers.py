@@ -222,7 +222,7 @@ def _finite(vectors: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(f"{name} must be (n, dim), got shape {vectors.shape}")
     finite = np.isfinite(vectors).all(1)
     if not finite.all():
-        raise ValueError(f"{name}: row {int(np.argmin(finite))} holds NaN or infinity; mend or drop it")
+        raise ValueError(f"{name}: row {int(np.argmin(finite))} holds NaN or infinity; fix or drop it")
     return vectors
 
 

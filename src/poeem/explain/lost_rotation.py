@@ -1,4 +1,4 @@
-"""A rotation that got lost on the way: the codes stand for vectors that were turned, and nothing turns the queries."""
+"""Finds and restores a lost rotation: codes of rotated vectors in an index that does not rotate queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of an index, and how much of it a scorer finds, query by query."""
+"""Queries with their relevant items and exact neighbours, and the recall of a scorer on each query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same catalogue under an index that is changed in one respect: really changed, encoded anew, and then measured."""
+"""Indexes of the same items with one part refitted: codebooks, rotation, lists or the whole structure."""
 
 from __future__ import annotations
 

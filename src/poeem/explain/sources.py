@@ -1,4 +1,4 @@
-"""Cases from what lies on the disk: a run with its own queries, a bundle or a faiss file with vectors beside it."""
+"""Workloads from files: a run with its own queries, or a bundle or faiss file with vectors beside it."""
 
 from __future__ import annotations
 

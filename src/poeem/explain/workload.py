@@ -1,4 +1,4 @@
-"""The case to explain: an index, the vectors it was made of, and queries; drawn down to a size that can be tried on."""
+"""The input of an explanation: an index, its item vectors and queries; and a sample of them."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def reach(
     began = time.perf_counter()
     case = sampled(case, k=k, max_items=max_items, max_queries=max_queries, seed=seed)
     if checked(case, seed) is not case.bundle:
-        raise ValueError("the index has lost its rotation: mend that first, as poeem explain without --target says")
+        raise ValueError("the index has lost its rotation: fix that first, as poeem explain without --target says")
     # An engine returns whatever it holds.
     case = dataclasses.replace(case, available=None)
     wanted = metric or case.bundle.metric
