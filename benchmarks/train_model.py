@@ -6,7 +6,6 @@ change what the recipe does not let one change.
 
 from __future__ import annotations
 
-import inspect
 import json
 import tempfile
 from collections.abc import Callable
@@ -20,25 +19,22 @@ import numpy as np
 from poeem.data.interactions import Interactions
 from poeem.data.split import Queries, Split
 from poeem.evaluation.scorers import FloatScorer, Scorer
-from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.compare import compare, float_twin, share_twin
 from poeem.training.devices import make_accelerator
 from poeem.training.fit import fit
 from poeem.training.load import Run, load_run
+from poeem.training.methods import method_settings
 from poeem.training.model import JointModel
 from poeem.training.model_scores import BundleScorer, index_scorer, score
-from poeem.training.recipes.code_terms import code_terms
-from poeem.training.recipes.interactions import TOWERS, train_interactions
-from poeem.training.recipes.list_terms import list_terms
-from poeem.training.recipes.structure import DEFAULTS, settled_structure
+from poeem.training.options.groups import TrainOptions
+from poeem.training.options.resolve import resolve_options
+from poeem.training.recipes.interactions import train_interactions
 from poeem.training.tower_vectors import item_vectors, query_vectors
 
-# Arguments of the recipe that say how it runs, not what it trains.
-_NOT_SETTINGS = {"out", "dataset", "device", "mixed_precision", "baselines", "resume", "log_with", "show"}
 # Settings of the original that are not the defaults of `poeem train`.
-AS_PUBLISHED: dict[str, Any] = {"views": "quantized", "commitment": 0.0, "estimator": "ste", "list_loss": 0.0}
+AS_PUBLISHED: dict[str, Any] = method_settings("poeem-2021", "train")
 
 
 def train_run(interactions: Interactions, out: Path, **options: Any) -> Run:
@@ -114,18 +110,8 @@ def twin_of(run: Run) -> Trained:
 
 def settings_of(tower: str = "history", **changed: Any) -> dict[str, Any]:
     """The recipe's defaults for a tower, with changes by the names of its arguments."""
-    arguments = inspect.signature(train_interactions).parameters.values()
-    defaults = {p.name: p.default for p in arguments if p.default is not p.empty and p.name not in _NOT_SETTINGS}
-    unknown = changed.keys() - defaults.keys()
-    assert not unknown, unknown
-    given = {"tower": tower} | {name: value for name, value in changed.items() if value is not None}
-    structure = settled_structure(dict.fromkeys(DEFAULTS) | {n: given[n] for n in DEFAULTS.keys() & given.keys()}, None)
-    found: dict[str, Any] = defaults | structure | TOWERS[tower] | given
-    return (
-        found
-        | code_terms(found["codes"], found["estimator"], found["assignment"])
-        | list_terms(IndexSpec.parse(found["spec"]), found["list_loss"], found["balance"])
-    )
+    given = {name: value for name, value in changed.items() if value is not None}
+    return resolve_options(TrainOptions.named(tower=tower, **given))
 
 
 def train_in_memory(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +15,20 @@ from poeem.bundle import Bundle
 from poeem.data.ragged import Ragged
 from poeem.engines.faiss.read import FaissContents
 from poeem.layers.arguments import Assignment
-from poeem.layers.checks import check_choice, check_count
+from poeem.layers.checks import check_count
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.write import write_coded
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
-from poeem.training.fixed_codes import CODES
 from poeem.training.frozen.encoded import encoded
 from poeem.training.frozen.fit import FrozenFit, fit_frozen
 from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
 from poeem.training.frozen.inputs import checked_relevance, checked_vectors
 from poeem.training.frozen.top_items import blocks, top_items
+from poeem.training.options.fit import FitOptions
+from poeem.training.options.option import check_names
 
-# The teacher's list of a query: eight of so many meet in a step.
-TOP = 50
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 1500
 # Fewer queries than this are joined by items that play queries.
 FEW_QUERIES = 4096
@@ -115,77 +115,26 @@ def fit_vectors(
     metric: str = "ip",
     relevance: Any = None,
     start: FaissContents | None = None,
-    codes: str | None = None,
-    assignment: Assignment = "nearest",
-    train_words: bool = True,
-    adapter: bool = True,
-    epochs: float = 6.0,
-    batch_size: int = 512,
-    temperature: float = 0.02,
-    distill_weight: float = 1.0,
-    label_weight: float = 1.0,
-    distortion_weight: float = 0.0,
-    list_weight: float = 1.0,
-    top: int = TOP,
-    ranked_words: bool = True,
-    lr: float | None = None,
-    max_queries: int = 65_536,
-    patience: int = 2,
-    seed: int = 0,
-    device: str = "auto",
-    show: bool = True,
+    **options: Any,
 ) -> VectorsFit:
     """As :func:`fit`, with all that is known afterwards.
 
     Args:
         items, queries, spec, metric, relevance: as of ``fit``; with ``start`` its spec and metric hold.
         start: an index in service, from ``poeem.from_faiss``, whose rows are ``items`` in their order.
-        codes: ``"reassigned"``: with the words the codes change; ``"fixed"``: nothing is encoded again. Default what
-            finds more on held-out data of ours: fixed for RQ, whose words lean on one another, reassigned for PQ.
-        assignment: how words are chosen, as of ``EmbeddingIndex``; PQ only but for ``"nearest"``.
-        train_words: False: the index stays as it is, only the adapter learns (codes are then fixed).
-        adapter: whether a matrix on the queries' side learns.
-        epochs: passes over the queries.
-        batch_size, temperature, distill_weight, label_weight, distortion_weight, list_weight, ranked_words, lr,
-            patience: see ``fit_frozen``.
-        top: the teacher's best items of a query, of which eight are drawn at a step.
-        max_queries: queries used at most, drawn at random; exact search takes time for each of them.
-        seed: of everything random.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        show: progress on stderr.
+        options: fields of ``FitOptions``, by name.
     Raises:
         ValueError: as ``fit``.
     """
-    check_choice("codes", codes or CODES[0], CODES)
-    check_count("seed", seed)
-    if epochs <= 0 or not np.isfinite(epochs):
-        raise ValueError(f"epochs (={epochs}) must be a number above 0; 2 to 10 is usual")
-    if not (train_words or adapter):
-        raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; drop one")
-    _check_weights(
-        temperature, distill=distill_weight, label=label_weight, distortion=distortion_weight, list=list_weight
-    )
-    ranked = distill_weight > 0 or (label_weight > 0 and relevance is not None)
-    if not (ranked and (adapter or ranked_words)) and not (train_words and distortion_weight > 0):
-        labels_too = "" if relevance is not None else " (of no use without relevance)"
-        raise ValueError(
-            f"nothing would be learnt: distill_weight (={distill_weight}), label_weight (={label_weight}){labels_too}, "
-            f"distortion_weight (={distortion_weight}), of the words alone; ranked_words (={ranked_words}) and "
-            f"adapter (={adapter}) say who learns from ranking; raise a weight of what is trained"
-        )
-    if top < 1:
-        raise ValueError(f"top (={top}) must be at least 1; 50 to 200 is usual")
+    check_names(options, [field.name for field in dataclasses.fields(FitOptions)])
+    given = FitOptions(**options)
+    check_count("seed", given.seed)
+    _check_something_learns(given, labelled=relevance is not None)
     dim = np.shape(items)[-1] if np.ndim(items) == 2 else 0
-    layer = _layer(start, spec, metric, dim, seed=seed, assignment=assignment)
-    codes_asked, metric = codes, layer.metric
-    codes = codes or ("fixed" if layer.spec.kind == "RQ" else "reassigned")
-    if max_queries < 1:
-        raise ValueError(f"max_queries (={max_queries}) must be at least 1; 65,536 is the default")
-    if not train_words and codes_asked == "reassigned":
-        raise ValueError("codes (='reassigned') change with the words, and train_words (=False) keeps them; drop one")
-    if not train_words and assignment == "balanced":
-        raise ValueError("assignment (='balanced') is how words learn, and train_words (=False) keeps them; drop one")
-    if assignment == "balanced" and codes == "fixed":
+    layer = _layer(start, spec, metric, dim, seed=given.seed, assignment=cast(Assignment, given.assignment))
+    metric = layer.metric
+    codes = given.codes or ("fixed" if layer.spec.kind == "RQ" else "reassigned")
+    if given.assignment == "balanced" and codes == "fixed":
         raise ValueError("assignment (='balanced') is how training assigns codes anew; give codes='reassigned' too")
     like = "the items" if start is None else "the index to start from"
     vectors = checked_vectors("items", items, metric, layer.dim, like)
@@ -194,9 +143,9 @@ def fit_vectors(
     if relevance is not None and asked is None:
         raise ValueError("relevance needs the queries that it speaks of; give queries, or leave it out")
     labels = None if relevance is None or asked is None else checked_relevance(relevance, len(asked), len(vectors))
-    accelerator = make_accelerator(device)
+    accelerator = make_accelerator(given.device)
     timings: dict[str, float] = {}
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(given.seed)
 
     began = time.perf_counter()
     if start is None:
@@ -204,15 +153,15 @@ def fit_vectors(
         layer.warm_start(torch.from_numpy(np.asarray(vectors[rows], dtype=np.float32)))
     layer.eval()
     fixed_codes = fixed_lists = None
-    if codes == "fixed" or not train_words:
+    if codes == "fixed" or not given.train_words:
         fixed_codes, fixed_lists = (start.codes, start.lists) if start is not None else encoded(layer, vectors)
         layer.keep_encoding()
     timings["warm_start_seconds"] = time.perf_counter() - began
 
     began = time.perf_counter()
-    trained, judging, labels_trained, labels_judging, notes = _parts(asked, labels, vectors, max_queries, rng)
+    trained, judging, labels_trained, labels_judging, notes = _parts(asked, labels, vectors, given.max_queries, rng)
     measured = "l2" if metric == "l2" else "ip"
-    _, best = top_items(trained, blocks(vectors), min(top, len(vectors)), metric=measured)
+    _, best = top_items(trained, blocks(vectors), min(given.top, len(vectors)), metric=measured)
     _, neighbours = top_items(judging, blocks(vectors), min(NEIGHBOURS, len(vectors)), metric=measured)
     held_out = HeldOut(judging, neighbours, labels_judging)
     exact = held_out.figures(judging, blocks(vectors), measured)
@@ -229,20 +178,20 @@ def fit_vectors(
         relevant=labels_trained,
         codes=fixed_codes,
         lists=fixed_lists,
-        train_words=train_words,
-        adapter=adapter,
-        epochs=epochs,
-        batch_size=batch_size,
-        temperature=temperature,
-        distill_weight=distill_weight,
-        label_weight=label_weight,
-        distortion_weight=distortion_weight,
-        list_weight=list_weight,
-        ranked_words=ranked_words,
-        lr=lr,
-        patience=patience,
-        seed=seed,
-        show=show,
+        train_words=given.train_words,
+        adapter=given.adapter,
+        epochs=given.epochs,
+        batch_size=given.batch_size,
+        temperature=given.temperature,
+        distill_weight=given.distill_weight,
+        label_weight=given.label_weight,
+        distortion_weight=given.distortion_weight,
+        list_weight=given.list_weight,
+        ranked_words=given.ranked_words,
+        lr=given.lr,
+        patience=given.patience,
+        seed=given.seed,
+        show=given.show,
     )
     layer.cpu()
     if result.adapter is not None:
@@ -266,12 +215,18 @@ def _layer(
     return EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **options)
 
 
-def _check_weights(temperature: float, **weights: float) -> None:
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature (={temperature}) must be a number above 0; 0.01 to 0.05 suits unit vectors")
-    for name, weight in weights.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"{name}_weight (={weight}) must be 0 or more; 1 is usual")
+def _check_something_learns(options: FitOptions, *, labelled: bool) -> None:
+    ranked = options.distill_weight > 0 or (options.label_weight > 0 and labelled)
+    reconstructed = options.train_words and options.distortion_weight > 0
+    if (ranked and (options.adapter or options.ranked_words)) or reconstructed:
+        return
+    labels_too = "" if labelled else " (of no use without relevance)"
+    raise ValueError(
+        f"nothing would be learnt: distill_weight (={options.distill_weight}), "
+        f"label_weight (={options.label_weight}){labels_too}, distortion_weight (={options.distortion_weight}), of the "
+        f"words alone; ranked_words (={options.ranked_words}) and adapter (={options.adapter}) say who learns from "
+        "ranking; raise a weight of what is trained"
+    )
 
 
 def _check_rows(layer: EmbeddingIndex, rows: int, start: FaissContents | None) -> None:

@@ -1,0 +1,4 @@
+"""Our recipe: the defaults."""
+
+TRAIN: dict = {}
+FIT: dict = {}

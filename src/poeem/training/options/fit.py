@@ -1,0 +1,81 @@
+"""Options of ``poeem fit``: an index for frozen embeddings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from poeem.training.options.option import check_choices, option
+
+
+@dataclass(frozen=True)
+class VectorIndexOptions:
+    """Structure and metric of the index."""
+
+    spec: str | None = option(None, "Structure, such as RQ8 or OPQ16,PQ16. Default: RQ8.", flag="--index")
+    metric: str | None = option(None, "Default: ip.", choices=("ip", "l2", "cosine"))
+
+    __post_init__ = check_choices
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What a fit trains, by which losses, and for how long."""
+
+    codes: str | None = option(
+        None,
+        "reassigned, or fixed (nothing is encoded again). Default: fixed for RQ, else reassigned.",
+        choices=("reassigned", "fixed"),
+    )
+    assignment: str = option(
+        "nearest",
+        "How codewords are chosen; with RQ nearest only.",
+        choices=("nearest", "score-aware", "balanced"),
+    )
+    train_words: bool = option(True, "Train the codebooks; without, only the query adapter.", flag="--words/--no-words")
+    adapter: bool = option(True, "Train a matrix on the queries' side.", flag="--adapter/--no-adapter")
+    ranked_words: bool = option(
+        True,
+        "Codebooks learn from ranking; without, from --distortion alone.",
+        flag="--ranked-words/--no-ranked-words",
+    )
+    distill_weight: float = option(1.0, "Weight of ranking as exact search does.", flag="--distill")
+    label_weight: float = option(1.0, "Weight of ranking relevant items first.", flag="--labels")
+    distortion_weight: float = option(0.0, "Weight of the squared error.", flag="--distortion")
+    list_weight: float = option(1.0, "With lists: weight of ranking lists as their items are.", flag="--list-loss")
+    temperature: float = option(0.02, "Temperature of the distillation, for unit vectors.")
+    top: int = option(50, "Best items of a query by exact search; a step draws eight of them.")
+    epochs: float = option(6.0, "Passes over the queries.")
+    batch_size: int = option(512, "Queries per step.")
+    lr: float | None = option(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.")
+    patience: int = option(2, "Epochs without gain on held-out queries after which to stop.")
+    max_queries: int = option(65_536, "Queries used at most, drawn at random.")
+    seed: int = option(0, "Seed of everything random.")
+    device: str = option("auto", "Where to compute: auto, cpu, cuda or mps.")
+    show: bool = option(True, "Show progress on stderr.", flag="--progress/--no-progress")
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not (math.isfinite(self.epochs) and self.epochs > 0):
+            raise ValueError(f"epochs (={self.epochs}) must be a number above 0; 2 to 10 is usual")
+        if not (self.train_words or self.adapter):
+            raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; drop one")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(
+                f"temperature (={self.temperature}) must be a number above 0; 0.01 to 0.05 suits unit vectors"
+            )
+        for name in ("distill_weight", "label_weight", "distortion_weight", "list_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} (={getattr(self, name)}) must be 0 or more; 1 is usual")
+        if self.top < 1:
+            raise ValueError(f"top (={self.top}) must be at least 1; 50 to 200 is usual")
+        if self.max_queries < 1:
+            raise ValueError(f"max_queries (={self.max_queries}) must be at least 1; 65,536 is the default")
+        if not self.train_words and self.codes == "reassigned":
+            raise ValueError(
+                "codes (='reassigned') change with the words, and train_words (=False) keeps them; drop one"
+            )
+        if not self.train_words and self.assignment == "balanced":
+            raise ValueError(
+                "assignment (='balanced') is how words learn, and train_words (=False) keeps them; drop one"
+            )
