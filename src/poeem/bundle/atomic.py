@@ -132,11 +132,12 @@ def _delete_dead_stagings(target: Path) -> None:
     for path in target.parent.iterdir():
         if path.name.startswith(prefix):
             pid = path.name.removeprefix(prefix).split("-")[0]
-            if pid.isdigit() and not _alive(int(pid)):
+            if pid.isdigit() and not process_lives(int(pid)):
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     if os.name == "nt":  # there os.kill(pid, 0) would end the process
         return True
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from poeem.bundle.atomic import sync_directory, sync_file
+from poeem.bundle.atomic import process_lives, sync_directory, sync_file
 
 
 @contextmanager
@@ -16,14 +16,17 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
     Raises:
         FileNotFoundError: the folder of ``path`` does not exist.
-        ValueError: ``path`` is a folder.
+        ValueError: ``path`` is a folder, a link, a device or a FIFO.
     """
     path = Path(path)
     check_folder_around(path)
     if path.is_dir():
         raise ValueError(f"path (={str(path)!r}) is a folder; name a file")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise ValueError(f"path (={str(path)!r}) is a link, a device or a FIFO; name a file")
     # Several processes of one run may write the same file at once.
     beside = path.with_name(f".{path.name}.new-{os.getpid()}")
+    _delete_dead(path)
     try:
         yield beside
         sync_file(beside)
@@ -31,6 +34,15 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         sync_directory(path.absolute().parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _delete_dead(path: Path) -> None:
+    """Delete what writers of this file left that have died."""
+    prefix = f".{path.name}.new-"
+    for left in path.parent.iterdir():
+        pid = left.name.removeprefix(prefix)
+        if left.name.startswith(prefix) and pid.isdigit() and not process_lives(int(pid)):
+            left.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 
@@ -10,6 +11,34 @@ OK, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 class Failure(Exception):
     """Neither the user's mistake nor a fault of the program's logic: one line, exit code 1."""
+
+
+# What libraries say that raise no OSError: safetensors, faiss, torch.
+_FULL = (
+    "No space left",
+    "File too large",
+    "quota exceeded",
+    "os error 28",
+    "os error 27",
+    "PytorchStreamWriter failed",
+)
+_NO_RIGHT = ("Permission denied", "Read-only file system", "os error 13", "os error 30")
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether a write failed for want of space or by a limit on file sizes.
+
+    >>> disk_is_full(OSError(errno.ENOSPC, "x")), disk_is_full(RuntimeError("write error: No space left on device"))
+    (True, True)
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return True
+    return any(text in str(error) for text in _FULL)
+
+
+def cannot_write(error: BaseException) -> bool:
+    """Whether a place could not be written for want of rights."""
+    return any(text in str(error) for text in _NO_RIGHT)
 
 
 def in_options(message: str, options: Mapping[str, str]) -> str:

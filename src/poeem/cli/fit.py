@@ -60,7 +60,11 @@ def fit(
     from poeem.evaluation.intervals import format_figure
     from poeem.training.recipes.vector_files import fit_files
 
-    options: dict[str, Any] = {"spec": index or "RQ8", "metric": metric or "ip", "start": None}
+    options: dict[str, Any] = {
+        "spec": "RQ8" if index is None else index,
+        "metric": "ip" if metric is None else metric,
+        "start": None,
+    }
     if from_faiss is not None:
         from poeem.engines.faiss.read import from_faiss as read_back
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from poeem.cli import bench, diff, edit, encode, evaluate, explain, export, fit, refresh, search, train
-from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure, in_options
+from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure, cannot_write, disk_is_full, in_options
 from poeem.cli.output import say
+from poeem.cli.places import guarded
 from poeem.cli.process import prepare_process
 
 # typer carries its own click or uses an installed one, by version; this is the base of its complaints in both.
@@ -53,7 +54,7 @@ for command in (
     diff.diff,
     bench.bench,
 ):
-    app.command()(command)
+    app.command()(guarded(command))
 
 
 def _version(asked: bool) -> None:
@@ -99,13 +100,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Without a message help has been printed in its place.
         return _complain(error.format_message(), MISTAKE) if error.format_message() else MISTAKE
     except (ValueError, OSError) as error:
+        if disk_is_full(error):
+            return _complain(f"the disk is full or a limit is reached: {error}", FAULT)
         return _complain(in_options(str(error), _options(words)), MISTAKE)
     except Failure as error:
         return _complain(str(error), FAULT)
     except (KeyboardInterrupt, typer.Abort):
         say("poeem: interrupted")
         return INTERRUPTED
+    except MemoryError as error:
+        return _complain(f"not enough memory: {error or 'ask for less at once'}", FAULT)
     except Exception as error:
+        if disk_is_full(error):
+            return _complain(f"the disk is full or a limit is reached: {error}", FAULT)
+        if cannot_write(error):
+            return _complain(f"nothing can be written there: {error}", MISTAKE)
         traceback.print_exc()
         say(f"poeem: internal fault: {type(error).__name__}: {error}")
         return FAULT

@@ -17,7 +17,7 @@ from torch import nn
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.checksum import file_sha256
-from poeem.bundle.regular_file import refuse_link
+from poeem.bundle.regular_file import read_file, refuse_link
 from poeem.bundle.whole_file import write_text
 from poeem.training.weights import load_weights, save_weights
 
@@ -89,16 +89,25 @@ class Checkpoints:
         folder = self.folder / f"step-{step}"
         mend = f"delete {folder} to go on from the checkpoint before it"
         try:
-            said = json.loads((folder / STATE_FILE).read_text())
+            said = json.loads(read_file(folder / STATE_FILE))
             files, state = said["files"], said["state"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not isinstance(files, dict) or not isinstance(state, dict) or type(said["step"]) is not int:
+                raise ValueError("step, state and files are not a number and two objects")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"checkpoint {folder} cannot be read ({STATE_FILE}: {error}); {mend}") from None
         for name in (WEIGHTS_FILE, OPTIMIZER_FILE):
             if not (folder / name).is_file() or file_sha256(folder / name) != files.get(name):
                 raise ValueError(f"checkpoint {folder} is damaged ({name} is not what was written); {mend}")
         load_weights(model, folder / WEIGHTS_FILE)
         if optimizer is not None:
-            optimizer.load_state_dict(torch.load(folder / OPTIMIZER_FILE, map_location="cpu", weights_only=True))
+            # Whatever a foreign file makes torch raise: its advice to unpickle without checks must not be followed.
+            try:
+                optimizer.load_state_dict(torch.load(folder / OPTIMIZER_FILE, map_location="cpu", weights_only=True))
+            except Exception as error:
+                kind = type(error).__name__
+                raise ValueError(
+                    f"checkpoint {folder}: {OPTIMIZER_FILE} is no optimizer state ({kind}); {mend}"
+                ) from None
         return state
 
 
