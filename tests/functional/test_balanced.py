@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 
 from poeem.functional.balanced import assign_balanced
 from poeem.functional.pq import assign_codes
-from poeem.functional.usage import count_words
+from poeem.functional.usage import count_codes
 
 
 def case(n=64, M=2, ksub=8, dsub=2, seed=0):
@@ -27,7 +27,7 @@ def test_strict_it_is_nearly_the_optimal_transport():
 def test_uses_words_more_evenly_than_the_nearest():
     x, books = case(n=512, M=3, ksub=16)
     books[:, :4] += 5  # hardly anything is near these
-    nearest, balanced = count_words(assign_codes(x, books), 16), count_words(assign_balanced(x, books), 16)
+    nearest, balanced = count_codes(assign_codes(x, books), 16), count_codes(assign_balanced(x, books), 16)
     assert (nearest[:, :4] <= 2).all()
     assert (balanced > 0).all()
     assert balanced.float().std() < 0.6 * nearest.float().std()

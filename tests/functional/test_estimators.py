@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from poeem.functional.distortion import distortion
 from poeem.functional.estimators import ESTIMATORS, SOFT
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.layers.soft import softened
+from poeem.layers.soft import soft_estimate
 
 
 def sample(n=300, seed=0):
@@ -46,7 +47,7 @@ def test_where_the_gradient_goes(estimator, reaches_the_index):
     assert received == {reaches_the_index}
 
 
-def test_the_soft_gradient_is_that_of_the_softened_reconstruction():
+def test_the_soft_gradient_is_that_of_the_soft_estimate():
     index = ready("OPQ2,IVF4,PQ2x4", "soft", soft_temperature=0.7)
     x = sample(1000, seed=1).requires_grad_()
     weights = torch.randn(1000, 8, generator=torch.Generator().manual_seed(2))
@@ -57,7 +58,7 @@ def test_the_soft_gradient_is_that_of_the_softened_reconstruction():
             step = torch.zeros_like(x)
             step[row, column] = 1e-2
             # Of this row alone: the scale of the temperature moves with x for all rows, and has no gradient.
-            up, down = ((softened(index, x + s, lists)[row] * weights[row]).sum() for s in (step, -step))
+            up, down = ((soft_estimate(index, x + s, lists)[row] * weights[row]).sum() for s in (step, -step))
             assert ((up - down) / 2e-2).item() == pytest.approx(x.grad[row, column].item(), abs=0.02)
 
 
@@ -70,3 +71,16 @@ def test_colder_the_gradient_fades_within_the_cells():
         index(x).embedding.sum().backward()
         sizes.append(float(x.grad.abs().median()))
     assert sizes[1] < 0.01 * sizes[0]
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_leading_dimensions(name):
+    x, x_hat = (torch.randn(6, 4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    shaped = [one.reshape(2, 3, 4).requires_grad_() for one in (x, x_hat)]
+    flat = [one.requires_grad_() for one in (x, x_hat)]
+    outputs = [ESTIMATORS[name](*pair) for pair in (shaped, flat)]
+    assert torch.equal(outputs[0].reshape(6, 4), outputs[1])
+    assert torch.equal(distortion(*shaped), distortion(*flat))
+    for output in outputs:
+        output.square().sum().backward()
+    assert torch.equal(shaped[0].grad.reshape(6, 4), flat[0].grad)

@@ -5,13 +5,13 @@ import pytest
 import torch
 from scipy.stats import entropy
 
-from poeem.functional.usage import count_words, dead_share, imbalance_factor, perplexity
+from poeem.functional.usage import count_codes, dead_share, imbalance_factor, perplexity
 
 
 def test_counts_as_numpy_would():
     codes = torch.randint(0, 7, (500, 3), generator=torch.Generator().manual_seed(0))
     expected = np.stack([np.bincount(codes[:, m].numpy(), minlength=7) for m in range(3)])
-    np.testing.assert_array_equal(count_words(codes, 7).numpy(), expected)
+    np.testing.assert_array_equal(count_codes(codes, 7).numpy(), expected)
 
 
 def test_perplexity_is_the_exponential_of_scipys_entropy():

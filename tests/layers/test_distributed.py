@@ -77,7 +77,10 @@ def test_both_processes_have_the_same_index(tmp_path: Path):
     for case in (*(case for case, _, _ in CASES), "share"):
         first, second = (torch.load(tmp_path / f"{case}-{rank}.pt") for rank in range(2))
         for name in first:
-            if name.split(".")[-1] not in ("used_words", "used_lists"):  # what each process has counted is its own
+            if name.split(".")[-1] not in (
+                "codeword_counts",
+                "list_counts",
+            ):  # what each process has counted is its own
                 assert torch.equal(first[name], second[name]), (case, name)
         books = first["codebooks"] if case != "share" else first["quantizer.codebooks"]
         assert books.abs().max() < 10

@@ -283,7 +283,7 @@ def test_a_resumed_run_continues_as_if_uninterrupted(when, spec):
 def test_a_state_without_the_phase_is_refused():
     index = ready()
     state = index.state_dict()
-    del state["progress"]
+    del state["phase.progress"]
     with pytest.raises(RuntimeError, match="progress"):
         EmbeddingIndex(16, "OPQ4,IVF8,PQ4x4").load_state_dict(state)
 
@@ -318,7 +318,7 @@ def test_a_batch_without_rows():
         (torch.zeros(3, 15), "x (shape (3, 15)) must be (n, 16)"),
         (torch.zeros(16), "x (shape (16,)) must be (n, 16)"),
         (torch.zeros(3, 16, dtype=torch.int64), "x (=torch.int64) must be a floating-point tensor"),
-        (np.zeros((3, 16)), "x (=ndarray) must be a floating-point tensor"),
+        (np.zeros((3, 16), np.int64), "must be a floating-point tensor"),
         (torch.eye(16).index_fill(0, torch.tensor([2, 5]), torch.nan), "2 rows with NaN or infinity, the first is row"),
         (torch.eye(16) * torch.inf, "NaN or infinity"),
         (torch.zeros(3, 16, device="meta"), "x (on meta) must be on the device of the index (cpu)"),
@@ -495,3 +495,21 @@ def test_leading_dimensions_go_in_and_come_out(spec, training):
 def test_a_bundle_wants_one_row_an_id(tmp_path):
     with pytest.raises(ValueError, match=r"embeddings \(shape \(2, 3, 16\)\) must be \(n, 16\).*reshape\(-1, 16\)"):
         ready("PQ4x4", "ip").bundle(range(2), torch.ones(2, 3, 16), tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("spec", ["OPQ4,IVF4,PQ4x4", "RQ2x4"])
+def test_numpy_in_numpy_out(spec):
+    index = ready(spec, "ip")
+    x = sample(24).reshape(2, 12, 16)
+    codes, lists = index.encode(x)
+    for array in (x.numpy(), x.double().numpy(), np.flip(np.flip(x.numpy(), 0), 0)):
+        numpy_codes, numpy_lists = index.encode(array)
+        np.testing.assert_array_equal(numpy_codes, codes.numpy())
+        assert (numpy_lists is None) == (lists is None)
+        if lists is not None:
+            np.testing.assert_array_equal(numpy_lists, lists.numpy())
+    decoded = index.decode(numpy_codes.astype(np.uint8), numpy_lists)
+    assert isinstance(decoded, np.ndarray)
+    np.testing.assert_array_equal(decoded, index.decode(codes, lists).numpy())
+    with pytest.raises(ValueError, match="must be a floating-point tensor"):
+        index(x.numpy())

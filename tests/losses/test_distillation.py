@@ -40,3 +40,10 @@ def test_a_candidate_that_is_out_of_the_question_does_no_harm():
     teacher, student = scores(0).float(), scores(1).float()
     teacher[:, 0] = -1e4
     assert torch.isfinite(distillation(student, teacher, temperature=0.01))
+
+
+def test_leading_dimensions_are_rows():
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (torch.randn(2, 3, 5, generator=generator) for _ in range(2))
+    flat = distillation(student.reshape(6, 5), teacher.reshape(6, 5), temperature=0.5)
+    assert torch.equal(distillation(student, teacher, temperature=0.5), flat)

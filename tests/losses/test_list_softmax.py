@@ -87,3 +87,11 @@ def test_refuses_a_wanted_list_that_the_sample_lacks():
     queries, centroids, target, lists = case()
     with pytest.raises(ValueError, match=r"target \(=4 at one place\) must be a list that holds an item of lists"):
         list_softmax(queries, centroids, target.clamp_min(4), lists.clamp_max(3))
+
+
+def test_leading_dimensions_are_rows():
+    queries = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    centroids, lists = torch.eye(4), torch.tensor([0, 1, 2, 3, 3])
+    target = torch.tensor([[0, 1, 2], [3, 3, 0]])
+    flat = list_softmax(queries.reshape(6, 4), centroids, target.flatten(), lists)
+    assert torch.equal(list_softmax(queries, centroids, target, lists), flat)

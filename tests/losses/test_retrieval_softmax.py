@@ -113,3 +113,15 @@ def test_refuses_what_does_not_fit(change, message):
     arguments = {"queries": torch.zeros(6, 4), "items": torch.zeros(9, 4), "target": torch.zeros(6).long()} | change
     with pytest.raises(ValueError, match=message):
         retrieval_softmax(arguments.pop("queries"), arguments.pop("items"), arguments.pop("target"), **arguments)
+
+
+def test_leading_dimensions_are_rows():
+    generator = torch.Generator().manual_seed(0)
+    queries, items = (torch.randn(2, 3, 4, generator=generator) for _ in range(2))
+    ids, log_q = torch.tensor([[0, 1, 2], [0, 3, 4]]), torch.randn(2, 3, generator=generator)
+    shaped = retrieval_softmax(queries, items, log_q=log_q, item_ids=ids)
+    flat = retrieval_softmax(queries.reshape(6, 4), items.reshape(6, 4), log_q=log_q.flatten(), item_ids=ids.flatten())
+    assert torch.equal(shaped, flat)
+    target = torch.tensor([[0, 5, 2], [1, 1, 4]])
+    shaped = retrieval_softmax(queries, items, target)
+    assert torch.equal(shaped, retrieval_softmax(queries.reshape(6, 4), items.reshape(6, 4), target.flatten()))

@@ -45,3 +45,10 @@ def test_refuses_what_does_not_fit(change, message):
     queries, items, quantized, target, options = problem()
     with pytest.raises(ValueError, match=message):
         two_views(queries, items, change.pop("quantized", quantized), target, **options, **change)
+
+
+def test_leading_dimensions_are_rows():
+    generator = torch.Generator().manual_seed(0)
+    queries, items, quantized = (torch.randn(2, 3, 4, generator=generator) for _ in range(3))
+    flat = two_views(queries.reshape(6, 4), items.reshape(6, 4), quantized.reshape(6, 4))
+    assert torch.equal(two_views(queries, items, quantized), flat)

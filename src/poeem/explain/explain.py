@@ -26,7 +26,7 @@ from poeem.explain.query_shift import apart, gap_shares, without_gap
 from poeem.explain.reference_metric import reference_metric
 from poeem.explain.remedies import Trials, next_change
 from poeem.explain.workload import Workload, drawn
-from poeem.functional.usage import count_words
+from poeem.functional.usage import count_codes
 from poeem.training.seeds import check_seed
 
 MAX_ITEMS, MAX_QUERIES, K = 100_000, 1_000, 10
@@ -245,7 +245,7 @@ def _words(case: Workload, made: dict[str, Bundle]) -> dict[str, Any]:
 
     found_words: dict[str, Any] = codeword_facts(case.facts["words"])
     if "words" in made:
-        counts = count_words(torch.tensor(made["words"].codes), case.bundle.spec.ksub).numpy()
+        counts = count_codes(torch.tensor(made["words"].codes), case.bundle.spec.ksub).numpy()
         found_words["perplexity_refitted"] = codeword_facts(counts)["perplexity"]
     return found_words
 

@@ -163,9 +163,9 @@ def renumbered(rows: Ragged | None, place: np.ndarray) -> Ragged | None:
 def _facts(bundle: Bundle) -> dict[str, np.ndarray]:
     import torch
 
-    from poeem.functional.usage import count_words
+    from poeem.functional.usage import count_codes
 
-    found = {"words": count_words(torch.tensor(bundle.codes), bundle.spec.ksub).numpy()}
+    found = {"words": count_codes(torch.tensor(bundle.codes), bundle.spec.ksub).numpy()}
     if bundle.lists is not None:
         found["lists"] = np.bincount(bundle.lists, minlength=bundle.spec.nlist)
     return found

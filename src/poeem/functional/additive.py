@@ -71,7 +71,8 @@ def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
 
 def start_beam(x: Tensor) -> tuple[Tensor, Tensor]:
     """Codes ``(n, 1, 0)`` and costs ``(n, 1)`` before the first codebook: the empty sum."""
-    return torch.empty(len(x), 1, 0, dtype=torch.int64, device=x.device), torch.zeros(len(x), 1, device=x.device)
+    n = x.shape[0]  # len(x) would be a constant in an export
+    return torch.empty(n, 1, 0, dtype=torch.int64, device=x.device), torch.zeros(n, 1, device=x.device)
 
 
 @compile_guard
@@ -99,33 +100,51 @@ def extend_beam(x: Tensor, codebooks: Tensor, codes: Tensor, cost: Tensor, beam:
     origin = codebooks[0].mean(0)
     before, words = torch.cat([codebooks[0] - origin, codebooks[1:].flatten(0, 1)]).split([m * ksub, ksub])
     half_norms = words.square().sum(1) / 2
-    products = before @ words.T if n * width > n + m * ksub else None
+    exporting = torch.compiler.is_exporting()  # the number of rows is a symbol then, and all rows are one block
+    products = before @ words.T if (width > 1 if exporting else n * width > n + m * ksub) else None
     kept = min(beam, width * ksub)
+    if exporting:
+        return _extend_rows(x - origin, before, words, half_norms, products, codes, cost, kept)
     found, found_cost = codes.new_empty(n, kept, m + 1), cost.new_empty(n, kept)
     rows = max(16, _BLOCK_SCORES // (width * ksub)) if x.device.type == "cpu" else max(1, 2**26 // (width * ksub))
     for start in range(0, n, rows):
         block = slice(start, start + rows)
-        rest, sums = x[block] - origin, _rows(codes[block].flatten(0, 1), ksub)
-        if products is not None:
-            scores = F.embedding_bag(sums, products, mode="sum").view(-1, width, ksub)
-            scores += torch.addmm(half_norms, rest, words.T, alpha=-1)[:, None]
-        else:
-            if m:
-                rest = (
-                    rest[:, None] - F.embedding_bag(sums, before, mode="sum").view(-1, width, rest.shape[1])
-                ).flatten(0, 1)
-            scores = torch.addmm(half_norms, rest, words.T, alpha=-1).view(-1, width, ksub)
-        scores += cost[block, :, None]
-        found_cost[block], best = _smallest(scores.flatten(1), kept)
-        parent = best // ksub
-        found[block, :, :m] = codes[block].gather(1, parent[:, :, None].expand(-1, -1, m))
-        found[block, :, m] = best - parent * ksub
+        found[block], found_cost[block] = _extend_rows(
+            x[block] - origin, before, words, half_norms, products, codes[block], cost[block], kept
+        )
     return found, found_cost
+
+
+def _extend_rows(
+    rest: Tensor,
+    before: Tensor,
+    words: Tensor,
+    half_norms: Tensor,
+    products: Tensor | None,
+    codes: Tensor,
+    cost: Tensor,
+    kept: int,
+) -> tuple[Tensor, Tensor]:
+    """`extend_beam` of one block of rows."""
+    (n, width, m), ksub, dim = codes.shape, len(words), rest.shape[1]
+    sums = _rows(codes.flatten(0, 1), ksub)
+    if products is not None:
+        scores = F.embedding_bag(sums, products, mode="sum").view(n, width, ksub)
+        scores += torch.addmm(half_norms, rest, words.T, alpha=-1)[:, None]
+    else:
+        if m:
+            rest = (rest[:, None] - F.embedding_bag(sums, before, mode="sum").view(n, width, dim)).flatten(0, 1)
+        scores = torch.addmm(half_norms, rest, words.T, alpha=-1).view(n, width, ksub)
+    scores += cost[:, :, None]
+    best_cost, best = _smallest(scores.flatten(1), kept)
+    parent = best // ksub
+    extended = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, m)), (best - parent * ksub)[:, :, None]], 2)
+    return extended, best_cost
 
 
 def _smallest(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:
     """The smallest scores of each row, ascending, and their places; ``scores`` may be overwritten."""
-    if scores.device.type != "cpu" or kept > _MOST_ARGMINS:
+    if scores.device.type != "cpu" or kept > _MOST_ARGMINS or torch.compiler.is_exporting():
         return scores.topk(kept, dim=1, largest=False)
     values, places = scores.new_empty(len(scores), kept), torch.empty(len(scores), kept, dtype=torch.int64)
     table = scores.numpy()

@@ -8,7 +8,7 @@ from torch import Tensor
 from poeem.functional.additive import decode_additive, encode_additive, extend_beam, start_beam
 from poeem.functional.distortion import distortion
 from poeem.functional.progressive_kmeans import progressive_kmeans
-from poeem.functional.usage import count_words
+from poeem.functional.usage import count_codes
 
 # Words solved for at once: the co-occurrence matrix of so many takes 128 MiB in float64.
 _MOST_WORDS = 4096
@@ -139,5 +139,5 @@ def cooccurrence(codes: Tensor, ksub: int) -> Tensor:
     for l in range(M):
         for m in range(M):
             pairs = (codes[:, l] * ksub + codes[:, m])[:, None]
-            blocks[l, :, m] = count_words(pairs, ksub * ksub).view(ksub, ksub)
+            blocks[l, :, m] = count_codes(pairs, ksub * ksub).view(ksub, ksub)
     return blocks.view(M * ksub, M * ksub)

@@ -1,4 +1,4 @@
-"""Keep a function out of torch.compile's graphs, without loading the compiler when nothing is compiled."""
+"""compile_guard: keep a function out of the graphs of torch.compile, without loading the compiler."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def compile_guard(method: Method) -> Method:
-    """``torch.compiler.disable`` for what looks at values, counts steps or leaves torch.
+    """``torch.compiler.disable`` for a function that reads values, counts steps or calls other libraries.
 
-    ``torch.compiler.disable`` imports the compiler where it decorates, which takes longer than all of ``import poeem``;
-    here that waits until something is compiled, when the compiler is loaded anyway.
+    ``torch.compiler.disable`` imports the compiler where it decorates, which takes longer than all of ``import poeem``.
+    Here that waits until something is compiled, when the compiler is loaded anyway.
+
+    ``torch.export`` takes one graph only, so it traces into the function. A guarded function that an export reaches
+    must not depend on values there: ask ``torch.compiler.is_exporting()``.
 
     >>> class Twice:
     ...     @compile_guard
@@ -24,17 +27,17 @@ def compile_guard(method: Method) -> Method:
     >>> Twice().of(4)
     8
     """
-    kept: list[Callable[..., Any]] = []
+    once: list[Callable[..., Any]] = []
 
     def disabled() -> Callable[..., Any]:
-        # Made once: a new wrapper at every call would make the compiler compile the caller anew every time.
-        if not kept:
-            kept.append(torch.compiler.disable(method))
-        return kept[0]
+        # A new wrapper at every call would make the compiler compile the caller again every time.
+        if not once:
+            once.append(torch.compiler.disable(method))
+        return once[0]
 
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
             return disabled()(*args, **kwargs)
         return method(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""What quantization loses, as training and reports measure it."""
+"""Distortion: the mean squared error of quantization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def distortion(x: Tensor, x_hat: Tensor) -> Tensor:
     No gradient reaches ``x``. With the arguments exchanged it is a commitment term, which moves ``x`` alone.
 
     Args:
-        x, x_hat: float, ``(n, dim)``.
+        x, x_hat: float, ``(..., dim)``.
     Returns:
         float, a scalar; 0 for no vectors.
 
@@ -19,4 +19,4 @@ def distortion(x: Tensor, x_hat: Tensor) -> Tensor:
     >>> distortion(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([[3.0, 4.0], [1.0, 1.0]]))
     tensor(12.5000)
     """
-    return (x_hat - x.detach()).square().sum() / max(1, x.shape[0])
+    return (x_hat - x.detach()).square().sum() / max(1, x[..., 0].numel())

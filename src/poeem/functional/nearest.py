@@ -35,6 +35,9 @@ def assign_nearest(x: Tensor, words: Tensor) -> Tensor:
     centred = words - centre[:, None]
     # [x, 1] . [w, -‖w‖²/2]: the product itself carries the norm, so the scores are written once and read once.
     columns = torch.cat([centred.mT, -centred.square().sum(-1)[:, None] / 2], dim=1)
+    if torch.compiler.is_exporting():
+        # Blocks of rows and numpy's argmax do not go into a graph.
+        return torch.baddbmm(columns[:, -1:], (x - centre).transpose(0, 1), columns[:, :-1]).argmax(-1).T
     if x.device.type != "cpu":
         return _nearest_on_device(x - centre, columns)
     found = torch.empty(x.shape[1], x.shape[0], dtype=torch.int64)

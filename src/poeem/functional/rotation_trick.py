@@ -16,9 +16,9 @@ def rotation_trick(x: Tensor, x_hat: Tensor) -> Tensor:
     ``R = I - 2 r rᵀ + 2 x̂' x'ᵀ``, of unit vectors ``x'``, ``x̂'`` and ``r ∝ x' + x̂'``, so no matrix is made.
 
     Args:
-        x, x_hat: float, ``(n, dim)``. Where either is zero nothing can turn, and the gradient goes straight through.
+        x, x_hat: float, ``(..., dim)``. Where either is zero nothing can turn, and the gradient goes straight through.
     Returns:
-        float, ``(n, dim)``.
+        float, ``(..., dim)``.
     Source:
         Fifty et al., "Restructuring vector quantization with the rotation trick", 2024 (arXiv 2410.06424), section 4.2.
 
@@ -29,13 +29,13 @@ def rotation_trick(x: Tensor, x_hat: Tensor) -> Tensor:
     (tensor([[0., 1.]]), tensor([[0.5000, 0.0000]]))
     """
     start, end = x.detach(), x_hat.detach()
-    start_norm, end_norm = (torch.linalg.vector_norm(v, dim=1, keepdim=True) for v in (start, end))
+    start_norm, end_norm = (torch.linalg.vector_norm(v, dim=-1, keepdim=True) for v in (start, end))
     tiny = torch.finfo(x.dtype).tiny
     start_unit, end_unit = start / start_norm.clamp_min(tiny), end / end_norm.clamp_min(tiny)
     between = start_unit + end_unit
     # Opposite vectors have no middle: what remains of R is then a reflection, which serves as well.
-    between = between / torch.linalg.vector_norm(between, dim=1, keepdim=True).clamp_min(tiny**0.5)
-    along, across = ((x * unit).sum(1, keepdim=True) for unit in (start_unit, between))
+    between = between / torch.linalg.vector_norm(between, dim=-1, keepdim=True).clamp_min(tiny**0.5)
+    along, across = ((x * unit).sum(-1, keepdim=True) for unit in (start_unit, between))
     turned = (x - 2 * across * between + 2 * along * end_unit) * (end_norm / start_norm.clamp_min(tiny))
     turned = torch.where((start_norm > 0) & (end_norm > 0), turned, x)
     # The same value but for rounding, which must not make training score what the engine does not.

@@ -51,6 +51,10 @@ def assign_score_aware(
         )
     M, ksub, _ = codebooks.shape
     rows = max(1, _BLOCK_SCORES // (M * ksub))
+    if torch.compiler.is_exporting():  # the number of rows is a symbol then
+        codes = codes.clone()
+        _descend(residuals, vectors, codebooks, codes, eta - 1, sweeps)
+        return codes
     for start in range(0, len(codes), rows):
         block = slice(start, start + rows)
         _descend(residuals[block], vectors[block], codebooks, codes[block], eta - 1, sweeps)
@@ -98,5 +102,5 @@ def _descend(residuals: Tensor, vectors: Tensor, codebooks: Tensor, codes: Tenso
             codes[:, m] = torch.where(best < held, place, codes[:, m])
             chosen[m] = along[m].gather(1, codes[:, m, None])[:, 0]
             parallel = without - chosen[m]
-        if torch.equal(before, codes):
+        if not torch.compiler.is_exporting() and torch.equal(before, codes):
             break

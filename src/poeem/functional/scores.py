@@ -13,11 +13,11 @@ def scores(queries: Tensor, items: Tensor, metric: str) -> Tensor:
     Under ``l2`` the part is left out that all items share. Items are never normalised: decoded ones are not.
 
     Args:
-        queries: float, ``(n, dim)``; computed in float32, under autocast too.
+        queries: float, ``(..., dim)``; computed in float32, under autocast too.
         items: float, ``(m, dim)``.
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``.
     Returns:
-        float32 ``(n, m)``, differentiable in both.
+        float32 ``(..., m)``, differentiable in both.
 
     >>> scores(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0], [3.0, 3.0]]), "l2")  # 25 less 20, and less 1
     tensor([[ 5., 24.]])
@@ -25,6 +25,6 @@ def scores(queries: Tensor, items: Tensor, metric: str) -> Tensor:
     with torch.autocast(queries.device.type, enabled=False):
         queries, items = queries.float(), items.float()
         if metric == "cosine":
-            queries = F.normalize(queries)
+            queries = F.normalize(queries, dim=-1)
         found = queries @ items.T
         return 2 * found - items.square().sum(1) if metric == "l2" else found

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 
-def count_words(codes: Tensor, ksub: int) -> Tensor:
+def count_codes(codes: Tensor, ksub: int) -> Tensor:
     """How many vectors use each word: codes ``(n, M)`` to int64 counts ``(M, ksub)``.
 
-    >>> count_words(torch.tensor([[0, 1], [0, 0]]), 2)
+    >>> count_codes(torch.tensor([[0, 1], [0, 0]]), 2)
     tensor([[2, 0],
             [1, 1]])
     """

@@ -1,4 +1,4 @@
-"""What the layer refuses, each by one error that names the argument, its value and the mend."""
+"""Checks of arguments and vectors; each error names the argument, its value and the fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_count(name: str, value: int) -> None:
 
 @compile_guard
 def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
-    """Refuse what is no finite float ``(..., dim)`` on ``device``."""
+    """Raise ValueError if ``x`` is not float ``(..., dim)`` on ``device``, or not finite (an export skips that)."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"x (={kind}) must be a floating-point tensor; convert it with x.float()")
@@ -28,7 +28,9 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
         raise ValueError(f"x (shape {tuple(x.shape)}) must be (n, {dim}) or (..., {dim}), rows as wide as dim")
     if x.device != device:
         raise ValueError(f"x (on {x.device}) must be on the device of the index ({device}); move one of them")
-    # A finite sum is cheap proof that all is finite; only without it are the rows looked at.
+    if torch.compiler.is_exporting():
+        return
+    # A finite sum is cheap proof that all is finite; the rows are searched only without it.
     if not bool(x.detach().sum().isfinite()):
         bad = ~x.reshape(-1, dim).isfinite().all(1)
         if bool(bad.any()):
@@ -39,7 +41,9 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
 
 @compile_guard
 def check_nonzero(norms: Tensor, first: int = 0) -> None:
-    """Refuse rows whose norms ``(n, 1)`` are zero; ``first`` is the number of the first of them."""
+    """Raise ValueError if a norm of ``(n, 1)`` is zero (an export skips that); ``first`` is the first row's number."""
+    if torch.compiler.is_exporting():
+        return
     zero = norms[:, 0] == 0
     if bool(zero.any()):
         raise ValueError(
@@ -49,7 +53,7 @@ def check_nonzero(norms: Tensor, first: int = 0) -> None:
 
 
 def check_numbers(name: str, numbers: Tensor, shape: tuple[int, ...], end: int) -> None:
-    """Refuse what are no integers of ``shape`` in ``[0, end)``."""
+    """Raise ValueError if ``numbers`` are not integers of ``shape`` in ``[0, end)``."""
     if numbers.is_floating_point() or tuple(numbers.shape) != shape:
         raise ValueError(f"{name} ({numbers.dtype}, shape {tuple(numbers.shape)}) must be integers of shape {shape}")
     if numbers.numel() and not 0 <= int(numbers.min()) <= int(numbers.max()) < end:

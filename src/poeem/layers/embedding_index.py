@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import _register_namedtuple
 
 from poeem.functional.compile_guard import compile_guard
 from poeem.functional.distortion import distortion
@@ -18,11 +19,12 @@ from poeem.layers.additive import AdditiveQuantizer
 from poeem.layers.arguments import Assignment, Estimator, check_choices, check_sizes
 from poeem.layers.checks import check_nonzero, check_numbers, check_vectors
 from poeem.layers.coarse import CoarseQuantizer
-from poeem.layers.phase import Progress
+from poeem.layers.numpy_input import from_numpy
+from poeem.layers.phase import Phase, convert_old_state
 from poeem.layers.product import ProductQuantizer
 from poeem.layers.reseed import reseed_dead
 from poeem.layers.rotation import make_rotation
-from poeem.layers.soft import softened
+from poeem.layers.soft import soft_estimate
 from poeem.layers.storage_dtypes import as_stored
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import fit_sample
@@ -46,6 +48,10 @@ class Output(NamedTuple):
     codes: Tensor | None  # (n, M) int64; None before the warm start
     lists: Tensor | None  # (n,) int64; None before the warm start and for flat specs
     distortion: Tensor  # scalar, mean ‖x_hat - sg(x)‖²; 0 before the warm start
+
+
+# Without a name for it torch.export.save cannot store a program that returns an Output.
+_register_namedtuple(Output, serialized_type_name="poeem.Output")
 
 
 class EmbeddingIndex(nn.Module):
@@ -140,18 +146,18 @@ class EmbeddingIndex(nn.Module):
         self.register_buffer("query_adapter", None)
         self.register_buffer("encoder_codebooks", None)
         usage = Usage(self.spec.M, self.spec.ksub, self.spec.nlist)
-        self._progress = Progress(dim, warmup_steps, buffer_rows, usage)
+        self.phase = Phase(dim, warmup_steps, buffer_rows, usage)
         self._warned = False
 
     @property
     def ready(self) -> bool:
         """Whether the index has been warm-started, so that it quantizes."""
-        return self._progress.ready
+        return self.phase.ready
 
     @property
     def step(self) -> int:
         """Training forwards so far."""
-        return self._progress.step
+        return self.phase.step
 
     @property
     def min_rows(self) -> int:
@@ -160,7 +166,7 @@ class EmbeddingIndex(nn.Module):
 
     def usage(self) -> dict[str, float]:
         """Use of words and lists in recent training steps: ``perplexity``, ``dead_share``, ``list_imbalance``."""
-        return self._progress.usage.metrics()
+        return self.phase.usage.metrics()
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, spec={str(self.spec)!r}, metric={self.metric!r}, ready={self.ready}"
@@ -178,6 +184,8 @@ class EmbeddingIndex(nn.Module):
                 validate before the first step.
         """
         check_vectors(x, self.dim, self.device)
+        if self.training and torch.compiler.is_exporting():
+            raise RuntimeError("the index must be in eval mode to be exported: torch.export.export(model.eval(), ...)")
         if x.ndim > 2:
             out = self._forward_rows(x.reshape(-1, self.dim))
             rows = x.shape[:-1]
@@ -190,17 +198,15 @@ class EmbeddingIndex(nn.Module):
         """:meth:`forward` of checked rows ``(n, dim)``."""
         with torch.autocast(x.device.type, enabled=False):
             vectors = self._normalised(x.float(), zeros_allowed=self.training)
-            if self.training:
-                self._advance(vectors.detach())
-            if not self._progress.ready:
+            if not (self._advance(vectors.detach()) if self.training else self.phase.is_ready()):
                 if not self.training:
                     self._warn_not_ready()
                 return Output(vectors.to(x.dtype), None, None, self._no_distortion())
             x_hat, codes, lists = self._quantized(vectors.detach())
             if self.estimator != SOFT:
                 estimate = ESTIMATORS[self.estimator](vectors, x_hat)
-            elif torch.is_grad_enabled():
-                soft = softened(self, vectors, lists)
+            elif torch.is_grad_enabled() and not torch.compiler.is_exporting():
+                soft = soft_estimate(self, vectors, lists)
                 estimate = soft + (x_hat - soft).detach()
             else:
                 estimate = x_hat
@@ -218,7 +224,7 @@ class EmbeddingIndex(nn.Module):
         residual = y if centroid is None else y - centroid.detach()
         word, codes = self.quantizer(residual, self.encoder_codebooks, vectors=y)
         if self.training:
-            self._progress.usage.add(codes, lists)
+            self.phase.usage.add(codes, lists)
         y_hat = word if centroid is None else centroid + word
         return (y_hat if matrix is None else y_hat @ matrix.T), codes, lists
 
@@ -241,21 +247,29 @@ class EmbeddingIndex(nn.Module):
         sample = sample.detach().reshape(-1, self.dim)
         self._fit(self._normalised(sample.float(), zeros_allowed=False))
 
+    @overload
+    def encode(self, x: Tensor, *, step: bool = False) -> tuple[Tensor, Tensor | None]: ...
+    @overload
+    def encode(self, x: np.ndarray, *, step: bool = False) -> tuple[np.ndarray, np.ndarray | None]: ...
     @torch.no_grad()
-    def encode(self, x: Tensor, *, step: bool = False) -> tuple[Tensor, Tensor | None]:
+    def encode(self, x: Any, *, step: bool = False) -> tuple[Any, Any]:
         """Codes ``(n, M)`` and lists ``(n,)`` (None for flat) of vectors ``(n, dim)``, both int64.
 
         Args:
-            x: float, ``(n, dim)``; ``(..., dim)`` gives codes ``(..., M)`` and lists ``(...)``.
+            x: float, ``(n, dim)``; ``(..., dim)`` gives codes ``(..., M)`` and lists ``(...)``. A numpy array, wherever
+                the index is, gives numpy arrays.
             step: assign as a step of training does: ``balanced`` over these rows, additive words by a narrow beam.
         Raises:
             ValueError: what ``forward`` refuses.
             RuntimeError: before the warm start.
         """
         self._check_ready()
+        if isinstance(x, np.ndarray):
+            codes, lists = self.encode(from_numpy(x, self.device), step=step)
+            return codes.cpu().numpy(), None if lists is None else lists.cpu().numpy()
         check_vectors(x, self.dim, self.device)
         rows, x = x.shape[:-1], x.reshape(-1, self.dim)
-        matrix = None if self.rotation is None else self.rotation.matrix().detach()
+        matrix = None if self.rotation is None else self.rotation.composed()
         codes = torch.empty(len(x), self.spec.M, dtype=torch.int64, device=x.device)
         lists = None if self.coarse is None else torch.empty(len(x), dtype=torch.int64, device=x.device)
 
@@ -274,32 +288,48 @@ class EmbeddingIndex(nn.Module):
         for_spans(encode_rows, len(x), span=max(1, len(x)) if step else self.quantizer.encode_rows, device=x.device)
         return codes.reshape(*rows, self.spec.M), None if lists is None else lists.reshape(rows)
 
+    @overload
+    def decode(self, codes: Tensor, lists: Tensor | None = None) -> Tensor: ...
+    @overload
+    def decode(self, codes: np.ndarray, lists: np.ndarray | None = None) -> np.ndarray: ...
     @torch.no_grad()
-    def decode(self, codes: Tensor, lists: Tensor | None = None) -> Tensor:
+    def decode(self, codes: Any, lists: Any = None) -> Any:
         """``x_hat`` ``(n, dim)``, float32, of codes ``(n, M)`` and, where the spec has lists, lists ``(n,)``.
 
-        Codes ``(..., M)`` and lists ``(...)`` give ``(..., dim)``.
+        Codes ``(..., M)`` and lists ``(...)`` give ``(..., dim)``. Numpy arrays, wherever the index is, give a numpy
+        array.
 
         Raises:
             ValueError: wrong shape, numbers out of range, or lists given or missing against the spec.
             RuntimeError: before the warm start.
         """
         self._check_ready()
+        if isinstance(codes, np.ndarray):
+            lists = None if lists is None else from_numpy(np.asarray(lists), self.device)
+            return self.decode(from_numpy(codes, self.device), lists).cpu().numpy()
         check_numbers("codes", codes, (*codes.shape[:-1], self.spec.M), self.spec.ksub)
         if (lists is None) != (self.coarse is None):
             raise ValueError(f"lists must be {'None' if self.coarse is None else 'given'} for {str(self.spec)!r}")
         if lists is not None:
             check_numbers("lists", lists, tuple(codes.shape[:-1]), self.spec.nlist)
             lists = lists.reshape(-1)
-        x_hat = self.reconstruct(codes.reshape(-1, self.spec.M), lists)
+        matrix = None if self.rotation is None else self.rotation.composed()
+        x_hat = self._rotated_back(self._decoded(codes.reshape(-1, self.spec.M), lists), matrix)
         return x_hat.reshape(*codes.shape[:-1], self.dim)
 
     def reconstruct(self, codes: Tensor, lists: Tensor | None = None) -> Tensor:
-        """As :meth:`decode`, unchecked, and differentiable in words, centroids and rotation."""
+        """As :meth:`decode`, without checks, and differentiable in codewords, centroids and rotation."""
+        return self._rotated_back(
+            self._decoded(codes, lists), None if self.rotation is None else self.rotation.matrix()
+        )
+
+    def _decoded(self, codes: Tensor, lists: Tensor | None) -> Tensor:
         y = self.quantizer.decode(codes)
-        if self.coarse is not None and lists is not None:
-            y = y + self.coarse.centroids().index_select(0, lists.long())
-        return y if self.rotation is None else y @ self.rotation.matrix().T
+        return y if self.coarse is None or lists is None else y + self.coarse.centroids().index_select(0, lists.long())
+
+    @staticmethod
+    def _rotated_back(y: Tensor, matrix: Tensor | None) -> Tensor:
+        return y if matrix is None else y @ matrix.T
 
     def set_query_adapter(self, matrix: Tensor | None) -> None:
         """Have queries multiplied by ``matrix`` ``(dim, dim)`` from the right before scoring; None: as they are.
@@ -326,7 +356,7 @@ class EmbeddingIndex(nn.Module):
         self._check_ready()
         found: dict[str, Tensor] = {"codebooks": self.quantizer.codebooks}
         if self.rotation is not None:
-            found["rotation"] = self.rotation.matrix()
+            found["rotation"] = self.rotation.composed()
         if self.coarse is not None:
             found["coarse"] = self.coarse.centroids()
         found |= {name: array for name in _CARRIED if (array := getattr(self, name)) is not None}
@@ -352,10 +382,7 @@ class EmbeddingIndex(nn.Module):
         Raises:
             ValueError: ids and rows differ in number, ids repeat, or what ``encode`` refuses.
         """
-        with warnings.catch_warnings():
-            # Of memory-mapped files, which are read-only; they are not written to.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            vectors = torch.as_tensor(embeddings)
+        vectors = from_numpy(embeddings) if isinstance(embeddings, np.ndarray) else torch.as_tensor(embeddings)
         if vectors.ndim != 2:
             raise ValueError(
                 f"embeddings (shape {tuple(vectors.shape)}) must be (n, {self.dim}), a row for each id; "
@@ -373,18 +400,18 @@ class EmbeddingIndex(nn.Module):
     # Phases -------------------------------------------------------------------------------------------------------
 
     @compile_guard
-    def _advance(self, x: Tensor) -> None:
-        """Count the step, and move from warm-up to collecting to ready."""
-        sample = self._progress.collect(x)
+    def _advance(self, x: Tensor) -> bool:
+        """Count the step, and move from warm-up to collecting to ready; whether the index is ready then."""
+        sample = self.phase.collect(x)
         if sample is not None:
             self._fit(sample)
-        self._progress.step += 1
+        return self.phase.count_step()
 
     @compile_guard
     def _reseed(self, y: Tensor) -> None:
         """Move dead codewords and centroids once a window of use is full; the counter stays outside the graph."""
-        if self._progress.usage.batches >= self.reseed_every:
-            reseed_dead(self, self._progress.usage, y)
+        if self.phase.usage.batches >= self.reseed_every:
+            reseed_dead(self, self.phase.usage, y)
 
     def _fit(self, sample: Tensor) -> None:
         found = fit_sample(sample, self.spec, equal_norm=self.metric != "l2", seed=self.seed)
@@ -393,24 +420,18 @@ class EmbeddingIndex(nn.Module):
         if self.coarse is not None and found.coarse is not None:
             self.coarse.set_(found.coarse)
         self.quantizer.set_(found.codebooks)
-        self._progress.usage.restart()
-        self._progress.ready = True
+        self.phase.usage.restart()
+        self.phase.set_(ready=True)
 
     # State --------------------------------------------------------------------------------------------------------
 
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination.update(self._progress.state(prefix))
-
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        entries = Progress.take_out(state_dict, prefix)
+        convert_old_state(state_dict, prefix)
         for name in _CARRIED:
             # A buffer that is None here would make torch call the checkpoint's unexpected.
             carried = state_dict.get(prefix + name)
             setattr(self, name, None if carried is None else carried.to(self.device))
         super()._load_from_state_dict(state_dict, prefix, *args)
-        missing_keys: list[str] = args[2]
-        missing_keys.extend(prefix + name for name in self._progress.load(entries, self.device))
 
     # Checks -------------------------------------------------------------------------------------------------------
 
@@ -425,6 +446,8 @@ class EmbeddingIndex(nn.Module):
 
     @compile_guard
     def _warn_not_ready(self) -> None:
+        if torch.compiler.is_exporting():
+            raise RuntimeError("the index is not ready to be exported: warm-start it, then call eval()")
         if not self._warned:
             self._warned = True
             warnings.warn(
@@ -433,7 +456,7 @@ class EmbeddingIndex(nn.Module):
             )
 
     def _check_ready(self) -> None:
-        if not self._progress.ready:
+        if not self.phase.ready:
             raise RuntimeError(
                 "the index is not ready: it has not been warm-started yet; "
                 f"call warm_start(sample), or train past warmup_steps (={self.warmup_steps}) and buffer_rows "

@@ -71,12 +71,13 @@ def set_arrays(layer: EmbeddingIndex, arrays: Mapping[str, np.ndarray], *, exact
     if layer.coarse is not None:
         layer.coarse.set_(torch.tensor(arrays["coarse"]))
     layer.quantizer.set_(torch.tensor(arrays["codebooks"]))
-    # As a checkpoint says it: no steps so far, ready, no batches counted; and the optional buffers beside it.
     places = {"query_adapter": "query_adapter", "encoder_codebooks": "encoder_codebooks"}
     if exact:
         places["rotation"] = "rotation.base"
     carried = {place: torch.tensor(arrays[name]) for name, place in places.items() if name in arrays}
-    layer.load_state_dict({**layer.state_dict(), **carried, "progress": torch.tensor([0, 1, 0])})
+    layer.load_state_dict({**layer.state_dict(), **carried})
+    layer.phase.set_(step=0, ready=True)
+    layer.phase.usage.restart()
 
 
 def encoder_of(bundle: Bundle) -> EmbeddingIndex:

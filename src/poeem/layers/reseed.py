@@ -28,7 +28,7 @@ def reseed_dead(index: EmbeddingIndex, usage: Usage, y: Tensor) -> None:
         usage: its counts.
         y: float32, ``(n, dim)``: the step's vectors in rotated space.
     """
-    dead_words, dead_lists = summed(usage.words) == 0, summed(usage.lists) == 0
+    dead_words, dead_lists = summed(usage.codewords) == 0, summed(usage.lists) == 0
     usage.restart()
     if not (dead_words.any() or dead_lists.any()):
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from poeem.layers.embedding_index import EmbeddingIndex
 
 
-def softened(index: EmbeddingIndex, x: Tensor, lists: Tensor | None) -> Tensor:
+def soft_estimate(index: EmbeddingIndex, x: Tensor, lists: Tensor | None) -> Tensor:
     """``x_hat`` of words weighted by their distances, differentiable in ``x`` and in the index.
 
     Args:

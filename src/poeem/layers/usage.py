@@ -1,4 +1,4 @@
-"""Which words and lists training has used of late: the metrics of codebook use, and what is dead."""
+"""Usage: how often recent training steps used each codeword and list, the metrics of it, and which are dead."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import torch
 from torch import Tensor
 
 from poeem.functional.compile_guard import compile_guard
-from poeem.functional.usage import count_words, dead_share, imbalance_factor, perplexity
+from poeem.functional.usage import count_codes, dead_share, imbalance_factor, perplexity
 
 
 class Usage:
     """Counts over a window of training steps.
 
-    They are no buffers on purpose: DDP would overwrite every process's counts by those of the first.
+    They are no buffers: DDP would overwrite the counts of every process by those of the first.
 
     Args:
         M, ksub, nlist: structure of the index; ``nlist`` 0 for flat.
     """
 
     def __init__(self, M: int, ksub: int, nlist: int) -> None:
-        self.words = torch.zeros(M, ksub, dtype=torch.int64)
+        self.codewords = torch.zeros(M, ksub, dtype=torch.int64)
         self.lists = torch.zeros(nlist, dtype=torch.int64)
-        self._last_words, self._last_lists = self.words, self.lists
+        self._last_codewords, self._last_lists = self.codewords, self.lists
         self.batches = 0
 
     @compile_guard
     def add(self, codes: Tensor, lists: Tensor | None) -> None:
         """Count one batch."""
-        self.words = self.words.to(codes.device) + count_words(codes, self.words.shape[1])
+        self.codewords = self.codewords.to(codes.device) + count_codes(codes, self.codewords.shape[1])
         # Without lists too: a sum over processes goes by the device, and NCCL takes nothing from the CPU.
         self.lists = self.lists.to(codes.device)
         if lists is not None:
@@ -35,15 +35,15 @@ class Usage:
         self.batches += 1
 
     def restart(self) -> None:
-        """Begin a new window; the last one still counts in the metrics."""
-        self._last_words, self._last_lists = self.words, self.lists
-        self.words, self.lists = torch.zeros_like(self.words), torch.zeros_like(self.lists)
+        """Start a new window; the last one still counts in the metrics."""
+        self._last_codewords, self._last_lists = self.codewords, self.lists
+        self.codewords, self.lists = torch.zeros_like(self.codewords), torch.zeros_like(self.lists)
         self.batches = 0
 
     def metrics(self) -> dict[str, float]:
         """``perplexity`` (1 to ksub), ``dead_share`` (0 to 1) and, with lists, ``list_imbalance`` (1 to nlist)."""
-        words = self.words + self._last_words.to(self.words.device)
-        found = {"perplexity": perplexity(words).item(), "dead_share": dead_share(words).item()}
+        codewords = self.codewords + self._last_codewords.to(self.codewords.device)
+        found = {"perplexity": perplexity(codewords).item(), "dead_share": dead_share(codewords).item()}
         if len(self.lists):
             lists = self.lists + self._last_lists.to(self.lists.device)
             found["list_imbalance"] = imbalance_factor(lists).item()

@@ -1,1 +1,1 @@
-"""Losses: what pulls a query towards its item, on float and on quantized vectors."""
+"""Losses of queries and items, on float and on quantized vectors."""

@@ -1,9 +1,11 @@
-"""Distillation: the index is to rank as the float vectors do."""
+"""Distillation: the ranking by quantized vectors learns from the ranking by float vectors."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
+
+from poeem.losses.retrieval_softmax import flat_rows
 
 
 def distillation(
@@ -11,14 +13,14 @@ def distillation(
 ) -> Tensor:
     """``KL(softmax(teacher / T') ‖ softmax(student / T))``, mean over queries (ListNet with a full list).
 
-    Unlike the distortion it asks nothing of the decoded vectors themselves, only of the order in which queries see
-    them: error that no query looks at is free. No gradient reaches the teacher.
+    Unlike the distortion it compares scores only: an error of a decoded vector that changes no score costs nothing.
+    No gradient reaches the teacher.
 
     Args:
-        student: float, ``(n, m)``: scores of the quantized candidates, larger is better.
-        teacher: float, ``(n, m)``: exact scores of the same candidates.
-        temperature: of both; for unit vectors 0.01 to 0.05. Lower looks at the first ranks alone.
-        teacher_temperature: of the teacher, where it is to differ.
+        student: float, ``(..., m)``: scores of the quantized candidates, larger is better.
+        teacher: float, ``(..., m)``: exact scores of the same candidates.
+        temperature: of both; for unit vectors 0.01 to 0.05. The lower, the more the first ranks alone count.
+        teacher_temperature: of the teacher; None: the same.
     Returns:
         Scalar, nats; 0 where the two agree.
     Source:
@@ -29,5 +31,6 @@ def distillation(
     >>> distillation(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]]), temperature=1.0)  # log 2 - H(.731)
     tensor(0.1109)
     """
-    wanted = F.log_softmax(teacher.detach() / (teacher_temperature or temperature), dim=1)
-    return F.kl_div(F.log_softmax(student / temperature, dim=1), wanted, reduction="batchmean", log_target=True)
+    student, teacher = flat_rows(student), flat_rows(teacher)
+    target = F.log_softmax(teacher.detach() / (teacher_temperature or temperature), dim=1)
+    return F.kl_div(F.log_softmax(student / temperature, dim=1), target, reduction="batchmean", log_target=True)

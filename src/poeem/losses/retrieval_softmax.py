@@ -1,6 +1,8 @@
-"""Sampled softmax for retrieval: each query against the candidate items of its batch."""
+"""Retrieval softmax: the cross-entropy of each query's item against the other items of the batch."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -27,23 +29,25 @@ def retrieval_softmax(
     for ``l2``. So items are scored as they come: under ``cosine``, float items must have unit length (their layer or
     ``normalize_items=True`` sees to it) and quantized ones must be left as they are.
 
-    ``log_q`` undoes the popularity of candidates that are other queries' positives: with columns drawn with
-    probability ``q_j`` the loss then estimates the softmax over the whole catalogue (``poeem.data.frequency``).
+    ``log_q`` corrects for the popularity of candidates that are other queries' positives: with columns sampled with
+    probability ``q_j`` the loss estimates the softmax over the whole catalogue (``poeem.data.frequency``).
 
     Args:
-        queries: float, ``(n, dim)``; computed in float32 at least, under autocast too.
-        items: float, ``(m, dim)``, the candidates; columns of the softmax.
-        target: int64, ``(n,)``, the column of each query's positive; by default column i belongs to query i.
+        queries: float, ``(n, dim)``, or ``(..., dim)`` with ``...`` in place of n; computed in float32 at least, under
+            autocast too.
+        items: float, ``(m, dim)`` or ``(..., dim)``, the candidates; columns of the softmax.
+        target: int64, ``(n,)``, the column of each query's positive; by default column i belongs to query i. With
+            leading dimensions it and the next ones have those of queries or items; columns are counted row by row.
         temperature: divides the scores.
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``.
-        log_q: float, ``(m,)``, log-probability that each column was drawn; nats.
+        log_q: float, ``(m,)``, log-probability that each column was sampled; nats.
         item_ids: int64, ``(m,)``, which item each column is. A column with the target's id that is not the target
             (an accidental hit) is left out. Not needed where every column is another item.
         normalize_items: bring items to unit length first (``cosine`` only; for float items).
     Returns:
         Scalar, nats.
     Raises:
-        ValueError: shapes, dtypes or devices do not go together, or ``metric`` or ``temperature`` is none.
+        ValueError: shapes, dtypes or devices do not match, or ``metric`` or ``temperature`` is out of range.
     Source:
         Yi et al., "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019.
 
@@ -56,15 +60,16 @@ def retrieval_softmax(
     """
     if normalize_items and metric != "cosine":
         raise ValueError(f"normalize_items=True goes with metric='cosine' only, not with metric (={metric!r})")
-    views = (F.normalize(items, dim=-1) if normalize_items else items)[None]
+    if normalize_items:
+        items = F.normalize(items, dim=-1)
     return softmax_of_views(
-        queries, views, target, temperature=temperature, metric=metric, log_q=log_q, item_ids=item_ids
+        queries, [items], target, temperature=temperature, metric=metric, log_q=log_q, item_ids=item_ids
     )[0]
 
 
 def softmax_of_views(
     queries: Tensor,
-    items: Tensor,
+    views: Sequence[Tensor],
     target: Tensor | None = None,
     *,
     temperature: float,
@@ -72,10 +77,13 @@ def softmax_of_views(
     log_q: Tensor | None = None,
     item_ids: Tensor | None = None,
 ) -> Tensor:
-    """:func:`retrieval_softmax` of several views of the same candidates, ``(views, m, dim)``; returns ``(views,)``.
+    """:func:`retrieval_softmax` of several views of the same candidates, each ``(m, dim)``; returns ``(len(views),)``.
 
-    Normalising the queries, finding the accidental hits and walking over the rows are done once for all views.
+    Normalising the queries, finding the accidental hits and the loop over the rows are done once for all views.
     """
+    target = _flat(target, queries)
+    log_q, item_ids = _flat(log_q, views[0]), _flat(item_ids, views[0])
+    queries, items = flat_rows(queries), torch.stack([flat_rows(view) for view in views])
     _check(queries, items, target, temperature, metric, log_q, item_ids)
     if target is None:
         target = torch.arange(len(queries), device=queries.device)
@@ -88,10 +96,20 @@ def softmax_of_views(
         if metric == "cosine":
             queries = F.normalize(queries, dim=-1)
         elif metric == "l2":
-            # -|q - x|^2 = 2 <q, x> - |x|^2 - |q|^2; the last is the same for every column and leaves the softmax alone.
+            # -|q - x|^2 = 2 <q, x> - |x|^2 - |q|^2; the last term is the same for every column and changes nothing.
             bias = bias - scale * items.square().sum(-1)
             scale *= 2
         return softmax_cross_entropy(queries, items, bias, target, scale=scale, item_ids=item_ids)
+
+
+def flat_rows(x: Tensor) -> Tensor:
+    """``(..., dim)`` to ``(n, dim)``; what has fewer dimensions is returned as it is."""
+    return x.flatten(0, -2) if x.dim() > 2 else x
+
+
+def _flat(numbers: Tensor | None, x: Tensor) -> Tensor | None:
+    """``(...)`` to ``(n,)`` where ``x`` is ``(..., dim)``; another shape is returned as it is."""
+    return numbers if numbers is None or numbers.shape != x.shape[:-1] else numbers.flatten()
 
 
 def _check(queries, items, target, temperature, metric, log_q, item_ids) -> None:
@@ -117,6 +135,6 @@ def _check(queries, items, target, temperature, metric, log_q, item_ids) -> None
             raise ValueError(f"log_q must be float, natural logarithms, not {tensor.dtype}")
         if name != "log_q" and tensor.dtype != torch.int64:
             raise ValueError(f"{name} must be int64, not {tensor.dtype}; use {name}.long()")
-    # On an accelerator the look at the values would wait for the device; there the gather itself complains.
+    # On an accelerator this check would wait for the device; there the gather itself raises.
     if target is not None and target.device.type == "cpu" and (target.min() < 0 or target.max() >= m):
         raise ValueError(f"target must be in [0, {m}), not {int(target.min())} to {int(target.max())}")

@@ -1,4 +1,4 @@
-"""Softmax cross-entropy over inner products, without ever holding all the logits."""
+"""Softmax cross-entropy over inner products that never holds all logits at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Logits held at a time. 2 MB of float32 stay in a core's cache on their way through the three products; a GPU wants
+# Logits held at a time. 2 MB of float32 stay in a core's cache through the three products; a GPU is faster with
 # fewer, larger kernels.
 _CHUNK = {"cpu": 2**19, "other": 2**25}
 
@@ -16,9 +16,9 @@ def softmax_cross_entropy(
 ) -> Tensor:
     """Mean cross-entropy of ``softmax(scale * queries @ items[v].T + bias[v])`` at ``target``, for each view ``v``.
 
-    Rows are worked off in chunks; each chunk's gradient is formed on the spot, so that logits live only in the cache.
+    Rows are processed in chunks. The gradient of a chunk is computed at once, so that logits stay in the cache.
     On a CPU this is 2 to 3 times as fast as ``F.cross_entropy`` of a matrix product, and needs ``O(n + m)`` memory.
-    The price: it can be differentiated once, not twice.
+    It can be differentiated once, not twice.
 
     Args:
         queries: float, ``(n, dim)``.
@@ -42,7 +42,7 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
     def forward(ctx, queries, items, bias, target, scale, item_ids, wants_gradient):
         (n, _), (views, m, _) = queries.shape, items.shape
         wants_gradient = wants_gradient and any(ctx.needs_input_grad)
-        # Norms of items under l2; else a correction that nothing learns from.
+        # The bias holds the norms of the items under l2; otherwise nothing learns from it.
         wants_bias = wants_gradient and ctx.needs_input_grad[2]
         losses = queries.new_zeros(views)
         if wants_gradient:
@@ -62,11 +62,11 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
                 positive, top = logits.gather(1, column), logits.amax(1, keepdim=True)
                 p = logits.sub_(top).exp_()
                 total = p.sum(1, keepdim=True)
-                # Not from the target's own p, which underflows where the target is hopeless.
+                # Not from the target's own p, which underflows where its score is far below the top.
                 losses[v] += (total.log() + top - positive).sum()
                 if not wants_gradient:
                     continue
-                # d loss / d logits = p / total - onehot; the division is left to the two thin factors.
+                # d loss / d logits = p / total - onehot; the division is done on the two small factors.
                 p.scatter_add_(1, column, -total)
                 torch.mm(p, items[v], out=grad_queries[v, chunk])
                 grad_queries[v, chunk] /= total
@@ -92,6 +92,6 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
 
 
 def _accidental_hits(item_ids: Tensor, column: Tensor) -> Tensor:
-    """``(n, m)``: true where a column is the target's item, but not the target's column."""
+    """``(n, m)``: true where a column is another column of the target's item."""
     hits = item_ids[column] == item_ids
     return hits.scatter_(1, column, False)

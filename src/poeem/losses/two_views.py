@@ -1,4 +1,4 @@
-"""The retrieval loss on float items and on their quantized selves."""
+"""The retrieval loss on the float and on the quantized items, weighted."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def two_views(
     """``(1 - share) L(q, x) + share L(q, x_hat)``, with ``L`` the
     :func:`~poeem.losses.retrieval_softmax.retrieval_softmax`.
 
-    The quantized view alone is Poeem's loss. It lets the float vectors drift to where words happen to be, which on
-    small catalogues costs the model itself several points of recall; the float view keeps the model good, and the
-    quantized view makes it good for the index. What the views share is computed once.
+    The quantized view alone is Poeem's loss. With it alone the float vectors move to the codewords, which on small
+    catalogues costs the model several points of recall. The float view keeps the model good, and the quantized view
+    makes it good for the index. What the views share is computed once.
 
     Args:
-        queries: float, ``(n, dim)``.
+        queries: float, ``(n, dim)``; leading dimensions as in ``retrieval_softmax``.
         items: float, ``(m, dim)``, vectors before quantization; brought to unit length here under ``cosine``.
         quantized: float, ``(m, dim)``, the layer's ``out.embedding`` for the same rows; never normalised.
         target: int64, ``(n,)``, the row of each query's positive; by default row i belongs to query i.
-        share: of the quantized view, 0 to 1; at 1 the float items are not looked at.
+        share: weight of the quantized view, 0 to 1; at 1 the float items are not used.
         temperature, metric, log_q, item_ids: as in ``retrieval_softmax``.
     Returns:
         Scalar, nats.
     Raises:
-        ValueError: ``items`` and ``quantized`` differ in shape, or an argument is none of its choices.
+        ValueError: ``items`` and ``quantized`` differ in shape, or an argument is out of range.
     Source:
         The quantized view: Zhang et al., "Joint learning of deep retrieval model and product quantization based
         embedding index", SIGIR 2021, section 3.
@@ -56,17 +56,17 @@ def two_views(
             "pass the layer's output for the same rows"
         )
     if share == 1:
-        both = quantized[None]
+        views = [quantized]
     else:
         floats = F.normalize(items, dim=-1) if metric == "cosine" else items
-        both = torch.stack([floats, quantized.to(floats.dtype)])
+        views = [floats, quantized.to(floats.dtype)]
     losses = softmax_of_views(
-        queries, both, target, temperature=temperature, metric=metric, log_q=log_q, item_ids=item_ids
+        queries, views, target, temperature=temperature, metric=metric, log_q=log_q, item_ids=item_ids
     )
     return losses[0] if share == 1 else torch.lerp(losses[0], losses[1], share)
 
 
 def check_share(share: float) -> None:
-    """Refuse what is no share of the quantized view."""
+    """Raise ValueError if ``share`` is not between 0 and 1."""
     if not 0 <= share <= 1:
         raise ValueError(f"share (={share}) of the quantized view must be 0 to 1")

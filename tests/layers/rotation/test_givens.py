@@ -191,3 +191,18 @@ def test_under_torch_compile():
 def test_refuses():
     with pytest.raises(ValueError, match=r"choice \(='best'\) must be one of greedy, random, steepest"):
         GivensRotation(4, choice="best")  # pyright: ignore[reportArgumentType]
+
+
+def test_training_from_an_average_in_place_stays_orthogonal():
+    first, second = (GivensRotation(6) for _ in range(2))
+    angle = torch.tensor(0.02)
+    R = torch.eye(6)
+    R[:2, :2] = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]])
+    second.set_(R)
+    for rotation in (first, second):
+        rotation.matrix()
+    with torch.no_grad():
+        first.base.lerp_(second.base, 0.5)
+    assert (first.base.T @ first.base - torch.eye(6)).abs().max() > 5e-5
+    found = first.matrix().detach().double()
+    assert (found.T @ found - torch.eye(6)).abs().max() < 1e-6

@@ -20,6 +20,8 @@ Choice = Literal["greedy", "random", "steepest"]
 # A product of rotations drifts by about 1e-7 a factor in float32; 32 factors stay far below 1e-5, and the correction
 # costs less than a tenth of a step.
 FOLDS_BETWEEN_CORRECTIONS = 32
+# The number of folds starts again at 0 here: float32 counts no further.
+MAX_FOLDS = 2**24
 
 
 class GivensRotation(Rotation):
@@ -81,9 +83,11 @@ class GivensRotation(Rotation):
         self.choice = choice
         self.seed = seed
         self.register_buffer("base", torch.eye(dim))
-        self.register_buffer("folds", torch.zeros((), dtype=torch.int64))
+        # A float, so that averages of weights can hold it; wrapped where float32 ends to be exact.
+        self.register_buffer("folds", torch.zeros(()))
         self.angles = nn.Parameter(torch.zeros(dim * (dim - 1) // 2))
         self._gradient: Tensor | None = None
+        self._known_version = self._version_of_base()
 
     def _composed(self) -> Tensor:
         folded = self._folded()
@@ -91,12 +95,16 @@ class GivensRotation(Rotation):
 
     @torch.no_grad()
     def _take_up(self) -> None:
+        if self._version_of_base() != self._known_version:
+            # Somebody else has written to it: a broadcast, or an average of weights, which is not orthogonal.
+            self.base.copy_(orthogonal(self.base))
         folded = self._folded()
         # Nothing is pending while gradients accumulate, or after an evaluation.
         if folded is not None:
             self.base.copy_(folded)
             self.angles.zero_()
-            self.folds.add_(1)
+            self.folds.add_(1).remainder_(MAX_FOLDS)
+        self._known_version = self._version_of_base()
 
     def _differentiable(self) -> Tensor:
         return cast(Tensor, _Composed.apply(self.angles, self.base, self._keep_gradient))
@@ -107,8 +115,12 @@ class GivensRotation(Rotation):
         self.folds.zero_()
         self._gradient = None
 
+    def _version_of_base(self) -> int:
+        """How often ``base`` has been written to in place."""
+        return -1 if self.base.is_inference() else self.base._version
+
     def _folded(self) -> Tensor | None:
-        """``R`` with the pending angles turned in, or None if all of them are zero."""
+        """``R`` with the pending angles applied, or None if all of them are zero."""
         largest = largest_magnitude(self.angles)
         if largest == 0:
             return None
@@ -140,7 +152,7 @@ class GivensRotation(Rotation):
     def _load_from_state_dict(self, *args: Any) -> None:
         super()._load_from_state_dict(*args)
         with torch.no_grad():
-            # The mean of several state dicts is not orthogonal, and training goes on from it.
+            # A mean of several state dicts is not orthogonal, and training continues from it.
             self.base.copy_(orthogonal(self.base))
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
@@ -149,7 +161,7 @@ class GivensRotation(Rotation):
             folded = self._folded()
             if folded is not None:
                 angles = torch.zeros_like(self.angles)
-                replace_in_state(destination, prefix, base=folded, angles=angles, folds=self.folds + 1)
+                replace_in_state(destination, prefix, base=folded, angles=angles, folds=(self.folds + 1) % MAX_FOLDS)
 
     def __getstate__(self) -> dict[str, Any]:
         # The gradient may be a view of a bucket of all gradients, which a copy of this module need not carry along.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -43,19 +44,32 @@ class Rotation(nn.Module, ABC):
         super().__init__()
         self.dim = dim
         self.kind = kind
+        self._at_eval: Tensor | None = None  # for an export, which cannot read the values that R is composed of
 
     @compile_guard
     def matrix(self) -> Tensor:
         """``R``, float32, ``(dim, dim)``; differentiable in training mode. A copy: later steps do not change it.
 
+        An export gets ``R`` as it was at the last ``eval()``.
+
         Raises:
-            RuntimeError: the optimizer has made the parameters infinite or NaN.
+            RuntimeError: the optimizer has made the parameters infinite or NaN; or an export in training mode.
         """
+        if torch.compiler.is_exporting():
+            if self.training or self._at_eval is None:
+                raise RuntimeError(
+                    "the index must be in eval mode to be exported: torch.export.export(model.eval(), ...)"
+                )
+            return self._at_eval
         if not self.training:
-            with torch.no_grad():
-                return self._composed()
+            return self.composed()
         self._take_up()
         return self._differentiable()
+
+    @torch.no_grad()
+    def composed(self) -> Tensor:
+        """As :meth:`matrix` in eval mode: without a gradient, and the module stays as it is."""
+        return self._composed()
 
     @torch.no_grad()
     def set_(self, R: Tensor) -> Rotation:
@@ -79,7 +93,21 @@ class Rotation(nn.Module, ABC):
                 f"(U @ V.T of its SVD), or poeem.functional.procrustes of the vectors and their targets"
             )
         self._reset(newton_schulz(R, steps=2))
+        self._remember()
         return self
+
+    def train(self, mode: bool = True) -> Rotation:
+        super().train(mode)
+        self._remember()
+        return self
+
+    def _remember(self) -> None:
+        """In eval mode, keep ``R`` for an export."""
+        self._at_eval = None
+        if self.training or any(t.is_meta for t in (*self.parameters(), *self.buffers())):
+            return
+        with torch.inference_mode(False), torch.no_grad(), suppress(RuntimeError):  # not finite: `matrix` says so
+            self._at_eval = self._composed()
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, kind={self.kind!r}"
@@ -105,7 +133,14 @@ class Rotation(nn.Module, ABC):
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
-        return super()._apply(keep_dtype, recurse)
+        super()._apply(keep_dtype, recurse)
+        if self._at_eval is not None:
+            self._at_eval = keep_dtype(self._at_eval)
+        return self
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self._remember()
 
     def _check_finite(self, largest: float) -> None:
         if not largest < float("inf"):
