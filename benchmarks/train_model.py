@@ -23,13 +23,14 @@ from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.compare import compare, float_twin, share_twin
 from poeem.training.devices import make_accelerator
-from poeem.training.fit import fit
 from poeem.training.load import Run, load_run
 from poeem.training.methods import method_settings
 from poeem.training.model import JointModel
 from poeem.training.model_scores import BundleScorer, index_scorer, score
 from poeem.training.options.groups import TrainOptions
 from poeem.training.options.resolve import resolve_options
+from poeem.training.plan import Plan
+from poeem.training.train_joint import train_joint
 from poeem.training.recipes.interactions import train_interactions
 from poeem.training.tower_vectors import item_vectors, query_vectors
 
@@ -139,20 +140,14 @@ def train_in_memory(
     draws = column_log_q(settings, split.train, batches, split.n_items)
     model = build_model(settings, split.n_items, indexed=indexed, draws=draws, train=split.train)
     with tempfile.TemporaryDirectory() as folder:
-        state = fit(
+        state = train_joint(
             model,
             batches,
+            Plan.from_settings(settings, warm_start_step=begin),
             accelerator=make_accelerator("cpu"),
             checkpoints=Checkpoints(Path(folder), settings, resume=False),
-            steps=steps,
-            lr=settings["lr"],
-            weight_decay=settings["weight_decay"],
-            decay=settings["decay"],
-            index_lr=settings["index_lr"],
-            seed=settings["seed"],
             warm_start_items=np.flatnonzero(split.seen_in_training),
-            warm_start_step=begin,
-            before_step=[] if before_step is None else [lambda step: before_step(model, step - begin)],
-            title=title,
+            before_step=[] if before_step is None else [lambda step, state: before_step(model, step - begin)],
+            progress_title=title,
         )
     return Trained(model.cpu().eval(), split, state.seconds)

@@ -27,11 +27,14 @@ from poeem.towers.two_tower import interaction_towers
 from poeem.training.build import build_batches, column_log_q
 from poeem.training.model import JointModel
 from poeem.training.optimizer import make_optimizer
+from poeem.training.options.groups import LossOptions
 from poeem.training.seeds import seed_step
 from poeem.training.tower_vectors import item_vectors
 
 # The sequence tower reads whole windows: at 1024 of 200 places a step takes a minute on two cores.
 HISTORY_LENGTH = {"history": 20, "sequence": 50}
+# Terms of the loss without an index.
+PLAIN = {"share": 0.5, "commitment": 0.0}
 
 
 class Identity(nn.Module):
@@ -67,8 +70,7 @@ class Step:
             ),
             index,
             log_q=torch.from_numpy(column_log_q(settings, split.train, self.batches, split.n_items)),
-            candidates=args.candidates,
-            **({} if spec is None else self._terms(tower, spec)),
+            loss=LossOptions(candidates=args.candidates, **(PLAIN if spec is None else self._terms(tower, spec))),
         )
         if spec is not None:
             index.warm_start(torch.from_numpy(item_vectors(self.model, np.arange(split.n_items))))

@@ -129,7 +129,7 @@ def test_what_tells_the_recipes_apart(problem, monkeypatch):
     assert {name for name, (layer, _) in calls.items() if layer.spec.kind == "PQ"
             and layer.quantizer.assignment == "balanced"} == {"repconc"}  # fmt: skip
     assert {name for name, (_, one) in calls.items() if one["distortion_weight"]} == {"poeem-2021", "repconc"}
-    assert {name for name, (_, one) in calls.items() if not one["ranked_words"]} == {"poeem-2021"}
+    assert {name for name, (_, one) in calls.items() if not one["ranked_codebooks"]} == {"poeem-2021"}
     assert {name for name, (_, one) in calls.items() if not one["adapter"]} == {"poeem-rq-no-adapter"}
     queries = {name: rest["queries"] for name, (_, rest) in calls.items()}
     assert {name for name, own in queries.items() if len(own) != len(queries["poeem-rq"])} == {"poeem-rq-no-queries"}
@@ -148,6 +148,6 @@ class Enough(Exception):
     pass
 
 
-def _kept(calls, name, layer, items, queries, *args, **rest):
-    calls[name] = (layer, rest | {"queries": queries})
+def _kept(calls, name, layer, data, options, **rest):
+    calls[name] = (layer, vars(options) | vars(data))
     raise Enough

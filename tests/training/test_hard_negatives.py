@@ -10,6 +10,7 @@ from poeem.towers.two_tower import interaction_towers
 from poeem.training import hard_negatives
 from poeem.training.hard_negatives import HardNegatives, Mined, log_chance, mine
 from poeem.training.model import JointModel
+from poeem.training.options.groups import LossOptions
 
 N, DIM, NATS = 300, 8, 4.0
 
@@ -146,9 +147,8 @@ def test_a_step_with_every_item_mined_is_the_softmax_over_the_catalogue(candidat
     index = EmbeddingIndex(DIM, "OPQ2,PQ2x4", warmup_steps=100)
     mining = HardNegatives(torch.arange(n), DIM, count=n, first=1, last=n, margin=float("inf"))
     q = torch.linspace(0.01, 0.2, n)
-    model = JointModel(
-        towers, index, log_q=q.log(), temperature=0.5, candidates=candidates, hard_negatives=mining, views="quantized"
-    )
+    loss = LossOptions(temperature=0.5, candidates=candidates, views="quantized", commitment=0.0)
+    model = JointModel(towers, index, log_q=q.log(), loss=loss, hard_negatives=mining)
     with torch.no_grad():
         index.warm_start(towers.item(torch.arange(n)))
     history, positive = torch.tensor([[-1, 3, 4, 5], [-1, -1, -1, -1]]), torch.tensor([7, 11])

@@ -10,7 +10,8 @@ from torch import nn
 from poeem.training.devices import make_accelerator
 from poeem.training.finite import NotFinite
 from poeem.training.loop import run_steps
-from poeem.training.model import StepOutput
+from poeem.training.plan import Plan
+from poeem.training.step_output import StepOutput
 
 
 class Slope(nn.Module):
@@ -30,11 +31,15 @@ def batch_at(step: int) -> dict[str, torch.Tensor]:
     return {"x": x, "y": x.sum(1)}
 
 
-def run(model: nn.Module, steps: int, start: int = 0, optimizer=None, **options) -> int:
-    accelerator = make_accelerator("cpu")
-    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=1.0)
-    options = {"learning_rate": lambda step: 0.1 / (step + 1), "seed": 0, "batch_at": batch_at} | options
-    return run_steps(model, optimizer, accelerator=accelerator, start=start, steps=steps, **options)
+class FallingPlan(Plan):
+    def learning_rate(self, step: int) -> float:
+        return 0.1 / (step + 1)
+
+
+def run(model: nn.Module, steps: int, *, clip: float = 1.0, save_every: int = 100, batches=batch_at, **options) -> int:
+    plan = FallingPlan(steps, clip=clip, checkpoint_every=save_every)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    return run_steps(model, optimizer, batches, plan, accelerator=make_accelerator("cpu"), **options)
 
 
 def test_is_the_textbook_loop():
@@ -61,8 +66,8 @@ def test_calls_come_in_order_and_may_end_the_run():
     done = run(
         Slope(),
         9,
-        before_step=[lambda step: seen.append(("before", step))],
-        after_step=[lambda step, out: seen.append(("after", step)), lambda step, out: step == 3],
+        before_step=lambda step: seen.append(("before", step)),
+        after_step=lambda step, out: seen.append(("after", step)) or step == 3,
         save=saved.append,
         save_every=2,
     )
@@ -78,7 +83,7 @@ def test_nothing_is_saved_once_the_loss_is_no_number():
         return {name: value * (float("nan") if step == 5 else 1) for name, value in batch_at(step).items()}
 
     with pytest.raises(NotFinite, match=r"not finite at step 5: .* lower lr"):
-        run(Slope(), 9, batch_at=poisoned, save=saved.append, save_every=1)
+        run(Slope(), 9, batches=poisoned, save=saved.append, save_every=1)
     assert saved == [1, 2, 3, 4, 5]
 
 
@@ -91,5 +96,5 @@ def test_ctrl_c_ends_the_step_and_saves_it():
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run(Slope(), 9, before_step=[interrupt], save=saved.append)
+        run(Slope(), 9, before_step=interrupt, save=saved.append)
     assert saved == [4]

@@ -7,6 +7,7 @@ import torch
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.towers.two_tower import interaction_towers
 from poeem.training.model import JointModel
+from poeem.training.options.groups import LossOptions
 
 N, DIM = 40, 8
 
@@ -22,7 +23,8 @@ def joint(
     towers = interaction_towers(kind, N, DIM, history_length=4, dropout=0.0)
     index = EmbeddingIndex(DIM, spec, metric=metric, estimator=estimator, warmup_steps=100) if indexed else None
     log_q = torch.linspace(-5, -1, N)
-    model = JointModel(towers, index, log_q=log_q, metric=metric, temperature=0.5, **settings)
+    loss = LossOptions(**({"temperature": 0.5, "share": 0.5, "commitment": 0.0} | settings))
+    model = JointModel(towers, index, log_q=log_q, loss=loss, metric=metric)
     if index is not None:
         with torch.no_grad():
             index.warm_start(towers.item(torch.arange(N)))
@@ -195,6 +197,7 @@ def test_list_loss_is_the_softmax_over_centroids(metric, candidates, balance):
     ],
 )
 def test_wrong_settings_are_refused(settings, said):
-    towers = interaction_towers("history", N, DIM)
+    towers, index = interaction_towers("history", N, DIM), EmbeddingIndex(DIM, "PQ2x4")
+    metric = {name: settings.pop(name) for name in ("metric",) if name in settings}
     with pytest.raises(ValueError, match=said):
-        JointModel(towers, EmbeddingIndex(DIM, "PQ2x4"), log_q=torch.zeros(N), **settings)
+        JointModel(towers, index, log_q=torch.zeros(N), loss=LossOptions(**settings), **metric)

@@ -9,8 +9,9 @@ import torch
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.towers.two_tower import interaction_towers
 from poeem.training.hard_negatives import HardNegatives
-from poeem.training.model import JointModel, StepOutput
+from poeem.training.model import JointModel
 from poeem.training.progress import describe, progress_bar
+from poeem.training.step_output import StepOutput
 
 OUTPUT = StepOutput(torch.tensor(1.5), torch.tensor(1.25), torch.tensor(0.25))
 

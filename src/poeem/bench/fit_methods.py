@@ -117,9 +117,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "poeem-fastscan": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True},
     "poeem-fastscan-labels": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True, "labels": True},
     # faiss's own OPQ index, untouched, with our matrix in front.
-    "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "from_opq": True, "train_words": False},
+    "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "from_opq": True, "train_codebooks": False},
     # Zhang et al. 2021 (Poeem): words by reconstruction, queries by the retrieval loss.
-    "poeem-2021": {"structure": "OPQ{M},PQ{M}", "ranked_words": False, "distortion_weight": 1.0, **_BY_LABELS},
+    "poeem-2021": {"structure": "OPQ{M},PQ{M}", "ranked_codebooks": False, "distortion_weight": 1.0, **_BY_LABELS},
     # Zhan et al. 2021 (JPQ): codes kept, words and queries by the ranking loss.
     "jpq": {"structure": "OPQ{M},PQ{M}", "codes": "fixed", **_BY_LABELS},
     # Zhan et al. 2022 (RepCONC): ranking and reconstruction, a step's items shared out evenly over the words by optimal

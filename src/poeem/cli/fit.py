@@ -36,10 +36,10 @@ def fit(
     assignment: Annotated[
         str, typer.Option(help="How words are chosen: nearest, score-aware or balanced; PQ only but for nearest.")
     ] = "nearest",
-    words: Annotated[bool, typer.Option(help="Train the words; without, only the query adapter.")] = True,
+    codebooks: Annotated[bool, typer.Option(help="Train the codebooks; without, only the query adapter.")] = True,
     adapter: Annotated[bool, typer.Option(help="Train a matrix for the queries' side.")] = True,
-    ranked_words: Annotated[
-        bool, typer.Option(help="Let ranking reach the index; without, words learn from --distortion alone.")
+    ranked_codebooks: Annotated[
+        bool, typer.Option(help="Let ranking reach the index; without, codebooks learn from --distortion alone.")
     ] = True,
     distill: Annotated[float, typer.Option(metavar="W", help="Weight of ranking as exact search does.")] = 1.0,
     labels: Annotated[float, typer.Option(metavar="W", help="Weight of ranking relevant items first.")] = 1.0,
@@ -79,9 +79,9 @@ def fit(
         relevance=relevance,
         codes=codes,
         assignment=assignment,
-        train_words=words,
+        train_codebooks=codebooks,
         adapter=adapter,
-        ranked_words=ranked_words,
+        ranked_codebooks=ranked_codebooks,
         distill_weight=distill,
         label_weight=labels,
         distortion_weight=distortion,

@@ -26,7 +26,7 @@ LIBRARY_NAMES = {
     "labels": "label_weight",
     "distortion": "distortion_weight",
     "list_loss": "list_weight",
-    "words": "train_words",
+    "codebooks": "train_codebooks",
     "sizes": "bytes",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from poeem.towers.two_tower import interaction_towers
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
+from poeem.training.options.groups import LossOptions
 
 ITEM_TABLES = ("full", "compressed")
 # Bytes an item of a compressed table, by default.
@@ -80,25 +82,22 @@ def build_model(
         towers,
         index,
         log_q=torch.zeros(n_items) if draws is None else torch.from_numpy(draws),
+        loss=_loss(settings, indexed),
         metric=settings["metric"],
-        temperature=settings["temperature"],
-        views=settings["views"],
-        share=settings["share"],
-        commitment=settings["commitment"],
-        candidates=settings["candidates"],
         hard_negatives=_hard_negatives(settings, train),
         kept=kept,
-        distill=settings.get("distill", 0.0),
-        list_loss=settings.get("list_loss", 0.0) if indexed else 0.0,
-        # Runs of earlier versions lack it, and have trained without.
-        balance=settings.get("balance", 0.0),
     )
+
+
+def _loss(settings: Mapping[str, Any], indexed: bool) -> LossOptions:
+    # Runs of earlier versions lack these and were trained without.
+    missing: dict[str, Any] = {"distill": 0.0, "list_loss": 0.0, "balance": 0.0, "hard_negatives": 0}
+    known = {field.name: (missing | dict(settings))[field.name] for field in fields(LossOptions)}
+    return LossOptions(**(known if indexed else known | {"list_loss": 0.0}))
 
 
 def _hard_negatives(settings: Mapping[str, Any], train: Sequences | None) -> HardNegatives | None:
     count = settings.get("hard_negatives", 0)
-    if count < 0:
-        raise ValueError(f"hard_negatives (={count}) must be 0 (none) or more, items a query")
     if count == 0 or train is None:
         return None
     items = torch.from_numpy(np.unique(train.items))

@@ -17,11 +17,12 @@ from poeem.evaluation.scorers import DecodedScorer, FloatScorer, coarse_for_quer
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.environment import environment
-from poeem.training.fit import fit
 from poeem.training.load import Run, load_run
 from poeem.training.model import JointModel
 from poeem.training.model_scores import BundleScorer, score
+from poeem.training.plan import Plan
 from poeem.training.tower_vectors import item_vectors, query_vectors
+from poeem.training.train_joint import train_joint
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -160,20 +161,13 @@ def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tupl
     kept = Checkpoints(run.folder.float_checkpoints, settings | {"until": until}, resume=True)
     # The run's trackers are closed by now, and its curves are not the twin's to go on with.
     accelerator.trackers.clear()
-    state = fit(
+    state = train_joint(
         model,
         batches,
+        Plan.from_settings(settings, steps=earlier + settings["steps"], until=until),
         accelerator=accelerator,
         checkpoints=kept,
-        steps=earlier + settings["steps"],
-        until=until,
-        lr=settings["lr"],
-        weight_decay=settings["weight_decay"],
-        decay=settings["decay"],
-        index_lr=settings.get("index_lr", 1.0),
-        seed=settings["seed"],
-        title="float twin",
-        show=show,
+        progress_title="float twin" if show else None,
     )
     model.hard_negatives = None
     if accelerator.is_main_process:

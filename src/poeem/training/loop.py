@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,47 +10,38 @@ from torch import Tensor, nn
 
 from poeem.training.finite import FiniteGuard
 from poeem.training.interrupts import interrupt_flag
-from poeem.training.model import StepOutput
+from poeem.training.plan import Plan
 from poeem.training.seeds import seed_step
+from poeem.training.step_output import StepOutput
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-# Told the number of steps done and the last step's output; says whether to stop.
-AfterStep = Callable[[int, StepOutput], "bool | None"]
 
 
 def run_steps(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     batch_at: Callable[[int], Mapping[str, Tensor]],
+    plan: Plan,
     *,
     accelerator: Accelerator,
-    start: int,
-    steps: int,
-    learning_rate: Callable[[int], float],
-    seed: int,
-    clip: float = 1.0,
-    before_step: Iterable[Callable[[int], None]] = (),
-    after_step: Iterable[AfterStep] = (),
+    start: int = 0,
+    before_step: Callable[[int], None] | None = None,
+    after_step: Callable[[int, StepOutput], bool] | None = None,
     save: Callable[[int], object] | None = None,
-    save_every: int = 500,
 ) -> int:
-    """Steps ``start`` to ``steps``, each a pure function of what the model and the optimizer hold and of its number.
+    """Do the steps from ``start`` to the plan's last. A step depends on its number, model and optimizer only.
 
     Args:
-        model, optimizer: as ``accelerator.prepare`` gave them; the model is called with a batch and returns a
+        model, optimizer: as ``accelerator.prepare`` returned them; the model is called with a batch and returns a
             ``StepOutput``.
         batch_at: the batch of a step, this process's part.
+        plan: last step, learning rates, clipping, seed, steps between checkpoints.
         accelerator: device, processes, precision.
-        start, steps: steps already done, and steps of the whole run.
-        learning_rate: of a step; a parameter group may carry an ``lr_factor`` to it.
-        seed: of everything drawn within a step.
-        clip: largest norm of the gradient.
+        start: steps already done.
         before_step: called with the step, from 0.
-        after_step: called with the number of steps done and the output; any that returns True ends the run.
-        save: writes a checkpoint of so many steps; called every ``save_every`` steps, at the end, and on Ctrl-C.
-        save_every: steps.
+        after_step: called with the number of steps done and the output; True ends the run.
+        save: writes a checkpoint of so many steps; called regularly, at the end, and on Ctrl-C.
     Returns:
         steps done.
     Raises:
@@ -67,31 +58,30 @@ def run_steps(
             save(step)
 
     with interrupt_flag() as interrupted:
-        while step < steps:
-            for call in before_step:
-                call(step)
-            seed_step(seed, step, accelerator.process_index)
+        while step < plan.last_step:
+            if before_step is not None:
+                before_step(step)
+            seed_step(plan.seed, step, accelerator.process_index)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step) * group.get("lr_factor", 1.0)
+                group["lr"] = plan.learning_rate(step) * group.get("lr_factor", 1.0)
             batch = {name: tensor.to(accelerator.device) for name, tensor in batch_at(step).items()}
             output = model(**batch)
             accelerator.backward(output.loss)
-            norm = accelerator.clip_grad_norm_(model.parameters(), clip)
-            # Under float16 an infinite gradient is the scaler's daily bread: it skips the step by itself.
+            norm = accelerator.clip_grad_norm_(model.parameters(), plan.clip)
+            # Under float16 infinite gradients are usual: the scaler skips such a step by itself.
             guard.note(step, output.loss, None if scales_loss else norm)
             optimizer.step()
             optimizer.zero_grad()
             step += 1
             output = StepOutput(*(value.detach() for value in output))
-            stop = [call(step, output) for call in after_step]
-            if any(stop):
+            if after_step is not None and after_step(step, output):
                 break
-            if interrupted.is_set() and step < steps:
-                # With several processes the others may be a step away: there the last checkpoint has to do.
+            if interrupted.is_set() and step < plan.last_step:
+                # With several processes the others may be a step away: the last checkpoint has to be enough.
                 if accelerator.num_processes == 1:
                     checkpoint()
                 raise KeyboardInterrupt
-            if step % save_every == 0 and step < steps:
+            if step % plan.save_every == 0 and step < plan.last_step:
                 checkpoint()
     checkpoint()
     return step

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
 from poeem.functional.scores import scores
-from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
 from poeem.losses.list_softmax import list_softmax
 from poeem.losses.retrieval_softmax import retrieval_softmax
-from poeem.losses.two_views import check_share, two_views
+from poeem.losses.two_views import two_views
 from poeem.metric import check_metric
 from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
 from poeem.training.code_stability import StableCodes
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_chance
+from poeem.training.options.groups import LossOptions
+from poeem.training.step_output import StepOutput
 
-VIEWS = ("both", "quantized")
-CANDIDATES = ("unique", "positives")
 # Queries of a batch whose two rankings are compared: more of them would only cost memory, n * m floats several times.
 DISTILLED_QUERIES = 1024
-
-
-class StepOutput(NamedTuple):
-    """The loss of a step and its parts, scalars: ``loss = retrieval + (1 + commitment) * distortion``, and what else
-    the model was asked to learn from."""
-
-    loss: Tensor
-    retrieval: Tensor  # nats
-    distortion: Tensor  # squared embedding units; 0 before the warm start and without an index
+DEFAULT_LOSS = LossOptions()
 
 
 class JointModel(nn.Module):
@@ -47,23 +38,12 @@ class JointModel(nn.Module):
         towers: query and item tower.
         index: the index behind the item tower; None for the float model.
         log_q: float, ``(n_items,)``: log-probability that an item is a column, see ``poeem.data.frequency``.
+        loss: terms of the loss and their weights; ``loss = retrieval + (1 + commitment) * distortion`` and more.
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``; the index's, if there is one.
-        temperature: of the softmax.
-        views: ``"both"``, or ``"quantized"`` for the quantized view alone.
-        share: of the quantized view when there are both, see ``two_views``.
-        commitment: weight of ``‖x - sg(x_hat)‖²``, which draws items to their words as the distortion draws words to
-            items; 0 is the paper's loss. Items that stay near their words lose less, and change codes less often.
-        candidates: ``"unique"``: every item is a column once; ``"positives"``: once for every positive of the batch.
         hard_negatives: mines further columns once it is active; None for in-batch negatives alone.
         kept: codes that items keep, whatever the index would choose; None: always the nearest.
-        distill: weight of the distillation of the float scores into those of the decoded items, over the step's
-            columns and at the softmax's temperature, see ``poeem.losses.distillation``. Only the index learns from it.
-        list_loss: weight of the loss of a further view, in which the centroid of its list stands for an item. It draws
-            queries and the centroids that are probed for them together, see ``list_softmax``.
-        balance: how much the length of a list counts against visiting it: at 1 lists are visited in the order of what
-            they hold for each code scanned, at 0 of what they hold.
     Raises:
-        ValueError: an argument is none of its choices, or the widths or metrics of towers and index differ.
+        ValueError: an unknown metric, or the widths or metrics of towers and index differ.
     """
 
     log_q: Tensor
@@ -74,33 +54,14 @@ class JointModel(nn.Module):
         index: EmbeddingIndex | None,
         *,
         log_q: Tensor,
+        loss: LossOptions = DEFAULT_LOSS,
         metric: str = "cosine",
-        temperature: float = 0.07,
-        views: str = "both",
-        share: float = 0.5,
-        commitment: float = 0.0,
-        candidates: str = "unique",
         hard_negatives: HardNegatives | None = None,
         kept: StableCodes | FixedCodes | None = None,
-        distill: float = 0.0,
-        list_loss: float = 0.0,
-        balance: float = 1.0,
     ) -> None:
         super().__init__()
         check_metric(metric)
-        check_choice("views", views, VIEWS)
-        check_choice("candidates", candidates, CANDIDATES)
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"temperature (={temperature}) must be a number above 0; 0.05 to 0.1 suits cosine")
-        check_share(share)
-        for name, weight, usual in (
-            ("commitment", commitment, "0.25 to 4"),
-            ("distill", distill, "0.5 to 2"),
-            ("list_loss", list_loss, "0.1 to 1"),
-            ("balance", balance, "0 to 1"),
-        ):
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"{name} (={weight}) must be 0 or more; {usual} is usual")
+        list_loss = loss.list_loss or 0.0
         if list_loss and index is not None and index.coarse is None:
             raise ValueError(
                 f"list_loss (={list_loss}) goes with inverted lists, {str(index.spec)!r} has none; leave it out"
@@ -111,10 +72,10 @@ class JointModel(nn.Module):
                 f"model's metric (={metric!r})"
             )
         self.towers, self.index = towers, index
-        self.metric, self.temperature, self.candidates = metric, temperature, candidates
-        self.share, self.commitment = share if views == "both" else 1.0, commitment
-        self.hard_negatives, self.distill = hard_negatives, distill
-        self.list_loss, self.balance = list_loss, balance
+        self.metric, self.temperature, self.candidates = metric, loss.temperature, loss.candidates
+        self.share, self.commitment = loss.share if loss.views == "both" else 1.0, loss.commitment
+        self.hard_negatives, self.distill = hard_negatives, loss.distill
+        self.list_loss, self.balance = list_loss, 1.0 if loss.balance is None else loss.balance
         self.kept = kept
         self.register_buffer("log_q", log_q, persistent=False)
 

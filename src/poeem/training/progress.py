@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from poeem.training.model import JointModel, StepOutput
+from torch import nn
+
+from poeem.training.step_output import StepOutput
 
 REDRAWS_PER_SECOND = 4
 PLAIN_LINES = 10
@@ -17,7 +19,7 @@ PLAIN_LINES = 10
 class SilentProgress:
     """Prints nothing."""
 
-    def update(self, step: int, output: StepOutput, model: JointModel) -> None:
+    def update(self, step: int, output: StepOutput, model: nn.Module) -> None:
         """After a step; ``step`` counts from 1."""
 
     def note(self, text: str) -> None:
@@ -38,7 +40,7 @@ class PlainProgress(SilentProgress):
         self._every = max(1, steps // PLAIN_LINES)
         self._began = time.monotonic()
 
-    def update(self, step: int, output: StepOutput, model: JointModel) -> None:
+    def update(self, step: int, output: StepOutput, model: nn.Module) -> None:
         if step % self._every == 0 or step == self._steps:
             elapsed = time.monotonic() - self._began
             remaining = elapsed / max(step - self._start, 1) * (self._steps - step)
@@ -66,7 +68,7 @@ class BarProgress(SilentProgress):
     def __init__(self, bar, task, steps: int) -> None:
         self._bar, self._task, self._steps, self._redrawn_at = bar, task, steps, 0.0
 
-    def update(self, step: int, output: StepOutput, model: JointModel) -> None:
+    def update(self, step: int, output: StepOutput, model: nn.Module) -> None:
         now = time.monotonic()
         # Reading the loss makes the host wait for an accelerator: only when the bar is redrawn.
         if now - self._redrawn_at < 1 / REDRAWS_PER_SECOND and step < self._steps:
@@ -109,11 +111,12 @@ def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -
         yield BarProgress(bar, bar.add_task(title, total=steps, completed=start, facts=""), steps)
 
 
-def describe(output: StepOutput, model: JointModel) -> str:
+def describe(output: StepOutput, model: nn.Module) -> str:
     """``loss 3.21  distortion 0.048  perplexity 211``; with hard negatives their share of the time and their memory."""
     text = f"loss {float(output.loss):.3f}"
-    if model.index is not None and model.index.ready:
-        usage = model.index.usage()
+    index = getattr(model, "index", None)
+    if index is not None and index.ready:
+        usage = index.usage()
         text += f"  distortion {float(output.distortion):.4f}  perplexity {usage['perplexity']:.0f}"
     mining = getattr(model, "hard_negatives", None)
     if mining is not None and mining.active:

@@ -6,10 +6,12 @@ import torch
 
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.training.devices import make_accelerator
+from poeem.training.frozen.data import FrozenData
 from poeem.training.frozen.fit import fit_frozen
 from poeem.training.frozen.held_out import HeldOut
 from poeem.training.frozen.model import FrozenModel
 from poeem.training.frozen.top_items import blocks, top_items
+from poeem.training.options.fit import FitOptions
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +37,17 @@ def judged(items, queries, metric="ip"):
     return HeldOut(queries, top_items(queries, blocks(items), 10, metric=metric)[1])
 
 
-def run(data, index, **options):
+def run(data, index, codes=None, **options):
     items, queries, held = data
     _, top = top_items(queries, blocks(items), 50, metric=index.metric)
+    given = FitOptions(**({"batch_size": 64, "list_weight": 0.0, "show": False} | options))
     return fit_frozen(
         index,
-        items,
-        queries,
-        top,
+        FrozenData(items, queries, top, codes=codes),
+        given,
         held_out=judged(items, held, index.metric),
         accelerator=make_accelerator("cpu"),
-        batch_size=64,
         drawn=4,  # with more, all of so few items would be in every step
-        show=False,
-        **options,
     )
 
 
@@ -102,7 +101,7 @@ def test_the_adapter_alone_leaves_the_index_as_it_is(data):
     index = warm(data[0])
     before = {name: value.clone() for name, value in index.state_dict().items()}
     codes = index.encode(torch.from_numpy(data[0]))[0].numpy().astype(np.uint8)
-    result = run(data, index, codes=codes, train_words=False, epochs=3)
+    result = run(data, index, codes=codes, train_codebooks=False, epochs=3)
     assert result.kept
     assert result.adapter is not None
     for name, value in index.state_dict().items():
@@ -133,15 +132,10 @@ def test_labels_beat_the_teacher_where_it_is_wrong(data):
     held_out = HeldOut(queries[2500:], neighbours, relevant.take(np.arange(2500, 3000)))
     result = fit_frozen(
         warm(items),
-        items,
-        queries[:2500],
-        top[:2500],
+        FrozenData(items, queries[:2500], top[:2500], relevant.take(np.arange(2500))),
+        FitOptions(batch_size=128, epochs=10, show=False),
         held_out=held_out,
         accelerator=make_accelerator("cpu"),
-        relevant=relevant.take(np.arange(2500)),
-        batch_size=128,
-        epochs=10,
-        show=False,
     )
     exact = held_out.figures(queries[2500:], blocks(items), "ip")
     assert result.best["recall@100"] > exact["recall@100"] + 0.02
@@ -163,7 +157,7 @@ def test_balanced_words_of_a_step_all_learn_and_encoding_is_by_the_nearest(data)
         index.warm_start(torch.from_numpy(items))
         with torch.no_grad():
             index.quantizer.codebooks[:, :8] += 3  # hardly anything is near these
-        model = FrozenModel(index, adapter=False, temperature=0.1).train()
+        model = FrozenModel(index, FitOptions(adapter=False, temperature=0.1), labelled=False).train()
         model(torch.from_numpy(queries[:100]), torch.from_numpy(items), none, none, none, none).loss.backward()
         learning[assignment] = index.quantizer.codebooks.grad.abs().sum(-1) > 0
         codes = index.encode(torch.from_numpy(items))[0]
@@ -179,7 +173,8 @@ def test_the_term_of_the_lists_ranks_items_by_their_centroids(data):
     none = torch.empty(0, dtype=torch.int64)
     batch = (torch.from_numpy(queries[:20]), torch.from_numpy(items[:200]), none, none, none, none)
     with_lists, without = (
-        FrozenModel(index, adapter=False, temperature=0.1, list_weight=weight)(*batch).loss for weight in (3.0, 0.0)
+        FrozenModel(index, FitOptions(adapter=False, temperature=0.1, list_weight=weight), labelled=False)(*batch).loss
+        for weight in (3.0, 0.0)
     )
     arrays = {name: array.astype(float) for name, array in index.arrays().items()}
     lists = index.encode(batch[1])[1].numpy()
@@ -196,7 +191,7 @@ def test_the_models_scores_are_those_of_the_engine(data):
     items, queries, _ = data
     for metric in ("ip", "l2"):
         index = warm(items, "OPQ4,PQ4x4", metric)
-        model = FrozenModel(index, adapter=True, temperature=0.1)
+        model = FrozenModel(index, FitOptions(temperature=0.1), labelled=False)
         with torch.no_grad():
             model.adapter.copy_(torch.randn(32, 32, generator=torch.Generator().manual_seed(0)))
             found = model.scores(

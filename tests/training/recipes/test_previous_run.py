@@ -200,10 +200,10 @@ def test_items_of_a_compressed_table_keep_their_codes(tmp_path):
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(first, tmp_path, monkeypatch):
-    from poeem.training import fit as fit_module
+    from poeem.training import train_model
 
     whole = follow(first, tmp_path / "whole", stability=0.5, checkpoint_every=10)
-    run_steps = fit_module.run_steps
+    run_steps = train_model.run_steps
 
     def stop(*args, save, **options):
         def failing(step):
@@ -212,7 +212,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(first, tmp_path, mon
 
         return run_steps(*args, save=failing, **options)
 
-    monkeypatch.setattr(fit_module, "run_steps", stop)
+    monkeypatch.setattr(train_model, "run_steps", stop)
     with pytest.raises(KeyboardInterrupt):
         follow(first, tmp_path / "part", stability=0.5, checkpoint_every=10)
     monkeypatch.undo()

@@ -128,7 +128,11 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
     seen = {}
     fit_frozen = vectors.fit_frozen
     monkeypatch.setattr(
-        vectors, "fit_frozen", lambda layer, *a, **k: seen.update(k, layer=layer) or fit_frozen(layer, *a, **k)
+        vectors,
+        "fit_frozen",
+        lambda layer, data, options, **rest: (
+            seen.update(vars(options), layer=layer) or fit_frozen(layer, data, options, **rest)
+        ),
     )
     arguments = ["--items", "items.npy", "--queries", "queries.npy", "--relevance", "relevance.parquet"]
     arguments = [one if one.startswith("-") else str(files / one) for one in arguments]
@@ -152,22 +156,25 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
         ({"spec": "RQ8"}, r"items \(=1200 rows\)|fewer|must"),
         ({"spec": "PQ4x4", "codes": "frozen"}, r"codes \(='frozen'\) must be one of"),
         ({"spec": "PQ4x4", "epochs": 0}, r"epochs \(=0\)"),
-        ({"spec": "PQ4x4", "train_words": False, "adapter": False}, r"leave nothing to train"),
+        ({"spec": "PQ4x4", "train_codebooks": False, "adapter": False}, r"leave nothing to train"),
         ({"spec": "PQ4x4", "distill_weight": 0}, r"nothing would be learnt.*label_weight \(=1.0\) \(of no use without"),
         (
-            {"spec": "PQ4x4", "distill_weight": 0, "distortion_weight": 1, "train_words": False},
+            {"spec": "PQ4x4", "distill_weight": 0, "distortion_weight": 1, "train_codebooks": False},
             "nothing would be learnt",
         ),
-        ({"spec": "PQ4x4", "ranked_words": False, "adapter": False}, r"nothing would be learnt"),
+        ({"spec": "PQ4x4", "ranked_codebooks": False, "adapter": False}, r"nothing would be learnt"),
         ({"spec": "PQ4x4", "relevance": [[0, 1]]}, r"relevance needs the queries"),
         ({"spec": "PQ4x4", "assignment": "balanced", "codes": "fixed"}, r"give codes='reassigned' too"),
         ({"spec": "RQ4x4", "assignment": "score-aware"}, r"assignment \(='score-aware'\) chooses words slice by slice"),
         ({"spec": "PQ4x4", "list_weight": -1.0}, r"list_weight \(=-1.0\) must be 0 or more"),
         (
-            {"spec": "PQ4x4", "train_words": False, "codes": "reassigned"},
-            r"codes \(='reassigned'\) change with the words",
+            {"spec": "PQ4x4", "train_codebooks": False, "codes": "reassigned"},
+            r"codes \(='reassigned'\) change with the codebooks",
         ),
-        ({"spec": "PQ4x4", "train_words": False, "assignment": "balanced"}, r"assignment \(='balanced'\) is how words"),
+        (
+            {"spec": "PQ4x4", "train_codebooks": False, "assignment": "balanced"},
+            r"assignment \(='balanced'\) is how codebooks",
+        ),
         ({"spec": "PQ4x4", "max_queries": 0}, r"max_queries \(=0\) must be at least 1"),
         ({"spec": "PQ4x4", "top": 0}, r"top \(=0\) must be at least 1"),
         ({"spec": "PQ3"}, r"dim \(=16\) must be divisible"),
@@ -199,7 +206,7 @@ def test_mistakes_are_told_by_the_names_of_the_options(files, capsys):
     for extra, line in (
         (["--index", "PQ3"], "must be divisible"),
         (["--distill", "-1"], "--distill (=-1.0) must be 0 or more"),
-        (["--no-words", "--no-adapter"], "--no-words and --no-adapter leave nothing to train"),
+        (["--no-codebooks", "--no-adapter"], "--no-codebooks and --no-adapter leave nothing to train"),
         (["--index", "PQ4x4", "--assignment", "balanced", "--codes", "fixed"], "give --codes reassigned too"),
         (["--max-queries", "0"], "--max-queries (=0) must be at least 1"),
         (["--from-faiss", "narrow.faiss"], "items (dim=16) must be as wide as the index to start from (dim=8)"),

@@ -11,50 +11,39 @@ from poeem.functional.distortion import distortion
 from poeem.functional.scores import scores
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
-from poeem.training.model import StepOutput
+from poeem.training.options.fit import FitOptions
+from poeem.training.step_output import StepOutput
+
+# Of the cross-entropy of labels.
+LABEL_TEMPERATURE = 0.03
 
 
 class FrozenModel(nn.Module):
-    """Scores of the quantized candidates, taught by the exact scores of the same candidates and by labels.
+    """Scores of the quantized candidates, trained by the exact scores of the same candidates and by labels.
 
     Args:
         layer: a warm-started index.
-        adapter: whether a matrix ``(dim, dim)`` on the queries' side is trained, from the identity.
-        temperature: of the distillation, in units of a unit vector's inner product.
-        distill_weight, label_weight, distortion_weight: of the three terms: ranking as exact search does, ranking
-            relevant items first, and ``‖x - x_hat‖²``. Without labels there is no second term.
-        list_weight: with lists: of the same two rankings once more, in which the centroid of its list stands for an
-            item, so that the lists to visit are ranked as their items are (Distill-VQ's term for the IVF).
-        label_temperature: of the labels' cross-entropy.
-        ranked_words: whether the ranking terms reach the index; False leaves it to the distortion, as Poeem did.
+        options: ``adapter``: a matrix ``(dim, dim)`` on the queries' side is trained, from the identity.
+            ``temperature`` of the distillation, in units of a unit vector's inner product. ``distill_weight``,
+            ``label_weight``, ``distortion_weight`` of the three terms: ranking as exact search does, ranking relevant
+            items first, and ``‖x - x_hat‖²``. ``list_weight``: with lists, the weight of the same two rankings with the
+            centroid of its list in place of an item, so that lists are ranked as their items are (Distill-VQ's term
+            for the IVF). Without ``ranked_codebooks`` the ranking terms do not reach the index, as in Poeem.
+        labelled: whether there are labels; without, there is no second term.
         scale: length of a typical item times that of a typical query, by which temperatures are multiplied.
     """
 
-    index = None  # for the progress bar: no codebook use is counted here
-
-    def __init__(
-        self,
-        layer: EmbeddingIndex,
-        *,
-        adapter: bool,
-        temperature: float,
-        distill_weight: float = 1.0,
-        label_weight: float = 0.0,
-        distortion_weight: float = 0.0,
-        list_weight: float = 0.0,
-        label_temperature: float = 0.03,
-        ranked_words: bool = True,
-        scale: float = 1.0,
-    ) -> None:
+    def __init__(self, layer: EmbeddingIndex, options: FitOptions, *, labelled: bool, scale: float = 1.0) -> None:
         super().__init__()
         self.layer = layer
-        self.adapter = nn.Parameter(torch.eye(layer.dim)) if adapter else None
-        # ‖q - x‖² moves twice as far as <q, x>.
+        self.adapter = nn.Parameter(torch.eye(layer.dim)) if options.adapter else None
+        # ‖q - x‖² changes twice as much as <q, x>.
         unit = scale * (2 if layer.metric == "l2" else 1)
-        self.temperature, self.label_temperature = temperature * unit, label_temperature * unit
-        self.distill_weight, self.label_weight = distill_weight, label_weight
-        self.distortion_weight, self.ranked_words = distortion_weight, ranked_words
-        self.list_weight = list_weight if layer.coarse is not None else 0.0
+        self.temperature, self.label_temperature = options.temperature * unit, LABEL_TEMPERATURE * unit
+        self.distill_weight, self.distortion_weight = options.distill_weight, options.distortion_weight
+        self.label_weight = options.label_weight if labelled else 0.0
+        self.list_weight = options.list_weight if layer.coarse is not None else 0.0
+        self.ranked_codebooks = options.ranked_codebooks
 
     def adapted(self, queries: Tensor) -> Tensor:
         """Queries ``(n, dim)`` as they are scored: ``q W``."""
@@ -95,7 +84,7 @@ class FrozenModel(nn.Module):
 
         def ranking(views: Tensor) -> tuple[Tensor, Tensor]:
             """Loss and distillation of what stands for the items, ``(m, dim)``."""
-            student = self.scores(self.adapted(queries), views if self.ranked_words else views.detach())
+            student = self.scores(self.adapted(queries), views if self.ranked_codebooks else views.detach())
             labelled = self.label_weight > 0 and len(label_query) > 0
             # Without weight it is only shown; its gradient, nought, is worth its time where there is no other.
             with torch.set_grad_enabled(torch.is_grad_enabled() and (self.distill_weight > 0 or not labelled)):

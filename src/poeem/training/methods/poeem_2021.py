@@ -5,7 +5,7 @@ Codebooks learn by reconstruction, the towers by the retrieval loss on the quant
 
 TRAIN = {"views": "quantized", "commitment": 0.0, "estimator": "ste", "list_loss": 0.0}
 FIT = {
-    "ranked_words": False,
+    "ranked_codebooks": False,
     "distortion_weight": 1.0,
     "label_weight": 1.0,
     "distill_weight": 0.0,

@@ -32,24 +32,26 @@ class FitOptions:
         "How codewords are chosen; with RQ nearest only.",
         choices=("nearest", "score-aware", "balanced"),
     )
-    train_words: bool = option(True, "Train the codebooks; without, only the query adapter.", flag="--words/--no-words")
+    train_codebooks: bool = option(
+        True, "Train the codebooks; without, only the query adapter.", flag="--codebooks/--no-codebooks"
+    )
     adapter: bool = option(True, "Train a matrix on the queries' side.", flag="--adapter/--no-adapter")
-    ranked_words: bool = option(
+    ranked_codebooks: bool = option(
         True,
         "Codebooks learn from ranking; without, from --distortion alone.",
-        flag="--ranked-words/--no-ranked-words",
+        flag="--ranked-codebooks/--no-ranked-codebooks",
     )
     distill_weight: float = option(1.0, "Weight of ranking as exact search does.", flag="--distill")
     label_weight: float = option(1.0, "Weight of ranking relevant items first.", flag="--labels")
     distortion_weight: float = option(0.0, "Weight of the squared error.", flag="--distortion")
     list_weight: float = option(1.0, "With lists: weight of ranking lists as their items are.", flag="--list-loss")
     temperature: float = option(0.02, "Temperature of the distillation, for unit vectors.")
-    top: int = option(50, "Best items of a query by exact search; a step draws eight of them.")
+    top: int = option(50, "Best items of a query by exact search; each step samples eight of them.")
     epochs: float = option(6.0, "Passes over the queries.")
     batch_size: int = option(512, "Queries per step.")
     lr: float | None = option(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.")
     patience: int = option(2, "Epochs without gain on held-out queries after which to stop.")
-    max_queries: int = option(65_536, "Queries used at most, drawn at random.")
+    max_queries: int = option(65_536, "Queries used at most, a random sample.")
     seed: int = option(0, "Seed of everything random.")
     device: str = option("auto", "Where to compute: auto, cpu, cuda or mps.")
     show: bool = option(True, "Show progress on stderr.", flag="--progress/--no-progress")
@@ -58,8 +60,8 @@ class FitOptions:
         check_choices(self)
         if not (math.isfinite(self.epochs) and self.epochs > 0):
             raise ValueError(f"epochs (={self.epochs}) must be a number above 0; 2 to 10 is usual")
-        if not (self.train_words or self.adapter):
-            raise ValueError("train_words (=False) and adapter (=False) leave nothing to train; drop one")
+        if not (self.train_codebooks or self.adapter):
+            raise ValueError("train_codebooks (=False) and adapter (=False) leave nothing to train; drop one")
         if not 0 < self.temperature < math.inf:
             raise ValueError(
                 f"temperature (={self.temperature}) must be a number above 0; 0.01 to 0.05 suits unit vectors"
@@ -71,11 +73,11 @@ class FitOptions:
             raise ValueError(f"top (={self.top}) must be at least 1; 50 to 200 is usual")
         if self.max_queries < 1:
             raise ValueError(f"max_queries (={self.max_queries}) must be at least 1; 65,536 is the default")
-        if not self.train_words and self.codes == "reassigned":
+        if not self.train_codebooks and self.codes == "reassigned":
             raise ValueError(
-                "codes (='reassigned') change with the words, and train_words (=False) keeps them; drop one"
+                "codes (='reassigned') change with the codebooks, and train_codebooks (=False) keeps them; drop one"
             )
-        if not self.train_words and self.assignment == "balanced":
+        if not self.train_codebooks and self.assignment == "balanced":
             raise ValueError(
-                "assignment (='balanced') is how words learn, and train_words (=False) keeps them; drop one"
+                "assignment (='balanced') is how codebooks learn, and train_codebooks (=False) keeps them; drop one"
             )

@@ -61,7 +61,17 @@ class IndexOptions:
 
 @dataclass(frozen=True)
 class LossOptions:
-    """Terms of the loss and their weights."""
+    """Terms of the loss and their weights.
+
+    ``commitment`` draws items to their codewords as the distortion draws codewords to items: items near their codewords
+    lose less and change codes less often. ``distill`` is the distillation of the float scores into those of the decoded
+    items, see ``poeem.losses.distillation``. ``list_loss`` is a further view, in which the centroid of its list stands
+    for an item, see ``list_softmax``; with ``balance`` 1 lists are visited in the order of what they hold for each code
+    scanned, with 0 of what they hold.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
 
     temperature: float = option(0.1, "Temperature of the softmax.")
     views: str = option(
@@ -83,7 +93,23 @@ class LossOptions:
         None, "1: lists are visited by what they hold per code scanned; 0: by what they hold. Default: 1."
     )
 
-    __post_init__ = check_choices
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature (={self.temperature}) must be a number above 0; 0.05 to 0.1 suits cosine")
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share (={self.share}) of the quantized view must be 0 to 1")
+        if self.hard_negatives < 0:
+            raise ValueError(f"hard_negatives (={self.hard_negatives}) must be 0 (none) or more, items a query")
+        for name, usual in (
+            ("commitment", "0.25 to 4"),
+            ("distill", "0.5 to 2"),
+            ("list_loss", "0.1 to 1"),
+            ("balance", "0 to 1"),
+        ):
+            weight = getattr(self, name)
+            if weight is not None and not 0 <= weight < float("inf"):
+                raise ValueError(f"{name} (={weight}) must be 0 or more; {usual} is usual")
 
 
 @dataclass(frozen=True)

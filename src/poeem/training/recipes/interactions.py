@@ -23,16 +23,18 @@ from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.compare import compare
 from poeem.training.devices import make_accelerator
-from poeem.training.fit import FitState, fit
 from poeem.training.model import JointModel
 from poeem.training.model_scores import validation_score
 from poeem.training.options.groups import TrainOptions
 from poeem.training.options.resolve import resolve_options
+from poeem.training.plan import Plan
 from poeem.training.previous_run import PreviousRun, check_stability
 from poeem.training.run_folder import RunFolder
 from poeem.training.seeds import check_seed
 from poeem.training.stored_interactions import interactions_digest
 from poeem.training.tower_vectors import item_vectors
+from poeem.training.train_joint import train_joint
+from poeem.training.train_model import TrainState
 
 
 def train_interactions(
@@ -129,25 +131,22 @@ def train_interactions(
     if not folder.has_model:
         if execution.log_with:
             accelerator.init_trackers("poeem", config=settings)
-        state = fit(
-            model,
-            batches,
-            accelerator=accelerator,
-            checkpoints=checkpoints,
-            steps=settings["steps"],
-            lr=settings["lr"],
-            weight_decay=settings["weight_decay"],
-            decay=settings["decay"],
-            index_lr=settings["index_lr"],
-            seed=settings["seed"],
-            warm_start_items=trained_items if begun is None else None,
+        plan = Plan.from_settings(
+            settings,
             warm_start_step=None if begun is None else 0,
-            validate=lambda model: validation_score(model, split, nprobe=settings["nprobe"], seed=execution.seed),
             validate_every=execution.validate_every,
             patience=execution.patience,
             checkpoint_every=execution.checkpoint_every,
-            title=f"{settings['tower']} + {parsed}",
-            show=execution.show,
+        )
+        state = train_joint(
+            model,
+            batches,
+            plan,
+            accelerator=accelerator,
+            checkpoints=checkpoints,
+            warm_start_items=trained_items if begun is None else None,
+            validate=lambda model: validation_score(model, split, nprobe=settings["nprobe"], seed=execution.seed),
+            progress_title=f"{settings['tower']} + {parsed}" if execution.show else None,
         )
         if execution.log_with:
             accelerator.end_training()
@@ -181,7 +180,7 @@ def _store(
     model: JointModel,
     interactions: Interactions,
     settings: dict[str, Any],
-    state: FitState,
+    state: TrainState,
     start: PreviousRun | None,
 ) -> None:
     """Bundle and model, from which everything after this is done."""

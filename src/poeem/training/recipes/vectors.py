@@ -21,6 +21,7 @@ from poeem.layers.write import write_coded
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
+from poeem.training.frozen.data import FrozenData
 from poeem.training.frozen.encoded import encoded
 from poeem.training.frozen.fit import FrozenFit, fit_frozen
 from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
@@ -153,7 +154,7 @@ def fit_vectors(
         layer.warm_start(torch.from_numpy(np.asarray(vectors[rows], dtype=np.float32)))
     layer.eval()
     fixed_codes = fixed_lists = None
-    if codes == "fixed" or not given.train_words:
+    if codes == "fixed" or not given.train_codebooks:
         fixed_codes, fixed_lists = (start.codes, start.lists) if start is not None else encoded(layer, vectors)
         layer.keep_encoding()
     timings["warm_start_seconds"] = time.perf_counter() - began
@@ -168,31 +169,8 @@ def fit_vectors(
     timings["teacher_seconds"] = time.perf_counter() - began
 
     layer.to(accelerator.device)
-    result = fit_frozen(
-        layer,
-        vectors,
-        trained,
-        best,
-        held_out=held_out,
-        accelerator=accelerator,
-        relevant=labels_trained,
-        codes=fixed_codes,
-        lists=fixed_lists,
-        train_words=given.train_words,
-        adapter=given.adapter,
-        epochs=given.epochs,
-        batch_size=given.batch_size,
-        temperature=given.temperature,
-        distill_weight=given.distill_weight,
-        label_weight=given.label_weight,
-        distortion_weight=given.distortion_weight,
-        list_weight=given.list_weight,
-        ranked_words=given.ranked_words,
-        lr=given.lr,
-        patience=given.patience,
-        seed=given.seed,
-        show=given.show,
-    )
+    data = FrozenData(vectors, trained, best, labels_trained, fixed_codes, fixed_lists)
+    result = fit_frozen(layer, data, given, held_out=held_out, accelerator=accelerator)
     layer.cpu()
     if result.adapter is not None:
         layer.set_query_adapter(torch.from_numpy(result.adapter))
@@ -217,15 +195,15 @@ def _layer(
 
 def _check_something_learns(options: FitOptions, *, labelled: bool) -> None:
     ranked = options.distill_weight > 0 or (options.label_weight > 0 and labelled)
-    reconstructed = options.train_words and options.distortion_weight > 0
-    if (ranked and (options.adapter or options.ranked_words)) or reconstructed:
+    reconstructed = options.train_codebooks and options.distortion_weight > 0
+    if (ranked and (options.adapter or options.ranked_codebooks)) or reconstructed:
         return
     labels_too = "" if labelled else " (of no use without relevance)"
     raise ValueError(
         f"nothing would be learnt: distill_weight (={options.distill_weight}), "
-        f"label_weight (={options.label_weight}){labels_too}, distortion_weight (={options.distortion_weight}), of the "
-        f"words alone; ranked_words (={options.ranked_words}) and adapter (={options.adapter}) say who learns from "
-        "ranking; raise a weight of what is trained"
+        f"label_weight (={options.label_weight}){labels_too} train what ranked_codebooks "
+        f"(={options.ranked_codebooks}) and adapter (={options.adapter}) allow, distortion_weight "
+        f"(={options.distortion_weight}) trains codebooks only; raise a weight of what is trained"
     )
 
 

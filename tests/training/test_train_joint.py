@@ -11,10 +11,13 @@ from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.towers.two_tower import interaction_towers
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.devices import make_accelerator
-from poeem.training.fit import FitState, fit
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
+from poeem.training.options.groups import LossOptions
+from poeem.training.plan import Plan
+from poeem.training.train_joint import train_joint
+from poeem.training.train_model import TrainState
 
 STEPS = 40
 
@@ -50,7 +53,7 @@ class Training:
         self.split, self.folder, self.kind, self.spec = leave_last_out(interactions), folder, kind, spec
         self.mining, self.fixed = mining, fixed
 
-    def go(self, fatal: int = -1, **options) -> tuple[JointModel, FitState]:
+    def go(self, fatal: int = -1, validate=None, before_step=(), **plan) -> tuple[JointModel, TrainState]:
         n = self.split.n_items
         towers = interaction_towers(self.kind, n, 8, history_length=5, dropout=0.3)
         index = EmbeddingIndex(8, self.spec, warmup_steps=STEPS + 1, reseed_every=7) if self.spec else None
@@ -59,21 +62,23 @@ class Training:
             items = torch.from_numpy(np.unique(self.split.train.items))
             mining = HardNegatives(items, 8, count=2, every=5, first=2, last=20)
         log_q = torch.full((n,), -3.0)
-        extra = {"distill": 0.5, "list_loss": 0.5} if self.mining and self.spec else {}
+        weight = 0.5 if self.mining and self.spec else 0.0
+        loss = LossOptions(distill=weight, list_loss=weight)
         kept = FixedCodes(n, 2, lists=True) if self.fixed else None
-        model = JointModel(towers, index, log_q=log_q, hard_negatives=mining, kept=kept, **extra)
+        model = JointModel(towers, index, log_q=log_q, loss=loss, hard_negatives=mining, kept=kept)
         kind = "positions" if self.kind == "sequence" else "prefix"
         batches = FatalBatches(self.split.train, kind, batch_size=32, history_length=5)
         batches.fatal = fatal
-        options = {"steps": STEPS, "lr": 0.01, "checkpoint_every": 8} | options
-        state = fit(
+        state = train_joint(
             model,
             batches,
+            Plan(**({"steps": STEPS, "lr": 0.01, "checkpoint_every": 8} | plan)),
             accelerator=make_accelerator("cpu"),
             checkpoints=Checkpoints(self.folder, {}, resume=True),
             warm_start_items=np.flatnonzero(self.split.seen_in_training),
-            show=False,
-            **options,
+            validate=validate,
+            before_step=before_step,
+            progress_title=None,
         )
         return model, state
 
@@ -154,7 +159,7 @@ def test_a_callers_own_step_comes_after_the_warm_start(small, tmp_path, monkeypa
     called: list[object] = []
     fitted = EmbeddingIndex.warm_start
     monkeypatch.setattr(EmbeddingIndex, "warm_start", lambda index, x: [fitted(index, x), called.append("warm start")])
-    Training(small, tmp_path).go(warm_start_step=7, before_step=[called.append])
+    Training(small, tmp_path).go(warm_start_step=7, before_step=[lambda step, state: called.append(step)])
     assert called == [*range(7), "warm start", *range(7, STEPS)]
 
 
@@ -170,7 +175,7 @@ def test_early_stopping_brings_back_the_best(small, tmp_path):
 
     training = Training(small, tmp_path)
     model, state = training.go(validate=validate, validate_every=4, patience=2)
-    assert (state.step, state.best_step, state.best_value, state.stopped) == (28, 28, 0.9, True)
+    assert (state.step, state.best_step, state.best_value, state.stopped) == (28, 28, [0.9], True)
     for name, value in model.state_dict().items():
         assert torch.equal(value, kept[28][name]), name
     assert 40 not in kept

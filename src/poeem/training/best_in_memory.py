@@ -1,0 +1,36 @@
+"""BestInMemory: the weights of the best validation, for trainings that write no checkpoints."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class BestInMemory:
+    """In place of ``Checkpoints``: a copy of the best weights in memory; nothing is resumed."""
+
+    def __init__(self) -> None:
+        self._step, self._weights = -1, {}
+
+    def begin(self) -> None:
+        """Nothing is to be prepared."""
+
+    def steps(self) -> list[int]:
+        """No step that a training could continue from."""
+        return []
+
+    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+        """Copy the weights if this is the best step."""
+        if state.get("best_step") == step != self._step:
+            self._step, self._weights = step, copy.deepcopy(model.state_dict())
+
+    def load(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
+        """Bring back the weights of the best step."""
+        if step != self._step:
+            raise ValueError(f"step (={step}) must be the best one (={self._step}); no other is kept")
+        model.load_state_dict(self._weights)
+        return {}

@@ -1,0 +1,82 @@
+"""FrozenData: the vectors, exact rankings and labels that a fit learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from poeem.data.ragged import Ragged
+from poeem.training.frozen.candidates import Candidates
+
+# Vectors of which the mean length is taken.
+SAMPLED_ROWS = 2**14
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenData:
+    """What a fit learns from.
+
+    Args:
+        items: float32, ``(n, dim)``, may be memory-mapped; of unit length under ``cosine``.
+        queries: float32, ``(nq, dim)``, as for ``items``.
+        top: int64, ``(nq, k)``: best items of every query by exact scores.
+        relevant: rows of the relevant items of every query; None without labels.
+        codes, lists: of all items, kept as they are while codebooks and adapter learn (JPQ); None: assigned at every
+            step.
+    """
+
+    items: Any
+    queries: np.ndarray
+    top: np.ndarray
+    relevant: Ragged | None = None
+    codes: np.ndarray | None = None
+    lists: np.ndarray | None = None
+
+    @property
+    def item_length(self) -> float:
+        """Root mean square of the items' lengths."""
+        return _typical_length(self.items)
+
+    @property
+    def query_length(self) -> float:
+        """Root mean square of the queries' lengths."""
+        return _typical_length(self.queries)
+
+
+class FrozenBatches:
+    """Training batches: the rows that ``Candidates`` chooses, with their vectors and fixed codes.
+
+    Args:
+        data: vectors, rankings, labels.
+        batch_size, drawn, seed: see ``Candidates``.
+    """
+
+    def __init__(self, data: FrozenData, *, batch_size: int, drawn: int, seed: int) -> None:
+        self._data = data
+        self._candidates = Candidates(data.top, data.relevant, batch_size=batch_size, drawn=drawn, seed=seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which every query is used once."""
+        return self._candidates.steps_per_epoch
+
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
+        """Arguments of ``FrozenModel.forward``."""
+        rows, data = self._candidates.step(step), self._data
+        arrays = {
+            "queries": data.queries[rows.queries].astype(np.float32),
+            "items": np.asarray(data.items[rows.items], dtype=np.float32),
+            **{name: getattr(rows, name) for name in rows._fields[2:]},
+        }
+        for name, array in (("codes", data.codes), ("lists", data.lists)):
+            if array is not None:
+                arrays[name] = array[rows.items].astype(np.int64)
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _typical_length(vectors: Any) -> float:
+    some = np.asarray(vectors[:SAMPLED_ROWS], dtype=np.float32)
+    return float(np.sqrt((some**2).sum(1).mean()))

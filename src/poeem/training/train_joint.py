@@ -1,0 +1,106 @@
+"""Training of a joint model: warm start of its index and hard negatives at their steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from poeem.data.batches import TrainingBatches
+from poeem.training.checkpoints import Checkpoints
+from poeem.training.fixed_codes import FixedCodes
+from poeem.training.model import JointModel
+from poeem.training.optimizer import make_optimizer
+from poeem.training.plan import Plan
+from poeem.training.tower_vectors import evaluating, item_vectors
+from poeem.training.train_model import BeforeStep, TrainState, Validation, train_model
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def train_joint(
+    model: JointModel,
+    batches: TrainingBatches,
+    plan: Plan,
+    *,
+    accelerator: Accelerator,
+    checkpoints: Checkpoints,
+    warm_start_items: np.ndarray | None = None,
+    validate: Callable[[JointModel], float] | None = None,
+    before_step: Iterable[BeforeStep] = (),
+    progress_title: str | None = "training",
+) -> TrainState:
+    """Train towers and index in place; continues from the last checkpoint if there is one.
+
+    Args:
+        model: towers, index (or none) and loss.
+        batches: training batches.
+        plan: from its ``index_step`` on the index quantizes and hard negatives are mined, by a model without an index
+            as well: before, the rankings are those of a model that has learnt little.
+        accelerator: device, processes, precision, trackers.
+        checkpoints: where checkpoints are stored.
+        warm_start_items: item numbers whose vectors the index is fitted to; None: no warm start.
+        validate: ndcg@10 of a model.
+        before_step: called after a warm start that is due before the same step.
+        progress_title: of the progress bar; None shows nothing.
+    Returns:
+        the state at the end; ``step`` is the step of the weights that ``model`` has.
+    Raises:
+        ValueError: a number is out of range.
+        NotFinite: training has diverged.
+        KeyboardInterrupt: after a checkpoint.
+    """
+
+    def warm_start(step: int, state: TrainState) -> str | None:
+        if model.index is None or warm_start_items is None or step != plan.index_step:
+            return None
+        began = time.perf_counter()
+        # Every process fits its own share; the index gathers them.
+        share = warm_start_items[accelerator.process_index :: accelerator.num_processes]
+        model.index.warm_start(torch.from_numpy(item_vectors(model, share)).to(accelerator.device))
+        if isinstance(model.kept, FixedCodes):
+            vectors = torch.from_numpy(item_vectors(model, np.arange(len(model.log_q))))
+            model.kept.take(model.index, vectors.to(accelerator.device))
+        state.warm_start_seconds = time.perf_counter() - began
+        return f"the index is warm-started on {len(warm_start_items)} items"
+
+    def refresh_negatives(step: int, state: TrainState) -> None:
+        mining = model.hard_negatives
+        if mining is None or step < plan.index_step:
+            return
+        mining.active = True
+        if (step - plan.index_step) % mining.every == 0:
+            with evaluating(model):
+                mining.refresh(model.scored_vectors, step)
+
+    def validation() -> Validation:
+        assert validate is not None
+        value = validate(model)
+        counts = model.index is None or model.index.ready
+        return Validation((value,), f"validation ndcg@10 {value:.4f}", {"validation/ndcg@10": value}, counts)
+
+    return train_model(
+        model,
+        make_optimizer(model, lr=plan.lr, weight_decay=plan.weight_decay, index_lr=plan.index_lr),
+        batches,
+        plan,
+        accelerator=accelerator,
+        checkpoints=checkpoints,
+        validate=None if validate is None else validation,
+        before_step=[warm_start, refresh_negatives, *before_step],
+        facts=lambda: _facts(model),
+        progress_title=progress_title,
+    )
+
+
+def _facts(model: JointModel) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    if model.index is not None and model.index.ready:
+        found |= {f"index/{name}": value for name, value in model.index.usage().items()}
+    if model.hard_negatives is not None and model.hard_negatives.active:
+        found["training/mining_time_share"] = model.hard_negatives.time_share
+    return found

@@ -1,0 +1,189 @@
+"""Training of any model: the loop with validation, early stopping, checkpoints and resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from poeem.training.loop import run_steps
+from poeem.training.plan import Plan
+from poeem.training.progress import progress_bar
+from poeem.training.step_output import StepOutput
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+LOG_EVERY = 50
+
+
+class Batches(Protocol):
+    """Batches as a pure function of the step."""
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> Mapping[str, Tensor]: ...
+
+
+class Saved(Protocol):
+    """Where checkpoints are written and read: ``Checkpoints`` or ``BestInMemory``."""
+
+    def begin(self) -> None: ...
+
+    def steps(self) -> list[int]: ...
+
+    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> Any: ...
+
+    def load(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]: ...
+
+
+class Validation(NamedTuple):
+    """The result of a validation.
+
+    Args:
+        value: what decides, larger is better; further numbers decide between equal ones.
+        text: for people.
+        figures: for trackers, by name.
+        counts: whether the model may be chosen as the best; not before its index is fitted, for instance.
+    """
+
+    value: tuple[float, ...]
+    text: str
+    figures: Mapping[str, float] = {}
+    counts: bool = True
+
+
+@dataclass
+class TrainState:
+    """The state of a run beside weights and optimizer; stored with every checkpoint.
+
+    Args:
+        step: steps done.
+        seconds: wall time of the steps, over all restarts.
+        warm_start_seconds: wall time of the warm start, within ``seconds``.
+        best_step, best_value: of the best validation so far.
+        rounds: validations since then.
+        stopped: whether early stopping has ended the run.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    warm_start_seconds: float = 0.0
+    best_step: int | None = None
+    best_value: list[float] | None = None
+    rounds: int = 0
+    stopped: bool = False
+
+
+# Called with the step, from 0, and the state; returns a line for people, or None.
+BeforeStep = Callable[[int, TrainState], "str | None"]
+
+
+def train_model(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    plan: Plan,
+    *,
+    accelerator: Accelerator,
+    checkpoints: Saved,
+    validate: Callable[[], Validation] | None = None,
+    before_step: Iterable[BeforeStep] = (),
+    facts: Callable[[], Mapping[str, float]] | None = None,
+    progress_title: str | None = "training",
+) -> TrainState:
+    """Train a model in place; continues from the last checkpoint if there is one.
+
+    Args:
+        model: called with a batch, returns a ``StepOutput``.
+        optimizer: of its parameters.
+        batches: training batches.
+        plan: length, learning rate, validation, checkpoints.
+        accelerator: device, processes, precision, trackers.
+        checkpoints: where checkpoints are stored.
+        validate: called on the main process.
+        before_step: called in order before each step.
+        facts: further numbers for trackers.
+        progress_title: of the progress bar; None shows nothing.
+    Returns:
+        the state at the end; ``step`` is the step of the weights that ``model`` has.
+    Raises:
+        NotFinite: training has diverged.
+        KeyboardInterrupt: after a checkpoint.
+    """
+    checkpoints.begin()
+    wrapped, prepared = accelerator.prepare(model, optimizer)
+    model.train()
+    state = TrainState()
+    if checkpoints.steps():
+        state = TrainState(**checkpoints.load(checkpoints.steps()[-1], model, optimizer))
+    started = time.perf_counter() - state.seconds
+    validate_every = plan.validate_every or max(batches.steps_per_epoch, -(-plan.steps // 20))
+
+    def save(step: int) -> None:
+        state.step, state.seconds = step, time.perf_counter() - started
+        if accelerator.is_main_process:
+            checkpoints.save(step, model, optimizer, asdict(state))
+        accelerator.wait_for_everyone()
+
+    def validated(step: int) -> bool:
+        found = _from_main(validate() if validate and accelerator.is_main_process else None)
+        progress.note(f"step {step}: {found.text}")
+        accelerator.log(dict(found.figures), step=step)
+        if not found.counts:
+            return False
+        if state.best_value is None or list(found.value) > state.best_value:
+            state.best_step, state.best_value, state.rounds = step, list(found.value), 0
+            save(step)
+        else:
+            state.rounds += 1
+        state.stopped = plan.patience is not None and state.rounds >= plan.patience
+        return state.stopped
+
+    def prepare_step(step: int) -> None:
+        for call in before_step:
+            note = call(step, state)
+            if note is not None:
+                progress.note(f"step {step}: {note}")
+
+    def after_step(step: int, output: StepOutput) -> bool:
+        progress.update(step, output, model)
+        if accelerator.trackers and step % LOG_EVERY == 0:
+            shown = {f"training/{name}": float(value) for name, value in output._asdict().items()}
+            lr = {"training/lr": optimizer.param_groups[0]["lr"]}
+            accelerator.log({**shown, **lr, **(facts() if facts else {})}, step=step)
+        due = step % validate_every == 0 or step == plan.last_step
+        return validate is not None and due and validated(step)
+
+    show = progress_title is not None and accelerator.is_main_process
+    with progress_bar(progress_title or "", plan.last_step, start=state.step, show=show) as progress:
+        if plan.validate_first and state.step == 0:
+            validated(0)
+        if not state.stopped:
+            run_steps(
+                wrapped,
+                prepared,
+                lambda step: batches.batch(step, accelerator.process_index, accelerator.num_processes),
+                plan,
+                accelerator=accelerator,
+                start=state.step,
+                before_step=prepare_step,
+                after_step=after_step,
+                save=save,
+            )
+    if plan.patience is not None and state.best_step is not None and state.best_step != state.step:
+        checkpoints.load(state.best_step, model)
+        state.step = state.best_step
+    return state
+
+
+def _from_main(found: Any) -> Any:
+    """The main process's object on every process: all must decide alike."""
+    from accelerate.utils import broadcast_object_list
+
+    return broadcast_object_list([found])[0]
