@@ -30,9 +30,9 @@ from poeem.training.model_scores import BundleScorer, index_scorer, score
 from poeem.training.options.groups import TrainOptions
 from poeem.training.options.resolve import resolve_options
 from poeem.training.plan import Plan
-from poeem.training.train_joint import train_joint
 from poeem.training.recipes.interactions import train_interactions
 from poeem.training.tower_vectors import item_vectors, query_vectors
+from poeem.training.train_joint import train_joint
 
 # Settings of the original that are not the defaults of `poeem train`.
 AS_PUBLISHED: dict[str, Any] = method_settings("poeem-2021", "train")

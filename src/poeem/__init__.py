@@ -16,11 +16,22 @@ if TYPE_CHECKING:
     from poeem.engines.faiss.read import from_faiss
     from poeem.engines.self_check import EngineMismatch
     from poeem.layers.embedding_index import EmbeddingIndex
+    from poeem.layers.from_arrays import index_from
     from poeem.spec import IndexSpec
     from poeem.training.recipes.vectors import fit
 
 __version__ = version("poeem-torch")
-__all__ = ["EmbeddingIndex", "EngineMismatch", "IndexSpec", "__version__", "export", "fit", "from_faiss", "open"]
+__all__ = [
+    "EmbeddingIndex",
+    "EngineMismatch",
+    "IndexSpec",
+    "__version__",
+    "export",
+    "fit",
+    "from_faiss",
+    "index_from",
+    "open",
+]
 
 # Where each public name lives; loaded when first used, so that `poeem --help` does not wait for torch.
 _HOMES = {
@@ -30,6 +41,7 @@ _HOMES = {
     "export": ("poeem.engines.export", "export"),
     "from_faiss": ("poeem.engines.faiss.read", "from_faiss"),
     "fit": ("poeem.training.recipes.vectors", "fit"),
+    "index_from": ("poeem.layers.from_arrays", "index_from"),
     "open": ("poeem.bundle", "open_bundle"),
 }
 

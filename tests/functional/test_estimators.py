@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from poeem.functional.distortion import distortion
-from poeem.functional.estimators import ESTIMATORS, SOFT
+from poeem.functional.estimators import ESTIMATORS
+from poeem.layers.choices import BeamSearch, Soft
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.soft import soft_estimate
 
@@ -22,11 +23,11 @@ def ready(spec, estimator, **options):
 
 
 @pytest.mark.parametrize("spec", ["OPQ2,IVF4,PQ2x4", "PQ2x4", "RQ2x4"])
-@pytest.mark.parametrize("estimator", [*ESTIMATORS, SOFT])
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, "soft"])
 def test_the_value_is_what_the_engine_scores(spec, estimator):
-    if spec == "RQ2x4" and estimator == SOFT:
+    if spec == "RQ2x4" and estimator == "soft":
         pytest.skip("refused")
-    index = ready(spec, estimator, beam=2)
+    index = ready(spec, estimator, assignment=BeamSearch(2) if spec.startswith("RQ") else "nearest")
     x = sample(50, seed=1).requires_grad_()
     out = index(x)
     torch.testing.assert_close(out.embedding, index.decode(out.codes, out.lists), atol=1e-5, rtol=0)
@@ -48,7 +49,7 @@ def test_where_the_gradient_goes(estimator, reaches_the_index):
 
 
 def test_the_soft_gradient_is_that_of_the_soft_estimate():
-    index = ready("OPQ2,IVF4,PQ2x4", "soft", soft_temperature=0.7)
+    index = ready("OPQ2,IVF4,PQ2x4", Soft(0.7))
     x = sample(1000, seed=1).requires_grad_()
     weights = torch.randn(1000, 8, generator=torch.Generator().manual_seed(2))
     (index(x).embedding * weights).sum().backward()
@@ -58,7 +59,7 @@ def test_the_soft_gradient_is_that_of_the_soft_estimate():
             step = torch.zeros_like(x)
             step[row, column] = 1e-2
             # Of this row alone: the scale of the temperature moves with x for all rows, and has no gradient.
-            up, down = ((soft_estimate(index, x + s, lists)[row] * weights[row]).sum() for s in (step, -step))
+            up, down = ((soft_estimate(index, x + s, lists, 0.7)[row] * weights[row]).sum() for s in (step, -step))
             assert ((up - down) / 2e-2).item() == pytest.approx(x.grad[row, column].item(), abs=0.02)
 
 

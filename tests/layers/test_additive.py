@@ -8,6 +8,7 @@ import torch
 
 from poeem.functional.additive import encode_additive
 from poeem.layers.additive import AdditiveQuantizer
+from poeem.layers.choices import BeamSearch
 from poeem.layers.embedding_index import EmbeddingIndex
 
 SPECS = ["RQ3x4", "IVF8,RQ3x4"]
@@ -30,7 +31,7 @@ def ready(spec="IVF8,RQ3x4", metric="cosine", **options):
 @pytest.mark.parametrize("training", [True, False])
 def test_computes_what_the_contract_says(spec, metric, training):
     """In numpy float64, all 16³ codes of every residual at once; a beam of 300 is the exact search."""
-    index = ready(spec, metric, beam=300).train(training)
+    index = ready(spec, metric, assignment=BeamSearch(300)).train(training)
     x = sample(100)
     out = index(x)
     arrays = {name: array.astype(np.float64) for name, array in index.arrays().items()}

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 import poeem
+from poeem.functional.encode import ENCODE_ROWS
 from poeem.functional.score_aware import assign_score_aware
+from poeem.layers.choices import ScoreAware
 from poeem.layers.embedding_index import EmbeddingIndex
 
 
@@ -23,7 +25,7 @@ def ready(assignment, spec="OPQ4,IVF8,PQ4x4", **options):
 
 @pytest.mark.parametrize("spec", ["PQ4x4", "OPQ4,IVF8,PQ4x4"])
 def test_score_aware_codes_are_the_same_in_training_and_encoding(spec):
-    index, nearest = ready("score-aware", spec, eta=4.0), ready("nearest", spec)
+    index, nearest = ready(ScoreAware(4.0), spec), ready("nearest", spec)
     x = sample()
     out = index(x)
     codes, lists = index.encode(x)
@@ -43,7 +45,7 @@ def test_score_aware_codes_are_the_same_in_training_and_encoding(spec):
 @pytest.mark.parametrize(("assignment", "spec"), [("balanced", "OPQ4,IVF8,PQ4x4"), ("nearest", "RQ4x4")])
 def test_a_step_assigns_all_its_rows_together_as_training_does(assignment, spec):
     index = ready(assignment, spec)
-    x = sample(index.quantizer.encode_rows + 500)  # more than are encoded at a time
+    x = sample(ENCODE_ROWS + 500)  # more than are encoded at a time
     codes, lists = index.encode(x, step=True)
     trained = index.train()(x)
     # Products of other shapes round otherwise.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from poeem.layers.choices import BeamSearch, ScoreAware, Soft
 from poeem.layers.embedding_index import EmbeddingIndex
 
 SPECS = ["PQ4x4", "OPQ4,PQ4x4", "IVF8,PQ4x4", "OPQ4,IVF8,PQ4x4"]
@@ -350,7 +351,8 @@ def test_zero_rows_under_cosine():
     ("options", "message"),
     [
         ({"dim": 100, "spec": "PQ16"}, "dim (=100) must be divisible by M (=16)"),
-        ({"dim": 16, "spec": "RQ8", "beam": 0}, "beam (=0) must be at least 1"),
+        ({"dim": 16, "spec": "PQ4", "assignment": BeamSearch(4)}, "assignment (=BeamSearch(beam=4)) is for additive"),
+        ({"dim": 16, "spec": "RQ4", "assignment": ScoreAware()}, "assignment (='score-aware') chooses codewords"),
         ({"dim": 16, "spec": "PQ4", "metric": "dot"}, "metric (='dot') must be one of 'ip', 'l2', 'cosine'"),
         ({"dim": 16, "spec": "PQ4", "estimator": "gumbel"}, "estimator (='gumbel') must be one of 'ste', 'task'"),
         (
@@ -358,9 +360,10 @@ def test_zero_rows_under_cosine():
             "'RQ4x8' has no slices; use 'ste', 'task' or 'rotation-trick'",
         ),
         ({"dim": 16, "spec": "PQ4", "assignment": "l1"}, "assignment (='l1') must be one of 'nearest', 'score-aware'"),
-        ({"dim": 16, "spec": "RQ4", "assignment": "balanced"}, "assignment (='balanced') chooses words slice by slice"),
-        ({"dim": 16, "spec": "PQ4", "eta": 0.5}, "eta (=0.5) must be at least 1"),
-        ({"dim": 16, "spec": "PQ4", "soft_temperature": 0.0}, "soft_temperature (=0.0) must be a number above 0"),
+        (
+            {"dim": 16, "spec": "RQ4", "assignment": "balanced"},
+            "assignment (='balanced') chooses codewords",
+        ),
         ({"dim": 16, "spec": "OPQ4,PQ4", "rotation": "svd"}, "rotation (='svd') must be one of 'givens-greedy'"),
         ({"dim": 16, "spec": "PQ4", "rotation": "svd"}, "rotation (='svd')"),
         ({"dim": 16, "spec": "PQ4", "seed": -1}, "seed (=-1)"),
@@ -373,6 +376,20 @@ def test_zero_rows_under_cosine():
 def test_refuses_bad_arguments(options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         EmbeddingIndex(**options)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: BeamSearch(0), "beam (=0) must be at least 1"),
+        (lambda: BeamSearch(-1), "beam (=-1) must be a whole number"),
+        (lambda: ScoreAware(0.5), "eta (=0.5) must be at least 1"),
+        (lambda: Soft(0.0), "temperature (=0.0) of Soft must be a number above 0"),
+    ],
+)
+def test_refuses_choices_out_of_range(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
 
 
 def test_refuses_a_sample_too_small():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from poeem.layers.choices import BeamSearch, ScoreAware
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.from_arrays import encoder_of, layer_from_arrays
 
@@ -11,9 +12,9 @@ CASES = [
     ("PQ4", "l2", {}),
     ("OPQ4,IVF8,PQ4x4", "cosine", {}),
     ("OPQ4,IVF8,PQ4x4", "l2", {}),
-    ("IVF8,PQ4x5", "ip", {"assignment": "score-aware", "eta": 4.0}),
+    ("IVF8,PQ4x5", "ip", {"assignment": ScoreAware(4.0)}),
     ("IVF8,PQ4x4", "ip", {"assignment": "balanced"}),
-    ("IVF8,RQ3x4", "ip", {"beam": 3}),
+    ("IVF8,RQ3x4", "ip", {"assignment": BeamSearch(3)}),
     ("RQ3x4", "l2", {}),
 ]
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from poeem.layers.choices import BeamSearch, ScoreAware
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.rotation import ROTATIONS
 
@@ -17,10 +18,10 @@ BATCH = torch.export.Dim("batch")
 CASES = [
     ("PQ4x4", "ip", {}),
     ("PQ4x4", "cosine", {"estimator": "soft"}),
-    ("IVF8,PQ4x4", "l2", {"assignment": "score-aware", "eta": 4.0}),
+    ("IVF8,PQ4x4", "l2", {"assignment": ScoreAware(4.0)}),
     ("PQ4x4", "ip", {"assignment": "balanced", "estimator": "rotation-trick"}),
     ("RQ3x4", "ip", {}),
-    ("IVF8,RQ3x4", "cosine", {"beam": 3, "estimator": "task"}),
+    ("IVF8,RQ3x4", "cosine", {"assignment": BeamSearch(3), "estimator": "task"}),
     *(("OPQ4,IVF8,PQ4x4", "cosine", {"rotation": rotation}) for rotation in ROTATIONS),
 ]
 

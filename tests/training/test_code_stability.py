@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from poeem.layers.choices import ScoreAware
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.training.code_stability import StableCodes
 
@@ -43,7 +44,7 @@ def errors(index, x, codes, lists):
         ("PQ4x4", "ip", {}),
         ("OPQ4,IVF4,PQ4x4", "cosine", {}),
         ("IVF4,RQ2x4", "l2", {}),
-        ("OPQ4,IVF4,PQ4x4", "ip", {"assignment": "score-aware", "eta": 8.0}),
+        ("OPQ4,IVF4,PQ4x4", "ip", {"assignment": ScoreAware(8.0)}),
     ],
 )
 @pytest.mark.parametrize("margin", [0.0, 0.2, 1e9])

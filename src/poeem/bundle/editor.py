@@ -15,16 +15,14 @@ from poeem.bundle.catalogue import matching_columns
 from poeem.bundle.change_log import LogWriter
 from poeem.bundle.changes import Change, CodedRows
 from poeem.bundle.delta import read_delta
+from poeem.bundle.encoder import Encoder
 from poeem.bundle.lock import WriterLock
 from poeem.bundle.new_items import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.bundle.read import changed, locate_bundle, read_contents, with_changes
 from poeem.bundle.write import swap_in
-from poeem.layers.storage_dtypes import as_stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from poeem.layers.embedding_index import EmbeddingIndex
 
 
 class BundleEditor:
@@ -189,17 +187,13 @@ class BundleEditor:
         self.close()
 
     @cached_property
-    def _encoder(self) -> EmbeddingIndex:
-        from poeem.layers.from_arrays import encoder_of
-
-        return encoder_of(self._base)
+    def _encoder(self) -> Encoder:
+        return Encoder(self._base)
 
     def _coded(self, ids: list[Any], vectors: Any, columns: pa.Table | None) -> CodedRows:
-        import torch
-
         base = self._base
         checked = check_new_vectors(vectors, rows=len(ids), dim=base.dim, metric=base.metric)
-        codes, lists = as_stored(*self._encoder.encode(torch.from_numpy(checked)))
+        codes, lists = self._encoder.encode(checked)
         return CodedRows(ids, codes, lists, columns)
 
     def _make(self, change: Change) -> None:

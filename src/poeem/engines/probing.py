@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from poeem.bundle.centroid_norms import have_equal_norms
 from poeem.spec import IndexSpec
-
-# Centroids count as of one norm when they differ by less: float32 rounding, no more.
-EQUAL_NORM_TOLERANCE = 1e-4
 
 
 def probes_by_inner_product(spec: IndexSpec, metric: str, coarse: np.ndarray) -> bool:
@@ -24,13 +22,7 @@ def probes_by_inner_product(spec: IndexSpec, metric: str, coarse: np.ndarray) ->
     """
     if metric == "l2":
         return False
-    return spec.kind == "RQ" or equal_norms(coarse)
-
-
-def equal_norms(coarse: np.ndarray) -> bool:
-    """Whether all rows have the same L2 norm, up to float32 rounding."""
-    norms = np.linalg.norm(coarse.astype(np.float64), axis=1)
-    return bool(np.ptp(norms) <= EQUAL_NORM_TOLERANCE * norms.max())
+    return spec.kind == "RQ" or have_equal_norms(coarse)
 
 
 def default_nprobe(nlist: int) -> int:

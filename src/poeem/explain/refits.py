@@ -11,6 +11,7 @@ import torch
 
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.fingerprint import fingerprint
+from poeem.bundle.storage_dtypes import as_stored
 from poeem.engines.probing import probes_by_inner_product
 from poeem.engines.reference import ReferenceScorer
 from poeem.evaluation.scorers import DecodedScorer, coarse_for_queries
@@ -19,9 +20,9 @@ from poeem.functional.coarse import assign_lists, equal_norms
 from poeem.functional.decomposition import decompose
 from poeem.functional.kmeans import kmeans, lloyd
 from poeem.functional.pq import split
+from poeem.layers.choices import BeamSearch
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.from_arrays import encoder_of
-from poeem.layers.storage_dtypes import as_stored
 from poeem.metric import Metric
 from poeem.spec import IndexSpec
 
@@ -163,7 +164,8 @@ def fitted(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) -> Bu
         ValueError: the width or the number of the vectors does not suit the structure.
     """
     rows = ADDITIVE_ROWS if spec.kind == "RQ" else FIT_ROWS
-    layer = EmbeddingIndex(items.shape[1], spec, metric=cast(Metric, metric), seed=seed, beam=_ADDITIVE_BEAM)
+    assignment = BeamSearch(_ADDITIVE_BEAM) if spec.kind == "RQ" else "nearest"
+    layer = EmbeddingIndex(items.shape[1], spec, metric=cast(Metric, metric), seed=seed, assignment=assignment)
     order = np.random.default_rng(seed).permutation(len(items))[: max(rows, layer.min_rows)]
     layer.warm_start(torch.from_numpy(np.ascontiguousarray(items[np.sort(order)], dtype=np.float32)))
     codes, lists = _encode(layer.eval(), items)

@@ -25,5 +25,3 @@ ESTIMATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "task": task_gradient,
     "rotation-trick": rotation_trick,
 }
-# Needs the distances to all words besides: see `poeem.functional.soft_assignment`.
-SOFT = "soft"

@@ -1,4 +1,4 @@
-"""The additive (residual) quantizer as a module: trained codebooks whose words are summed."""
+"""The additive (residual) quantizer as a module: trained codebooks whose codewords are summed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from torch import Tensor, nn
 
 from poeem.functional.additive import decode_additive, encode_additive
 from poeem.functional.kmeans import worst_rows
-
-# Rows encoded at a time. More than for a product quantizer: the products of words are made anew for every call.
-_ENCODE_ROWS = 2**14
 
 
 class AdditiveQuantizer(nn.Module):
@@ -21,8 +18,6 @@ class AdditiveQuantizer(nn.Module):
         training_beam: the same in training, where a step must be short.
     """
 
-    encode_rows = _ENCODE_ROWS
-
     def __init__(self, M: int, ksub: int, dim: int, *, beam: int = 8, training_beam: int = 2) -> None:
         super().__init__()
         self.beam, self.training_beam = beam, min(beam, training_beam)
@@ -31,7 +26,7 @@ class AdditiveQuantizer(nn.Module):
     def forward(
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The sums of words, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
+        """Decoded vectors, differentiable in the codebooks, and codes: ``(n, dim)``, ``(n, M)``."""
         codes = self.assign(residuals, codebooks, step=self.training)
         return self.decode(codes), codes
 
@@ -47,9 +42,9 @@ class AdditiveQuantizer(nn.Module):
 
         Args:
             residuals: float32, ``(n, dim)``.
-            codebooks: others than its own to assign by.
-            vectors: not looked at; a product quantizer may want them.
-            step: as a step of training does, by the narrow beam.
+            codebooks: assign by these instead of its own.
+            vectors: not used; a product quantizer may need them.
+            step: assign as a training step does, by the narrow beam.
         """
         codebooks = self.codebooks.detach().float() if codebooks is None else codebooks
         return encode_additive(residuals, codebooks, self.training_beam if step else self.beam)
@@ -65,11 +60,11 @@ class AdditiveQuantizer(nn.Module):
 
     @torch.no_grad()
     def reseed_(self, dead: Tensor, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
-        """Move the words marked in ``dead`` ``(M, ksub)`` to what badly served ``residuals`` lack."""
+        """Move the codewords marked in ``dead`` ``(M, ksub)`` to what is missing in vectors with a large error."""
         if not bool(dead.any()):
             return
         error = residuals - self.decode(codes)
         for m in dead.any(1).nonzero().flatten().tolist():
             used = self.codebooks[m, codes[:, m]]
-            # The new word in the place of the used one would leave no error at all.
+            # A new codeword in the place of the used one would leave no error.
             self.codebooks.data[m, dead[m]] = worst_rows(error + used, used, int(dead[m].sum()), generator)

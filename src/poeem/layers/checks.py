@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from poeem.functional.compile_guard import compile_guard
+from poeem.spec import IndexSpec
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -16,6 +17,18 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 def check_count(name: str, value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{name} (={value!r}) must be a whole number of 0 or more")
+
+
+def check_sizes(spec: IndexSpec, *, buffer_rows: int, **counts: int) -> None:
+    """Raise ValueError for a number out of range; ``counts`` are whole and 0 or more."""
+    for name, value in (*counts.items(), ("buffer_rows", buffer_rows)):
+        check_count(name, value)
+    fewest = max(spec.ksub, spec.nlist)
+    if buffer_rows < fewest:
+        raise ValueError(
+            f"buffer_rows (={buffer_rows}) must be at least {fewest}, the most codewords or lists of {str(spec)!r}; "
+            "raise it or choose a smaller spec"
+        )
 
 
 @compile_guard
@@ -37,19 +50,6 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
             raise ValueError(
                 f"x has {int(bad.sum())} rows with NaN or infinity, the first is row {_first(bad)}; drop them"
             )
-
-
-@compile_guard
-def check_nonzero(norms: Tensor, first: int = 0) -> None:
-    """Raise ValueError if a norm of ``(n, 1)`` is zero (an export skips that); ``first`` is the first row's number."""
-    if torch.compiler.is_exporting():
-        return
-    zero = norms[:, 0] == 0
-    if bool(zero.any()):
-        raise ValueError(
-            f"x has {int(zero.sum())} zero rows, the first is row {first + _first(zero)}; they have no direction under "
-            "metric='cosine': drop them or use metric='ip'"
-        )
 
 
 def check_numbers(name: str, numbers: Tensor, shape: tuple[int, ...], end: int) -> None:

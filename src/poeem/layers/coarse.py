@@ -37,7 +37,7 @@ class CoarseQuantizer(nn.Module):
 
     @torch.no_grad()
     def set_(self, centroids: Tensor) -> None:
-        """Start from given centroids ``(nlist, dim)``; with ``equal_norm`` they are brought to their mean length."""
+        """Start from given centroids ``(nlist, dim)``; with ``equal_norm`` they are scaled to their mean length."""
         if self.norm is not None:
             # Unit directions: their gradient and their learning rate then mean the same for every centroid.
             norms = torch.linalg.vector_norm(centroids, dim=1)
@@ -47,7 +47,7 @@ class CoarseQuantizer(nn.Module):
 
     @torch.no_grad()
     def reseed_(self, dead: Tensor, y: Tensor, lists: Tensor, generator: torch.Generator) -> None:
-        """Move the centroids marked in ``dead`` ``(nlist,)`` to vectors that are far from theirs."""
+        """Move the centroids marked in ``dead`` ``(nlist,)`` to vectors that are far from their centroid."""
         if bool(dead.any()):
             rows = worst_rows(y, self.centroids()[lists], int(dead.sum()), generator)
             self.directions.data[dead] = rows if self.norm is None else equal_norms(rows, torch.ones_like(self.norm))

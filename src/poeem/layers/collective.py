@@ -1,4 +1,4 @@
-"""What the layer does across processes: all of it does nothing where there is one process."""
+"""Operations across processes; with one process they return their input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def gathered(rows: Tensor) -> Tensor:
     count = torch.tensor([len(rows)], device=rows.device)
     counts = [torch.zeros_like(count) for _ in range(world_size())]
     dist.all_gather(counts, count)
-    # all_gather wants equal shapes: pad to the longest and cut again.
+    # all_gather needs equal shapes: pad to the longest, then cut.
     longest = max(int(c) for c in counts)
     padded = torch.zeros(longest, rows.shape[1], dtype=rows.dtype, device=rows.device)
     padded[: len(rows)] = rows

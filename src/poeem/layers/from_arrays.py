@@ -1,14 +1,15 @@
-"""An index layer from the arrays of a bundle or of an engine: what they encode and score, it does."""
+"""An index layer from the arrays of a bundle or of an engine; it encodes and scores as they do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
 
-from poeem.engines.probing import equal_norms
+from poeem.bundle.centroid_norms import have_equal_norms
+from poeem.layers.choices import BeamSearch, ScoreAware
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.metric import Metric
@@ -27,15 +28,15 @@ def layer_from_arrays(
     exact: bool = False,
     **options: Any,
 ) -> EmbeddingIndex:
-    """A layer that starts from these arrays and quantizes at once.
+    """A layer that starts from these arrays and is ready.
 
     Args:
         arrays: float32 by name, as a bundle has them: ``rotation``, ``coarse``, ``codebooks``, ``query_adapter``,
             ``encoder_codebooks``; those that the spec lacks are absent.
-        spec, metric, dim: what they are of.
-        exact: hold the arrays as they are, to the bit, for a layer that is not trained on: the rotation is frozen, and
-            centroids are free. Else the rotation is polished, and centroids of one norm under ``ip`` and ``cosine`` are
-            held as a new layer holds them, directions times a norm; those of free norm stay so.
+        spec, metric, dim: of the index that the arrays belong to.
+        exact: hold the arrays bit for bit, for a layer that is not trained further: the rotation is frozen, and
+            centroids are free. Otherwise the rotation is corrected, and centroids of one norm under ``ip`` and
+            ``cosine`` are held as a new layer holds them, directions times a norm; centroids of free norm stay so.
         options: of `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
     Returns:
         a layer that is ``ready``; its arrays are these, without ``exact`` up to float32 rounding.
@@ -50,10 +51,33 @@ def layer_from_arrays(
         if exact
         else EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **options)
     )
-    if not exact and "coarse" in arrays and metric != "l2" and not equal_norms(arrays["coarse"]):
+    if not exact and "coarse" in arrays and metric != "l2" and not have_equal_norms(arrays["coarse"]):
         layer.coarse = CoarseQuantizer(spec.nlist, dim, equal_norm=False)
     set_arrays(layer, arrays, exact=exact)
     return layer
+
+
+class Trained(Protocol):
+    """The arrays of an index with its structure: a `Bundle`, or the contents that `from_faiss` reads."""
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def spec(self) -> IndexSpec: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+
+
+def index_from(source: Trained, **options: Any) -> EmbeddingIndex:
+    """An `EmbeddingIndex` that starts from the arrays of a bundle or of a faiss index, and is ready.
+
+    Args:
+        source: from `poeem.open` or `poeem.from_faiss`.
+        options: of `layer_from_arrays` and `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
+    """
+    return layer_from_arrays(source.arrays, spec=source.spec, metric=source.metric, dim=source.dim, **options)
 
 
 def exact_layer(dim: int, spec: IndexSpec, *, metric: str, **options: Any) -> EmbeddingIndex:
@@ -65,7 +89,7 @@ def exact_layer(dim: int, spec: IndexSpec, *, metric: str, **options: Any) -> Em
 
 
 def set_arrays(layer: EmbeddingIndex, arrays: Mapping[str, np.ndarray], *, exact: bool = False) -> None:
-    """Let a layer quantize by these arrays from now on; ``exact`` for one that `exact_layer` made."""
+    """Make a layer quantize by these arrays; ``exact`` for a layer of `exact_layer`."""
     if layer.rotation is not None:
         layer.rotation.set_(torch.tensor(arrays["rotation"]))
     if layer.coarse is not None:
@@ -82,8 +106,10 @@ def set_arrays(layer: EmbeddingIndex, arrays: Mapping[str, np.ndarray], *, exact
 
 def encoder_of(bundle: Bundle) -> EmbeddingIndex:
     """The layer that gives new items the codes that the bundle's training would have given them."""
-    # How words are chosen is no array: the layer that wrote the bundle says it among the training facts.
-    facts = {name: bundle.training[name] for name in ("assignment", "eta", "beam") if name in bundle.training}
-    return layer_from_arrays(
-        bundle.arrays, spec=bundle.spec, metric=bundle.metric, dim=bundle.dim, exact=True, **facts
-    ).eval()
+    # No array says how codewords are chosen: the layer that wrote the bundle noted it among the training facts.
+    facts, assignment = bundle.training, "nearest"
+    if facts.get("assignment") == "score-aware":
+        assignment = ScoreAware(facts["eta"])
+    elif "beam" in facts:
+        assignment = BeamSearch(facts["beam"])
+    return index_from(bundle, exact=True, assignment=assignment).eval()

@@ -1,4 +1,4 @@
-"""The product quantizer as a module: trained codebooks."""
+"""The product quantizer as a module: trained codebooks, one for each slice of a vector."""
 
 from __future__ import annotations
 
@@ -9,33 +9,29 @@ from poeem.functional.balanced import assign_balanced
 from poeem.functional.kmeans import worst_rows
 from poeem.functional.pq import assign_codes, decode_codes, split
 from poeem.functional.score_aware import assign_score_aware
-
-# Rows encoded at a time: their copies stay near the processor on their way through the stages, and preparing the words
-# for each of these spans takes a hundredth of the time (with a quarter of the rows a tenth).
-_ENCODE_ROWS = 16384
+from poeem.layers.choices import ScoreAware
 
 
 class ProductQuantizer(nn.Module):
-    """Codebooks ``(M, ksub, dsub)``, trained by gradient; assignment is hard, and by L2 unless told otherwise.
+    """Codebooks ``(M, ksub, dsub)``, trained by gradient; the assignment is hard.
 
     Args:
         M, ksub, dsub: shape of the codebooks.
-        assignment: ``nearest``, ``score-aware`` (see `assign_score_aware`) or ``balanced`` (see `assign_balanced`),
+        assignment: ``nearest``, ``ScoreAware`` (see `assign_score_aware`) or ``balanced`` (see `assign_balanced`),
             which is ``nearest`` outside training.
-        eta: of ``score-aware``.
     """
 
-    encode_rows = _ENCODE_ROWS
-
-    def __init__(self, M: int, ksub: int, dsub: int, *, assignment: str = "nearest", eta: float = 2.0) -> None:
+    def __init__(self, M: int, ksub: int, dsub: int, *, assignment: str | ScoreAware = "nearest") -> None:
         super().__init__()
-        self.assignment, self.eta = assignment, eta
+        self.assignment, self.eta = assignment, 1.0
+        if isinstance(assignment, ScoreAware):
+            self.assignment, self.eta = "score-aware", assignment.eta
         self.codebooks = nn.Parameter(torch.zeros(M, ksub, dsub))
 
     def forward(
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The words of every vector, differentiable in the codebooks, and their numbers: ``(n, dim)``, ``(n, M)``."""
+        """Decoded vectors, differentiable in the codebooks, and codes: ``(n, dim)``, ``(n, M)``."""
         codes = self.assign(residuals, codebooks, vectors=vectors, step=self.training)
         return self.decode(codes), codes
 
@@ -51,9 +47,10 @@ class ProductQuantizer(nn.Module):
 
         Args:
             residuals: float32, ``(n, dim)``.
-            codebooks: others than its own to assign by.
-            vectors: float32, ``(n, dim)``: what the residuals are of, where there are lists; for ``score-aware``.
-            step: as a step of training does, in which ``balanced`` is that over these rows.
+            codebooks: assign by these instead of its own.
+            vectors: float32, ``(n, dim)``: the vectors that the residuals are of, where there are lists; for
+                ``score-aware``.
+            step: assign as a training step does, in which ``balanced`` is over these rows.
         """
         codebooks = self.codebooks.detach().float() if codebooks is None else codebooks
         if step and self.assignment == "balanced":
@@ -73,7 +70,8 @@ class ProductQuantizer(nn.Module):
 
     @torch.no_grad()
     def reseed_(self, dead: Tensor, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
-        """Move the words marked in ``dead`` ``(M, ksub)`` to slices of ``residuals`` that their words serve badly."""
+        """Move the codewords marked in ``dead`` ``(M, ksub)`` to slices of ``residuals`` with a large error."""
         for m in dead.any(1).nonzero().flatten().tolist():
-            slices, words = split(residuals, len(dead))[:, m], self.codebooks[m]
-            self.codebooks.data[m, dead[m]] = worst_rows(slices, words[codes[:, m]], int(dead[m].sum()), generator)
+            slices, codebook = split(residuals, len(dead))[:, m], self.codebooks[m]
+            chosen = worst_rows(slices, codebook[codes[:, m]], int(dead[m].sum()), generator)
+            self.codebooks.data[m, dead[m]] = chosen

@@ -1,24 +1,21 @@
-"""What a layer's vectors become where words are weighted by how near they are: the view that ``soft`` learns by."""
+"""The soft estimate of vectors: codewords weighted by their distances, which the estimator ``soft`` learns from."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from poeem.functional.soft_assignment import soft_codewords
-
-if TYPE_CHECKING:
-    from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.layers.staged_index import StagedIndex
 
 
-def soft_estimate(index: EmbeddingIndex, x: Tensor, lists: Tensor | None) -> Tensor:
-    """``x_hat`` of words weighted by their distances, differentiable in ``x`` and in the index.
+def soft_estimate(index: StagedIndex, x: Tensor, lists: Tensor | None, temperature: float) -> Tensor:
+    """``x_hat`` of codewords weighted by their distances, differentiable in ``x`` and in the index.
 
     Args:
-        index: a ready layer of product quantization, whose ``soft_temperature`` counts.
+        index: a ready layer of product quantization.
         x: float32, ``(n, dim)``; of unit length under ``cosine``.
-        lists: int64, ``(n,)``, the lists that the hard assignment has chosen; None for a flat spec.
+        lists: int64, ``(n,)``, the lists of the hard assignment; None for a flat spec.
+        temperature: see `soft_codewords`.
     Returns:
         float32, ``(n, dim)``.
     """
@@ -28,6 +25,6 @@ def soft_estimate(index: EmbeddingIndex, x: Tensor, lists: Tensor | None) -> Ten
     if index.coarse is not None and lists is not None:
         centroid = index.coarse.centroids().index_select(0, lists)
     residual = y if centroid is None else y - centroid.detach()
-    word = soft_codewords(residual, index.quantizer.codebooks.float(), index.soft_temperature)
-    y_hat = word if centroid is None else centroid + word
+    decoded = soft_codewords(residual, index.quantizer.codebooks.float(), temperature)
+    y_hat = decoded if centroid is None else centroid + decoded
     return y_hat if matrix is None else y_hat @ matrix.T

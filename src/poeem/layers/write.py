@@ -1,4 +1,4 @@
-"""A layer and coded items as a bundle."""
+"""Write the arrays of an index and coded items as a bundle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from poeem.layers.additive import AdditiveQuantizer
+from poeem.layers.staged_index import StagedIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,11 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from poeem.bundle import Bundle
-    from poeem.layers.embedding_index import EmbeddingIndex
 
 
 def write_coded(
-    layer: EmbeddingIndex,
+    layer: StagedIndex,
     ids: Sequence[Any] | np.ndarray,
     codes: np.ndarray,
     lists: np.ndarray | None,
@@ -26,17 +26,17 @@ def write_coded(
     columns: Any = None,
     training: dict[str, Any] | None = None,
 ) -> Bundle:
-    """Write items whose codes are known, as `EmbeddingIndex.bundle` does with those it finds.
+    """Write items whose codes are known, as `EmbeddingIndex.bundle` does with the codes that it computes.
 
     Args:
-        layer: whose arrays the codes are of; ready.
+        layer: ready; the codes are by its arrays.
         ids: ``(n,)`` distinct integers or strings.
         codes, lists: of `as_stored`: ``(n, M)``, and ``(n,)`` or None for a flat spec.
         path: folder to write; an older bundle there is replaced at once or not at all.
         columns: optional ``pyarrow.Table`` of n rows stored beside the ids.
         training: optional facts for the manifest, JSON-able.
     Raises:
-        ValueError: something does not fit together.
+        ValueError: the parts do not match.
     """
     from poeem.bundle import write_bundle
 
@@ -54,8 +54,8 @@ def write_coded(
     )
 
 
-def _encoding_facts(layer: EmbeddingIndex) -> dict[str, Any]:
-    """How words are chosen where it is a choice: no array says it, and rows added later need it."""
+def _encoding_facts(layer: StagedIndex) -> dict[str, Any]:
+    """How codewords are chosen, which no array says and rows added later need."""
     if isinstance(layer.quantizer, AdditiveQuantizer):
         return {"beam": layer.quantizer.beam}
     if layer.quantizer.assignment != "score-aware":

@@ -14,11 +14,11 @@ from poeem.bundle import Bundle
 from poeem.bundle.atomic import replace_directory, staging
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, write_items
+from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.columns import read_ids
 from poeem.data.tables import read_table
 from poeem.data.vectors import read_vectors
 from poeem.layers.from_arrays import encoder_of
-from poeem.layers.storage_dtypes import as_stored
 from poeem.training.id_lookup import Lookup
 from poeem.training.load import Run
 

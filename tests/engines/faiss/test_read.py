@@ -14,6 +14,7 @@ from poeem.engines.export import export
 from poeem.engines.faiss.build import build_index
 from poeem.engines.faiss.read import from_faiss
 from poeem.engines.reference import ReferenceScorer
+from poeem.layers.from_arrays import index_from
 from poeem.spec import IndexSpec
 
 DIM, ROWS = 16, 600
@@ -222,7 +223,7 @@ def test_our_export_gives_the_bundles_fingerprint_back(make_bundle, tmp_path, sp
 )
 def test_the_layer_encodes_as_faiss_did(factory, metric):
     contents = from_faiss(trained(factory, metric))
-    layer = contents.layer(seed=3)
+    layer = index_from(contents, seed=3)
     assert layer.ready
     assert layer.step == 0
     for name, array in layer.arrays().items():
@@ -237,15 +238,15 @@ def test_the_layer_encodes_as_faiss_did(factory, metric):
         assert (codes.numpy() == contents.codes).mean() > 0.999
     # it trains on, and another process takes it up from its state
     layer.train()(torch.tensor(vectors())).distortion.backward()
-    other = contents.layer()
+    other = index_from(contents)
     other.load_state_dict(layer.state_dict())
 
 
 def test_centroids_of_equal_norm_stay_tied(make_bundle):
     contents = from_faiss(build_index(make_bundle("IVF8,PQ4", "ip")))
-    assert contents.layer().coarse.norm is not None
+    assert index_from(contents).coarse.norm is not None
     contents = from_faiss(build_index(make_bundle("IVF8,PQ4", "ip", equal=False)))
-    layer = contents.layer()
+    layer = index_from(contents)
     assert layer.coarse.norm is None
     np.testing.assert_array_equal(layer.arrays()["coarse"], contents.arrays["coarse"])
 

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle import Bundle
+from poeem.bundle.encoder import Encoder
 from poeem.bundle.new_items import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.engines.faiss.build import rows_with_lists, stored_codes
 from poeem.engines.faiss.index_parts import Parts, stored_rows
-from poeem.layers.storage_dtypes import as_stored
 
 if TYPE_CHECKING:
     import faiss
-
-    from poeem.layers.embedding_index import EmbeddingIndex
 
 
 class IndexChanges:
@@ -119,9 +117,7 @@ class IndexChanges:
         self.numbers |= zip(named, numbers.tolist())
 
     def _coded(self, numbers: np.ndarray, vectors: np.ndarray) -> Bundle:
-        import torch
-
-        codes, lists = as_stored(*self._encoder.encode(torch.from_numpy(vectors)))
+        codes, lists = self._encoder.encode(vectors)
         return replace(self._arrays, ids=numbers, codes=codes, lists=lists)
 
     def _put_codes(self, rows: Bundle) -> None:
@@ -165,7 +161,5 @@ class IndexChanges:
         )
 
     @cached_property
-    def _encoder(self) -> EmbeddingIndex:
-        from poeem.layers.from_arrays import encoder_of
-
-        return encoder_of(self._arrays)
+    def _encoder(self) -> Encoder:
+        return Encoder(self._arrays)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import faiss
 
     from poeem.bundle import Bundle
-    from poeem.layers.embedding_index import EmbeddingIndex
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,20 +87,6 @@ class FaissContents:
             training=facts,
         )
 
-    def layer(self, **options: Any) -> EmbeddingIndex:
-        """An index layer that starts from these arrays and quantizes at once.
-
-        Centroids of free norm stay so, also under ``ip`` and ``cosine``, where a new layer would keep them equal.
-
-        Args:
-            options: of `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
-        Returns:
-            a layer that is ``ready``; its arrays are these up to float32 rounding.
-        """
-        from poeem.layers.from_arrays import layer_from_arrays
-
-        return layer_from_arrays(self.arrays, spec=self.spec, metric=self.metric, dim=self.dim, **options)
-
 
 def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
     """Read the trained arrays, the codes and the ids out of a stock faiss index.
@@ -114,7 +99,7 @@ def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
     Args:
         source: the index, or its file.
     Returns:
-        arrays and rows, from which come a bundle and a layer.
+        arrays and rows; ``.bundle(path)`` writes them, ``poeem.index_from`` makes a layer of them.
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the index is empty, untrained, damaged, or of a kind that scores otherwise; the message says what

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.storage_dtypes import as_stored
 from poeem.engines.faiss.build import stored_nprobe
 from poeem.engines.lance.layout import (
     lift_codebooks,
@@ -24,7 +25,6 @@ from poeem.engines.lance.layout import (
 from poeem.engines.lance.sidecar import Facts, array_sha256
 from poeem.engines.queries import prepare_queries
 from poeem.functional.packing import pack_codes
-from poeem.layers.storage_dtypes import as_stored
 from poeem.spec import IndexSpec
 
 _ROWS_AT_ONCE = 65536

@@ -12,6 +12,7 @@ import numpy as np
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.centroid_norms import have_equal_norms
 from poeem.bundle.whole_file import check_folder_around, write_text
 from poeem.engines.item_vectors import check_item_vectors, read_item_vectors
 from poeem.engines.lance.build import write_rows
@@ -21,7 +22,6 @@ from poeem.engines.lance.install import import_lance
 from poeem.engines.lance.layout import ID, VECTOR, lance_metric, lifted
 from poeem.engines.lance.searcher import is_dataset, open_lance
 from poeem.engines.lance.trained_index import trained_index_of
-from poeem.engines.probing import equal_norms
 from poeem.engines.report import Report, sidecar_of
 
 
@@ -117,7 +117,7 @@ def _check_holdable(bundle: Bundle) -> None:
             f"engine 'lance' packs two 4-bit words in a byte, and {spec} has M={spec.M}; train with an even M, or "
             "export to faiss"
         )
-    if lifted(spec, bundle.metric) and not equal_norms(bundle.arrays["coarse"]):
+    if lifted(spec, bundle.metric) and not have_equal_norms(bundle.arrays["coarse"]):
         # Lance ranks lists by L2, and scaled queries would rank centroids of several norms otherwise.
         raise ValueError(
             f"engine 'lance' under {bundle.metric} needs centroids of one norm, as they are trained by default; train "

@@ -11,8 +11,8 @@ import numpy as np
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.centroid_norms import have_equal_norms
 from poeem.bundle.whole_file import check_folder_around, write_text
-from poeem.engines.probing import equal_norms
 from poeem.engines.report import Report, sidecar_of
 from poeem.engines.scann.assets import ASSETS, assets_text
 from poeem.engines.scann.files import write_files
@@ -41,7 +41,7 @@ def write_scann(bundle: Bundle, path: Path, *, nprobe: int | None = None, querie
     began = time.perf_counter()
     import_scann("scann.scann_ops.py.scann_ops_pybind")
     _check_place(path)
-    if bundle.spec.nlist and not equal_norms(bundle.arrays["coarse"]):
+    if bundle.spec.nlist and not have_equal_norms(bundle.arrays["coarse"]):
         # ScaNN ranks the lists of residual codes by inner product, and by nothing else.
         raise ValueError(
             "engine 'scann' needs centroids of one norm, as they are trained by default; train so, or export to faiss"

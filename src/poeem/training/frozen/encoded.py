@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from poeem.bundle.storage_dtypes import as_stored
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.layers.storage_dtypes import as_stored
 from poeem.training.frozen.top_items import blocks
 
 

@@ -14,9 +14,9 @@ from poeem.baselines import check_baselines
 from poeem.baselines.faiss_build import check_subspaces
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import OUR_COLUMNS, check_columns
+from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.interactions import Interactions
 from poeem.data.split import leave_last_out
-from poeem.layers.storage_dtypes import as_stored
 from poeem.layers.write import write_coded
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q

@@ -14,9 +14,10 @@ import torch
 from poeem.bundle import Bundle
 from poeem.data.ragged import Ragged
 from poeem.engines.faiss.read import FaissContents
-from poeem.layers.arguments import Assignment
 from poeem.layers.checks import check_count
+from poeem.layers.choices import Assignment
 from poeem.layers.embedding_index import EmbeddingIndex
+from poeem.layers.from_arrays import index_from
 from poeem.layers.write import write_coded
 from poeem.metric import Metric, check_metric
 from poeem.spec import IndexSpec
@@ -184,7 +185,7 @@ def _layer(
     start: FaissContents | None, spec: str | IndexSpec | None, metric: str, dim: int, **options: Any
 ) -> EmbeddingIndex:
     if start is not None:
-        return start.layer(**options)
+        return index_from(start, **options)
     check_metric(metric)
     if spec is None:
         raise ValueError("spec (=None) says the structure, such as 'RQ8'; only an index to start from brings its own")

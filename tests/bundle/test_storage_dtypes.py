@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from poeem.layers.storage_dtypes import as_stored
+from poeem.bundle.storage_dtypes import as_stored
 
 
 def test_the_widest_codes_and_lists_keep_their_values():

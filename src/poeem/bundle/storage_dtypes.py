@@ -1,4 +1,4 @@
-"""Codes and lists as bundles store them."""
+"""Codes and lists in the types that bundles store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def as_stored(codes: Tensor, lists: Tensor | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """What a layer encodes, on any device, as it stands in a bundle.
+    """The codes and lists of a layer, on any device, in the types of a bundle.
 
     Args:
         codes: integers in ``[0, 256)``, ``(n, M)``.

@@ -1,0 +1,40 @@
+"""Vectors of unit length, for ``cosine``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poeem.functional.compile_guard import compile_guard
+
+
+def unit_length(x: Tensor, *, zeros_allowed: bool = False, first: int = 0) -> Tensor:
+    """``x / ‖x‖``, row by row.
+
+    Args:
+        x: float, ``(n, dim)``.
+        zeros_allowed: whether a zero row stays zero; otherwise it is an error (but not in an export).
+        first: number of the first row, for the error.
+    Raises:
+        ValueError: a row is zero.
+
+    >>> unit_length(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    norms = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    if not zeros_allowed:
+        _check_nonzero(norms, first)
+    # As torch's normalize: a zero vector stays zero.
+    return x / norms.clamp_min(1e-12)
+
+
+@compile_guard
+def _check_nonzero(norms: Tensor, first: int) -> None:
+    if torch.compiler.is_exporting():
+        return
+    zero = norms[:, 0] == 0
+    if bool(zero.any()):
+        raise ValueError(
+            f"x has {int(zero.sum())} zero rows, the first is row {first + int(zero.nonzero()[0])}; they have no "
+            "direction under metric='cosine': drop them or use metric='ip'"
+        )
