@@ -38,13 +38,7 @@ MAX_LINES = 300
 # Pairs of folders, "from -> to", whose imports go up.
 NOT_YET_ORDER: set[str] = set()
 # Files that import one another in a circle.
-NOT_YET_CIRCLES: set[str] = {
-    "poeem.engines.faiss.changes",
-    "poeem.engines.faiss.read",
-    "poeem.engines.faiss.searcher",
-    "poeem.engines.lance.row_changes",
-    "poeem.engines.lance.searcher",
-}
+NOT_YET_CIRCLES: set[str] = set()
 # Functions with more than ten arguments, as "file:function".
 NOT_YET_ARGUMENTS: set[str] = {
     "baselines/faiss_build.py:build_with_faiss",
@@ -54,7 +48,6 @@ NOT_YET_ARGUMENTS: set[str] = {
     "cli/export.py:export",
     "cli/fit.py:fit",
     "cli/train.py:train",
-    "engines/faiss/write.py:write_faiss",
 }
 # Files of more than 300 lines.
 NOT_YET_LINES: set[str] = set()

@@ -47,7 +47,7 @@ def specs() -> list[str]:
 def opened(bundle: Bundle, items: np.ndarray, folder: Path) -> Iterator[tuple[str, bool, Search]]:
     """Every engine that supports the bundle: its name, whether it is exact, and a search of all its lists."""
     nlist = max(1, bundle.spec.nlist)
-    for name, options in (("faiss", {}), ("faiss FastScan", {"fastscan": True})):
+    for name, options in (("faiss", {"fastscan": False}), ("faiss FastScan", {"fastscan": True})):
         if options and (bundle.spec.kind, bundle.spec.nbits) != ("PQ", 4):
             continue
         poeem.export(bundle, "faiss", folder / name, nprobe=nlist, **options)

@@ -182,7 +182,7 @@ def test_an_exported_file_is_brought_to_the_rows_of_now(shop, tmp_path, capsys, 
 
     folder, other = shop(strings=strings, spec="IVF4,PQ2x4"), shop(name="other", books=BOOKS + 1, spec="IVF4,PQ2x4")
     file = tmp_path / "items.faiss"
-    asked(capsys, "export", folder, "--out", file, "--nprobe", 3)
+    asked(capsys, "export", folder, "--out", file, "--nprobe", 3, "--no-fastscan")
     assert asked(capsys, "refresh", folder, "--out", file) == {"out": str(file), "written": False}
     (tmp_path / "i.txt").write_text("i3" if strings else "3")
     asked(capsys, "delete", folder, "--ids", tmp_path / "i.txt")

@@ -46,10 +46,11 @@ def test_the_options_reach_the_file(bundle, tmp_path, capsys):
         (["--fastscan", "--hnsw"], {"fastscan", "hnsw", "lists_found"}),
         (
             ["--refine", "sq8", "--vectors", tmp_path / "v.npy", "--k-factor", "5"],
-            {"refine", "k_factor", "refined_score_error"},
+            {"fastscan", "refine", "k_factor", "refined_score_error"},
         ),
+        (["--no-fastscan"], {"fastscan"}),
         (["--on-disk"], {"on_disk"}),
-        (["--nprobe", "3"], set()),
+        (["--nprobe", "3"], {"fastscan"}),
     ):
         code, out, err = run(capsys, "export", tmp_path / "run", "--out", tmp_path / "x.faiss", "--json", *words)
         assert (code, err) == (0, "")

@@ -32,7 +32,7 @@ def test_the_report_is_json_and_one_line(make_bundle, tmp_path):
 def test_unknown_engines_and_options_are_refused(make_bundle, tmp_path):
     with pytest.raises(ValueError, match=r"engine \(='lucene'\) cannot be exported to; choose one of faiss"):
         export(make_bundle(), "lucene", tmp_path / "x")
-    with pytest.raises(ValueError, match="engine 'faiss' has no option 'speed'; it has nprobe, queries, fastscan"):
+    with pytest.raises(ValueError, match="engine 'faiss' has no option 'speed'; it has nprobe, fastscan, hnsw"):
         export(make_bundle(), "faiss", tmp_path / "x", speed=3)
     with pytest.raises(FileNotFoundError, match="no bundle at"):
         export(tmp_path / "nowhere", "faiss", tmp_path / "x")
@@ -40,7 +40,7 @@ def test_unknown_engines_and_options_are_refused(make_bundle, tmp_path):
 
 def test_an_engine_that_cannot_hold_the_index_is_not_asked_to(make_bundle, tmp_path, monkeypatch):
     monkeypatch.setitem(CAPABILITIES, "toy", Capabilities(rotation=False))
-    monkeypatch.setitem(export_module.WRITERS, "toy", ("poeem.engines.faiss.write", "write_faiss"))
+    monkeypatch.setitem(export_module.WRITERS, "toy", ("poeem.engines.faiss.write", "write_faiss", None))
     with pytest.raises(ValueError, match="has no rotation"):
         export(make_bundle(), "toy", tmp_path / "x")
     assert not (tmp_path / "x").exists()

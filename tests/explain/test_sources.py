@@ -10,6 +10,7 @@ import pytest
 
 from poeem.bundle import write_bundle
 from poeem.engines.export import export
+from poeem.engines.faiss.index_file import UNPROVEN
 from poeem.evaluation.scorers import FloatScorer
 from poeem.explain import explain
 from poeem.explain.query_set import found, nearest
@@ -64,7 +65,7 @@ def test_a_stock_faiss_file(items, queries, tmp_path):
     index.nprobe = 3
     faiss.write_index(index, str(tmp_path / "stock.faiss"))
     case = read_case(vectors=items, queries=queries, faiss=tmp_path / "stock.faiss")
-    assert (str(case.bundle.spec), case.nprobe, case.notes) == ("IVF32,PQ16x4", 3, [])
+    assert (str(case.bundle.spec), case.nprobe, case.notes) == ("IVF32,PQ16x4", 3, [UNPROVEN])
     assert case.name == str(tmp_path / "stock.faiss")
     # The figure that everything starts from is that of faiss's own search.
     case = drawn(case, max_items=10_000, max_queries=400, seed=0)
@@ -76,7 +77,7 @@ def test_a_stock_faiss_file(items, queries, tmp_path):
 
 
 def test_an_exported_file_of_a_bundle(folder, items, queries, tmp_path):
-    export(folder, "faiss", tmp_path / "x.faiss", nprobe=2)
+    export(folder, "faiss", tmp_path / "x.faiss", nprobe=2, fastscan=False)
     case = read_case(folder, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
     plain = read_case(folder, vectors=items, queries=queries)
     assert (case.nprobe, plain.nprobe) == (2, 4)
@@ -95,6 +96,7 @@ def test_a_file_that_searches_otherwise_than_its_codes_say_is_noted(items, queri
     faiss.write_index(index, str(tmp_path / "free.faiss"))
     case = read_case(vectors=items, queries=queries, faiss=tmp_path / "free.faiss")
     assert "take these figures with care" in " ".join(case.notes)
+    assert "nothing proves that it is whole" in " ".join(case.notes)
 
 
 def test_items_play_queries(fitted, items):
@@ -147,7 +149,7 @@ def test_what_is_refused(folder, fitted, items, queries, tmp_path):
     with pytest.raises(ValueError, match=r"seed \(=-1\)"):
         explain(good, vectors=items, queries=queries, seed=-1)
     # A file of another training.
-    export(folder, "faiss", tmp_path / "x.faiss")
+    export(folder, "faiss", tmp_path / "x.faiss", fastscan=False)
     other, path = fitted("OPQ8,PQ8x5"), tmp_path / "other" / "bundle"
     write_bundle(
         path, spec=other.spec, metric="l2", dim=32, arrays=dict(other.arrays), ids=range(4000), codes=other.codes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poeem.bundle.int64_ids import int64_ids
 from poeem.bundle.manifest import FileRecord
 from poeem.spec import IndexSpec
 
@@ -28,9 +29,9 @@ class Bundle:
         dim: width of an embedding.
         arrays: float32 by name: ``rotation (dim, dim)``, ``coarse (nlist, dim)``, ``codebooks (M, ksub, dsub)``,
             ``query_adapter (dim, dim)``, ``encoder_codebooks`` (by which new items are encoded, where codes stayed
-            fixed while ``codebooks`` learnt); those that the index lacks are absent.
+            fixed while ``codebooks`` were trained); those that the index lacks are absent.
         ids: the users' ids in row order, int64 or object of str, ``(n,)``.
-        codes: uint8 word numbers, ``(n, M)``.
+        codes: uint8 codeword numbers, ``(n, M)``.
         lists: int32 inverted list of each row, ``(n,)``; None for a flat spec.
         columns: the user's columns, one row per item; None if there are none.
         fingerprint: SHA-256 over spec, metric, dim and arrays.
@@ -71,8 +72,17 @@ class Bundle:
 
     @property
     def string_ids(self) -> bool:
-        """Whether ids are strings; engines then hold row numbers."""
+        """Whether ids are strings."""
         return self.ids.dtype == object
+
+    @cached_property
+    def int64_ids(self) -> np.ndarray:
+        """The ids in an engine that stores integers, int64 ``(n,)``: those of strings never change, see `int64_ids`.
+
+        Raises:
+            ValueError: two strings have the same integer.
+        """
+        return int64_ids(self.ids)
 
     def row_of(self, ids: Any) -> np.ndarray:
         """Rows of the items with these ids, int64, ``(k,)``.

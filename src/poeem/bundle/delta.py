@@ -15,6 +15,7 @@ from poeem.bundle.changes import Change, CodedRows
 from poeem.bundle.check import check_codes
 from poeem.bundle.diff import BundleDiff, diff_bundles
 from poeem.bundle.ids import ids_to_arrow
+from poeem.bundle.parquet_file import read_parquet
 from poeem.bundle.whole_file import whole_file
 from poeem.functional.packing import pack_codes, unpack_codes
 
@@ -68,19 +69,14 @@ def read_delta(path: str | Path, bundle: Bundle) -> Change | None:
         FileNotFoundError: there is no such file.
         ValueError: it is no delta, of another training, or the difference to other rows than the bundle's.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no delta at {str(path)!r}")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{str(path)!r} cannot be read ({error}); write the delta again") from None
-    facts = {key: value.decode() for key, value in (table.schema.metadata or {}).items()}
-    if not {_FINGERPRINT, _BASE, _RESULT} <= set(facts):
-        raise ValueError(f"{str(path)!r} is no delta; write one with poeem export DIR --delta OLD --out FILE.parquet")
+        table = read_parquet(path, _check_delta, fix="write the delta again")
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}: {error}") from None
+    facts = {key: value.decode(errors="replace") for key, value in table.schema.metadata.items()}
     check_same_training(bundle, facts[_FINGERPRINT], f"delta {str(path)!r}")
     rows = rows_sha256(bundle)
     if rows == facts[_RESULT]:
@@ -94,6 +90,11 @@ def read_delta(path: str | Path, bundle: Bundle) -> Change | None:
         return _change(table, bundle)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{str(path)!r} is damaged ({error}); write the delta again") from None
+
+
+def _check_delta(file: Any) -> None:
+    if not {_FINGERPRINT, _BASE, _RESULT} <= set(file.schema_arrow.metadata or {}):
+        raise ValueError("it is no delta; write one with poeem export DIR --delta OLD --out FILE.parquet")
 
 
 def check_same_training(bundle: Bundle, fingerprint: str, what: str) -> None:

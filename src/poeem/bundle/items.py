@@ -9,6 +9,7 @@ import numpy as np
 
 from poeem.bundle.ids import check_ids
 from poeem.bundle.manifest import ITEMS_FILE
+from poeem.bundle.parquet_file import read_parquet
 from poeem.functional.packing import pack_codes, unpack_codes
 from poeem.spec import IndexSpec
 
@@ -83,16 +84,7 @@ def read_items(path: Path, spec: IndexSpec, rows: int, id_type: str) -> Items:
     Raises:
         ValueError: it is no such file, or its rows or types are not those of the manifest.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pa.memory_map(str(path)) as source:
-            file = pq.ParquetFile(source)
-            _check_schema(file, spec, rows, id_type)
-            table = file.read()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path.name} cannot be read ({error}); write the bundle again") from None
+    table = read_parquet(path, lambda file: _check_schema(file, spec, rows, id_type), fix="write the bundle again")
     names = [name for name in table.column_names if name not in OUR_COLUMNS]
     for name in OUR_COLUMNS:
         if name in table.column_names and table[name].null_count:

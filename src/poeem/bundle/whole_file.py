@@ -12,21 +12,14 @@ from poeem.bundle.atomic import process_lives, sync_directory, sync_file
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """A place beside ``path`` to write to; at the end it takes that of ``path``, after an error it is deleted.
+    """A place beside ``path`` to write to; at the end it is moved to ``path``, after an error it is deleted.
 
     Raises:
         FileNotFoundError: the folder of ``path`` does not exist.
         ValueError: ``path`` is a folder, a link, a device or a FIFO.
     """
     path = Path(path)
-    check_folder_around(path)
-    if path.is_dir():
-        raise ValueError(f"path (={str(path)!r}) is a folder; name a file")
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise ValueError(f"path (={str(path)!r}) is a link, a device or a FIFO; name a file")
-    # Several processes of one run may write the same file at once.
-    beside = path.with_name(f".{path.name}.new-{os.getpid()}")
-    _delete_dead(path)
+    beside = place_beside(path)
     try:
         yield beside
         sync_file(beside)
@@ -36,7 +29,24 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def _delete_dead(path: Path) -> None:
+def place_beside(path: Path) -> Path:
+    """A name beside ``path`` to write its new contents to; what dead writers of ``path`` left is deleted.
+
+    Raises:
+        FileNotFoundError: the folder of ``path`` does not exist.
+        ValueError: ``path`` is a folder, a link, a device or a FIFO.
+    """
+    check_folder_around(path)
+    if path.is_dir():
+        raise ValueError(f"path (={str(path)!r}) is a folder; name a file")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise ValueError(f"path (={str(path)!r}) is a link, a device or a FIFO; name a file")
+    _delete_leftovers(path)
+    # Several processes of one run may write the same file at once.
+    return path.with_name(f".{path.name}.new-{os.getpid()}")
+
+
+def _delete_leftovers(path: Path) -> None:
     """Delete what writers of this file left that have died."""
     prefix = f".{path.name}.new-"
     for left in path.parent.iterdir():
@@ -52,10 +62,10 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def check_folder_around(path: Path) -> None:
-    """Refuse a place to write whose folder is not there.
+    """Refuse a place to write whose folder does not exist.
 
     Raises:
-        FileNotFoundError: it is not.
+        FileNotFoundError: it does not.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")

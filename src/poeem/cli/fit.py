@@ -66,11 +66,14 @@ def fit(
         "start": None,
     }
     if from_faiss is not None:
+        from poeem.engines.faiss.index_file import UNPROVEN
         from poeem.engines.faiss.read import from_faiss as read_back
 
         if index is not None or metric is not None:
             raise ValueError("--from-faiss brings structure and metric along; leave --index and --metric out")
-        options["start"] = read_back(from_faiss)
+        options["start"] = start = read_back(from_faiss)
+        if not start.proven:
+            say(f"note: {UNPROVEN}")
     metrics = fit_files(
         items,
         out,

@@ -1,4 +1,4 @@
-"""Bring an exported file to the rows that its bundle has by now."""
+"""Write an exported file again when its bundle has other rows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from poeem.bundle import Bundle, open_bundle
 from poeem.engines.export import export
-from poeem.engines.faiss.searcher import read_facts
-from poeem.engines.report import Report
+from poeem.engines.faiss.id_map import map_file
+from poeem.engines.report import Report, read_report
 
-# Options of an export that its report repeats; what else stands there was measured.
+# Options of an export that are repeated from its report; the report's other entries were measured.
 _REPEATED = {"faiss": ("fastscan", "hnsw", "on_disk", "refine", "k_factor"), "lance": (), "scann": ()}
 
 
 def refresh(bundle: Bundle | str | Path, path: str | Path, *, vectors: Any = None) -> Report | None:
     """Write an engine's file again from its bundle, with the options it was exported with, and prove it as `export`.
 
-    No engine's file can be changed in its place without a moment in which it is neither; written from codes, a new one
-    takes seconds. The old one serves until the new one has passed the self-check.
+    The old file serves until the new one has passed the self-check. In a faiss file the integer of a string id never
+    changes.
 
     Args:
         bundle: the bundle with its changes, or where it is.
@@ -36,7 +36,7 @@ def refresh(bundle: Bundle | str | Path, path: str | Path, *, vectors: Any = Non
         raise FileNotFoundError(f"no exported file at {str(path)!r}; write it with poeem export")
     if not isinstance(bundle, Bundle):
         bundle = open_bundle(bundle)
-    facts = read_facts(path)
+    facts = read_report(path)
     engine, options = facts.get("engine"), facts.get("options")
     if engine not in _REPEATED or not isinstance(options, dict):
         raise ValueError(f"the report beside {str(path)!r} names no engine; export the bundle again")
@@ -47,7 +47,8 @@ def refresh(bundle: Bundle | str | Path, path: str | Path, *, vectors: Any = Non
         )
     if not facts["items_sha256"]:
         raise ValueError(f"{str(path)!r} was merged from parts, not written from {bundle!r}; merge it again")
-    if facts["items_sha256"] == bundle.files["items.parquet"].sha256:
+    lacks_map = engine == "faiss" and bundle.string_ids and not map_file(path).is_file()
+    if facts["items_sha256"] == bundle.files["items.parquet"].sha256 and not lacks_map:
         return None
     again = {name: options[name] for name in _REPEATED[engine] if name in options}
     if bundle.spec.nlist:

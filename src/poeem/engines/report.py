@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     from poeem.bundle.bundle import Bundle
     from poeem.engines.self_check import Agreement
 
+# Fields that readers rely on, with their types.
+_KINDS = {
+    "bytes": int,
+    "rows": int,
+    "dim": int,
+    "fingerprint": str,
+    "items_sha256": str,
+    "sha256": str,
+    "id_type": str,
+    "metric": str,
+    "query_adapter": bool,
+}
+_LARGEST_REPORT = 2**20
+
 
 @dataclass(frozen=True)
 class Report:
@@ -25,8 +39,8 @@ class Report:
         rows: items in the file.
         bytes: size of the file.
         fingerprint: of the trained index.
-        items_sha256: checksum of the bundle's items, to which row numbers refer where ids are strings.
-        id_type: ``int64``: ids are in the file; ``string``: row numbers are, and the bundle has the ids.
+        items_sha256: checksum of the bundle's items; empty for rows of other items.
+        id_type: ``int64`` or ``string``, of the users' ids; a faiss file has integers for strings, and a map beside it.
         query_adapter: whether queries go through the bundle's adapter before the engine.
         nlist: inverted lists; 0 is a flat index.
         nprobe: lists visited per query, as stored.
@@ -39,6 +53,8 @@ class Report:
         results_checked: results per query of the self-check.
         options: of the engine, those that are not as by default, and what was measured of them.
         lists_file: name of the file beside it with the inverted lists, where they stay on disk.
+        sha256: of the file; empty where the engine writes a folder.
+        lists_sha256: of ``lists_file``.
     """
 
     engine: str
@@ -62,6 +78,8 @@ class Report:
     results_checked: int
     options: dict[str, Any] = field(default_factory=dict)
     lists_file: str | None = None
+    sha256: str = ""
+    lists_sha256: str | None = None
 
     @classmethod
     def of(
@@ -115,13 +133,36 @@ class Report:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     def __str__(self) -> str:
+        form = " FastScan" if self.options.get("fastscan") is True else ""
+        left_out = f"; {self.options['fastscan_left_out']}" if "fastscan_left_out" in self.options else ""
         return (
-            f"{self.path}: {self.rows:,} items as {self.engine} {self.spec} ({self.metric}), {self.bytes:,} bytes in "
-            f"{self.seconds:.2f} s; {self.queries_checked} queries agree with the reference to "
-            f"{self.worst_score_error:.1e}"
+            f"{self.path}: {self.rows:,} items as {self.engine}{form} {self.spec} ({self.metric}), {self.bytes:,} "
+            f"bytes in {self.seconds:.2f} s; {self.queries_checked} queries agree with the reference to "
+            f"{self.worst_score_error:.1e}{left_out}"
         )
 
 
 def sidecar_of(path: Path) -> Path:
     """Where the report of an engine's file or folder is: ``FILE.json``."""
     return path.with_name(path.name + ".json")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The report beside an exported file or folder, as its fields.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no report.
+    """
+    sidecar = sidecar_of(path)
+    if not sidecar.is_file():
+        raise FileNotFoundError(f"no report {sidecar.name!r} beside {str(path)!r}; export the file again")
+    try:
+        if sidecar.stat().st_size > _LARGEST_REPORT:
+            raise ValueError
+        facts = json.loads(sidecar.read_bytes())
+        if not isinstance(facts, dict) or any(type(facts.get(name)) is not kind for name, kind in _KINDS.items()):
+            raise ValueError
+    except (ValueError, RecursionError):
+        raise ValueError(f"{str(sidecar)!r} is no report of an export; export the bundle again") from None
+    return facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle import Bundle
+from poeem.engines.faiss.index_file import UNPROVEN
 from poeem.engines.faiss.read import from_faiss
 from poeem.engines.faiss.searcher import FaissSearcher, open_engine
 from poeem.evaluation.neighbours import exact_neighbours
@@ -37,7 +39,7 @@ class ServedFile:
 
     def notes(self, case: Workload) -> list[str]:
         """What is different about the file, in sentences."""
-        notes = []
+        notes = [] if self.searcher.proven else [UNPROVEN]
         if self.searcher.parts.refines:
             notes.append("the file ranks its candidates again by vectors: explained are the codes that choose them")
         if self.searcher.parts.fastscan:
@@ -45,7 +47,7 @@ class ServedFile:
                 "the file is FastScan: it scores these codes by tables of 8 bits, a little worse than here, and faster "
                 "than the times of a target say"
             )
-        if notes or self.nprobe is None:
+        if self.searcher.parts.refines or self.searcher.parts.fastscan or self.nprobe is None:
             return notes
         queries = np.asarray(case.asked.queries[:_QUERIES], dtype=np.float32)
         k = min(_K, len(case.bundle))
@@ -63,11 +65,7 @@ class ServedFile:
 
     def _stored_ids(self, bundle: Bundle) -> Any:
         """The ids that the file holds for the rows of a case."""
-        if not bundle.string_ids:
-            return bundle.ids
-        origin = self.searcher.bundle
-        assert origin is not None
-        return origin.row_of(bundle.ids)
+        return bundle.int64_ids
 
 
 def read_served(path: str | Path, origin: Bundle | None) -> ServedFile:
@@ -81,13 +79,14 @@ def read_served(path: str | Path, origin: Bundle | None) -> ServedFile:
         ValueError: it is of another training, or of a kind that cannot be read back.
     """
     searcher = open_engine(path, origin)
-    contents = from_faiss(path)
+    contents = from_faiss(path, check=False)
     arrays, ids = dict(contents.arrays), contents.ids
     if origin is not None:
         if "query_adapter" in origin.arrays:
             arrays["query_adapter"] = origin.arrays["query_adapter"]
-        if origin.string_ids:
-            ids = origin.ids[ids]
+        if origin.string_ids and ids.dtype != object:
+            stored = dataclasses.replace(origin, ids=origin.int64_ids)
+            ids = origin.ids[stored.row_of(ids)]
     bundle = refits.in_memory(contents.spec, contents.metric, arrays, contents.codes, contents.lists, ids)
     if origin is not None:
         # A bundle's vectors come in the bundle's order.

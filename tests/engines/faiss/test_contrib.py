@@ -27,7 +27,7 @@ def some_queries(n=40, dim=16, seed=1):
 
 def exported(make_bundle, tmp_path, spec, metric, **options):
     bundle = make_bundle(spec, metric, ids=np.arange(300))
-    export(bundle, "faiss", tmp_path / "x.faiss", **options)
+    export(bundle, "faiss", tmp_path / "x.faiss", fastscan=False, **options)
     return bundle, faiss.read_index(str(tmp_path / "x.faiss"))
 
 

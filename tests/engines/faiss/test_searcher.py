@@ -20,7 +20,7 @@ def some_queries(n=7, dim=16, seed=1):
 def test_searches_as_the_reference_at_every_nprobe(make_bundle, oracle, tmp_path, spec, metric):
     adapter = np.random.default_rng(3).standard_normal((16, 16)).astype("float32")
     bundle = make_bundle(spec, metric, extra_arrays={"query_adapter": adapter})
-    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=3)
+    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=3, fastscan=False)
     reference = ReferenceScorer(bundle)
     for searcher in (open_engine(tmp_path / "x.faiss", bundle), open_engine(bundle), open_engine(bundle.path)):
         assert (searcher.metric, searcher.dim, len(searcher)) == (metric, 16, 300)
@@ -80,8 +80,6 @@ def test_a_file_and_a_bundle_that_do_not_belong_together_are_refused(make_bundle
     file = tmp_path / "x.faiss"
     bundle = make_bundle(ids=[f"item {i}" for i in range(300)])
     export(bundle, "faiss", file)
-    with pytest.raises(ValueError, match=r"needs its bundle: its ids are strings; pass bundle=poeem.open"):
-        open_engine(file)
     with pytest.raises(ValueError, match="was written from another training than"):
         open_engine(file, make_bundle(seed=1, name="other"))
     renamed = make_bundle(ids=[f"thing {i}" for i in range(300)], name="other")
@@ -128,7 +126,7 @@ def test_what_is_no_faiss_file_is_refused(tmp_path):
 @pytest.mark.parametrize("spec", ["PQ4", "OPQ4,PQ4x4", "IVF8,PQ4", "OPQ4,IVF8,PQ4x4", "RQ3x6", "IVF8,RQ3x6"])
 def test_a_search_can_be_restricted_to_ids(make_bundle, oracle, tmp_path, spec, metric):
     bundle = make_bundle(spec, metric)
-    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=3)
+    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=3, fastscan=False)
     searcher = open_engine(tmp_path / "x.faiss")
     only = np.random.default_rng(4).permutation(bundle.ids)[:60]
     others = np.setdiff1d(bundle.ids, only)

@@ -33,7 +33,7 @@ def structures():
 @pytest.mark.parametrize("spec", list(structures()))
 def test_faiss_scores_what_the_formulas_say(make_bundle, oracle, tmp_path, spec, metric):
     bundle = make_bundle(spec, metric)
-    report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=2)
+    report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=2, fastscan=False)
     assert report.worst_score_error <= 1e-5
     assert report.rank_agreement == 1
     assert (report.queries_checked, report.results_checked) == (32, 300)
@@ -51,7 +51,7 @@ def test_faiss_scores_what_the_formulas_say(make_bundle, oracle, tmp_path, spec,
 @pytest.mark.parametrize("metric", METRICS)
 def test_centroids_of_free_norm_are_probed_as_by_the_reference(make_bundle, oracle, tmp_path, spec, metric):
     bundle = make_bundle(spec, metric, equal=False)
-    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=3)
+    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=3, fastscan=False)
     index = faiss.read_index(str(tmp_path / "x.faiss"))
     scores, ids = index.search(some_queries(), 10)
     expected = oracle.scores(bundle, some_queries(), nprobe=3)
@@ -93,7 +93,7 @@ def test_a_machine_without_our_package_can_read_the_file(make_bundle, tmp_path):
 @pytest.mark.parametrize("metric", METRICS)
 def test_rows_can_be_deleted_and_added_by_id(make_bundle, oracle, tmp_path, spec, metric):
     bundle = make_bundle(spec, metric)
-    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=300)
+    export(bundle, "faiss", tmp_path / "x.faiss", nprobe=300, fastscan=False)
     index = faiss.read_index(str(tmp_path / "x.faiss"))
     assert index.remove_ids(bundle.ids[:100]) == 100
     assert index.ntotal == 200
@@ -106,14 +106,6 @@ def test_rows_can_be_deleted_and_added_by_id(make_bundle, oracle, tmp_path, spec
     if not bundle.spec.nlist and metric != "cosine":
         expected = oracle.scores(bundle, some_queries())
         oracle.assert_search_is_right(scores, oracle.rows_of(bundle, ids), expected, metric != "l2")
-
-
-def test_string_ids_are_row_numbers_in_the_file(make_bundle, tmp_path):
-    bundle = make_bundle(ids=[f"item {i}" for i in range(300)])
-    report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=8)
-    assert report.id_type == "string"
-    index = faiss.read_index(str(tmp_path / "x.faiss"))
-    assert set(index.search(some_queries(), 300)[1].ravel()) == set(range(300))
 
 
 def test_nprobe_comes_from_the_option_the_training_or_nlist(make_bundle, tmp_path):
@@ -228,7 +220,7 @@ def test_a_wrong_export_is_caught_and_not_kept(make_bundle, tmp_path, monkeypatc
     if wrong is not_normalised and metric != "cosine":
         pytest.skip("ip and l2 do not normalise")
     bundle = make_bundle("OPQ4,IVF8,PQ4", metric)
-    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe: wrong(bundle))
+    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe, **form: wrong(bundle))
     with pytest.raises(EngineMismatch, match="nothing was kept"):
         export(bundle, "faiss", tmp_path / "x.faiss")
     assert sorted(os.listdir(tmp_path)) == ["bundle"]
@@ -237,7 +229,7 @@ def test_a_wrong_export_is_caught_and_not_kept(make_bundle, tmp_path, monkeypatc
 @pytest.mark.parametrize("spec", ["PQ4x5", "OPQ4,IVF8,PQ4"])
 def test_one_wrong_row_of_many_is_caught_by_its_bytes(make_bundle, tmp_path, monkeypatch, spec):
     bundle = make_bundle(spec, rows=5000)
-    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe: one_wrong_code(bundle))
+    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe, **form: one_wrong_code(bundle))
     with pytest.raises(EngineMismatch, match="does not hold the ids and codes of the bundle"):
         export(bundle, "faiss", tmp_path / "x.faiss")
 
@@ -255,7 +247,7 @@ def test_one_wrong_row_of_many_is_caught_by_its_bytes(make_bundle, tmp_path, mon
 )
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_scores_alone_catch_it_too(make_bundle, tmp_path, monkeypatch, wrong, message, metric):
-    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe: wrong(bundle))
+    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe, **form: wrong(bundle))
     monkeypatch.setattr(write, "_check_rows", lambda bundle, index: None)
     with pytest.raises(EngineMismatch, match=message):
         export(make_bundle("OPQ4,IVF8,PQ4", metric), "faiss", tmp_path / "x.faiss")
@@ -287,7 +279,7 @@ def test_a_failed_export_leaves_the_former_file_and_its_report(make_bundle, tmp_
     bundle = make_bundle()
     export(bundle, "faiss", tmp_path / "x.faiss")
     before = {p.name: p.read_bytes() for p in tmp_path.glob("x.faiss*")}
-    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe: wrong_rotation(bundle))
+    monkeypatch.setattr(write, "build_index", lambda bundle, nprobe, **form: wrong_rotation(bundle))
     with pytest.raises(EngineMismatch):
         export(bundle, "faiss", tmp_path / "x.faiss")
     assert {p.name: p.read_bytes() for p in tmp_path.glob("x.faiss*")} == before

@@ -1,6 +1,7 @@
 """The faiss engine: a stock index from a bundle's arrays and codes, without any training."""
 
 from poeem.engines.faiss.build import build_index
+from poeem.engines.faiss.options import FaissOptions
 from poeem.engines.faiss.read import FaissContents, from_faiss
 from poeem.engines.faiss.searcher import FaissSearcher, open_engine
 from poeem.engines.faiss.shards import ShardedSearcher, open_shards
@@ -8,6 +9,7 @@ from poeem.engines.faiss.write import write_faiss
 
 __all__ = [
     "FaissContents",
+    "FaissOptions",
     "FaissSearcher",
     "ShardedSearcher",
     "build_index",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
-from poeem.engines.faiss.options import check_options
+from poeem.engines.faiss.options import FaissOptions
 from poeem.engines.faiss.refine import refined_index
 from poeem.engines.probing import check_nprobe, default_nprobe, probes_by_inner_product
 from poeem.engines.reference import sum_words
@@ -36,7 +36,7 @@ def build_index(
 
     The chain is ``[L2 norm] -> [rotation] -> IndexIDMap2(IndexPQ) | IndexIVFPQ``, for RQ the same around
     ``IndexResidualQuantizer``, with ``refine`` ``IndexIDMap2(IndexRefine(...))`` after the transforms; ids are the
-    bundle's, or row numbers where those are strings.
+    `Bundle.int64_ids`.
 
     Args:
         bundle: what to build.
@@ -50,8 +50,8 @@ def build_index(
         ValueError: nprobe is below 1, or an option does not suit the index.
     """
     nprobe = stored_nprobe(bundle, nprobe)
-    check_options(bundle, fastscan=fastscan, hnsw=hnsw, refine=refine, vectors=vectors, k_factor=k_factor)
-    ids = engine_ids(bundle)
+    FaissOptions(fastscan=fastscan, hnsw=hnsw, refine=refine, vectors=vectors, k_factor=k_factor).check(bundle)
+    ids = bundle.int64_ids
     if bundle.spec.nlist:
         # The refined rows are found by their position: their ids go into a map around it.
         index = _ivf_index(bundle, nprobe, np.arange(len(bundle)) if refine else ids, hnsw=hnsw, fastscan=fastscan)
@@ -59,7 +59,7 @@ def build_index(
         index = _flat_index(bundle, fastscan=fastscan)
     if refine is not None and vectors is not None:
         index = refined_index(index, bundle, refine, vectors, k_factor)
-    # A flat index always has a map, also of row numbers: without one faiss renumbers the rows when one is removed.
+    # A flat index always has a map of ids: without one faiss renumbers the rows when one is removed.
     if refine or not bundle.spec.nlist:
         index = _with_ids(index, ids)
     return with_transforms(index, bundle)
@@ -73,31 +73,26 @@ def stored_nprobe(bundle: Bundle, nprobe: int | None) -> int:
     return chosen if nlist else 1
 
 
-def engine_ids(bundle: Bundle) -> np.ndarray:
-    """The int64 ids that faiss holds: the bundle's, or row numbers where those are strings."""
-    return np.arange(len(bundle), dtype=np.int64) if bundle.string_ids else bundle.ids
-
-
 def stored_codes(bundle: Bundle) -> np.ndarray:
     """The bytes of each row as faiss stores them: the packed code, for RQ under L2 followed by a norm."""
     packed = pack_codes(bundle.codes, bundle.spec.nbits)
     if bundle.spec.kind == "PQ" or bundle.metric != "l2":
         return packed
-    # The norm is that of the sum of words alone, without the list's centroid.
+    # The norm is that of the sum of codewords alone, without the list's centroid.
     codebooks = bundle.arrays["codebooks"].astype(np.float64)
     norms = np.empty(len(bundle), dtype="<f4")
     for first in range(0, len(bundle), _ROWS_AT_ONCE):
         some = slice(first, first + _ROWS_AT_ONCE)
-        words = sum_words(codebooks, bundle.codes[some])
-        norms[some] = np.einsum("nd,nd->n", words, words)
+        sums = sum_words(codebooks, bundle.codes[some])
+        norms[some] = np.einsum("nd,nd->n", sums, sums)
     return _append_bits(packed, norms.view("<u4"), bundle.spec.M * bundle.spec.nbits)
 
 
 def _append_bits(packed: np.ndarray, values: np.ndarray, used: int) -> np.ndarray:
-    """The bit stream goes on: 32 more bits after the ``used`` ones, without rounding up to a byte in between."""
-    whole, begun = divmod(used, 8)
-    tail = (values.astype("<u8") << np.uint64(begun))[:, None].view(np.uint8)[:, : 5 if begun else 4]
-    if begun:
+    """Append 32 bits to the ``used`` bits of each row, without padding to a whole byte in between."""
+    whole, rest = divmod(used, 8)
+    tail = (values.astype("<u8") << np.uint64(rest))[:, None].view(np.uint8)[:, : 5 if rest else 4]
+    if rest:
         tail[:, 0] |= packed[:, -1]
     return np.concatenate([packed[:, :whole], tail], axis=1)
 
@@ -147,7 +142,7 @@ def _ivf_index(bundle: Bundle, nprobe: int, ids: np.ndarray, *, hnsw: bool, fast
         index = faiss.IndexIVFPQ(quantizer, bundle.dim, spec.nlist, spec.M, spec.nbits, _metric(bundle))
         _copy(bundle.arrays["codebooks"], index.pq.centroids)
         if bundle.metric == "l2":
-            # faiss keeps products of centroids and words; they are of the words that are there now.
+            # faiss keeps products of centroids and codewords, which have just been set.
             index.precompute_table()
     else:
         additive: Any = faiss.IndexIVFResidualQuantizer  # its overloads confuse a checker

@@ -1,4 +1,4 @@
-"""Add, replace and delete rows of a faiss index in memory, by the arrays that its other rows were coded by."""
+"""Add, replace and delete rows of a faiss index in memory; new rows are encoded by the arrays of its training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from poeem.bundle import Bundle
 from poeem.bundle.encoder import Encoder
 from poeem.bundle.new_items import check_known, check_new_ids, check_new_vectors, check_unknown
 from poeem.engines.faiss.build import rows_with_lists, stored_codes
+from poeem.engines.faiss.id_map import IdMap
 from poeem.engines.faiss.index_parts import Parts, stored_rows
+from poeem.engines.faiss.read import trained_arrays
 
 if TYPE_CHECKING:
     import faiss
@@ -22,17 +24,18 @@ if TYPE_CHECKING:
 class IndexChanges:
     """Changes of one index. Not while another thread searches it: faiss has no lock.
 
-    Rows are coded by our encoder, not by faiss's own: with words that only assign, with centroids of free norm under
-    inner product, or with additive words, faiss would give other codes than the training.
+    Rows are encoded by our encoder, not by faiss's own: with codebooks that only assign, with centroids of free norm
+    under inner product, or with additive codebooks, faiss would give other codes than the training.
 
     Args:
         index: the index, and what it is made of.
         bundle: which it was built from; None takes the arrays out of the index.
+        id_map: the string ids of its integers; None where ids are integers.
     Raises:
         ValueError: rows of this kind of index cannot be changed.
     """
 
-    def __init__(self, index: faiss.Index, parts: Parts, bundle: Bundle | None) -> None:
+    def __init__(self, index: faiss.Index, parts: Parts, bundle: Bundle | None, id_map: IdMap | None = None) -> None:
         import faiss
 
         self._index, self._parts, self._bundle = index, parts, bundle
@@ -41,31 +44,27 @@ class IndexChanges:
         if parts.nlist and isinstance(faiss.downcast_InvertedLists(parts.inner.invlists), faiss.OnDiskInvertedLists):
             raise ValueError("rows of lists on disk, or of a mapped file, cannot be changed; open the index in memory")
         if parts.fastscan and not parts.nlist:
-            raise ValueError("rows of a flat FastScan index cannot be changed; export without fastscan, or with lists")
+            raise ValueError(
+                "rows of a flat FastScan index cannot be changed; export with fastscan=False, or with lists"
+            )
         if parts.fastscan and ({"encoder_codebooks"} & set(self._arrays.arrays) or "eta" in self._arrays.training):
-            raise ValueError("a FastScan index codes new rows itself, other than this training does; export without it")
-        string_ids = bundle is not None and bundle.string_ids
-        numbers = stored_rows(index)[0].tolist()
-        #: faiss's number of every item, by the user's id.
-        self.numbers: dict[Any, int] = {}
-        #: The users' strings by faiss's number; None where ids are integers.
-        self.names: np.ndarray | None = None
-        if string_ids and bundle is not None:
-            self.names = bundle.ids
-            self.numbers = {bundle.ids[number]: number for number in numbers}
-        else:
-            self.numbers = dict(zip(numbers, numbers))
+            raise ValueError("FastScan encodes new rows otherwise than this training does; export with fastscan=False")
+        self._id_map = id_map
+        stored = stored_rows(index)[0]
+        ids = stored if id_map is None else id_map.strings(stored)
+        #: faiss's integer of every item, by the user's id.
+        self._integers: dict[Any, int] = dict(zip(ids.tolist(), stored.tolist()))
 
     def add(self, ids: Any, vectors: Any) -> None:
         """As `FaissSearcher.add`."""
         named = self._ids(ids)
-        check_unknown(named, self.numbers)
+        check_unknown(named, self._integers)
         self._put(named, self._vectors(vectors, len(named)))
 
     def replace(self, ids: Any, vectors: Any) -> None:
         """As `FaissSearcher.replace`: remove and add, which faiss has no one call for."""
         named = self._ids(ids)
-        check_known(named, self.numbers)
+        check_known(named, self._integers)
         checked = self._vectors(vectors, len(named))
         self._remove(named)
         self._put(named, checked)
@@ -73,21 +72,21 @@ class IndexChanges:
     def delete(self, ids: Any) -> None:
         """As `FaissSearcher.delete`."""
         named = self._ids(ids)
-        check_known(named, self.numbers)
+        check_known(named, self._integers)
         self._remove(named)
 
-    def numbers_of(self, ids: Any) -> np.ndarray:
-        """faiss's numbers of the users' ids.
+    def integers_of(self, ids: Any) -> np.ndarray:
+        """faiss's integers of the users' ids, int64 ``(m,)``.
 
         Raises:
             ValueError: no item has such an id.
         """
         named = np.asarray(ids, dtype=object).ravel().tolist()
-        check_known(named, self.numbers)
-        return np.array([self.numbers[one] for one in named], dtype=np.int64)
+        check_known(named, self._integers)
+        return np.array([self._integers[one] for one in named], dtype=np.int64)
 
     def _ids(self, ids: Any) -> list[Any]:
-        return check_new_ids(ids, string_ids=self.names is not None)
+        return check_new_ids(ids, string_ids=self._id_map is not None)
 
     def _vectors(self, vectors: Any, rows: int) -> np.ndarray:
         return check_new_vectors(vectors, rows=rows, dim=self._arrays.dim, metric=self._arrays.metric)
@@ -95,26 +94,25 @@ class IndexChanges:
     def _remove(self, named: list[Any]) -> None:
         import faiss
 
-        numbers = np.array([self.numbers[one] for one in named], dtype=np.int64)
+        numbers = np.array([self._integers[one] for one in named], dtype=np.int64)
         batch: Any = faiss.IDSelectorBatch
         removed = self._index.remove_ids(batch(numbers))
         assert removed == len(named), f"{removed} rows were removed for {len(named)} ids"
         for one in named:
-            del self.numbers[one]
+            del self._integers[one]
 
     def _put(self, named: list[Any], vectors: np.ndarray) -> None:
-        if self.names is None:
+        if self._id_map is None:
             numbers = np.array(named, dtype=np.int64)
         else:
-            # A number is never given again: who holds an old one must not find another item by it.
-            numbers = np.arange(len(self.names), len(self.names) + len(named), dtype=np.int64)
-            self.names = np.concatenate([self.names, np.array(named, dtype=object)])
+            self._id_map.add(named)
+            numbers = self._id_map.integers(named)
         if self._parts.fastscan:
             index: Any = self._index
             index.add_with_ids(vectors, numbers)
         else:
             self._put_codes(self._coded(numbers, vectors))
-        self.numbers |= zip(named, numbers.tolist())
+        self._integers |= zip(named, numbers.tolist())
 
     def _coded(self, numbers: np.ndarray, vectors: np.ndarray) -> Bundle:
         codes, lists = self._encoder.encode(vectors)
@@ -139,11 +137,9 @@ class IndexChanges:
 
     @cached_property
     def _arrays(self) -> Bundle:
-        """What the rows are coded by, as a bundle without rows."""
+        """The arrays that encode the rows, as a bundle without rows."""
         if self._bundle is not None:
             return replace(self._bundle, columns=None)
-        from poeem.engines.faiss.read import trained_arrays
-
         spec, metric, arrays = trained_arrays(self._index)
         return Bundle(
             path=Path(),

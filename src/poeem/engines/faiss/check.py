@@ -117,12 +117,12 @@ def check_graph(bundle: Bundle, index: faiss.Index, nprobe: int, queries: Any = 
 def _rows_of(bundle: Bundle, searcher: FaissSearcher) -> Search:
     """A search of all lists that answers by rows of the bundle."""
 
+    stored = replace(bundle, ids=bundle.int64_ids)
+
     def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         scores, ids = searcher.search_stored(queries, k, nprobe=max(1, bundle.spec.nlist))
-        if bundle.string_ids:
-            return scores, ids
         try:
-            return scores, bundle.row_of(ids.ravel()).reshape(ids.shape)
+            return scores, stored.row_of(ids.ravel()).reshape(ids.shape)
         except ValueError as error:
             raise EngineMismatch(
                 f"faiss returns fewer than {k} items, or unknown ones ({error}); nothing was kept"

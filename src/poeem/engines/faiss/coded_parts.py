@@ -13,8 +13,9 @@ import numpy as np
 from poeem.bundle import Bundle
 from poeem.bundle.check import check_codes
 from poeem.bundle.items import read_items
+from poeem.engines.faiss.index_file import read_proof
 from poeem.engines.faiss.read import from_faiss
-from poeem.engines.faiss.searcher import read_facts
+from poeem.engines.report import read_report
 
 # What `poeem encode` leaves beside its parts.
 FACTS_FILE = "_poeem.json"
@@ -31,7 +32,7 @@ def open_parts(bundle: Bundle, parts: str | Path | Bundle | Sequence[str | Path 
             bundles themselves.
     Raises:
         FileNotFoundError: a part is not there.
-        ValueError: a part is of another training, or its ids are strings, of which faiss can hold row numbers only.
+        ValueError: a part is of another training, or its ids are strings.
     """
     given = [parts] if isinstance(parts, str | Path | Bundle) else list(parts)
     if not given:
@@ -45,7 +46,7 @@ def open_parts(bundle: Bundle, parts: str | Path | Bundle | Sequence[str | Path 
         elif (Path(part) / FACTS_FILE).is_file():
             found += _encoded(bundle, Path(part))
         elif Path(part).is_file():
-            facts = read_facts(Path(part))
+            facts = read_proof(Path(part)) or read_report(Path(part))
             _check_same(repr(str(part)), facts["fingerprint"], bundle)
             _check_integers(repr(str(part)), facts["id_type"] == "string")
             found.append(lambda part=part: _of_faiss(bundle, Path(part)))

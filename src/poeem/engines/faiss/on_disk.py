@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
-from poeem.engines.faiss.build import build_index, engine_ids, stored_codes
+from poeem.engines.faiss.build import build_index, stored_codes
 from poeem.engines.faiss.coded_parts import Load
 from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
@@ -26,8 +26,8 @@ _ROWS_AT_ONCE = 2**22
 
 
 def slices_of(bundle: Bundle, rows: int = _ROWS_AT_ONCE) -> list[Load]:
-    """A bundle as parts of so many rows; string ids become the row numbers that they stand for."""
-    whole = replace(bundle, ids=engine_ids(bundle), columns=None)
+    """A bundle as parts of at most ``rows`` rows, with integers for string ids."""
+    whole = replace(bundle, ids=bundle.int64_ids, columns=None)
 
     def part(some: slice) -> Bundle:
         return replace(
@@ -93,7 +93,7 @@ def check_lists(parts: Iterable[Load], index: faiss.Index) -> None:
         part = load()
         assert part.lists is not None
         order = np.argsort(part.lists, kind="stable")
-        ids, codes = engine_ids(part)[order], stored_codes(part)[order]
+        ids, codes = part.int64_ids[order], stored_codes(part)[order]
         sizes = np.bincount(part.lists, minlength=inner.nlist)
         starts = np.cumsum(sizes) - sizes
         for number in np.flatnonzero(sizes).tolist():
@@ -108,11 +108,11 @@ def check_lists(parts: Iterable[Load], index: faiss.Index) -> None:
 
 
 def data_file(path: Path) -> Path:
-    """A new name for the lists of the index file ``path``: one that is there is not touched before the swap."""
+    """A new name for the lists of the index file ``path``; the lists of the present file keep theirs."""
     return path.with_name(f"{path.name}.{os.urandom(4).hex()}.ivfdata")
 
 
 def former_data_files(path: Path, keep: Path | None) -> list[Path]:
-    """Files of lists that belonged to earlier versions of ``path``."""
-    found = path.parent.glob(f"{glob.escape(path.name)}.*.ivfdata")
+    """Files of lists, and parts of them, that earlier or killed exports of ``path`` left."""
+    found = path.parent.glob(f"{glob.escape(path.name)}.*.ivfdata*")
     return [file for file in found if keep is None or file.name != keep.name]

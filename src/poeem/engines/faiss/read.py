@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from poeem.bundle.check import check_arrays, check_codes
 from poeem.bundle.ids import ids_to_arrow
-from poeem.engines.faiss.searcher import read_index
+from poeem.engines.faiss.id_map import map_file, read_id_map
+from poeem.engines.faiss.index_file import check_dim_and_rows, read_index, read_proof
 from poeem.engines.faiss.stored_rows import flat_rows, ivf_rows
 from poeem.engines.faiss.wrappers import Unwrapped, unwrap, user_ids
 from poeem.spec import NBITS, IndexSpec
@@ -24,17 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FaissContents:
-    """What a faiss index holds, in the words of a bundle.
+    """What a faiss index holds, as the fields of a bundle.
 
     Args:
         spec: the structure.
         metric: ``ip``, ``l2`` or ``cosine`` (inner product behind a normalisation).
         dim: width of an embedding.
         arrays: float32 by name, as a bundle has them: ``rotation``, ``coarse``, ``codebooks``.
-        codes: uint8 word numbers, ``(n, M)``.
+        codes: uint8 codeword numbers, ``(n, M)``.
         lists: int32 inverted list of each row, ``(n,)``; None for a flat index.
-        ids: int64, ``(n,)``, rising where there are lists, else in the order of the index.
+        ids: int64, ``(n,)``, rising where there are lists, else in the order of the index; strings, in the order of the
+            bundle, where the file has a map of them.
         nprobe: lists visited per query, as stored; None for a flat index.
+        proven: whether the file was compared with the checksum of its report.
     """
 
     spec: IndexSpec
@@ -45,6 +48,7 @@ class FaissContents:
     lists: np.ndarray | None
     ids: np.ndarray
     nprobe: int | None = None
+    proven: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,16 +92,17 @@ class FaissContents:
         )
 
 
-def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
+def from_faiss(source: faiss.Index | str | Path, *, check: bool = True) -> FaissContents:
     """Read the trained arrays, the codes and the ids out of a stock faiss index.
 
     Read are ``IndexPQ``, ``IndexIVFPQ``, their FastScan variants, ``IndexResidualQuantizer`` and its IVF variant, with
     4 to 8 bits, by L2 or inner product, with lists by residual; behind rotations (``OPQMatrix``, any orthonormal
     ``LinearTransform``) and a normalisation, in ``IndexIDMap`` and ``IndexRefine`` (whose stored vectors are left out).
-    A rotation before a residual quantizer is moved into its words: the scores are the same.
+    A rotation before a residual quantizer is moved into its codewords: the scores are the same.
 
     Args:
         source: the index, or its file.
+        check: whether a file with a report is compared with the report's checksum.
     Returns:
         arrays and rows; ``.bundle(path)`` writes them, ``poeem.index_from`` makes a layer of them.
     Raises:
@@ -117,7 +122,13 @@ def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
         if not path.is_file():
             raise FileNotFoundError(f"no faiss file at {str(path)!r}{', which is a folder' if path.is_dir() else ''}")
         try:
-            return _contents(read_index(path))
+            facts = read_proof(path, check=check)
+            contents = _contents(index := read_index(path))
+            if facts is None:
+                return contents
+            check_dim_and_rows(path, index, facts)
+            contents = replace(contents, proven=check)
+            return contents if facts["id_type"] == "int64" else _with_strings(contents, path, facts)
         except ValueError as error:
             raise ValueError(f"{str(path)!r}: {error}" if repr(str(path)) not in str(error) else str(error)) from None
     import faiss
@@ -125,6 +136,21 @@ def from_faiss(source: faiss.Index | str | Path) -> FaissContents:
     if not isinstance(source, faiss.Index):
         raise ValueError(f"source must be a faiss index or the path of its file, not {type(source).__name__}")
     return _contents(source)
+
+
+def _with_strings(contents: FaissContents, path: Path, facts: Mapping[str, Any]) -> FaissContents:
+    """The rows with their string ids, in the order of the bundle; as they are where the map is missing."""
+    try:
+        id_map = read_id_map(path, facts)
+    except FileNotFoundError:
+        return contents
+    order = np.argsort(contents.ids)
+    place = np.minimum(np.searchsorted(contents.ids[order], id_map.numbers), len(order) - 1)
+    rows = order[place]
+    if not np.array_equal(contents.ids[rows], id_map.numbers):
+        raise ValueError(f"{map_file(path).name} has ids of other items than the file; export the bundle again")
+    lists = None if contents.lists is None else contents.lists[rows]
+    return replace(contents, ids=id_map.ids, codes=contents.codes[rows], lists=lists)
 
 
 def trained_arrays(index: faiss.Index) -> tuple[IndexSpec, str, dict[str, np.ndarray]]:
@@ -198,9 +224,9 @@ def _structure(parts: Unwrapped) -> tuple[IndexSpec, dict[str, np.ndarray]]:
         M, nbits = inner.rq.M, _nbits(faiss.vector_to_array(inner.rq.nbits).tolist())
         codebooks = _array(inner.rq.codebooks, (M, 2**nbits, inner.d))
         if rotation is not None:
-            # x_hat = (C + B_1 + ... + B_M) R': every summand is turned back by itself.
-            codebooks = _turned(codebooks, rotation.T)
-            coarse = None if coarse is None else _turned(coarse, rotation.T)
+            # x_hat = (C + B_1 + ... + B_M) R': every summand is rotated back by itself.
+            codebooks = _rotated(codebooks, rotation.T)
+            coarse = None if coarse is None else _rotated(coarse, rotation.T)
             rotation = None
     kind = "PQ" if product else "RQ"
     spec = IndexSpec(kind, M, nbits, nlist=0 if coarse is None else len(coarse), rotated=rotation is not None)
@@ -246,5 +272,5 @@ def _array(vector: Any, shape: tuple[int, ...]) -> np.ndarray:
     return found.reshape(shape).copy()
 
 
-def _turned(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def _rotated(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (vectors.astype(np.float64) @ matrix).astype(np.float32)

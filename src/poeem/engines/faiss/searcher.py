@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +9,16 @@ import numpy as np
 
 from poeem.bundle import Bundle, open_bundle
 from poeem.engines.faiss.build import build_index
+from poeem.engines.faiss.changes import IndexChanges
+from poeem.engines.faiss.id_map import IdMap, read_id_map
+from poeem.engines.faiss.index_file import check_dim_and_rows, read_index, read_proof
 from poeem.engines.faiss.index_parts import metric_of, parts_of
 from poeem.engines.faiss.parameters import Chosen, can_select, choose, search_parameters
-from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import any_missing, check_k, prepare_queries
-from poeem.engines.report import sidecar_of
 
 if TYPE_CHECKING:
     import faiss
-
-    from poeem.engines.faiss.changes import IndexChanges
 
 
 class FaissSearcher:
@@ -30,11 +27,16 @@ class FaissSearcher:
     Args:
         index: the faiss index.
         bundle: where string ids and the query adapter are; None where there are none.
+        id_map: the string ids, where they do not come from a bundle.
+        proven: whether the index was compared with a report or built from a bundle.
     """
 
-    def __init__(self, index: faiss.Index, bundle: Bundle | None = None) -> None:
+    def __init__(
+        self, index: faiss.Index, bundle: Bundle | None = None, id_map: IdMap | None = None, *, proven: bool = True
+    ) -> None:
         self.index = index
         self.bundle = bundle
+        self.proven = proven
         self.metric = metric_of(index)
         self._worst = np.inf if self.metric == "l2" else -np.inf
         self.dim: int = index.d
@@ -42,7 +44,9 @@ class FaissSearcher:
         self.nlist = self.parts.nlist
         self._ivf = self.parts.inner if self.nlist else None
         self._adapter = None if bundle is None else bundle.arrays.get("query_adapter")
-        self._names = bundle.ids if bundle is not None and bundle.string_ids else None
+        if bundle is not None and bundle.string_ids:
+            id_map = IdMap(bundle.ids, bundle.int64_ids)
+        self.id_map = id_map
         self._changes: IndexChanges | None = None
 
     def __len__(self) -> int:
@@ -71,19 +75,19 @@ class FaissSearcher:
             ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k or nprobe below 1; ids of another
                 type than the index's.
         """
-        scores, ids = self.search_stored(queries, k, nprobe, choose(only, exclude, self._numbers))
-        return scores, self._named(ids)
+        scores, ids = self.search_stored(queries, k, nprobe, choose(only, exclude, self._integers))
+        return scores, self._users_ids(ids)
 
     def search_stored(
         self, queries: Any, k: int, nprobe: int | None = None, chosen: Chosen | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `search`, with the ids that faiss holds: row numbers where the bundle's are strings."""
+        """As `search`, with the integers that faiss holds for string ids."""
         queries, k = prepare_queries(queries, self.dim, self.metric, self._adapter), check_k(k)
         if chosen is None:
             parameters = None if nprobe is None else search_parameters(self.parts, self._probes(nprobe))
             scores, ids = self.index.search(queries, k, params=parameters)
         elif self._ivf is None or not can_select(self.parts):
-            scores, ids = self._search_and_sift(queries, k, nprobe, chosen)
+            scores, ids = self._search_and_filter(queries, k, nprobe, chosen)
         else:
             selector = chosen.selector(self.parts.id_map if self.parts.refines else None)
             parameters = search_parameters(self.parts, self._probes(nprobe) or self.nprobe, selector)
@@ -122,13 +126,13 @@ class FaissSearcher:
         parameters = search_parameters(self.parts, self._probes(nprobe))
         limits, scores, ids = self.index.range_search(queries, float(threshold), params=parameters)
         query = np.repeat(np.arange(len(queries)), np.diff(limits.astype(np.int64)))
-        chosen = choose(only, exclude, self._numbers)
+        chosen = choose(only, exclude, self._integers)
         if chosen is not None:
             kept = chosen.allows(ids)
             query, scores, ids = query[kept], scores[kept], ids[kept]
         order = np.lexsort((scores if self.metric == "l2" else -scores, query))
         limits = np.searchsorted(query, np.arange(len(queries) + 1))
-        return limits, scores[order], self._named(ids[order])
+        return limits, scores[order], self._users_ids(ids[order])
 
     def add(self, ids: Any, vectors: Any) -> None:
         """Add items to the index in memory, coded by the arrays of its training; the next search finds them.
@@ -144,12 +148,10 @@ class FaissSearcher:
                 FastScan, on disk). Nothing has changed then.
         """
         self._changing().add(ids, vectors)
-        self._names = self._changing().names
 
     def replace(self, ids: Any, vectors: Any) -> None:
         """Give items other vectors: remove and add. As `add`, for ids that are there."""
         self._changing().replace(ids, vectors)
-        self._names = self._changing().names
 
     def delete(self, ids: Any) -> None:
         """Delete items from the index in memory. As `add`, for ids that are there."""
@@ -157,64 +159,61 @@ class FaissSearcher:
 
     def _changing(self) -> IndexChanges:
         if self._changes is None:
-            from poeem.engines.faiss.changes import IndexChanges
-
-            self._changes = IndexChanges(self.index, self.parts, self.bundle)
+            self._changes = IndexChanges(self.index, self.parts, self.bundle, self.id_map)
         return self._changes
 
     def _probes(self, nprobe: int | None) -> int | None:
-        """Lists to visit where that differs from what is stored. Checked for flat indexes too, where it has no use."""
-        wanted = check_nprobe(nprobe, self.nlist, default=self.nprobe)
-        return None if self._ivf is None or wanted == self._ivf.nprobe else wanted
+        """Lists to visit, None for the stored number. Checked for flat indexes too, where it has no use."""
+        checked = check_nprobe(nprobe, self.nlist, default=self.nprobe)
+        return None if self._ivf is None or checked == self._ivf.nprobe else checked
 
-    def _search_and_sift(
+    def _search_and_filter(
         self, queries: np.ndarray, k: int, nprobe: int | None, chosen: Chosen
     ) -> tuple[np.ndarray, np.ndarray]:
-        """faiss cannot choose ids in this kind of index: ask for more and sift, until there are k or no more."""
+        """faiss cannot filter by id in this kind of index: search for more and filter, until there are k or no more."""
         parameters = search_parameters(self.parts, self._probes(nprobe))
-        wanted = k
+        results = k
         while True:
-            wanted = min(4 * wanted, max(len(self), k))
-            scores, ids = self.index.search(queries, wanted, params=parameters)
+            results = min(4 * results, max(len(self), k))
+            scores, ids = self.index.search(queries, results, params=parameters)
             allowed = chosen.allows(ids) & (ids >= 0)
-            if wanted >= len(self) or ((allowed.sum(1) >= k) | (ids[:, -1] < 0)).all():
+            if results >= len(self) or ((allowed.sum(1) >= k) | (ids[:, -1] < 0)).all():
                 break
         order = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
         scores, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
         ids[~np.take_along_axis(allowed, order, axis=1)] = -1
         return scores, ids
 
-    def _numbers(self, ids: Any) -> np.ndarray:
-        """The ids that faiss holds for the users' own."""
-        if self._names is not None and self.bundle is not None:
+    def _integers(self, ids: Any) -> np.ndarray:
+        """The integers that faiss holds for the users' ids."""
+        if self.id_map is not None:
             if self._changes is not None:
-                return self._changes.numbers_of(ids)
-            return self.bundle.row_of(np.asarray(ids, dtype=object))
+                return self._changes.integers_of(ids)
+            return self.id_map.known_integers(np.asarray(ids, dtype=object).ravel().tolist())
         numbers = np.asarray(ids)
         if numbers.size and numbers.dtype.kind not in "iu":
             raise ValueError(f"ids must be integers as in the index, not {numbers.dtype}; pass int(id)")
         return numbers.astype(np.int64).ravel()
 
-    def _named(self, ids: np.ndarray) -> np.ndarray:
-        if self._names is None:
-            return ids
-        names = self._names[ids]
-        names[ids < 0] = None
-        return names
+    def _users_ids(self, ids: np.ndarray) -> np.ndarray:
+        return ids if self.id_map is None else self.id_map.strings(ids)
 
 
 def open_engine(
-    source: Bundle | str | Path, bundle: Bundle | None = None, *, memory_map: bool = False
+    source: Bundle | str | Path, bundle: Bundle | None = None, *, memory_map: bool = False, check: bool = True
 ) -> FaissSearcher:
     """A searcher over a faiss file, or over a bundle, whose index is then built in memory.
 
     Args:
         source: a faiss file, a bundle, or a bundle's or run's folder.
-        bundle: for a faiss file with string ids or a query adapter, the bundle it was written from.
+        bundle: which a faiss file was written from; needed for a query adapter, and for string ids without their map.
         memory_map: leave the codes in the file, which then must stay as it is, and load them as they are searched.
+        check: whether the file is compared with the checksum of its report, which reads all of it once.
+    Returns:
+        the searcher; ``proven`` is False for a file without a report.
     Raises:
         FileNotFoundError: there is nothing at ``source``.
-        ValueError: the file is no faiss index, or is not of this bundle, or needs one.
+        ValueError: the file is no faiss index, is damaged, is not of this bundle, or needs one.
     """
     if isinstance(source, Bundle):
         return FaissSearcher(build_index(source), source)
@@ -224,73 +223,45 @@ def open_engine(
         return FaissSearcher(build_index(opened), opened)
     if not source.is_file():
         raise FileNotFoundError(f"no faiss file and no bundle at {str(source)!r}")
+    facts = read_proof(source, check=check)
     index = read_index(source, memory_map=memory_map)
-    _check_origin(source, index, bundle)
-    return FaissSearcher(index, bundle)
+    if facts is None:
+        _check_sizes(source, index, bundle)
+        return FaissSearcher(index, bundle, proven=False)
+    check_dim_and_rows(source, index, facts)
+    id_map = _id_map(source, facts, bundle)
+    return FaissSearcher(index, bundle, id_map)
 
 
-def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
-    """`faiss.read_index` with a plain error; lists that are in a file of their own are looked for beside ``path``.
-
-    Raises:
-        ValueError: the file is no faiss index, or is damaged.
-    """
-    import faiss
-
-    flags = faiss.IO_FLAG_MMAP if memory_map else 0
-    try:
-        if not any(path.parent.glob("*.ivfdata")):
-            return faiss.read_index(str(path), flags)
-        with remarks_on_stderr():
-            return faiss.read_index(str(path), flags | faiss.IO_FLAG_ONDISK_SAME_DIR)
-    except RuntimeError as error:
-        with path.open("rb") as file:
-            if file.read(2) == b"IB":
-                raise ValueError(f"{str(path)!r} is a binary index of faiss; name one of float vectors") from None
-        # Without the function of C++ and its line.
-        reason = re.sub(r"^.*\.cpp:\d+: ", "", str(error).splitlines()[-1])
-        raise ValueError(f"{str(path)!r} is no faiss index, or a damaged one ({reason}); export it again") from None
-
-
-def read_facts(path: Path) -> dict[str, Any]:
-    """The report that stands beside an exported file.
+def _id_map(path: Path, facts: dict[str, Any], bundle: Bundle | None) -> IdMap | None:
+    """The map of string ids, from the bundle or from its file; None for integer ids.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is no report.
+        ValueError: the file was not written from the bundle, or cannot be searched without one.
     """
-    sidecar = sidecar_of(path)
-    if not sidecar.is_file():
-        raise FileNotFoundError(f"no report {sidecar.name!r} beside {str(path)!r}; export the file again")
+    strings = facts["id_type"] == "string"
+    if bundle is not None:
+        other_items = strings and facts["items_sha256"] != bundle.files["items.parquet"].sha256
+        if facts["fingerprint"] != bundle.fingerprint or other_items:
+            what = "other items" if facts["fingerprint"] == bundle.fingerprint else "another training"
+            raise ValueError(f"{str(path)!r} was written from {what} than {bundle!r} holds; export the bundle again")
+        return None
+    if facts["query_adapter"]:
+        raise ValueError(
+            f"{str(path)!r} needs its bundle: its queries go through an adapter; pass bundle=poeem.open(DIR)"
+        )
+    if not strings:
+        return None
     try:
-        facts = json.loads(sidecar.read_text(encoding="utf-8"))
-        if not {"bytes", "fingerprint", "items_sha256", "id_type", "query_adapter", "metric", "dim"} <= set(facts):
-            raise ValueError
-    except (ValueError, TypeError):
-        raise ValueError(f"{str(sidecar)!r} is no report of an export; export the bundle again") from None
-    return facts
+        return read_id_map(path, facts)
+    except FileNotFoundError as error:
+        raise ValueError(f"{str(path)!r} needs its bundle ({error}); or pass bundle=poeem.open(DIR)") from None
 
 
-def _check_origin(path: Path, index: faiss.Index, bundle: Bundle | None) -> None:
-    """Refuse a bundle that the file was not written from, and a file that needs one and has none."""
-    sidecar = sidecar_of(path)
-    if not sidecar.is_file():
-        if bundle is not None and (index.d != bundle.dim or index.ntotal != len(bundle)):
-            raise ValueError(
-                f"{str(path)!r} (dim={index.d}, {index.ntotal:,} rows) is not of the bundle {str(bundle.path)!r} "
-                f"(dim={bundle.dim}, {len(bundle):,} rows); export the bundle again"
-            )
-        return
-    facts = read_facts(path)
-    size, fingerprint, items = facts["bytes"], facts["fingerprint"], facts["items_sha256"]
-    strings, adapter = facts["id_type"] == "string", facts["query_adapter"]
-    if size != path.stat().st_size:
-        raise ValueError(f"{str(path)!r} is not the file that {sidecar.name} is about; export the bundle again")
-    if bundle is None:
-        if strings or adapter:
-            missing = "its ids are strings" if strings else "its queries go through an adapter"
-            raise ValueError(f"{str(path)!r} needs its bundle: {missing}; pass bundle=poeem.open(DIR)")
-        return
-    if fingerprint != bundle.fingerprint or (strings and items != bundle.files["items.parquet"].sha256):
-        what = "another training" if fingerprint != bundle.fingerprint else "other items"
-        raise ValueError(f"{str(path)!r} was written from {what} than {bundle!r} holds; export the bundle again")
+def _check_sizes(path: Path, index: faiss.Index, bundle: Bundle | None) -> None:
+    """Refuse a bundle that a file without a report cannot be of."""
+    if bundle is not None and (index.d != bundle.dim or index.ntotal != len(bundle)):
+        raise ValueError(
+            f"{str(path)!r} (dim={index.d}, {index.ntotal:,} rows) is not of the bundle {str(bundle.path)!r} "
+            f"(dim={bundle.dim}, {len(bundle):,} rows); export the bundle again"
+        )

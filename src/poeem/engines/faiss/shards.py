@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from poeem.engines.faiss.searcher import FaissSearcher, open_engine, read_facts
+from poeem.engines.faiss.searcher import FaissSearcher, open_engine
+from poeem.engines.report import read_report
 
 
 class ShardedSearcher:
@@ -51,20 +52,20 @@ class ShardedSearcher:
         return limits, scores[order], ids[order]
 
 
-def open_shards(paths: Sequence[str | Path], *, memory_map: bool = False) -> ShardedSearcher:
+def open_shards(paths: Sequence[str | Path], *, memory_map: bool = False, check: bool = True) -> ShardedSearcher:
     """Open exported faiss files to be searched as one.
 
     Args:
         paths: files with their reports beside them; integer ids, each in one file only.
-        memory_map: as of `open_engine`.
+        memory_map, check: as of `open_engine`.
     Raises:
         FileNotFoundError: a file or its report is not there.
         ValueError: the files are of different trainings, or a file needs its bundle.
     """
-    fingerprints = {str(path): read_facts(Path(path))["fingerprint"] for path in paths}
+    fingerprints = {str(path): read_report(Path(path))["fingerprint"] for path in paths}
     if len(set(fingerprints.values())) > 1:
         found = ", ".join(f"{path} ({fingerprint[:12]})" for path, fingerprint in fingerprints.items())
         raise ValueError(
             f"shards are of different trainings, their scores cannot be compared: {found}; export them again"
         )
-    return ShardedSearcher([open_engine(path, memory_map=memory_map) for path in paths])
+    return ShardedSearcher([open_engine(path, memory_map=memory_map, check=check) for path in paths])

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poeem.bundle.atomic import sync_file
+from poeem.bundle.atomic import sync_directory, sync_file
 from poeem.bundle.bundle import Bundle
-from poeem.bundle.whole_file import check_folder_around, write_text
-from poeem.engines.faiss.build import build_index, engine_ids, stored_codes, stored_nprobe
+from poeem.bundle.checksum import file_sha256
+from poeem.bundle.whole_file import check_folder_around, place_beside, write_text
+from poeem.engines.faiss.build import build_index, stored_codes, stored_nprobe
 from poeem.engines.faiss.check import base_of, check_graph, check_refined, check_scores
 from poeem.engines.faiss.coded_parts import Load, open_parts
+from poeem.engines.faiss.id_map import id_table, is_id_map, map_file
+from poeem.engines.faiss.index_file import read_index
 from poeem.engines.faiss.index_parts import parts_of, stored_rows
 from poeem.engines.faiss.on_disk import build_on_disk, check_lists, data_file, former_data_files, slices_of
-from poeem.engines.faiss.options import check_options
-from poeem.engines.faiss.searcher import FaissSearcher, read_index
+from poeem.engines.faiss.options import FaissOptions
+from poeem.engines.faiss.searcher import FaissSearcher
 from poeem.engines.item_vectors import read_item_vectors
 from poeem.engines.queries import prepare_queries
 from poeem.engines.report import Report, sidecar_of
@@ -29,105 +34,139 @@ if TYPE_CHECKING:
     import faiss
 
 
-def write_faiss(
-    bundle: Bundle,
-    path: Path,
-    *,
-    nprobe: int | None = None,
-    queries: Any = None,
-    fastscan: bool = False,
-    hnsw: bool = False,
-    refine: str | None = None,
-    vectors: Any = None,
-    k_factor: float = 10,
-    on_disk: bool = False,
-    parts: Any = None,
-) -> Report:
+def write_faiss(bundle: Bundle, path: Path, options: FaissOptions | None = None, *, queries: Any = None) -> Report:
     """Write ``path`` for plain `faiss.read_index`, and its report as ``path.json``.
+
+    With string ids the file holds their `int64_ids`, and a map lies beside it: ``items.ids.parquet`` for
+    ``items.faiss``, with columns ``id`` and ``item``.
 
     Args:
         bundle: what to write.
         path: the file; one that is there is replaced only by a file that has passed the self-check.
-        nprobe: lists visited per query, stored in the file; None takes the training's, or else nlist's square root.
+        options: the form of the file; None takes the default one. Where FastScan was not asked for and its scores are
+            too far off, the file gets the exact form, and the report says so.
         queries: ``(nq, dim)`` for the self-check; None takes some of the items, moved a little.
-        fastscan: 4-bit PQ codes in the layout that is scanned by SIMD: several times faster, scores to about 1 %.
-        hnsw: find the lists to visit by a graph over the centroids, for some thousand lists and more.
-        refine: rank the best candidates again by vectors that are kept as ``flat``, ``fp16`` or ``sq8``.
-        vectors: for ``refine``, float ``(n, dim)`` in the order of ``bundle.ids``, or a ``.npy`` file of them.
-        k_factor: candidates that ``refine`` ranks again, in multiples of k; stored in the file.
-        on_disk: leave the inverted lists in a file beside ``path``, from which faiss loads them as it searches.
-        parts: other rows than the bundle's, coded with its arrays: folders of ``poeem encode``, exported faiss files or
-            bundles, merged one by one; implies ``on_disk``, and may be larger than memory.
     Raises:
         FileNotFoundError: the folder of ``path`` or a part does not exist.
         ValueError: ``path`` is a folder, an option is wrong, or a part is of another training.
         EngineMismatch: faiss disagrees with the reference; nothing is kept.
     """
+    options = FaissOptions() if options is None else options
+    _check_place(path)
+    options = replace(options, vectors=read_item_vectors(options.vectors))
+    resolved = options.resolved(bundle)
+    try:
+        return _write(bundle, path, resolved, queries, {})
+    except EngineMismatch as error:
+        if options.fastscan is not None or not resolved.fastscan:
+            raise
+        reason = f"FastScan is left out: {str(error).split(';')[0]}"
+        return _write(bundle, path, replace(resolved, fastscan=False), queries, {"fastscan_left_out": reason})
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the files of an export are written before they are moved into place."""
+
+    index: Path
+    id_map: Path | None
+    lists: Path | None
+
+
+def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, notes: dict[str, Any]) -> Report:
     import faiss
 
     began = time.perf_counter()
-    _check_place(path)
-    vectors = read_item_vectors(vectors)
-    check_options(bundle, fastscan=fastscan, hnsw=hnsw, refine=refine, vectors=vectors, k_factor=k_factor)
-    on_disk = on_disk or parts is not None
-    if on_disk and (fastscan or refine):
-        raise ValueError(f"lists on disk do not go together with {'fastscan' if fastscan else 'refine'}; leave one out")
-    options: dict[str, Any] = {"fastscan": fastscan, "hnsw": hnsw, "on_disk": on_disk}
-    if refine:
-        options |= {"refine": refine, "k_factor": k_factor}
-    options = {name: value for name, value in options.items() if value}
-    new = path.with_name(f".{path.name}.new-{os.getpid()}")
-    data = data_file(path) if on_disk else None
-    kept = False
-    try:
-        if data is not None:
-            loads = slices_of(bundle) if parts is None else open_parts(bundle, parts)
-            index = build_on_disk(bundle, loads, data, stored_nprobe(bundle, nprobe), hnsw=hnsw)
-            faiss.write_index(index, str(new))
-            sync_file(data)
+    nprobe, stated = stored_nprobe(bundle, options.nprobe), {**options.stated(bundle), **notes}
+    with_map = bundle.string_ids and options.parts is None
+    with _places(path, with_map=with_map, with_lists=options.on_disk) as places:
+        if places.lists is not None:
+            loads = slices_of(bundle) if options.parts is None else open_parts(bundle, options.parts)
+            index = build_on_disk(bundle, loads, places.lists, nprobe, hnsw=options.hnsw)
+            faiss.write_index(index, str(places.index))
+            sync_file(places.lists)
             written = time.perf_counter()
-            agreement, rows = check_file_on_disk(bundle, loads, new, stored_nprobe(bundle, nprobe), options, queries)
+            agreement, rows = check_file_on_disk(bundle, loads, places.index, nprobe, stated, queries)
         else:
-            forms = {"fastscan": fastscan, "hnsw": hnsw, "refine": refine, "vectors": vectors, "k_factor": k_factor}
-            index = build_index(bundle, nprobe, **(forms if options else {}))
-            faiss.write_index(index, str(new))
+            index = build_index(
+                bundle,
+                nprobe,
+                fastscan=bool(options.fastscan),
+                hnsw=options.hnsw,
+                refine=options.refine,
+                vectors=options.vectors,
+                k_factor=options.k_factor,
+            )
+            faiss.write_index(index, str(places.index))
             written = time.perf_counter()
-            agreement, rows = check_file(bundle, new, queries, options, vectors), len(bundle)
+            agreement, rows = check_file(bundle, places.index, queries, stated, options.vectors), len(bundle)
         checked = time.perf_counter()
-        sync_file(new)
+        sync_file(places.index)
         report = Report.of(
             bundle,
             agreement,
             engine="faiss",
             path=path,
-            size=new.stat().st_size,
-            nprobe=stored_nprobe(bundle, nprobe),
+            size=places.index.stat().st_size,
+            nprobe=nprobe,
             began=began,
             written=written,
             checked=checked,
-            options=options,
+            options=stated,
         )
-        if data is not None:
-            report = replace(report, rows=rows, lists_file=data.name)
-        if parts is not None:
+        report = replace(report, rows=rows, sha256=file_sha256(places.index))
+        if places.lists is not None:
+            report = replace(report, lists_file=places.lists.name, lists_sha256=file_sha256(places.lists))
+        if options.parts is not None:
             # Rows of other items than the bundle's, whose ids are integers.
             report = replace(report, items_sha256="", id_type="int64")
-        # In this order no moment pairs a file with the report of another one.
-        sidecar_of(path).unlink(missing_ok=True)
-        os.replace(new, path)
-        kept = True
-    finally:
-        new.unlink(missing_ok=True)
-        if data is not None and not kept:
-            data.unlink(missing_ok=True)
-    write_text(sidecar_of(path), replace(report, path=path.name).to_json())
-    for former in former_data_files(path, keep=data):
+        if places.id_map is not None:
+            _write_map(bundle, places.id_map)
+        _move_into_place(path, places, report)
+    for former in former_data_files(path, keep=places.lists):
         former.unlink()
     return report
 
 
+@contextmanager
+def _places(path: Path, *, with_map: bool, with_lists: bool) -> Iterator[_Places]:
+    """Names beside the final ones. What is left of them at the end is deleted."""
+    lists = data_file(path) if with_lists else None
+    places = _Places(place_beside(path), place_beside(map_file(path)) if with_map else None, lists)
+    moved = False
+    try:
+        yield places
+        moved = True
+    finally:
+        for place in (places.index, places.id_map, *(() if moved else (lists,))):
+            if place is not None:
+                place.unlink(missing_ok=True)
+
+
+def _move_into_place(path: Path, places: _Places, report: Report) -> None:
+    """Map, file, report: no file ever has the report of another one.
+
+    A process that dies in between leaves a file without a report. No integer ever stands for another item.
+    """
+    sidecar_of(path).unlink(missing_ok=True)
+    if places.id_map is not None:
+        os.replace(places.id_map, map_file(path))
+    os.replace(places.index, path)
+    if places.id_map is None and is_id_map(map_file(path)):
+        map_file(path).unlink()
+    write_text(sidecar_of(path), replace(report, path=path.name).to_json())
+    sync_directory(path.absolute().parent)
+
+
+def _write_map(bundle: Bundle, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(id_table(bundle), path, compression="zstd", use_dictionary=False)
+    sync_file(path)
+
+
 def check_file(
-    bundle: Bundle, path: Path, queries: Any = None, options: dict[str, Any] | None = None, vectors: Any = None
+    bundle: Bundle, path: Path, queries: Any = None, stated: dict[str, Any] | None = None, vectors: Any = None
 ) -> Agreement:
     """The self-check on the file as faiss reads it: every stored byte, then the scores and ranks of a sample.
 
@@ -135,32 +174,32 @@ def check_file(
         bundle: what was written.
         path: the file.
         queries: ``(nq, dim)``; None takes a sample.
-        options: of the export; what is measured of them is added.
+        stated: options of the report; what is measured of them is added.
         vectors: the stored ones of ``refine``.
     Raises:
         EngineMismatch: something differs.
     """
-    options = {} if options is None else options
+    stated = {} if stated is None else stated
     index = read_index(path)
     _check_rows(bundle, index)
-    if "hnsw" in options:
-        options["lists_found"] = check_graph(bundle, index, parts_of(index).inner.nprobe, queries)
-    if "refine" not in options:
+    if "hnsw" in stated:
+        stated["lists_found"] = check_graph(bundle, index, parts_of(index).inner.nprobe, queries)
+    if "refine" not in stated:
         return check_scores(bundle, index, queries)
     base, rows = base_of(index, bundle)
     agreement = check_scores(rows, base, queries)
-    options["refined_score_error"] = check_refined(bundle, index, options["refine"], vectors, queries)
+    stated["refined_score_error"] = check_refined(bundle, index, stated["refine"], vectors, queries)
     return agreement
 
 
 def check_file_on_disk(
-    bundle: Bundle, loads: list[Load], path: Path, nprobe: int, options: dict[str, Any], queries: Any = None
+    bundle: Bundle, loads: list[Load], path: Path, nprobe: int, stated: dict[str, Any], queries: Any = None
 ) -> tuple[Agreement, int]:
     """As `check_file`, one part after another; also the number of rows."""
     index = read_index(path)
     check_lists(loads, index)
-    if "hnsw" in options:
-        options["lists_found"] = check_graph(bundle, index, nprobe, queries)
+    if "hnsw" in stated:
+        stated["lists_found"] = check_graph(bundle, index, nprobe, queries)
     searcher = FaissSearcher(index)
     adapter = bundle.arrays.get("query_adapter")
 
@@ -172,9 +211,9 @@ def check_file_on_disk(
 
 
 def _check_rows(bundle: Bundle, index: faiss.Index) -> None:
-    """A sample of queries would not see one wrong row in a million; comparing all bytes costs next to nothing."""
+    """Compare all ids and codes: a sample of queries would not show one wrong row in a million."""
     ids, codes, sizes = stored_rows(index)
-    expected_ids, expected_codes = engine_ids(bundle), stored_codes(bundle)
+    expected_ids, expected_codes = bundle.int64_ids, stored_codes(bundle)
     if bundle.lists is not None:
         # numpy sorts 16-bit integers by radix, several times faster than wider ones.
         narrow = bundle.lists.astype(np.uint16) if bundle.spec.nlist <= 2**16 else bundle.lists

@@ -1,4 +1,4 @@
-"""Rows that come and go in an exported Lance dataset."""
+"""Add, replace and delete rows of an exported Lance dataset, and rebuild its index."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ from poeem.engines.lance.trained_index import Trained
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from poeem.engines.lance.searcher import LanceSearcher
-
 _IDS_AT_ONCE = 1000
 _OURS = (ID, LIST, CODE, VECTOR)
 
 
-def new_rows(searcher: LanceSearcher, ids: Any, vectors: Any, columns: pa.Table | None) -> pa.Table:
-    """Rows of the dataset's schema, encoded, with vectors as Lance compares them.
+def new_rows(schema: pa.Schema, trained: Trained, ids: Any, vectors: Any, columns: pa.Table | None) -> pa.Table:
+    """Rows of a dataset's schema, encoded, with vectors as Lance compares them.
 
+    Args:
+        schema: of the dataset.
+        trained: its index.
+        ids: ``(n,)``, of the type of the schema.
+        vectors: ``(n, dim)``, as the model gives them.
+        columns: the user's columns, n rows; those that are missing become null.
     Raises:
         ValueError: an id is of another type or there twice, a vector is not finite or zero under ``cosine``, or a
             column is not the dataset's.
     """
     import pyarrow as pa
 
-    column = id_column(searcher, ids)
+    column, facts = id_column(schema, ids), trained.facts
     if len(column.unique()) < len(column):
         raise ValueError(f"ids: {len(column) - len(column.unique())} of {len(column)} are there twice; give each once")
     rows = np.array(vectors, dtype=np.float32)
-    if rows.shape != (len(column), searcher.dim):
-        raise ValueError(f"vectors must have shape ({len(column)}, {searcher.dim}), one per id, not {rows.shape}")
-    wrong = ~np.isfinite(rows).all(1) | ((searcher.metric == "cosine") & ~rows.any(1))
+    if rows.shape != (len(column), facts.dim):
+        raise ValueError(f"vectors must have shape ({len(column)}, {facts.dim}), one per id, not {rows.shape}")
+    wrong = ~np.isfinite(rows).all(1) | ((facts.metric == "cosine") & ~rows.any(1))
     if wrong.any():
         raise ValueError(f"vectors: row {int(np.argmax(wrong))} is not finite, or zero under cosine; drop such rows")
-    schema = searcher.dataset.schema
     given = {} if columns is None else {name: columns[name] for name in columns.column_names}
     unknown = [name for name in given if name not in schema.names or name in _OURS]
     if unknown:
@@ -49,17 +52,17 @@ def new_rows(searcher: LanceSearcher, ids: Any, vectors: Any, columns: pa.Table 
         raise ValueError(f"columns: the dataset has no {unknown[0]!r}; it has {', '.join(known) or 'none'}")
     if columns is not None and columns.num_rows != len(column):
         raise ValueError(f"columns have {columns.num_rows} rows for {len(column)} items; give one row per item")
-    rotated = searcher.trained.rotated(rows)
-    codes, lists = searcher.trained.encode(rotated)
-    searcher.trained.index_codes(codes, lists)  # refuses now what a later rebuild could not take
-    given |= {ID: column, VECTOR: vector_array(searcher.trained.stored(rotated))}
-    given |= code_columns(codes, lists, searcher.trained.spec.nbits)
+    rotated = trained.rotated(rows)
+    codes, lists = trained.encode(rotated)
+    trained.index_codes(codes, lists)  # refuses now what a later rebuild could not take
+    given |= {ID: column, VECTOR: vector_array(trained.stored(rotated))}
+    given |= code_columns(codes, lists, trained.spec.nbits)
     nulls = {field.name: pa.nulls(len(column), field.type) for field in schema if field.name not in given}
     return pa.table({name: (given | nulls)[name] for name in schema.names}).cast(schema)
 
 
-def id_column(searcher: LanceSearcher, ids: Any) -> pa.Array:
-    """Ids as a column of the dataset's type.
+def id_column(schema: pa.Schema, ids: Any) -> pa.Array:
+    """Ids as a column of the type that a dataset's schema has.
 
     Raises:
         ValueError: they are of another type.
@@ -67,10 +70,11 @@ def id_column(searcher: LanceSearcher, ids: Any) -> pa.Array:
     import pyarrow as pa
 
     values = np.asarray(ids).ravel()
-    kinds, wanted = ("UO", "strings") if searcher.string_ids else ("iu", "integers")
+    id_type = schema.field(ID).type
+    kinds, name = ("UO", "strings") if pa.types.is_string(id_type) else ("iu", "integers")
     if values.size and values.dtype.kind not in kinds:
-        raise ValueError(f"ids must be {wanted} as in the dataset, not {values.dtype}")
-    return pa.array(values.tolist(), pa.string() if searcher.string_ids else pa.int64())
+        raise ValueError(f"ids must be {name} as in the dataset, not {values.dtype}")
+    return pa.array(values.tolist(), id_type)
 
 
 def add_rows(dataset: Any, rows: pa.Table) -> Any:

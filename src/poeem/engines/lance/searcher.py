@@ -101,12 +101,12 @@ class LanceSearcher:
         Raises:
             ValueError: an id is there already or twice, or something does not fit.
         """
-        rows = row_changes.new_rows(self, ids, vectors, columns)
+        rows = row_changes.new_rows(self.dataset.schema, self.trained, ids, vectors, columns)
         self._refresh(row_changes.add_rows(self.dataset, rows))
 
     def upsert(self, ids: Any, vectors: Any, columns: pa.Table | None = None) -> None:
         """As `add`, but items that are there are replaced, with all of their columns."""
-        rows = row_changes.new_rows(self, ids, vectors, columns)
+        rows = row_changes.new_rows(self.dataset.schema, self.trained, ids, vectors, columns)
         self._refresh(row_changes.upsert_rows(self.dataset, rows))
 
     def delete(self, ids: Any) -> int:
@@ -116,11 +116,11 @@ class LanceSearcher:
             how many are gone.
         """
         before = len(self)
-        self._refresh(row_changes.delete_rows(self.dataset, row_changes.id_column(self, ids)))
+        self._refresh(row_changes.delete_rows(self.dataset, row_changes.id_column(self.dataset.schema, ids)))
         return before - len(self)
 
     def optimize(self) -> None:
-        """Take all rows that came since into the index, by codes of the trained words; nothing is trained."""
+        """Take all new rows into the index, by codes of the trained codebooks; nothing is trained."""
         self._refresh(row_changes.rebuild(self.dataset, self.trained))
 
     def _refresh(self, dataset: Any) -> None:
