@@ -38,7 +38,7 @@ from poeem.data.datasets import load_embedded
 from poeem.functional.decomposition import balanced_axes
 from poeem.functional.distortion import distortion
 from poeem.functional.givens import best_angles, rotate_pairs
-from poeem.functional.kmeans import kmeans, word_means
+from poeem.functional.kmeans import codeword_means, kmeans
 from poeem.functional.matching import greedy_pairs, random_pairs, steepest_pairs
 from poeem.functional.nearest import assign_nearest
 from poeem.functional.pq import decode_codes, split
@@ -98,7 +98,7 @@ def learn(x: Tensor, codebooks: Tensor, step: Step | None, iterations: int) -> d
         found["distortion"].append(float(distortion(y, decode_codes(codes, codebooks))))
         if iteration == iterations:
             break
-        codebooks = word_means(split(y, M), codes, codebooks, torch.Generator().manual_seed(iteration))
+        codebooks = codeword_means(split(y, M), codes, codebooks, torch.Generator().manual_seed(iteration))
         if step is not None:
             correlation = x.T @ decode_codes(codes, codebooks)
             turning = time.process_time()

@@ -11,14 +11,14 @@ from poeem.functional.additive import decode_additive, encode_additive
 
 
 def draw(n=60, M=3, ksub=4, dim=6, seed=0, scale=0.6):
-    """Vectors, and codebooks whose words get smaller from one to the next."""
+    """Vectors, and codebooks whose codewords get smaller from one to the next."""
     g = torch.Generator().manual_seed(seed)
     sizes = scale ** torch.arange(M, dtype=torch.float32)
     return torch.randn(n, dim, generator=g), torch.randn(M, ksub, dim, generator=g) * sizes[:, None, None]
 
 
 def errors(x, codes, books):
-    """By definition, word by word in float64: ‖x - Σ words‖²."""
+    """By definition, codeword by codeword in float64: ‖x - Σ codewords‖²."""
     x, books = x.numpy().astype(np.float64), books.numpy().astype(np.float64)
     decoded = sum(books[m][codes[:, m].numpy()] for m in range(len(books)))
     return ((x - decoded) ** 2).sum(1)
@@ -52,12 +52,12 @@ def test_a_beam_of_all_sums_finds_the_best_code():
     np.testing.assert_allclose(errors(x, encode_additive(x, books, 64), books), best.numpy(), rtol=1e-5)
 
 
-def test_a_beam_of_one_takes_the_nearest_word_each_time():
+def test_a_beam_of_one_takes_the_nearest_codeword_each_time():
     x, books = draw(M=5, ksub=16)
     rest, codes = x.double(), []
-    for words in books.double():
-        codes.append(torch.cdist(rest, words).argmin(1))
-        rest = rest - words[codes[-1]]
+    for codewords in books.double():
+        codes.append(torch.cdist(rest, codewords).argmin(1))
+        rest = rest - codewords[codes[-1]]
     assert torch.equal(encode_additive(x, books, 1), torch.stack(codes, 1))
 
 
@@ -75,7 +75,7 @@ def test_is_as_good_as_faiss_with_the_same_codebooks(beam):
 
 
 def test_few_rows_and_many_take_different_paths_to_the_same_codes():
-    # One vector has fewer partial sums than there are products of words; 5000 have more, and are cut into blocks.
+    # One vector has fewer partial sums than there are products of codewords; 5000 have more, and are cut into blocks.
     x, books = draw(n=5000, M=4, ksub=16, dim=8)
     codes = encode_additive(x, books, 6)
     alone = torch.cat([encode_additive(x[i : i + 1], books, 6) for i in range(0, 5000, 50)])
@@ -89,7 +89,7 @@ def test_a_wider_beam_is_better():
     assert means[0] > 1.05 * means[1] > 1.05 * means[2]
 
 
-def test_ties_are_the_same_every_time_and_go_to_the_lowest_word_in_a_beam_of_one():
+def test_ties_are_the_same_every_time_and_go_to_the_lowest_codeword_in_a_beam_of_one():
     books = torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(0)).repeat(2, 1, 1)[:, [0, 1, 0, 1]]
     x = torch.randn(200, 3, generator=torch.Generator().manual_seed(1))
     codes = encode_additive(x, books, 3)
@@ -107,7 +107,7 @@ def test_vectors_far_from_the_origin_lose_no_accuracy():
     )
 
 
-def test_decoding_sums_the_words_and_hands_each_its_gradient():
+def test_decoding_sums_the_codewords_and_hands_each_its_gradient():
     _, books = draw()
     books.requires_grad_()
     codes = torch.tensor([[0, 1, 2], [0, 3, 2]])

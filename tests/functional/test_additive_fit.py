@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from poeem.functional.additive import decode_additive, encode_additive
-from poeem.functional.additive_fit import cooccurrence, fit_additive, least_squares_words
+from poeem.functional.additive_fit import cooccurrence, fit_additive, least_squares_codewords
 
 
 def clustered(n=2000, dim=12, seed=0):
@@ -44,7 +44,7 @@ def test_rounds_of_least_squares_pay_and_never_harm():
     x = clustered()
     errors = [error(x, fit(x, rounds=rounds)) for rounds in (0, 1, 4)]
     assert errors[2] <= errors[1] < 0.99 * errors[0]
-    # So many words fit the sample at once that there is nothing left to gain.
+    # So many codewords fit the sample at once that there is nothing left to gain.
     few = clustered(n=20)
     assert error(few, fit(few, ksub=16)) < 0.05 * few.square().sum(1).mean()
 
@@ -68,8 +68,8 @@ def test_least_squares_is_numpys(damping):
     g = torch.Generator().manual_seed(0)
     x, books = torch.randn(200, 7, generator=g), torch.randn(3, 8, 7, generator=g)
     codes = torch.randint(0, 8, (200, 3), generator=g)
-    codes[:, 1].clamp_(max=5)  # words 6 and 7 are not used
-    found = least_squares_words(x, codes, books, damping).double().numpy().reshape(24, 7)
+    codes[:, 1].clamp_(max=5)  # codewords 6 and 7 are not used
+    found = least_squares_codewords(x, codes, books, damping).double().numpy().reshape(24, 7)
     H, start = one_hot(codes, 8), books.double().numpy().reshape(24, 7)
     stacked = np.vstack([H, np.sqrt(damping) * np.eye(24)])
     expected = np.linalg.lstsq(stacked, np.vstack([x.double().numpy(), np.sqrt(damping) * start]), rcond=None)[0]
@@ -78,13 +78,13 @@ def test_least_squares_is_numpys(damping):
     np.testing.assert_array_equal(found[14:16], start[14:16])
 
 
-def test_more_words_than_are_solved_for_at_once(monkeypatch):
-    monkeypatch.setattr("poeem.functional.additive_fit._MOST_WORDS", 32)
+def test_more_codewords_than_are_solved_for_at_once(monkeypatch):
+    monkeypatch.setattr("poeem.functional.additive_fit._MOST_CODEWORDS", 32)
     x = clustered()
     books = fit(x, rounds=0)
     codes = encode_additive(x, books, 5)
     before = (x - decode_additive(codes, books)).square().sum()
-    after = (x - decode_additive(codes, least_squares_words(x, codes, books))).square().sum()
+    after = (x - decode_additive(codes, least_squares_codewords(x, codes, books))).square().sum()
     assert after < 0.99 * before
 
 
@@ -98,6 +98,6 @@ def test_vectors_without_any_variance_are_no_obstacle():
     assert error(torch.ones(40, 6), fit(torch.ones(40, 6))) < 1e-8
 
 
-def test_refuses_fewer_rows_than_words():
+def test_refuses_fewer_rows_than_codewords():
     with pytest.raises(ValueError, match=r"x \(=9 rows\) must have at least ksub \(=16\) rows"):
         fit(torch.zeros(9, 3))

@@ -15,7 +15,7 @@ def case(n=64, M=2, ksub=8, dsub=2, seed=0):
 
 
 def test_strict_it_is_nearly_the_optimal_transport():
-    """The exact one with n / ksub places per word: scipy's assignment of vectors to copies of words."""
+    """The exact one with n / ksub places per codeword: scipy's assignment of vectors to copies of codewords."""
     x, books = case()
     codes = assign_balanced(x, books, epsilon=0.1, iterations=2000)
     for m in range(2):
@@ -24,7 +24,7 @@ def test_strict_it_is_nearly_the_optimal_transport():
         assert (codes[:, m].numpy() == places[np.argsort(rows)] // 8).mean() > 0.9
 
 
-def test_uses_words_more_evenly_than_the_nearest():
+def test_uses_codewords_more_evenly_than_the_nearest():
     x, books = case(n=512, M=3, ksub=16)
     books[:, :4] += 5  # hardly anything is near these
     nearest, balanced = count_codes(assign_codes(x, books), 16), count_codes(assign_balanced(x, books), 16)
@@ -35,7 +35,7 @@ def test_uses_words_more_evenly_than_the_nearest():
 
 def test_soft_it_is_not_far_from_the_nearest():
     x, _ = case(n=512)
-    # Words that share the vectors evenly already.
+    # Codewords that share the vectors evenly already.
     books = x.view(512, 2, 2)[:8].transpose(0, 1).contiguous()
     assert (assign_balanced(x, books, epsilon=0.1, iterations=1) == assign_codes(x, books)).float().mean() > 0.5
 

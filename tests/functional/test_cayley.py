@@ -1,4 +1,4 @@
-"""The Cayley map against its definition in numpy, and its inverse."""
+"""The Cayley map against its definition in numpy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from poeem.functional.cayley import cayley, inverse_cayley
+from poeem.functional.cayley import cayley
 
 
 def random_skew(dim: int, scale: float = 1.0) -> np.ndarray:
@@ -15,12 +15,11 @@ def random_skew(dim: int, scale: float = 1.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5, 16])
-def test_definition_and_inverse(dim):
+def test_definition(dim):
     A = random_skew(dim)
     R = cayley(torch.from_numpy(A))
     np.testing.assert_allclose(R, np.linalg.inv(np.eye(dim) + A) @ (np.eye(dim) - A), atol=1e-12)
     assert np.linalg.det(R.numpy()) == pytest.approx(1)
-    np.testing.assert_allclose(inverse_cayley(R), A, atol=1e-9)
 
 
 def test_a_plane_turns_by_twice_the_arc_tangent():
@@ -43,6 +42,3 @@ def test_gradient():
 def test_refuses():
     with pytest.raises(ValueError, match=r"skew \(of shape \(2, 3\)\) must be square"):
         cayley(torch.zeros(2, 3))
-    for half_turn in (torch.tensor([[0.0, 1.0], [1.0, 0.0]]), -torch.eye(2)):
-        with pytest.raises(ValueError, match="must not have the eigenvalue -1"):
-            inverse_cayley(half_turn)

@@ -53,7 +53,7 @@ def test_is_as_good_as_faiss_of_the_same_structure():
 
 
 @pytest.mark.parametrize("equal_norm", [False, True])
-def test_words_are_fitted_to_the_residuals(equal_norm):
+def test_codewords_are_fitted_to_the_residuals(equal_norm):
     x = correlated()
     found = fit(x, nlist=20, rotated=True, equal_norm=equal_norm)
     assert reconstruction_error(x, found) < 0.9 * reconstruction_error(x, fit(x, rotated=True))

@@ -7,13 +7,13 @@ import pytest
 import torch
 from scipy.cluster.vq import kmeans2
 
-from poeem.functional.kmeans import kmeans, lloyd, seed_words, worst_rows
+from poeem.functional.kmeans import kmeans, lloyd, seed_codewords, worst_rows
 
 
-def error(x, words):
-    """Mean squared error to the nearest word, float64, per slice."""
-    x, words = x.double(), words.double()
-    return torch.stack([torch.cdist(x[:, m], words[m]).min(1).values.square().mean() for m in range(x.shape[1])])
+def error(x, codewords):
+    """Mean squared error to the nearest codeword, float64, per slice."""
+    x, codewords = x.double(), codewords.double()
+    return torch.stack([torch.cdist(x[:, m], codewords[m]).min(1).values.square().mean() for m in range(x.shape[1])])
 
 
 def blobs(generator, n=600, M=2, dsub=3, k=12):
@@ -33,11 +33,11 @@ def test_lloyd_is_scipys_lloyd():
 def test_every_iteration_lowers_the_error():
     g = torch.Generator().manual_seed(1)
     x = torch.randn(500, 3, 4, generator=g)
-    words = seed_words(x, 16, generator=g)
-    errors = [error(x, words)]
+    codewords = seed_codewords(x, 16, generator=g)
+    errors = [error(x, codewords)]
     for _ in range(5):
-        words = lloyd(x, words, iterations=1)
-        errors.append(error(x, words))
+        codewords = lloyd(x, codewords, iterations=1)
+        errors.append(error(x, codewords))
     assert all(bool((after <= before + 1e-9).all()) for before, after in itertools.pairwise(errors))
     assert bool((errors[-1] < 0.9 * errors[0]).all())
 
@@ -52,13 +52,13 @@ def test_finds_separated_blobs():
 def test_seeds_are_rows_and_spread_out():
     g = torch.Generator().manual_seed(3)
     x = torch.cat([torch.zeros(500, 1, 1), torch.ones(3, 1, 1), 2 * torch.ones(2, 1, 1)])
-    assert sorted(seed_words(x, 3, generator=g).flatten().tolist()) == [0.0, 1.0, 2.0]
+    assert sorted(seed_codewords(x, 3, generator=g).flatten().tolist()) == [0.0, 1.0, 2.0]
 
 
 def test_an_empty_cluster_moves_to_badly_served_rows():
     x = torch.tensor([0.0, 0.0, 0.0, 10.0, 11.0]).view(5, 1, 1)
-    words = torch.tensor([[[0.0], [10.0], [500.0]]])
-    found = lloyd(x, words, iterations=5, generator=torch.Generator().manual_seed(0))
+    codewords = torch.tensor([[[0.0], [10.0], [500.0]]])
+    found = lloyd(x, codewords, iterations=5, generator=torch.Generator().manual_seed(0))
     assert sorted(found.flatten().tolist()) == [0.0, 10.0, 11.0]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from poeem.functional.matching import greedy_pairs, overlapping_pairs, random_pairs, steepest_pairs
+from poeem.functional.matching import greedy_pairs, random_pairs, steepest_pairs
 
 
 def naive_greedy(weights: np.ndarray) -> list[tuple[int, int]]:
@@ -120,13 +120,6 @@ def test_steepest_without_networkx(monkeypatch):
         steepest_pairs(torch.zeros(4, 4))
 
 
-def test_overlapping_pairs_are_the_largest_entries():
-    weights = np.random.default_rng(0).normal(size=(9, 9))
-    expected = sorted(((i, j) for i in range(9) for j in range(i + 1, 9)), key=lambda pair: -weights[pair])
-    assert overlapping_pairs(torch.from_numpy(weights), 12).tolist() == [list(pair) for pair in expected[:12]]
-    assert overlapping_pairs(torch.ones(3, 3), 3).tolist() == [[0, 1], [0, 2], [1, 2]]
-
-
 def test_refuses():
     with pytest.raises(ValueError, match=r"weights \(of shape \(2, 3\)\) must be square"):
         greedy_pairs(torch.zeros(2, 3))
@@ -134,7 +127,5 @@ def test_refuses():
         greedy_pairs(torch.full((3, 3), float("nan")))
     with pytest.raises(ValueError, match=r"dim \(=129\) must be at most 128.*use the greedy one"):
         steepest_pairs(torch.zeros(129, 129))
-    with pytest.raises(ValueError, match=r"count \(=4\) must be from 0 to 3"):
-        overlapping_pairs(torch.zeros(3, 3), 4)
     with pytest.raises(ValueError, match=r"seed \(=-1\)"):
         random_pairs(4, seed=-1, step=0)

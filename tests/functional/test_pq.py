@@ -23,7 +23,7 @@ def test_decodes_as_numpy_would():
     np.testing.assert_array_equal(decode_codes(codes.to(torch.uint8), books).numpy(), expected)
 
 
-def test_decoding_sends_its_gradient_to_the_words_used():
+def test_decoding_sends_its_gradient_to_the_codewords_used():
     books = torch.zeros(2, 3, 1, requires_grad=True, dtype=torch.float64)
     codes = torch.tensor([[0, 2], [0, 1]])
     (decode_codes(codes, books) * torch.tensor([[1.0, 10.0], [2.0, 20.0]])).sum().backward()

@@ -12,8 +12,8 @@ def noise(n=1000, dim=64, seed=0):
     return torch.randn(n, dim, generator=g) * torch.arange(1.0, dim + 1) ** -0.5
 
 
-def error(x, words):
-    return torch.cdist(x.double(), words.double()).min(1).values.square().mean().item()
+def error(x, codewords):
+    return torch.cdist(x.double(), codewords.double()).min(1).values.square().mean().item()
 
 
 def generator(seed=0):
@@ -29,8 +29,8 @@ def test_serves_vectors_that_it_has_not_seen_better_than_plain_k_means():
 
 def test_ends_where_lloyd_on_all_axes_ends():
     x = noise(500, 8)
-    words = progressive_kmeans(x, 10, iterations=200, generator=generator())
-    torch.testing.assert_close(lloyd(x[:, None], words[None], iterations=1)[0], words, atol=1e-5, rtol=0)
+    codewords = progressive_kmeans(x, 10, iterations=200, generator=generator())
+    torch.testing.assert_close(lloyd(x[:, None], codewords[None], iterations=1)[0], codewords, atol=1e-5, rtol=0)
 
 
 def test_does_not_depend_on_the_axes():
@@ -42,7 +42,7 @@ def test_does_not_depend_on_the_axes():
     )
 
 
-def test_one_dimension_equal_rows_and_as_many_words_as_rows():
+def test_one_dimension_equal_rows_and_as_many_codewords_as_rows():
     assert progressive_kmeans(torch.arange(10.0)[:, None], 3, generator=generator()).shape == (3, 1)
     torch.testing.assert_close(progressive_kmeans(torch.ones(20, 6), 5, generator=generator()), torch.ones(5, 6))
     x = noise(6, 4)

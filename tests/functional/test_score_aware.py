@@ -24,7 +24,7 @@ def loss(residuals, codes, books, vectors, eta):
 
 
 @pytest.mark.parametrize("eta", [1.5, 4.0])
-def test_no_change_of_one_word_is_better(eta):
+def test_no_change_of_one_codeword_is_better(eta):
     x, books = case()
     codes = assign_score_aware(x, books, eta=eta, sweeps=50)
     found = loss(x, codes, books, x, eta)

@@ -49,14 +49,14 @@ def test_the_gradient_is_that_of_finite_differences():
         torch.testing.assert_close(a, b)
 
 
-def test_cold_it_is_the_nearest_word():
+def test_cold_it_is_the_nearest_codeword():
     x, books = case()
     nearest = decode_codes(assign_codes(x.float(), books.float()), books)
     torch.testing.assert_close(soft_codewords(x, books, 1e-4), nearest, atol=1e-6, rtol=0)
 
 
-def test_no_rows_and_vectors_on_their_words():
+def test_no_rows_and_vectors_on_their_codewords():
     _, books = case()
     assert soft_codewords(torch.empty(0, 6, dtype=torch.float64), books).shape == (0, 6)
-    on_words = decode_codes(torch.zeros(4, 3, dtype=torch.int64), books)
-    torch.testing.assert_close(soft_codewords(on_words, books), on_words)
+    on_codewords = decode_codes(torch.zeros(4, 3, dtype=torch.int64), books)
+    torch.testing.assert_close(soft_codewords(on_codewords, books), on_codewords)

@@ -114,7 +114,7 @@ def test_training_lowers_the_distortion():
     assert index.eval()(x).distortion.item() < 0.9 * before
 
 
-def test_a_new_word_in_the_place_of_the_used_one_leaves_no_error():
+def test_a_new_codeword_in_the_place_of_the_used_one_leaves_no_error():
     quantizer = AdditiveQuantizer(3, 4, 5)
     g = torch.Generator().manual_seed(0)
     quantizer.set_(torch.randn(3, 4, 5, generator=g))
@@ -134,7 +134,7 @@ def test_a_new_word_in_the_place_of_the_used_one_leaves_no_error():
     assert torch.equal(quantizer.codebooks, kept)
 
 
-def test_dead_words_and_lists_are_moved_to_vectors():
+def test_dead_codewords_and_lists_are_moved_to_vectors():
     index = ready("IVF8,RQ3x4", "l2", reseed_every=5)
     x = sample(300)
     with torch.no_grad():

@@ -179,7 +179,7 @@ def test_before_the_warm_start_eval_is_the_identity_with_one_warning(tmp_path):
         index.bundle(range(len(x)), x, tmp_path / "bundle")
 
 
-def test_dead_words_and_lists_are_moved_to_vectors():
+def test_dead_codewords_and_lists_are_moved_to_vectors():
     index = ready("IVF8,PQ4x4", "l2", reseed_every=5)
     x = sample(300)
     index.usage()
@@ -197,7 +197,7 @@ def test_dead_words_and_lists_are_moved_to_vectors():
     assert index.eval()(x).codes.unique(dim=0).shape[0] > 50
 
 
-def test_words_are_not_called_dead_before_a_full_window_of_use():
+def test_codewords_are_not_called_dead_before_a_full_window_of_use():
     index = EmbeddingIndex(16, "PQ4", metric="l2", reseed_every=5)
     for _ in range(4):  # four identities: the next multiple of the window falls right after the warm start
         index(sample(8))
@@ -212,7 +212,7 @@ def test_words_are_not_called_dead_before_a_full_window_of_use():
 
 @pytest.mark.parametrize("forwards", [1, 2])
 @pytest.mark.parametrize("estimator", ["ste", "task", "soft"])
-def test_moving_dead_words_and_lists_leaves_the_backward_of_the_step_alone(estimator, forwards):
+def test_moving_dead_codewords_and_lists_leaves_the_backward_of_the_step_alone(estimator, forwards):
     index = ready("OPQ4,IVF8,PQ4x4", "cosine", reseed_every=3, estimator=estimator)
     with torch.no_grad():
         index.coarse.directions[5:] = index.coarse.directions[4]  # ties go to the first
@@ -229,7 +229,7 @@ def test_moving_dead_words_and_lists_leaves_the_backward_of_the_step_alone(estim
     assert sum(moved) == 1
 
 
-def test_the_gradient_of_a_step_that_moves_words_is_that_of_the_moved_words():
+def test_the_gradient_of_a_step_that_moves_codewords_is_that_of_the_moved_codewords():
     index = ready("IVF8,PQ4x4", "cosine", reseed_every=3)
     with torch.no_grad():
         index.coarse.directions[5:] = index.coarse.directions[4]
@@ -242,11 +242,11 @@ def test_the_gradient_of_a_step_that_moves_words_is_that_of_the_moved_words():
     assert not torch.equal(index.coarse.directions, before)
     found = index.coarse.directions.grad.clone()
     index.zero_grad()
-    index(x).distortion.backward()  # the same words, none moved
+    index(x).distortion.backward()  # the same codewords, none moved
     torch.testing.assert_close(found, index.coarse.directions.grad)
 
 
-def test_reports_the_use_of_words_and_lists():
+def test_reports_the_use_of_codewords_and_lists():
     index = ready()
     index(sample())
     use = index.usage()

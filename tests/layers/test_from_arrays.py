@@ -44,7 +44,7 @@ def test_a_bundle_encodes_new_items_as_its_layer_does(tmp_path, spec, metric, op
     assert lists is None or torch.equal(found, lists)
 
 
-def test_kept_encoder_words_are_those_that_assign(tmp_path):
+def test_kept_encoder_codewords_are_those_that_assign(tmp_path):
     layer = trained("IVF8,PQ4x4", "ip", {})
     layer.keep_encoding()
     layer.set_query_adapter(2 * torch.eye(16))

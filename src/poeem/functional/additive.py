@@ -1,4 +1,4 @@
-"""Additive quantization: a vector is replaced by a sum of M words, one of each codebook, each as wide as the vector."""
+"""Additive quantization: a vector is replaced by a sum of M codewords, one from each codebook."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MOST_ARGMINS = 16
 
 
 def encode_additive(x: Tensor, codebooks: Tensor, beam: int = 8) -> Tensor:
-    """Codes whose words sum up close to each vector, ``argmin_k ‖x - Σ_m B_mk_m‖²``, by beam search.
+    """Codes whose codewords sum up close to each vector, ``argmin_k ‖x - Σ_m B_mk_m‖²``, by beam search.
 
     The exact search is intractable. This one takes the codebooks in turn and keeps the ``beam`` best partial sums of
-    every vector; a beam of 1 takes the nearest word to what the words so far leave over. Wider costs in proportion.
+    every vector. A beam of 1 takes the codeword nearest to the residual so far. Time grows in proportion to the beam.
 
     Args:
         x: float32, ``(n, dim)``; residuals where there are lists.
@@ -53,7 +53,7 @@ def encode_additive(x: Tensor, codebooks: Tensor, beam: int = 8) -> Tensor:
 
 
 def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
-    """The sum of the words of each code, ``Σ_m B_{m, code_m}``; differentiable in ``codebooks``.
+    """The sum of the codewords of each code, ``Σ_m B_{m, code_m}``; differentiable in ``codebooks``.
 
     Args:
         codes: integers in ``[0, ksub)``, ``(n, M)``.
@@ -78,47 +78,47 @@ def start_beam(x: Tensor) -> tuple[Tensor, Tensor]:
 @compile_guard
 @torch.no_grad()
 def extend_beam(x: Tensor, codebooks: Tensor, codes: Tensor, cost: Tensor, beam: int) -> tuple[Tensor, Tensor]:
-    """Add a word of the last codebook to every partial sum, and keep the best.
+    """Add a codeword of the last codebook to every partial sum, and keep the best.
 
-    ``½‖x - s - w‖² = ½‖x - s‖² + ½‖w‖² - <x, w> + <s, w>``: the first term is the partial sum's cost, ``<x, w>`` is one
-    product for all of a vector's partial sums, and ``<s, w>`` a sum of looked-up products of words. Where there are
-    fewer partial sums than such products, ``<x - s, w>`` is computed from what they leave over. Nothing of the size
-    (n, beam, ksub, dim) is made either way.
+    ``½‖x - s - w‖² = ½‖x - s‖² + ½‖w‖² - <x, w> + <s, w>``: the first term is the cost of the partial sum, ``<x, w>``
+    is one product for all partial sums of a vector, and ``<s, w>`` is a sum of looked-up products of codewords. Where
+    there are fewer partial sums than such products, ``<x - s, w>`` is computed from the residuals. Neither way holds a
+    tensor of size (n, beam, ksub, dim).
 
     Args:
         x: float32, ``(n, dim)``.
         codebooks: float32, ``(m + 1, ksub, dim)``.
-        codes: int64, ``(n, width, m)``: words of the partial sums.
+        codes: int64, ``(n, width, m)``: codewords of the partial sums.
         cost: float32, ``(n, width)``: ``½‖x - s‖²`` less what is the same for all partial sums of a vector.
         beam: how many to keep.
     Returns:
         codes ``(n, kept, m + 1)`` and costs ``(n, kept)``, best first; ``kept`` is the beam, or all if they are fewer.
     """
     (n, width, m), ksub = codes.shape, codebooks.shape[1]
-    # Moved to the mean of the first codebook, which every sum has a word of: float32 then does not cancel where the
-    # vectors lie far from the origin.
+    # Relative to the mean of the first codebook, of which every sum has a codeword: float32 then does not cancel where
+    # the vectors lie far from the origin.
     origin = codebooks[0].mean(0)
-    before, words = torch.cat([codebooks[0] - origin, codebooks[1:].flatten(0, 1)]).split([m * ksub, ksub])
-    half_norms = words.square().sum(1) / 2
+    earlier, codewords = torch.cat([codebooks[0] - origin, codebooks[1:].flatten(0, 1)]).split([m * ksub, ksub])
+    half_norms = codewords.square().sum(1) / 2
     exporting = torch.compiler.is_exporting()  # the number of rows is a symbol then, and all rows are one block
-    products = before @ words.T if (width > 1 if exporting else n * width > n + m * ksub) else None
+    products = earlier @ codewords.T if (width > 1 if exporting else n * width > n + m * ksub) else None
     kept = min(beam, width * ksub)
     if exporting:
-        return _extend_rows(x - origin, before, words, half_norms, products, codes, cost, kept)
+        return _extend_rows(x - origin, earlier, codewords, half_norms, products, codes, cost, kept)
     found, found_cost = codes.new_empty(n, kept, m + 1), cost.new_empty(n, kept)
     rows = max(16, _BLOCK_SCORES // (width * ksub)) if x.device.type == "cpu" else max(1, 2**26 // (width * ksub))
     for start in range(0, n, rows):
         block = slice(start, start + rows)
         found[block], found_cost[block] = _extend_rows(
-            x[block] - origin, before, words, half_norms, products, codes[block], cost[block], kept
+            x[block] - origin, earlier, codewords, half_norms, products, codes[block], cost[block], kept
         )
     return found, found_cost
 
 
 def _extend_rows(
     rest: Tensor,
-    before: Tensor,
-    words: Tensor,
+    earlier: Tensor,
+    codewords: Tensor,
     half_norms: Tensor,
     products: Tensor | None,
     codes: Tensor,
@@ -126,15 +126,15 @@ def _extend_rows(
     kept: int,
 ) -> tuple[Tensor, Tensor]:
     """`extend_beam` of one block of rows."""
-    (n, width, m), ksub, dim = codes.shape, len(words), rest.shape[1]
+    (n, width, m), ksub, dim = codes.shape, len(codewords), rest.shape[1]
     sums = _rows(codes.flatten(0, 1), ksub)
     if products is not None:
         scores = F.embedding_bag(sums, products, mode="sum").view(n, width, ksub)
-        scores += torch.addmm(half_norms, rest, words.T, alpha=-1)[:, None]
+        scores += torch.addmm(half_norms, rest, codewords.T, alpha=-1)[:, None]
     else:
         if m:
-            rest = (rest[:, None] - F.embedding_bag(sums, before, mode="sum").view(n, width, dim)).flatten(0, 1)
-        scores = torch.addmm(half_norms, rest, words.T, alpha=-1).view(n, width, ksub)
+            rest = (rest[:, None] - F.embedding_bag(sums, earlier, mode="sum").view(n, width, dim)).flatten(0, 1)
+        scores = torch.addmm(half_norms, rest, codewords.T, alpha=-1).view(n, width, ksub)
     scores += cost[:, :, None]
     best_cost, best = _smallest(scores.flatten(1), kept)
     parent = best // ksub
@@ -157,5 +157,5 @@ def _smallest(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:
 
 
 def _rows(codes: Tensor, ksub: int) -> Tensor:
-    """Where the words stand among those of all codebooks."""
+    """Rows of the codewords in the table of all codebooks."""
     return codes.long() + torch.arange(codes.shape[1], device=codes.device) * ksub

@@ -1,4 +1,4 @@
-"""Codes that use all words alike within a batch: optimal transport, for training."""
+"""Balanced assignment by optimal transport: every codeword is used equally often within a batch; for training."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from poeem.functional.pq import split
 @compile_guard
 @torch.no_grad()
 def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.0, iterations: int = 10) -> Tensor:
-    """Words by the plan that carries the vectors to the words at least cost, every word taking ``n / ksub`` of them.
+    """Codes by the cheapest transport of the vectors to the codewords, ``n / ksub`` vectors to each codeword.
 
     ``P = diag(a) exp(-‖r_m - B_mk‖² / ε) diag(b)`` with a and b such that rows sum to 1 and columns to ``n / ksub``
-    (Sinkhorn's iterations), and ``k_m = argmax_k P``. Words that nothing is near still get vectors, and so a gradient:
-    for training only, as the code of a vector depends on the others of its batch.
+    (Sinkhorn's iterations), and ``k_m = argmax_k P``. Codewords far from all vectors still get vectors, and so a
+    gradient. For training only: the code of a vector depends on the other vectors of its batch.
 
     Args:
         residuals: float32, ``(n, dim)``; the balance is that of these rows.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
-        epsilon: above 0, in units of a slice's mean squared distance to the nearest word. Small is strict, and needs
-            more iterations.
+        epsilon: above 0, in units of a slice's mean squared distance to the nearest codeword. A small one is strict
+            and needs more iterations.
         iterations: of Sinkhorn.
     Returns:
         int64 codes in ``[0, ksub)``, ``(n, M)``.
@@ -40,12 +40,12 @@ def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.
     if n == 0:
         return torch.empty(0, M, dtype=torch.int64, device=residuals.device)
     centre = codebooks.mean(1, keepdim=True)
-    words, slices = codebooks - centre, slices - centre
-    distances = torch.baddbmm(words.square().sum(-1)[:, None], slices, words.mT, alpha=-2)
+    codewords, slices = codebooks - centre, slices - centre
+    distances = torch.baddbmm(codewords.square().sum(-1)[:, None], slices, codewords.mT, alpha=-2)
     distances += slices.square().sum(-1, keepdim=True)
     scale = epsilon * distances.amin(2).clamp_min(0).mean(1)[:, None, None].clamp_min(1e-30)
-    # Less the row's and the column's least: every row and column then has an entry that does not underflow, and the
-    # plan is the same, as a and b take up any factor of a row or a column.
+    # Minus the minimum of each row and column: every row and column then has an entry that does not underflow. The plan
+    # is the same, because a and b absorb any factor of a row or a column.
     distances -= distances.amin(2, keepdim=True)
     distances -= distances.amin(1, keepdim=True)
     kernel = (-distances / scale).exp_()

@@ -28,7 +28,7 @@ def assign_lists(x: Tensor, centroids: Tensor) -> Tensor:
 
 
 def equal_norms(centroids: Tensor, norm: Tensor | None = None) -> Tensor:
-    """Bring all centroids to one length, by default the mean of theirs.
+    """Scale all centroids to one length, by default their mean length.
 
     With equal norms the nearest centroid by L2 is also the one of the largest inner product, so an engine that
     assigns or probes by inner product finds the lists that training used.
@@ -40,5 +40,5 @@ def equal_norms(centroids: Tensor, norm: Tensor | None = None) -> Tensor:
     norms = torch.linalg.vector_norm(centroids, dim=1, keepdim=True)
     if norm is None:
         norm = norms.mean()
-    # A centroid at the origin has no direction; it is left there rather than turned into NaN.
+    # A centroid at the origin has no direction; it stays there and does not become NaN.
     return centroids * (norm / norms.clamp_min(torch.finfo(centroids.dtype).tiny))

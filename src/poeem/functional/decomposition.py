@@ -1,4 +1,4 @@
-"""Optimal space decomposition: rotation, centroids and words that fit a sample of vectors."""
+"""Optimal space decomposition: rotation, centroids and codewords that fit a sample of vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from poeem.functional.procrustes import procrustes
 
 
 class Decomposition(NamedTuple):
-    """What a warm start writes into the layer; all float32, ``None`` where the structure lacks the stage."""
+    """The arrays of a warm start; all float32, ``None`` where the structure lacks the stage."""
 
     rotation: Tensor | None  # (dim, dim), y = x @ rotation
     coarse: Tensor | None  # (nlist, dim), in rotated space
@@ -36,15 +36,15 @@ def decompose(
     rounds: int = 50,
     generator: torch.Generator | None = None,
 ) -> Decomposition:
-    """Centroids by k-means, then words of the **residuals** alternated with the Procrustes rotation.
+    """Centroids by k-means, then codewords of the **residuals** alternated with the Procrustes rotation.
 
-    For RQ the words are those of `fit_additive`.
+    For RQ the codewords are those of `fit_additive`.
 
     Args:
         x: float32, ``(n, dim)``, at least ``max(ksub, nlist)`` rows.
         M, ksub, kind, nlist: the structure; ``nlist`` 0 is flat.
-        rotated: whether a rotation is fitted; not for RQ, whose words can turn by themselves.
-        equal_norm: bring the centroids to one length, before anything is assigned to them.
+        rotated: whether a rotation is fitted; not for RQ, whose codewords need none.
+        equal_norm: scale the centroids to one length before vectors are assigned to them.
         rounds: alternations of one Lloyd iteration and one rotation.
         generator: a CPU generator.
     Source:
@@ -63,19 +63,19 @@ def decompose(
         return Decomposition(None, coarse, kmeans(split(residuals, M), ksub, iterations=25, generator=generator))
     rotation = balanced_axes(residuals, M)
     y = residuals @ rotation
-    words = kmeans(split(y, M), ksub, iterations=5, generator=generator)
+    codewords = kmeans(split(y, M), ksub, iterations=5, generator=generator)
     for _ in range(rounds):
-        rotation = procrustes(residuals, decode_codes(assign_nearest(split(y, M), words), words))
+        rotation = procrustes(residuals, decode_codes(assign_nearest(split(y, M), codewords), codewords))
         y = residuals @ rotation
-        words = lloyd(split(y, M), words, iterations=1, generator=generator)
-    words = lloyd(split(y, M), words, iterations=5, generator=generator)
-    return Decomposition(rotation, None if coarse is None else coarse @ rotation, words)
+        codewords = lloyd(split(y, M), codewords, iterations=1, generator=generator)
+    codewords = lloyd(split(y, M), codewords, iterations=5, generator=generator)
+    return Decomposition(rotation, None if coarse is None else coarse @ rotation, codewords)
 
 
 def balanced_axes(x: Tensor, M: int) -> Tensor:
-    """Principal axes, dealt to the slices so that the products of their variances are even.
+    """Principal axes, distributed over the slices so that the products of their variances are even.
 
-    The start of the alternation: one from the identity ends in a worse optimum wherever variance is uneven.
+    The alternation starts here: from the identity it ends in a worse optimum wherever variance is uneven.
 
     Args:
         x: float, ``(n, dim)``.
@@ -97,7 +97,7 @@ def balanced_axes(x: Tensor, M: int) -> Tensor:
     logs = logs - logs.min()
     slices: list[list[int]] = [[] for _ in range(M)]
     filled = [0.0] * M
-    for axis in reversed(range(dim)):  # eigh sorts upwards; the largest is dealt first
+    for axis in reversed(range(dim)):  # eigh sorts upwards; the largest comes first
         m = min((s for s in range(M) if len(slices[s]) < dim // M), key=lambda s: filled[s])
         slices[m].append(axis)
         filled[m] += float(logs[axis])

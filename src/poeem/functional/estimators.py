@@ -1,13 +1,14 @@
-"""How a gradient passes the hard assignment, by name.
+"""Gradient estimators of the hard assignment, by name.
 
 | name | gradient to the vector | gradient to codebooks, centroids, rotation |
 |---|---|---|
-| ``ste`` | as it arrives | none, they learn from the distortion |
-| ``task`` | as it arrives | as it arrives |
-| ``rotation-trick`` | turned and scaled back by what takes the vector to its reconstruction | none |
-| ``soft`` | through the softmax over the words' distances | through it, and to the words by their shares; PQ only |
+| ``ste`` | unchanged | none, they learn from the distortion |
+| ``task`` | unchanged | unchanged |
+| ``rotation-trick`` | rotated and scaled back from the reconstruction to the vector | none |
+| ``soft`` (PQ only) | through a softmax over distances to codewords | through it, and to codewords by their shares |
 
-The value is that of the hard reconstruction under all of them: what the engine will score.
+The value is always the hard reconstruction, which the engine will score. ``soft`` needs the distances to all codewords:
+see :mod:`poeem.functional.soft_assignment`.
 """
 
 from __future__ import annotations

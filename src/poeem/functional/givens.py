@@ -1,4 +1,4 @@
-"""Givens rotations: turning many coordinate planes of an orthogonal matrix, and the derivative of doing so."""
+"""Givens rotations of many coordinate planes of an orthogonal matrix, and their derivative."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def skew_gradient(R: Tensor, G: Tensor) -> Tensor:
     """``A = G^T R - R^T G``: ``A_ij`` is the derivative of the loss in the angle of plane ``(i, j)``, at angle zero.
 
     The plane rotation is multiplied on the right with the block ``[[cos, -sin], [sin, cos]]`` in rows and columns
-    ``(i, j)``. A step of gradient descent turns the plane by ``-lr * A_ij``.
+    ``(i, j)``. A step of gradient descent rotates the plane by ``-lr * A_ij``.
 
     Args:
         R: float, orthogonal, ``(dim, dim)``.
@@ -34,7 +34,7 @@ def skew_gradient(R: Tensor, G: Tensor) -> Tensor:
 
 
 def rotate_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
-    """Turn disjoint planes all at once: ``R' = R @ prod Givens(i, j, angle)``; disjoint rotations commute.
+    """Rotate disjoint planes all at once: ``R' = R @ prod Givens(i, j, angle)``; disjoint rotations commute.
 
     Args:
         R: float, ``(dim, dim)`` (or any ``(n, dim)``: rows are rotated).
@@ -53,39 +53,15 @@ def rotate_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
             [ 0.4794,  0.0000,  0.8776]])
     """
     _check_pairs(R, pairs, angles)
-    # Every column at once: R * cos + (R with the partners exchanged) * (+-sin); a free column is turned by 0.
+    # All columns at once: R * cos + (R with the partners exchanged) * (+-sin); a free column is rotated by 0.
     order = pairs.T.reshape(-1)
     partner = torch.arange(R.shape[1], device=R.device).index_copy(0, order, order.roll(len(pairs)))
-    turns = torch.zeros_like(R[0]).index_copy(0, order, torch.cat([angles, -angles]).to(R.dtype))
-    return torch.addcmul(R * turns.cos(), R.index_select(1, partner), turns.sin())
-
-
-def rotate_in_order(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
-    """Turn planes that may share coordinates, one after the other: ``R' = R @ Givens_1 @ Givens_2 @ ...``.
-
-    Args:
-        R: float, ``(dim, dim)`` or ``(n, dim)``.
-        pairs: int64, ``(p, 2)``, any distinct i and j in each row.
-        angles: float, ``(p,)``, radians.
-    Returns:
-        ``(dim, dim)``. Costs a Python step for each pair.
-    Raises:
-        ValueError: the shapes do not fit.
-
-    >>> turned = rotate_in_order(torch.eye(3), torch.tensor([[0, 1], [1, 2]]), torch.tensor([1.5708, 1.5708]))
-    >>> turned.round().abs()
-    tensor([[0., 0., 1.],
-            [1., 0., 0.],
-            [0., 1., 0.]])
-    """
-    _check_pairs(R, pairs, angles)
-    for pair, angle in zip(pairs.split(1), angles.split(1)):
-        R = rotate_pairs(R, pair, angle)
-    return R
+    angle_of = torch.zeros_like(R[0]).index_copy(0, order, torch.cat([angles, -angles]).to(R.dtype))
+    return torch.addcmul(R * angle_of.cos(), R.index_select(1, partner), angle_of.sin())
 
 
 def best_angles(product: Tensor, pairs: Tensor) -> Tensor:
-    """The angles that minimise ``||x R' - y||_F`` when disjoint planes are turned and ``y`` stays as it is.
+    """The angles that minimise ``||x R' - y||_F`` when disjoint planes are rotated and ``y`` is fixed.
 
     With ``M = R^T x^T y`` the loss of one plane is ``-(M_ii + M_jj) cos - (M_ji - M_ij) sin`` and a constant, hence
     ``atan2(M_ji - M_ij, M_ii + M_jj)``: a descent on the distortion for fixed codes that needs no learning rate.
@@ -93,8 +69,8 @@ def best_angles(product: Tensor, pairs: Tensor) -> Tensor:
 
     Args:
         product: float, ``M = R^T x^T y``, ``(dim, dim)``: vectors ``x`` and targets ``y`` in the rotated space (decoded
-            vectors), ``(n, dim)``; ``x^T y`` stays the same from turn to turn.
-        pairs: int64, ``(p, 2)``, disjoint; each plane's angle is also right on its own.
+            vectors), ``(n, dim)``; ``x^T y`` is the same at every rotation.
+        pairs: int64, ``(p, 2)``, disjoint; the angle of each plane is also right without the others.
     Returns:
         ``(p,)`` radians in ``[-pi, pi]``, for :func:`rotate_pairs`.
     Raises:

@@ -1,4 +1,4 @@
-"""k-means of all slices at once: seeding, Lloyd's iterations, empty clusters seeded anew."""
+"""k-means of all slices at once: seeding, Lloyd's iterations, reseeding of empty clusters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from poeem.functional.nearest import assign_nearest
 
-# Rows per cluster from which seeds are drawn: enough to tell the clusters apart, and seeding stays cheap.
+# Rows per cluster from which seeds are sampled: enough to separate the clusters, and seeding stays cheap.
 _SEEDING_ROWS = 32
 
 
@@ -32,12 +32,12 @@ def kmeans(x: Tensor, k: int, *, iterations: int = 20, generator: torch.Generato
     """
     if x.shape[0] < k:
         raise ValueError(f"x (={x.shape[0]} rows) must have at least k (={k}) rows; give more rows or a smaller k")
-    return lloyd(x, seed_words(x, k, generator=generator), iterations=iterations, generator=generator)
+    return lloyd(x, seed_codewords(x, k, generator=generator), iterations=iterations, generator=generator)
 
 
 @torch.no_grad()
-def seed_words(x: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:
-    """k-means++ seeds: each next one drawn with probability proportional to its squared distance to those before.
+def seed_codewords(x: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:
+    """k-means++ seeds: each is sampled with probability proportional to its squared distance to the earlier ones.
 
     Args:
         x: float32, ``(n, M, dsub)``.
@@ -46,14 +46,14 @@ def seed_words(x: Tensor, k: int, *, generator: torch.Generator | None = None) -
         float32 ``(M, k, dsub)``, rows of ``x``.
     """
     n, M, _ = x.shape
-    kept = _draw_rows(n, min(n, _SEEDING_ROWS * k), generator).to(x.device)
+    kept = _sample_rows(n, min(n, _SEEDING_ROWS * k), generator).to(x.device)
     slices = x[kept].transpose(0, 1).contiguous()
     every = torch.arange(M, device=x.device)
     seeds = torch.empty(M, k, x.shape[2], dtype=x.dtype, device=x.device)
     error = torch.full(slices.shape[:2], torch.inf, dtype=x.dtype, device=x.device)
     draws = torch.rand(k, M, generator=generator).to(x.device)
     for j in range(k):
-        # The first seed, and those of a slice whose rows are all taken, are drawn evenly.
+        # The first seed, and those of a slice whose rows are all taken, are sampled uniformly.
         weights = torch.where(error.isfinite() & (error.sum(1, keepdim=True) > 0), error, 1.0)
         steps = weights.cumsum(1)
         row = torch.searchsorted(steps, draws[j, :, None] * steps[:, -1:]).clamp_max_(steps.shape[1] - 1)[:, 0]
@@ -63,63 +63,63 @@ def seed_words(x: Tensor, k: int, *, generator: torch.Generator | None = None) -
 
 
 @torch.no_grad()
-def lloyd(x: Tensor, words: Tensor, *, iterations: int, generator: torch.Generator | None = None) -> Tensor:
-    """Lloyd's iterations from given words; a word without rows moves to a row that is badly served.
+def lloyd(x: Tensor, codewords: Tensor, *, iterations: int, generator: torch.Generator | None = None) -> Tensor:
+    """Lloyd's iterations from given codewords; a codeword without rows moves to a row with a large error.
 
     Args:
         x: float32, ``(n, M, dsub)``.
-        words: float32, ``(M, k, dsub)``; not changed.
-        iterations: at most so many; stops once no assignment changes.
+        codewords: float32, ``(M, k, dsub)``; not changed.
+        iterations: the most; stops once no assignment changes.
     Returns:
         float32 ``(M, k, dsub)``.
     """
     codes = None
     for _ in range(iterations):
-        before, codes = codes, assign_nearest(x, words)
+        before, codes = codes, assign_nearest(x, codewords)
         if before is not None and torch.equal(before, codes):
             break
-        words = word_means(x, codes, words, generator)
-    return words
+        codewords = codeword_means(x, codes, codewords, generator)
+    return codewords
 
 
-def word_means(x: Tensor, codes: Tensor, words: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """The mean of each word's rows; a word without rows moves to a row that is badly served.
+def codeword_means(x: Tensor, codes: Tensor, codewords: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """The mean of each codeword's rows; a codeword without rows moves to a row with a large error.
 
     Args:
         x: float32, ``(n, M, dsub)``.
         codes: int64, ``(n, M)``.
-        words: float32, ``(M, k, dsub)``, before; not changed.
+        codewords: float32, ``(M, k, dsub)``, before; not changed.
     Returns:
         float32 ``(M, k, dsub)``.
     """
-    M, k, dsub = words.shape
+    M, k, dsub = codewords.shape
     rows = (codes + torch.arange(M, device=x.device) * k).flatten()
     counts = torch.bincount(rows, minlength=M * k).to(x.dtype)
     sums = torch.zeros(M * k, dsub, dtype=x.dtype, device=x.device).index_add_(0, rows, x.reshape(-1, dsub))
     means = (sums / counts.clamp_min(1)[:, None]).view(M, k, dsub)
     for m in (counts.view(M, k) == 0).any(1).nonzero().flatten().tolist():
         empty = (counts.view(M, k)[m] == 0).nonzero().flatten()
-        means[m, empty] = worst_rows(x[:, m], words[m, codes[:, m]], len(empty), generator)
+        means[m, empty] = worst_rows(x[:, m], codewords[m, codes[:, m]], len(empty), generator)
     return means
 
 
 def worst_rows(x: Tensor, x_hat: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
-    """``count`` rows of ``x``, drawn by their squared error: where a further word helps most.
+    """``count`` rows of ``x``, sampled in proportion to their squared error: where a new codeword helps most.
 
-    Drawn rather than the very worst: those are outliers, and often each other's neighbours.
+    A sample rather than the largest errors: those are outliers, and often neighbours of each other.
 
     Args:
         x, x_hat: float, ``(n, dsub)``.
-        count: how many; rows repeat only when there are fewer.
+        count: how many; rows repeat only when there are fewer rows.
     Returns:
         float ``(count, dsub)``.
     """
     error = (x - x_hat).square().sum(1).cpu()
-    # An exponential race: the smallest t_i / error_i are a weighted draw without repeats.
+    # An exponential race: the smallest t_i / error_i are a weighted sample without repeats.
     times = torch.empty_like(error).exponential_(generator=generator) / error.clamp_min(torch.finfo(error.dtype).tiny)
     rows = times.argsort()[torch.arange(count) % len(times)]
     return x[rows.to(x.device)]
 
 
-def _draw_rows(n: int, count: int, generator: torch.Generator | None) -> Tensor:
+def _sample_rows(n: int, count: int, generator: torch.Generator | None) -> Tensor:
     return torch.randperm(n, generator=generator)[:count] if count < n else torch.arange(n)

@@ -1,4 +1,4 @@
-"""Which coordinate planes to turn together: matchings of coordinates, by chance or by weight."""
+"""Matchings of coordinates, random or by weight: the planes that a Givens step rotates together."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 STEEPEST_MAX_DIM = 128
 # Up to this width a table fits the cache, and is searched faster than it is copied.
 COMPACT_ABOVE = 128
-# So few coordinates are matched faster by a sort and a loop than by further rounds.
+# Up to this number coordinates are matched faster by a sort and a loop than by further rounds.
 SORT_UP_TO = 32
 
 
 def random_pairs(dim: int, seed: int, step: int) -> Tensor:
     """A uniformly random perfect matching of ``dim`` coordinates, from ``(seed, step)`` and nothing else.
 
-    So every process of a distributed run, and a resumed run, takes the same pairs without talking to each other.
+    So every process of a distributed run, and a resumed run, takes the same pairs without communication.
 
     Args:
         dim: number of coordinates; an odd one leaves one coordinate free.
@@ -39,11 +39,11 @@ def random_pairs(dim: int, seed: int, step: int) -> Tensor:
 
 
 def greedy_pairs(weights: Tensor) -> Tensor:
-    """The greedy matching: the heaviest pair with both coordinates free, again and again, with little sorting.
+    """The greedy matching: repeatedly the heaviest pair with both coordinates free, with little sorting.
 
-    A pair that is the best choice of both its coordinates will be taken by the greedy rule whatever happens elsewhere,
-    so all such pairs are taken in one round, which settles about half of the coordinates: O(log dim) rounds and
-    O(dim^2) work on random weights. The weight is at least half of the heaviest matching's.
+    The greedy rule always takes a pair that is the best choice of both its coordinates. So one round takes all such
+    pairs, which matches about half of the coordinates: O(log dim) rounds and O(dim^2) work on random weights. The
+    weight is at least half of that of the heaviest matching.
 
     Args:
         weights: real, ``(dim, dim)``; the strict upper triangle is read. Equal weights: lowest i, then lowest j, first.
@@ -61,7 +61,7 @@ def greedy_pairs(weights: Tensor) -> Tensor:
     """
     table = _symmetric(weights)
     row = np.arange(len(table))
-    coordinate = row  # what the rows of the table stand for
+    coordinate = row  # the coordinate of each row of the table
     free = np.ones(len(table), dtype=bool)
     found = [row[:0]]
     best = table.argmax(1) if len(table) else row
@@ -75,7 +75,7 @@ def greedy_pairs(weights: Tensor) -> Tensor:
         free[pair] = False
         left = free.nonzero()[0]
         if len(first) == 1 and len(table) > COMPACT_ABOVE and _all_equal(table, left):
-            # Equal weights would be taken one pair a round, which tells in a wide table; the order is known.
+            # Equal weights would take one round per pair, which is slow in a wide table; the order is known.
             found.append(coordinate[left[: len(left) // 2 * 2]].reshape(-1, 2).T.reshape(-1))
             left = left[:0]
             break
@@ -85,8 +85,8 @@ def greedy_pairs(weights: Tensor) -> Tensor:
             free = free[left] | True
             best = table.argmax(1) if len(left) else left
             continue
-        # The table is small, or few were settled (rank-one weights settle one pair a round): copying the rest would
-        # cost more than looking again where the choice is gone.
+        # The table is small, or few were matched (rank-one weights match one pair a round): copying the rest would cost
+        # more than searching again where the choice is gone.
         table[:, pair] = -np.inf
         stale = left[~free[best[left]]] if len(table) > COMPACT_ABOVE else row
         if 2 * len(stale) < len(table):
@@ -133,33 +133,11 @@ def steepest_pairs(weights: Tensor) -> Tensor:
     return pairs.to(weights.device)
 
 
-def overlapping_pairs(weights: Tensor, count: int) -> Tensor:
-    """The ``count`` heaviest pairs, whether or not they share coordinates; to be applied one after the other.
-
-    Args:
-        weights: real, ``(dim, dim)``; the strict upper triangle is read.
-        count: how many, 0 to ``dim * (dim - 1) / 2``.
-    Returns:
-        int64, ``(count, 2)``, i < j, heaviest first (ties: lowest i, then lowest j), on the device of ``weights``.
-    Raises:
-        ValueError: ``weights`` is not square or not finite, or ``count`` is out of range.
-
-    >>> overlapping_pairs(torch.tensor([[0.0, 3.0, 5.0], [0.0, 0.0, 4.0], [0.0] * 3]), count=2).tolist()
-    [[0, 2], [1, 2]]
-    """
-    table = _symmetric(weights)
-    rows, columns = np.triu_indices(len(table), 1)
-    if not 0 <= count <= len(rows):
-        raise ValueError(f"count (={count}) must be from 0 to {len(rows)}, the pairs of dim={len(table)}")
-    heaviest = np.argsort(-table[rows, columns], kind="stable")[:count]
-    return torch.from_numpy(np.stack([rows[heaviest], columns[heaviest]], axis=1)).to(weights.device)
-
-
 def _symmetric(weights: Tensor) -> np.ndarray:
     """The upper triangle, mirrored, with -inf on the diagonal, so that no coordinate is its own best.
 
-    Worked on by numpy wherever the weights live: its argmax is several times faster than torch's on a CPU, and to copy
-    the table from an accelerator once costs less than to wait for the outcome of every round.
+    In numpy on every device: its argmax is several times faster than torch's on a CPU, and copying the table from an
+    accelerator once takes less time than waiting for every round.
     """
     if weights.dim() != 2 or weights.shape[0] != weights.shape[1]:
         raise ValueError(f"weights (of shape {tuple(weights.shape)}) must be square, (dim, dim)")
@@ -195,11 +173,11 @@ def _triangle(dim: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _all_equal(table: np.ndarray, rows: np.ndarray) -> bool:
-    """Whether all weights between these rows are one value; the diagonal is -inf and not looked at."""
+    """Whether all weights between these rows are one value; the diagonal is -inf and is ignored."""
     if len(rows) < 2:
         return False
     value = table[rows[0], rows[1]]
-    # One row first: it says no at once nearly always.
+    # One row first: it nearly always decides.
     return bool((table[rows[0], rows[1:]] == value).all()) and bool(
         np.count_nonzero(table[np.ix_(rows, rows)] == value) == len(rows) * (len(rows) - 1)
     )

@@ -1,4 +1,4 @@
-"""The one function that assigns: in training, in encoding and when a bundle is written."""
+"""Nearest codewords: the one assignment by L2 of training, encoding and writing bundles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from poeem.functional.compile_guard import compile_guard
 from poeem.functional.threads import for_spans
 
-# Scores of one block of rows against one set of words: 1 MiB, which stays in a core's second-level cache.
+# Scores of one block of rows against one set of codewords: 1 MiB, which stays in a core's second-level cache.
 _BLOCK_SCORES = 2**18
 # Rows a thread takes at a time; with fewer than two such spans a thread's start costs more than it saves.
 _ROWS_PER_THREAD = 8192
@@ -16,23 +16,23 @@ _ROWS_PER_THREAD = 8192
 
 @compile_guard
 @torch.no_grad()
-def assign_nearest(x: Tensor, words: Tensor) -> Tensor:
-    """Nearest word of every sub-vector, by squared L2: ``argmin_k ‖x_m - w_mk‖²``.
+def assign_nearest(x: Tensor, codewords: Tensor) -> Tensor:
+    """Nearest codeword of every sub-vector, by squared L2: ``argmin_k ‖x_m - w_mk‖²``.
 
     Args:
         x: float32, ``(n, M, dsub)``; any strides.
-        words: float32, ``(M, K, dsub)``, on the device of ``x``.
+        codewords: float32, ``(M, K, dsub)``, on the device of ``x``.
     Returns:
-        int64 word numbers in ``[0, K)``, ``(n, M)``; ties go to the lowest number. No gradient flows through it.
+        int64 codes in ``[0, K)``, ``(n, M)``; ties go to the lowest number. No gradient flows through it.
 
-    >>> words = torch.tensor([[[0.0], [1.0]], [[0.0], [1.0]]])  # M=2, K=2, dsub=1
-    >>> assign_nearest(torch.tensor([[[0.9], [0.1]]]), words)
+    >>> codewords = torch.tensor([[[0.0], [1.0]], [[0.0], [1.0]]])  # M=2, K=2, dsub=1
+    >>> assign_nearest(torch.tensor([[[0.9], [0.1]]]), codewords)
     tensor([[1, 0]])
     """
-    # ‖x - w‖² = ‖x‖² - 2 (x.w - ‖w‖²/2), and ‖x‖² cannot move the argmin. Moving both to the words' mean leaves the
-    # distances as they are and keeps float32 from cancelling where the vectors lie far from the origin.
-    centre = words.mean(1)
-    centred = words - centre[:, None]
+    # ‖x - w‖² = ‖x‖² - 2 (x.w - ‖w‖²/2), and ‖x‖² does not change the argmin. Subtracting the mean of the codewords
+    # from both changes no distance, and float32 does not cancel where the vectors lie far from the origin.
+    centre = codewords.mean(1)
+    centred = codewords - centre[:, None]
     # [x, 1] . [w, -‖w‖²/2]: the product itself carries the norm, so the scores are written once and read once.
     columns = torch.cat([centred.mT, -centred.square().sum(-1)[:, None] / 2], dim=1)
     if torch.compiler.is_exporting():
@@ -52,7 +52,7 @@ def assign_nearest(x: Tensor, words: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _nearest_on_cpu(x: Tensor, centre: Tensor, columns: Tensor, found: Tensor) -> None:
-    """Write the nearest words of ``x`` into ``found`` ``(M, n)``, a cache-sized block at a time."""
+    """Write the nearest codewords of ``x`` into ``found`` ``(M, n)``, a cache-sized block at a time."""
     M, width, K = columns.shape
     blocks = -(-x.shape[0] * K // _BLOCK_SCORES)
     rows = max(16, -(-x.shape[0] // max(1, blocks)))
@@ -63,7 +63,7 @@ def _nearest_on_cpu(x: Tensor, centre: Tensor, columns: Tensor, found: Tensor) -
         size = part.shape[0]
         torch.sub(part.transpose(0, 1), centre[:, None], out=block[:, :size, :-1])
         out = scores[:size]
-        # Views made once a block: to slice M times would take as long as the products.
+        # Views are made once per block: M slices would take as long as the products.
         values, places = out.numpy(), numbers[:, start : start + size]
         for m, slices in enumerate(block[:, :size].unbind(0)):
             torch.mm(slices, tables[m], out=out)
@@ -72,7 +72,7 @@ def _nearest_on_cpu(x: Tensor, centre: Tensor, columns: Tensor, found: Tensor) -
 
 
 def _nearest_on_device(x: Tensor, columns: Tensor) -> Tensor:
-    """The same by batched products, for devices that want few large calls."""
+    """The same by batched products, for devices that are faster with few large calls."""
     M, _, K = columns.shape
     rows = max(1, 2**26 // (M * K))
     parts = [

@@ -1,10 +1,10 @@
-"""Codes to bytes and back: faiss's little-endian bit stream."""
+"""Pack codes into bytes and unpack them: faiss's little-endian bit stream."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Eight words of nbits each fill exactly nbits bytes and fit one uint64: the group that is shifted at once.
+# Eight numbers of nbits each fill exactly nbits bytes and fit one uint64: the group that is shifted at once.
 _GROUP = 8
 
 
@@ -18,15 +18,15 @@ def packed_width(M: int, nbits: int) -> int:
 
 
 def pack_codes(codes: np.ndarray, nbits: int) -> np.ndarray:
-    """Pack word numbers as faiss stores them: word ``m`` takes the bits from ``m * nbits`` on, lowest bit first.
+    """Pack codes as faiss stores them: number ``m`` takes the bits from ``m * nbits`` on, lowest bit first.
 
     Args:
         codes: integers in ``[0, 2**nbits)``, ``(n, M)``.
-        nbits: bits per word, 4 to 8.
+        nbits: bits per number, 4 to 8.
     Returns:
         uint8, ``(n, ceil(M * nbits / 8))``; unused high bits of the last byte are 0.
     Raises:
-        ValueError: a word number does not fit ``nbits``, or the shape or type is wrong.
+        ValueError: a number does not fit ``nbits``, or the shape or type is wrong.
 
     >>> pack_codes(np.array([[1, 2, 3]]), 4)
     array([[33,  3]], dtype=uint8)
@@ -38,21 +38,21 @@ def pack_codes(codes: np.ndarray, nbits: int) -> np.ndarray:
     if codes.size and (codes.min() < 0 or codes.max() >= 2**nbits):
         raise ValueError(
             f"codes hold {codes.min()} to {codes.max()}, outside [0, {2**nbits}) for nbits={nbits}; "
-            "pass word numbers of codebooks with 2**nbits words"
+            "pass codes of codebooks with 2**nbits codewords"
         )
-    words = np.ascontiguousarray(codes, dtype=np.uint8)
+    numbers = np.ascontiguousarray(codes, dtype=np.uint8)
     if nbits == 8:
-        return words
+        return numbers
     if nbits == 4:
-        packed = words[:, 0::2].copy()
-        packed[:, : words.shape[1] // 2] |= words[:, 1::2] << 4
+        packed = numbers[:, 0::2].copy()
+        packed[:, : numbers.shape[1] // 2] |= numbers[:, 1::2] << 4
         return packed
-    n, M = words.shape
+    n, M = numbers.shape
     packed = np.empty((n, packed_width(M, nbits)), dtype=np.uint8)
     for first in range(0, M, _GROUP):
         group = np.zeros(n, dtype="<u8")
         for j, m in enumerate(range(first, min(first + _GROUP, M))):
-            group |= words[:, m].astype("<u8") << np.uint64(j * nbits)
+            group |= numbers[:, m].astype("<u8") << np.uint64(j * nbits)
         start = first // _GROUP * nbits
         stop = min(start + nbits, packed.shape[1])
         packed[:, start:stop] = group.view(np.uint8).reshape(n, 8)[:, : stop - start]
@@ -60,14 +60,14 @@ def pack_codes(codes: np.ndarray, nbits: int) -> np.ndarray:
 
 
 def unpack_codes(packed: np.ndarray, M: int, nbits: int) -> np.ndarray:
-    """Word numbers from faiss's bit stream, the inverse of `pack_codes`.
+    """Codes from faiss's bit stream, the inverse of `pack_codes`.
 
     Args:
         packed: uint8, ``(n, ceil(M * nbits / 8))``.
-        M: words per code.
-        nbits: bits per word, 4 to 8.
+        M: numbers per code.
+        nbits: bits per number, 4 to 8.
     Returns:
-        uint8 word numbers, ``(n, M)``.
+        uint8 codes, ``(n, M)``.
     Raises:
         ValueError: the width does not suit ``M`` and ``nbits``, or unused bits of the last byte are set.
 
@@ -90,11 +90,11 @@ def unpack_codes(packed: np.ndarray, M: int, nbits: int) -> np.ndarray:
     if nbits == 8:
         return packed
     n = len(packed)
-    words = np.empty((n, M), dtype=np.uint8)
+    numbers = np.empty((n, M), dtype=np.uint8)
     if nbits == 4:
-        words[:, 0::2] = packed & 15
-        words[:, 1::2] = packed[:, : M // 2] >> 4
-        return words
+        numbers[:, 0::2] = packed & 15
+        numbers[:, 1::2] = packed[:, : M // 2] >> 4
+        return numbers
     for first in range(0, M, _GROUP):
         start = first // _GROUP * nbits
         stop = min(start + nbits, width)
@@ -102,8 +102,8 @@ def unpack_codes(packed: np.ndarray, M: int, nbits: int) -> np.ndarray:
         octets[:, : stop - start] = packed[:, start:stop]
         group = octets.view("<u8")[:, 0]
         for j, m in enumerate(range(first, min(first + _GROUP, M))):
-            words[:, m] = (group >> np.uint64(j * nbits)) & np.uint64(2**nbits - 1)
-    return words
+            numbers[:, m] = (group >> np.uint64(j * nbits)) & np.uint64(2**nbits - 1)
+    return numbers
 
 
 def _check_nbits(nbits: int) -> None:

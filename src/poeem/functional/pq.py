@@ -1,4 +1,4 @@
-"""Product quantization: a vector is cut into M slices, and each is replaced by the nearest word of its codebook."""
+"""Product quantization: a vector is cut into M slices, each replaced by the nearest codeword of its codebook."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def split(x: Tensor, M: int) -> Tensor:
 
 
 def assign_codes(residuals: Tensor, codebooks: Tensor) -> Tensor:
-    """Number of the nearest word of every slice, by squared L2.
+    """Number of the codeword nearest to every slice, by squared L2.
 
     Args:
         residuals: float32, ``(n, dim)``; for a flat index these are the (rotated) vectors themselves.
@@ -45,7 +45,7 @@ def assign_codes(residuals: Tensor, codebooks: Tensor) -> Tensor:
 
 
 def decode_codes(codes: Tensor, codebooks: Tensor) -> Tensor:
-    """Put the words of each code side by side: ``[B_{m, code_m}]``; differentiable in ``codebooks``.
+    """Concatenate the codewords of each code: ``[B_{m, code_m}]``; differentiable in ``codebooks``.
 
     Args:
         codes: integers in ``[0, ksub)``, ``(n, M)``.
@@ -58,6 +58,6 @@ def decode_codes(codes: Tensor, codebooks: Tensor) -> Tensor:
     tensor([[1., 0.]])
     """
     M, ksub, dsub = codebooks.shape
-    # One look-up in the table of all words; index_select's backward is about four times as fast as embedding's.
+    # One look-up in the table of all codewords; index_select's backward takes a quarter of the time of embedding's.
     rows = codes.long() + torch.arange(M, device=codes.device) * ksub
     return codebooks.reshape(M * ksub, dsub).index_select(0, rows.flatten()).view(codes.shape[0], M * dsub)

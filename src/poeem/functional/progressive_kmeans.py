@@ -1,11 +1,11 @@
-"""k-means in few dimensions first: for residuals, which are close to noise in many."""
+"""k-means in few dimensions first, for residuals, which are close to noise in many dimensions."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from poeem.functional.kmeans import lloyd, word_means
+from poeem.functional.kmeans import codeword_means, lloyd
 from poeem.functional.nearest import assign_nearest
 
 _STEPS = 4
@@ -15,8 +15,8 @@ _STEPS = 4
 def progressive_kmeans(x: Tensor, k: int, *, iterations: int = 5, generator: torch.Generator | None = None) -> Tensor:
     """Lloyd's iterations on the first ``dim^(1/4)``, ``dim^(1/2)``, ``dim^(3/4)`` principal axes, then on all.
 
-    In many dimensions noise has no clusters, and plain k-means ends with words for single rows, that serve no other.
-    What the leading axes hold is found first and kept.
+    In many dimensions noise has no clusters, and plain k-means ends with codewords that fit single rows. The clusters
+    of the leading axes are found first and kept.
 
     Args:
         x: float32, ``(n, dim)``, at least k rows.
@@ -35,14 +35,14 @@ def progressive_kmeans(x: Tensor, k: int, *, iterations: int = 5, generator: tor
     """
     dim = x.shape[1]
     centred = x - x.mean(0)
-    # Summed in float32: the axes only say where to look first.
+    # A sum in float32 is enough: the axes only set the order of the search.
     axes = torch.linalg.eigh((centred.T @ centred).double()).eigenvectors.flip(1).to(x.dtype)
     y = (x @ axes)[:, None]
-    words = y[torch.randperm(len(x), generator=generator)[:k].to(x.device)].transpose(0, 1)
+    codewords = y[torch.randperm(len(x), generator=generator)[:k].to(x.device)].transpose(0, 1)
     widths = sorted({max(1, int(dim ** (step / _STEPS))) for step in range(1, _STEPS)} - {dim})
     for width in widths:
         part = y[..., :width].contiguous()
-        narrow = lloyd(part, words[..., :width], iterations=iterations, generator=generator)
-        # The clusters of these axes, with their means on all of them.
-        words = word_means(y, assign_nearest(part, narrow), words, generator)
-    return lloyd(y, words, iterations=iterations, generator=generator)[0] @ axes.T
+        narrow = lloyd(part, codewords[..., :width], iterations=iterations, generator=generator)
+        # The clusters of these axes, with their means on all axes.
+        codewords = codeword_means(y, assign_nearest(part, narrow), codewords, generator)
+    return lloyd(y, codewords, iterations=iterations, generator=generator)[0] @ axes.T

@@ -1,4 +1,4 @@
-"""The rotation trick: the gradient is carried from the reconstruction to the vector by the turn between them."""
+"""The rotation trick: the gradient is rotated from the reconstruction to the vector."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 def rotation_trick(x: Tensor, x_hat: Tensor) -> Tensor:
     """``sg(λ R) x`` with ``λ = ‖x̂‖ / ‖x‖`` and ``R`` the rotation in their plane that takes ``x`` to ``x̂``.
 
-    The value is ``x̂``. The gradient arrives at ``x`` turned and scaled back, ``λ Rᵀ g``: it keeps its angle to the
-    vector, where the straight-through estimator keeps its direction. Two vectors of one word are so pulled apart or
-    together, according to where they lie in its cell. None goes to the index.
+    The value is ``x̂``. The gradient of ``x`` is ``λ Rᵀ g``: it keeps its angle to the vector, where the
+    straight-through estimator keeps its direction. So two vectors of one codeword are pulled apart or together,
+    depending on where they lie in its cell. No gradient goes to the index.
 
     ``R = I - 2 r rᵀ + 2 x̂' x'ᵀ``, of unit vectors ``x'``, ``x̂'`` and ``r ∝ x' + x̂'``, so no matrix is made.
 
     Args:
-        x, x_hat: float, ``(..., dim)``. Where either is zero nothing can turn, and the gradient goes straight through.
+        x, x_hat: float, ``(..., dim)``. Where either is zero there is no rotation, and the gradient passes unchanged.
     Returns:
         float, ``(..., dim)``.
     Source:
@@ -33,10 +33,10 @@ def rotation_trick(x: Tensor, x_hat: Tensor) -> Tensor:
     tiny = torch.finfo(x.dtype).tiny
     start_unit, end_unit = start / start_norm.clamp_min(tiny), end / end_norm.clamp_min(tiny)
     between = start_unit + end_unit
-    # Opposite vectors have no middle: what remains of R is then a reflection, which serves as well.
+    # Opposite vectors have no middle: what remains of R is then a reflection, which works as well.
     between = between / torch.linalg.vector_norm(between, dim=-1, keepdim=True).clamp_min(tiny**0.5)
     along, across = ((x * unit).sum(-1, keepdim=True) for unit in (start_unit, between))
-    turned = (x - 2 * across * between + 2 * along * end_unit) * (end_norm / start_norm.clamp_min(tiny))
-    turned = torch.where((start_norm > 0) & (end_norm > 0), turned, x)
-    # The same value but for rounding, which must not make training score what the engine does not.
-    return turned + (end - turned).detach()
+    rotated = (x - 2 * across * between + 2 * along * end_unit) * (end_norm / start_norm.clamp_min(tiny))
+    rotated = torch.where((start_norm > 0) & (end_norm > 0), rotated, x)
+    # The value is exactly x_hat: rounding must not make training score other vectors than the engine.
+    return rotated + (end - rotated).detach()

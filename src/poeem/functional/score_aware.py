@@ -1,4 +1,4 @@
-"""Codes chosen for what inner products they give, not for how near they are."""
+"""Score-aware assignment: codes with small errors of high inner products, rather than small distances."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from poeem.functional.compile_guard import compile_guard
 from poeem.functional.pq import assign_codes, split
 
-# Scores of one block of rows against all words: 4 MiB.
+# Scores of one block of rows against all codewords: 4 MiB.
 _BLOCK_SCORES = 2**20
 
 
@@ -19,16 +19,16 @@ def assign_score_aware(
 ) -> Tensor:
     """Codes that minimise ``‖e‖² + (η - 1) <u, e>²``, ``e`` the error and ``u`` the vector's direction.
 
-    The error along a vector changes its high scores, the error across hardly does: with ``η > 1`` the first weighs
-    more. Starts from the nearest words and goes over the slices in turn, each time taking the best word while those
-    of the other slices stay; the loss never rises. ``η = 1`` is the nearest words.
+    The error along a vector changes its high scores, the error across it hardly does: with ``η > 1`` the first weighs
+    more. Coordinate descent: from the nearest codewords, slice after slice takes the best codeword while those of the
+    other slices stay, so that the loss never rises. ``η = 1`` gives the nearest codewords.
 
     Args:
-        residuals: float32, ``(n, dim)``: what the words are to reproduce.
+        residuals: float32, ``(n, dim)``: what the codewords approximate.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
-        vectors: float32, ``(n, dim)``: whose direction is ``u``; default the residuals, which is right without lists.
+        vectors: float32, ``(n, dim)``: ``u`` is their direction; default the residuals, which is right without lists.
         eta: weight of the parallel error over that of the orthogonal one, at least 1.
-        sweeps: over all slices, at most.
+        sweeps: over all slices; the most.
     Returns:
         int64 codes in ``[0, ksub)``, ``(n, M)``; ties go to the lowest number.
     Raises:
@@ -84,10 +84,10 @@ def _descend(residuals: Tensor, vectors: Tensor, codebooks: Tensor, codes: Tenso
     # A zero vector has no direction, and so no parallel error.
     unit = vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-30)
     slices, directions = split(residuals, M).transpose(0, 1), split(unit, M).transpose(0, 1)
-    # As in `assign_nearest`: what a word adds to ‖e‖², relative to the words' mean, against cancellation.
+    # What a codeword adds to ‖e‖², relative to the mean of the codewords against cancellation, as in `assign_nearest`.
     centre = codebooks.mean(1, keepdim=True)
-    words = codebooks - centre
-    distances = words.square().sum(-1)[:, None] - 2 * torch.bmm(slices - centre, words.mT)  # (M, n, ksub)
+    codewords = codebooks - centre
+    distances = codewords.square().sum(-1)[:, None] - 2 * torch.bmm(slices - centre, codewords.mT)  # (M, n, ksub)
     along = torch.bmm(directions, codebooks.mT)  # (M, n, ksub): <u_m, B_mk>
     chosen = torch.stack([along[m].gather(1, codes[:, m, None])[:, 0] for m in range(M)])
     parallel = (unit * residuals).sum(1) - chosen.sum(0)  # <u, e>
@@ -96,7 +96,7 @@ def _descend(residuals: Tensor, vectors: Tensor, codebooks: Tensor, codes: Tenso
         for m in range(M):
             without = parallel + chosen[m]
             loss = torch.addcmul(distances[m], without[:, None] - along[m], without[:, None] - along[m], value=weight)
-            # The word of before unless another is better by more than rounding: the sweeps then come to an end.
+            # The present codeword stays unless another is strictly better: the sweeps then come to an end.
             held = loss.gather(1, codes[:, m, None])[:, 0]
             best, place = loss.min(1)
             codes[:, m] = torch.where(best < held, place, codes[:, m])

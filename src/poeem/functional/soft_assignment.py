@@ -1,4 +1,4 @@
-"""Words weighted by how near they are: a differentiable stand-in for the nearest one."""
+"""Soft assignment: a mean of codewords weighted by their distances, differentiable."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from poeem.functional.pq import split
 def soft_codewords(residuals: Tensor, codebooks: Tensor, temperature: float = 1.0) -> Tensor:
     """``Σ_k p_mk B_mk`` with ``p_m = softmax_k(-‖r_m - B_mk‖² / (T s_m))``, slice by slice.
 
-    ``s_m`` is the mean over the vectors of the squared distance to the nearest word of slice m, without gradient: the
-    temperature then means the same at every scale and in every slice. As it falls to 0 the words become the nearest
-    ones, and the gradient that reaches the residuals falls to 0 but at the edges of the cells.
+    ``s_m`` is the mean over the vectors of the squared distance to the nearest codeword of slice m, without gradient:
+    the temperature then means the same at every scale and in every slice. As it falls to 0, the result becomes the
+    nearest codewords, and the gradient of the residuals falls to 0 except at the edges of the cells.
 
     Args:
         residuals: float, ``(n, dim)``.
@@ -31,11 +31,11 @@ def soft_codewords(residuals: Tensor, codebooks: Tensor, temperature: float = 1.
     """
     M = codebooks.shape[0]
     slices = split(residuals, M).transpose(0, 1)
-    # Moved to the words' mean, so that float32 does not cancel far from the origin.
+    # Relative to the mean of the codewords, so that float32 does not cancel far from the origin.
     centre = codebooks.detach().mean(1, keepdim=True)
-    words, slices = codebooks - centre, slices - centre
-    norms = slices.square().sum(-1, keepdim=True) + words.square().sum(-1)[:, None]
-    distances = torch.baddbmm(norms, slices, words.mT, alpha=-2)
+    codewords, slices = codebooks - centre, slices - centre
+    norms = slices.square().sum(-1, keepdim=True) + codewords.square().sum(-1)[:, None]
+    distances = torch.baddbmm(norms, slices, codewords.mT, alpha=-2)
     scale = distances.detach().amin(-1).clamp_min(0).mean(1) if residuals.shape[0] else distances.new_ones(M)
     shares = (-distances / (temperature * scale.clamp_min(1e-12))[:, None, None]).softmax(-1)
     return torch.bmm(shares, codebooks).transpose(0, 1).flatten(1)

@@ -1,4 +1,4 @@
-"""The two ways in which a gradient passes the hard assignment."""
+"""The straight-through estimator, and the one that also passes the gradient to the index."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def straight_through(x: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def task_gradient(x: Tensor, x_hat: Tensor) -> Tensor:
-    """``x̂ + x - sg(x)``: the same value, and the gradient goes to ``x`` and to what ``x̂`` was made of.
+    """``x̂ + x - sg(x)``: the same value, and the gradient goes to ``x`` and to what ``x̂`` was computed from.
 
     Codebooks, centroids and rotation thus learn from the retrieval loss too, as in MoPQ and Distill-VQ.
 
@@ -34,10 +34,10 @@ def task_gradient(x: Tensor, x_hat: Tensor) -> Tensor:
         x, x_hat: float, of equal shape.
 
     >>> import torch
-    >>> x, word = torch.tensor([0.2], requires_grad=True), torch.tensor([1.0], requires_grad=True)
-    >>> y = task_gradient(x, word)
+    >>> x, codeword = torch.tensor([0.2], requires_grad=True), torch.tensor([1.0], requires_grad=True)
+    >>> y = task_gradient(x, codeword)
     >>> y.backward()
-    >>> y.item(), x.grad.item(), word.grad.item()
+    >>> y.item(), x.grad.item(), codeword.grad.item()
     (1.0, 1.0, 1.0)
     """
     return x_hat + (x - x.detach())

@@ -1,4 +1,4 @@
-"""Rows worked off by several threads, each of which runs its products alone."""
+"""Process rows by several threads, each with single-threaded products."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 def for_spans(work: Callable[[slice], object], rows: int, *, span: int, device: torch.device) -> None:
     """Call ``work`` for every span of ``span`` rows, on a CPU by as many threads as torch may use.
 
-    Products of a few hundred rows are too small for a team of threads; a thread for every span of rows is not. Within
-    ``work`` torch counts one thread, so that nothing spreads twice.
+    Products of a few hundred rows are too small to be shared by threads; a span of rows for each thread is not. Within
+    ``work`` torch uses one thread, so that threads do not multiply.
 
     >>> seen = []
     >>> for_spans(seen.append, 5, span=2, device=torch.device("cpu"))
@@ -26,10 +26,10 @@ def for_spans(work: Callable[[slice], object], rows: int, *, span: int, device: 
             work(part)
         return
     before = torch.get_num_threads()
-    # OpenMP counts per calling thread, so it is set in each; MKL counts once for all, so it is set back.
+    # OpenMP's setting belongs to the calling thread, so each sets it; MKL's is global, so it is restored.
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        # Taken through to the end, so that a thread's error is raised here.
+        # Consumed to the end, so that an error of a thread is raised here.
         list(pool.map(work, spans))
     finally:
         pool.shutdown()

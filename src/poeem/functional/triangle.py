@@ -1,4 +1,4 @@
-"""The strict upper triangle of a square matrix as a vector: how planes (i, j), i < j, are numbered."""
+"""The strict upper triangle of a square matrix as a vector; it numbers the planes (i, j), i < j."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def skew(vector: Tensor) -> Tensor:
 
 
 def upper_position(pairs: Tensor, dim: int) -> Tensor:
-    """Where the planes ``(i, j)``, i < j, stand in the vector of :func:`pack_upper`.
+    """Positions of the planes ``(i, j)``, i < j, in the vector of :func:`pack_upper`.
 
     Args:
         pairs: int64, ``(p, 2)``, each row with i < j < dim.
@@ -99,7 +99,7 @@ def _flat_upper(dim: int, device: torch.device) -> Tensor:
     return rows * dim + columns
 
 
-# Kept as a numpy array: a cached tensor could be one that was born in inference mode and may not be used in autograd.
+# Cached as a numpy array: a tensor created in inference mode could not be used in autograd.
 @lru_cache(maxsize=8)
 def _flat_upper_numpy(dim: int) -> np.ndarray:
     rows, columns = np.triu_indices(dim, 1)

@@ -1,4 +1,4 @@
-"""How evenly words and lists are used."""
+"""Metrics of the use of codewords and lists: counts, perplexity, dead share, imbalance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def count_codes(codes: Tensor, ksub: int) -> Tensor:
-    """How many vectors use each word: codes ``(n, M)`` to int64 counts ``(M, ksub)``.
+    """How many vectors use each codeword: codes ``(n, M)`` to int64 counts ``(M, ksub)``.
 
     >>> count_codes(torch.tensor([[0, 1], [0, 0]]), 2)
     tensor([[2, 0],
@@ -19,7 +19,7 @@ def count_codes(codes: Tensor, ksub: int) -> Tensor:
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    """``exp(entropy)`` of the words' shares, mean over codebooks: ``ksub`` when all are used alike, 1 when one is.
+    """``exp(entropy)`` of the codewords' shares, mean over codebooks: ``ksub`` if all are used equally, 1 if one is.
 
     Args:
         counts: ``(M, ksub)``; a codebook that was never used counts as 0.
@@ -34,7 +34,7 @@ def perplexity(counts: Tensor) -> Tensor:
 
 
 def dead_share(counts: Tensor) -> Tensor:
-    """Share of words that no vector uses, 0 to 1.
+    """Share of codewords that no vector uses, 0 to 1.
 
     >>> dead_share(torch.tensor([[5, 5], [8, 0]]))
     tensor(0.2500)
@@ -43,9 +43,10 @@ def dead_share(counts: Tensor) -> Tensor:
 
 
 def imbalance_factor(counts: Tensor) -> Tensor:
-    """``nlist * sum_j p_j²`` of the lists' shares: 1 when all are of one length, ``nlist`` when one holds everything.
+    """``nlist * sum_j p_j²`` of the lists' shares: 1 when all have one length, ``nlist`` when one holds all vectors.
 
-    It is the factor by which uneven lists lengthen a search that probes by popularity (faiss's ``imbalance_factor``).
+    The factor by which uneven lists lengthen a search that visits lists by their popularity (faiss's
+    ``imbalance_factor``).
 
     Args:
         counts: ``(nlist,)`` vectors per list.

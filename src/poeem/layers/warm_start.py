@@ -9,8 +9,8 @@ from poeem.functional.decomposition import Decomposition, decompose
 from poeem.layers.collective import broadcast_, gathered, is_first, summed
 from poeem.spec import IndexSpec
 
-# Rows beyond which a fit gains nothing: 256 per word or centroid (faiss's own rule), and some for the rotation.
-_ROWS_PER_WORD = 256
+# Rows beyond which a fit gains nothing: 256 per codeword or centroid (faiss's own rule), and some for the rotation.
+_ROWS_PER_CODEWORD = 256
 _FEWEST_KEPT = 2**15
 
 
@@ -19,8 +19,8 @@ class RowBuffer:
 
     Args:
         dim: width of the rows.
-        capacity: rows wanted over all processes; no process keeps more.
-        rows: rows to begin with, as of a checkpoint.
+        capacity: rows to collect over all processes; no process keeps more.
+        rows: the first rows, from a checkpoint.
     """
 
     def __init__(self, dim: int, capacity: int, rows: Tensor | None = None) -> None:
@@ -29,7 +29,7 @@ class RowBuffer:
         self._count = len(self._parts[0])
 
     def add(self, x: Tensor) -> None:
-        """Keep copies of the rows ``(n, dim)``, as far as there is room."""
+        """Keep copies of the rows ``(n, dim)``, up to the capacity."""
         self._parts = [part.to(x.device) for part in self._parts] + [x[: self.capacity - self._count].clone()]
         self._count += len(self._parts[-1])
 
@@ -38,7 +38,7 @@ class RowBuffer:
         return int(summed(torch.tensor(self._count, device=self._parts[0].device))) >= self.capacity
 
     def rows(self) -> Tensor:
-        """What this process has collected, ``(n, dim)``."""
+        """The rows of this process, ``(n, dim)``."""
         self._parts = [torch.cat(self._parts)]
         return self._parts[0]
 
@@ -49,10 +49,10 @@ def fit_sample(sample: Tensor, spec: IndexSpec, *, equal_norm: bool, seed: int) 
     Args:
         sample: float32, ``(n, dim)``, this process's share.
         spec: the structure.
-        equal_norm: whether the centroids are brought to one length.
+        equal_norm: whether the centroids are scaled to one length.
         seed: of the k-means.
     Raises:
-        ValueError: all shares together have fewer rows than the spec has words or lists.
+        ValueError: all shares together have fewer rows than the spec has codewords or lists.
     """
     sample = gathered(sample)
     needed = max(spec.ksub, spec.nlist)
@@ -63,9 +63,9 @@ def fit_sample(sample: Tensor, spec: IndexSpec, *, equal_norm: bool, seed: int) 
         )
     device, dim = sample.device, sample.shape[1]
     if is_first():
-        # Fitted on the CPU wherever the model lives: it happens once, and gives one result on every machine.
+        # On the CPU whatever the device of the model: it happens once, and gives the same result on every machine.
         generator = torch.Generator().manual_seed(seed)
-        kept = torch.randperm(len(sample), generator=generator)[: max(_FEWEST_KEPT, _ROWS_PER_WORD * needed)]
+        kept = torch.randperm(len(sample), generator=generator)[: max(_FEWEST_KEPT, _ROWS_PER_CODEWORD * needed)]
         found = decompose(
             sample[kept.to(device)].cpu(),
             kind=spec.kind,

@@ -165,7 +165,10 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
         ({"spec": "PQ4x4", "ranked_codebooks": False, "adapter": False}, r"nothing would be learnt"),
         ({"spec": "PQ4x4", "relevance": [[0, 1]]}, r"relevance needs the queries"),
         ({"spec": "PQ4x4", "assignment": "balanced", "codes": "fixed"}, r"give codes='reassigned' too"),
-        ({"spec": "RQ4x4", "assignment": "score-aware"}, r"assignment \(='score-aware'\) chooses codewords slice by slice"),
+        (
+            {"spec": "RQ4x4", "assignment": "score-aware"},
+            r"assignment \(='score-aware'\) chooses codewords slice by slice",
+        ),
         ({"spec": "PQ4x4", "list_weight": -1.0}, r"list_weight \(=-1.0\) must be 0 or more"),
         (
             {"spec": "PQ4x4", "train_codebooks": False, "codes": "reassigned"},

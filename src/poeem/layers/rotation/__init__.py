@@ -3,10 +3,10 @@
 | kind | how it is trained | costs a step |
 |---|---|---|
 | ``givens-greedy`` | dim / 2 disjoint planes a step, the steepest first | O(dim^2) and one matrix product |
-| ``givens-random`` | dim / 2 disjoint planes a step, by chance; many more steps | the same, less the choice |
+| ``givens-random`` | dim / 2 disjoint random planes a step; needs many more steps | the same, without the choice |
 | ``givens-steepest`` | the exactly heaviest choice of planes; dim <= 128 | O(dim^3) in Python, for study |
 | ``cayley`` | all planes, ``(I + A)^-1 (I - A)`` | an O(dim^3) solve, forward and backward |
-| ``polar`` | all planes, a free matrix brought back to the group | some O(dim^3) matrix products |
+| ``polar`` | all planes, a free matrix projected to the group | some O(dim^3) matrix products |
 | ``frozen`` | not at all | nothing |
 """
 

@@ -15,7 +15,7 @@ class CayleyRotation(Rotation):
 
     An ordinary function of ordinary parameters: any optimizer, also one that evaluates several times a step. Each
     training step costs an O(dim^3) solve forward and one backward, in float64. Weight decay pulls ``R`` towards the
-    matrix of the last :meth:`set_`. Turns by 180 degrees from there are at infinity and slow to reach.
+    matrix of the last :meth:`set_`. Rotations by 180 degrees from there are at infinity and slow to reach.
 
     Args:
         dim: width of the vectors.
@@ -39,7 +39,7 @@ class CayleyRotation(Rotation):
         self._check_finite(largest_magnitude(self.upper.detach()))
         return (widest(orthogonal(self.base)) @ cayley(skew(widest(self.upper)))).float()
 
-    def _take_up(self) -> None:
+    def _apply_step(self) -> None:
         pass
 
     def _differentiable(self) -> Tensor:

@@ -9,7 +9,7 @@ from poeem.layers.rotation.rotation import Rotation, orthogonal
 
 
 class FrozenRotation(Rotation):
-    """``R`` in a buffer: what a warm start has found, kept.
+    """``R`` in a buffer, as the warm start has set it.
 
     Args:
         dim: width of the vectors.
@@ -28,7 +28,7 @@ class FrozenRotation(Rotation):
     def _composed(self) -> Tensor:
         return orthogonal(self.base).clone()
 
-    def _take_up(self) -> None:
+    def _apply_step(self) -> None:
         pass
 
     def _differentiable(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""GivensRotation: descent on the rotation group, a block of disjoint planes at a time."""
+"""GivensRotation: coordinate descent on the rotation group, a block of disjoint planes at a time."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class GivensRotation(Rotation):
     """The composed ``R`` in a buffer and an angle for each plane in a parameter, which is zero at every forward pass.
 
     The gradient of the angles is ``A_ij`` of ``A = G^T R - R^T G``. The optimizer, whichever it is, writes a step into
-    the angles; the next forward pass in training turns dim / 2 disjoint planes of ``R`` by them and sets all angles
-    back to zero. Gradient descent thus is Givens coordinate descent, and weight decay has nothing to pull on.
+    the angles; the next forward pass in training rotates dim / 2 disjoint planes of ``R`` by them and sets all angles
+    to zero again (a fold). So gradient descent is Givens coordinate descent, and weight decay has no effect.
 
     The planes are chosen by the gradient, not by the step: Adam's first step is equally large in all planes.
 
-    Not supported, because the optimizer must own the angles from its step to the next forward pass and no longer:
+    Not supported, because the angles belong to the optimizer only from its step to the next forward pass:
 
     - optimizers that evaluate the loss several times a step (LBFGS, SAM): a trial step would be folded into ``R`` and
       could not be taken back;
     - optimizers that write from a copy of the parameters of their own (master weights of DeepSpeed or apex): they would
-      not see the angles go back to zero, and would turn the same planes again;
-    - averages of parameters without buffers: an average of angles says nothing. ``AveragedModel(use_buffers=True)`` and
-      means of state dicts average ``R`` itself; the nearest rotation to that mean is used.
+      not see the angles go back to zero, and would rotate the same planes again;
+    - averages of parameters without buffers: an average of angles has no meaning. ``AveragedModel(use_buffers=True)``
+      and means of state dicts average ``R`` itself; the nearest rotation to that mean is used.
 
     ``cayley`` has none of these limits.
 
@@ -94,9 +94,9 @@ class GivensRotation(Rotation):
         return orthogonal(self.base).clone() if folded is None else orthogonal(folded)
 
     @torch.no_grad()
-    def _take_up(self) -> None:
+    def _apply_step(self) -> None:
         if self._version_of_base() != self._known_version:
-            # Somebody else has written to it: a broadcast, or an average of weights, which is not orthogonal.
+            # It was written from outside: by a broadcast, or by an average of weights, which is not orthogonal.
             self.base.copy_(orthogonal(self.base))
         folded = self._folded()
         # Nothing is pending while gradients accumulate, or after an evaluation.

@@ -1,4 +1,4 @@
-"""PolarRotation: a free matrix, brought back to the orthogonal group after every step."""
+"""PolarRotation: a free matrix, projected to the orthogonal group after every step."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class PolarRotation(Rotation):
         self.weight = nn.Parameter(torch.eye(dim))
 
     def _composed(self) -> Tensor:
-        settled = self._settled()
-        return newton_schulz(widest(self.weight if settled is None else settled)).float()
+        corrected = self._corrected()
+        return newton_schulz(widest(self.weight if corrected is None else corrected)).float()
 
     @torch.no_grad()
-    def _take_up(self) -> None:
-        settled = self._settled()
-        if settled is not None:
-            self.weight.copy_(settled)
+    def _apply_step(self) -> None:
+        corrected = self._corrected()
+        if corrected is not None:
+            self.weight.copy_(corrected)
 
     def _differentiable(self) -> Tensor:
         return newton_schulz(widest(self.weight)).float()
@@ -57,7 +57,7 @@ class PolarRotation(Rotation):
     def _reset(self, R: Tensor) -> None:
         self.weight.copy_(R)
 
-    def _settled(self) -> Tensor | None:
+    def _corrected(self) -> Tensor | None:
         """The polar factor of ``W`` as float32, or None if ``W`` is orthogonal already."""
         self._check_finite(largest_magnitude(self.weight.detach()))
         weight = widest(self.weight.detach())
@@ -67,6 +67,6 @@ class PolarRotation(Rotation):
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        settled = self._settled()
-        if settled is not None:
-            replace_in_state(destination, prefix, weight=settled)
+        corrected = self._corrected()
+        if corrected is not None:
+            replace_in_state(destination, prefix, weight=corrected)

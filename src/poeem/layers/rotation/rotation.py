@@ -1,4 +1,4 @@
-"""Rotation: what every kind of trained rotation has in common."""
+"""Rotation: the base class of every kind of rotation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from poeem.functional.compile_guard import compile_guard
 from poeem.functional.newton_schulz import newton_schulz
 
-# A matrix within this of orthogonal, max|R^T R - I|, is left alone: rounding to float32 alone makes about 1e-7.
+# A matrix this close to orthogonal, max|R^T R - I|, needs no correction: rounding to float32 makes about 1e-7.
 ORTHOGONAL = 1e-6
-# Between two corrections the folds of a Givens rotation drift by up to 3e-6; beyond this it was averaged.
+# Between two corrections the folds of a Givens rotation drift by up to 3e-6; a larger error comes from averaging.
 DRIFT = 5e-6
 # How far from orthogonal, max|R^T R - I|, a given matrix may be and still count as a rounded rotation.
 SET_TOLERANCE = 1e-3
@@ -24,9 +24,9 @@ SET_TOLERANCE = 1e-3
 class Rotation(nn.Module, ABC):
     """An orthogonal matrix ``R`` to be applied as ``y = x @ R``, with ``max|R^T R - I| <= 1e-5`` at all times.
 
-    Whatever the optimizer has written into the parameters is taken up by the next :meth:`matrix` in training mode.
-    In eval mode, in ``state_dict`` and in copies ``R`` is composed just the same but the module is left as it is: a
-    checkpoint or an evaluation on one process only must change neither the trajectory nor the agreement of processes.
+    The next :meth:`matrix` in training mode applies what the optimizer has written into the parameters. In eval mode,
+    in ``state_dict`` and in copies ``R`` is composed in the same way, but the module does not change: a checkpoint or
+    an evaluation on one process must change neither the training nor the agreement of processes.
 
     A rotation stays in float32 under ``module.half()`` or ``.to(dtype)``, as rounding it to 16 bits would break
     orthogonality; it follows ``.to(device)``.
@@ -63,7 +63,7 @@ class Rotation(nn.Module, ABC):
             return self._at_eval
         if not self.training:
             return self.composed()
-        self._take_up()
+        self._apply_step()
         return self._differentiable()
 
     @torch.no_grad()
@@ -73,10 +73,10 @@ class Rotation(nn.Module, ABC):
 
     @torch.no_grad()
     def set_(self, R: Tensor) -> Rotation:
-        """Replace the rotation, as a warm start does; what was pending from the optimizer is dropped.
+        """Replace the rotation, as a warm start does; a pending step of the optimizer is dropped.
 
         Args:
-            R: orthogonal, ``(dim, dim)``; rounding up to ``max|R^T R - I| = 1e-3`` is polished away.
+            R: orthogonal, ``(dim, dim)``; an error up to ``max|R^T R - I| = 1e-3`` is corrected.
         Returns:
             this module.
         Raises:
@@ -114,15 +114,15 @@ class Rotation(nn.Module, ABC):
 
     @abstractmethod
     def _composed(self) -> Tensor:
-        """``R`` with what is pending, without a gradient and without a change of the module."""
+        """``R`` with the pending step, without a gradient and without a change of the module."""
 
     @abstractmethod
-    def _take_up(self) -> None:
-        """Take up what is pending, in place."""
+    def _apply_step(self) -> None:
+        """Apply the pending step of the optimizer, in place."""
 
     @abstractmethod
     def _differentiable(self) -> Tensor:
-        """``R`` for training; nothing is pending."""
+        """``R`` for training; no step is pending."""
 
     @abstractmethod
     def _reset(self, R: Tensor) -> None:
@@ -161,7 +161,7 @@ def orthogonality_error(R: Tensor) -> float:
 
 
 def widest(tensor: Tensor) -> Tensor:
-    """float64 where the device has it: there neither autocast nor TF32 round the products that must stay orthogonal."""
+    """float64 where the device has it: neither autocast nor TF32 rounds products in float64."""
     return tensor if tensor.device.type == "mps" else tensor.double()
 
 
@@ -183,7 +183,7 @@ def polar_factor(matrix: Tensor) -> Tensor:
             [ 1.,  0.]])
     """
     near = matrix
-    # Newton-Schulz is quadratic from where a step of an optimizer leaves a rotation; far from there it diverges.
+    # Newton-Schulz converges quadratically near a rotation, as after a step of an optimizer; far from one it diverges.
     for _ in range(8):
         near = newton_schulz(near)
         if orthogonality_error(near) <= ORTHOGONAL**2:
