@@ -92,7 +92,9 @@ def test_runs_that_differ_in_the_index_alone_share_one_twin(runs, tmp_path, monk
         for file in ("float.json", "float.safetensors"):
             (tmp_path / name / "model" / file).unlink()
     trained = []
-    monkeypatch.setattr("poeem.training.compare.fit", lambda *args, **how: trained.append(how["title"]))
+    monkeypatch.setattr(
+        "poeem.training.compare.train_joint", lambda *args, **how: trained.append(how["progress_title"])
+    )
     problem, _ = problem_from_runs([tmp_path / name for name in ("pq", "rq", "lists")], device="cpu", show=False)
     assert not trained
     for name in ("pq", "lists"):

@@ -33,7 +33,7 @@ def test_no_command_prints_the_help(capsys):
         (
             ValueError("spec (='x') is odd; give codes='fixed' too"),
             2,
-            "poeem: error: --index (='x') is odd; give --codes fixed too",
+            "poeem: error: --index (='x') is odd; give codes='fixed' too",
         ),
         (FileNotFoundError("no run at 'x'"), 2, "poeem: error: no run at 'x'"),
         (Failure("the engine disagrees"), 1, "poeem: error: the engine disagrees"),

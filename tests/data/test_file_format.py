@@ -20,7 +20,6 @@ def test_wrong_options_are_refused(options, message):
         FileFormat(**options)
 
 
-def test_every_field_has_a_help_text_and_a_panel():
+def test_every_field_has_a_help_text():
     for field in dataclasses.fields(FileFormat):
         assert field.metadata["help"].endswith(".")
-        assert field.metadata["panel"] == "Data"

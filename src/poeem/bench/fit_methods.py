@@ -21,6 +21,7 @@ from poeem.bench.method import Method
 from poeem.bench.problem import Problem
 from poeem.evaluation.scorers import prepared
 from poeem.spec import IndexSpec
+from poeem.training.methods import method_settings
 
 
 def fitted(
@@ -36,12 +37,12 @@ def fitted(
     """A method by ``fit_vectors``; where there are few training queries or none, items play queries.
 
     Args:
-        name: the word it is asked for by.
+        name: of the method.
         structure: factory string with ``{M}`` for the bytes, ``{M2}`` for twice as many.
         labels: whether it learns from labels.
         queries: whether it learns from the training queries.
         from_opq: whether it starts from faiss's own flat index of the structure; the seconds of that count too.
-        fastscan: whether the index that is timed has the layout that is scanned by SIMD, for words of 4 bits.
+        fastscan: whether the index that is timed has the layout that is scanned by SIMD, for codes of 4 bits.
         options: of ``fit_vectors``.
     """
 
@@ -100,37 +101,27 @@ def _fit(
         return baseline_of_bundle(name, bundle, seconds, fastscan=fastscan)
 
 
-# Lists as k-means left them but for what the words' loss makes of them: the papers are about words.
-_BY_LABELS: dict[str, Any] = {"labels": True, "label_weight": 1.0, "distill_weight": 0.0, "list_weight": 0.0}
+def _of_paper(name: str) -> dict[str, Any]:
+    settings = method_settings(name, "fit")
+    return {"structure": "OPQ{M},PQ{M}", "labels": settings.get("label_weight", 0.0) > 0, **settings}
+
 
 # Arguments of `fitted`, by name.
 RECIPES: dict[str, dict[str, Any]] = {
-    # Ours: label-free, and with labels on top of the distillation.
+    # Ours: label-free, and with labels in addition to the distillation.
     "poeem-rq": {"structure": "RQ{M}x8"},
     "poeem-pq": {"structure": "OPQ{M},PQ{M}"},
     "poeem-rq-labels": {"structure": "RQ{M}x8", "labels": True},
-    # What ours lose without the matrix for queries, and without queries: items then play them.
+    # What ours lose without the query adapter, and without queries: items then play them.
     "poeem-rq-no-adapter": {"structure": "RQ{M}x8", "adapter": False},
     "poeem-rq-no-queries": {"structure": "RQ{M}x8", "queries": False},
     "poeem-pq-labels": {"structure": "OPQ{M},PQ{M}", "labels": True},
-    # Half as long words, twice as many, in the layout that SIMD scans: the fastest.
+    # Codes of 4 bits, twice as many, in the layout that SIMD scans: the fastest.
     "poeem-fastscan": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True},
     "poeem-fastscan-labels": {"structure": "OPQ{M2},PQ{M2}x4", "fastscan": True, "labels": True},
-    # faiss's own OPQ index, untouched, with our matrix in front.
+    # faiss's own OPQ index, unchanged, with our query adapter.
     "poeem-adapter": {"structure": "OPQ{M},PQ{M}", "from_opq": True, "train_codebooks": False},
-    # Zhang et al. 2021 (Poeem): words by reconstruction, queries by the retrieval loss.
-    "poeem-2021": {"structure": "OPQ{M},PQ{M}", "ranked_codebooks": False, "distortion_weight": 1.0, **_BY_LABELS},
-    # Zhan et al. 2021 (JPQ): codes kept, words and queries by the ranking loss.
-    "jpq": {"structure": "OPQ{M},PQ{M}", "codes": "fixed", **_BY_LABELS},
-    # Zhan et al. 2022 (RepCONC): ranking and reconstruction, a step's items shared out evenly over the words by optimal
-    # transport. Its items are encoded, without that, by the nearest words. Not here: JPQ from these codes, which it
-    # ends with.
-    "repconc": {"structure": "OPQ{M},PQ{M}", "assignment": "balanced", "distortion_weight": 1.0, **_BY_LABELS},
-    # Xiao et al. 2021 (MoPQ): the matching loss alone, codes assigned anew; of lists too, as the authors of Distill-VQ
-    # ran it. Not here: negatives of other devices.
-    "mopq": {"structure": "OPQ{M},PQ{M}", **_BY_LABELS, "list_weight": 1.0},
-    # Xiao et al. 2022 (Distill-VQ): exact scores as the teacher, over the items of the whole batch and some of the 200
-    # best of each query, for the words and once more for the lists.
-    "distill-vq": {"structure": "OPQ{M},PQ{M}", "top": 200},
+    # RepCONC without its last part, JPQ from these codes; MoPQ without negatives of other devices.
+    **{name: _of_paper(name) for name in ("poeem-2021", "jpq", "repconc", "mopq", "distill-vq")},
 }
 FITTED = tuple(fitted(name, **arguments) for name, arguments in RECIPES.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,49 +28,61 @@ from poeem.training.frozen.top_items import blocks, top_items
 DEPTH = 100
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured of every method.
+
+    Args:
+        sizes: bytes per vector.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        seeds: of the methods that are random.
+        nlist: inverted lists for the methods that can have them; 0 is flat.
+        nprobe: lists visited per query, one record each; default powers of two up to ``nlist``.
+        rescore: candidates per query that are re-ranked by float vectors, one record each; 0 is none.
+        speed: whether queries per second are measured, with lists also the recall of the engine itself.
+    """
+
+    sizes: Sequence[int] = (4, 8, 16, 32)
+    metric: str = "ip"
+    seeds: Sequence[int] = (0,)
+    nlist: int = 0
+    nprobe: Sequence[int] | None = None
+    rescore: Sequence[int] = (0,)
+    speed: bool = True
+
+
 def run_bench(
     problem: Problem,
     methods: Iterable[str],
     out: str | Path,
     *,
-    sizes: Sequence[int] = (4, 8, 16, 32),
-    metric: str = "ip",
-    seeds: Sequence[int] = (0,),
-    nlist: int = 0,
-    nprobe: Sequence[int] | None = None,
-    rescore: Sequence[int] = (0,),
-    speed: bool = True,
     command: str | None = None,
     say: Callable[[str], None] = lambda line: None,
+    **options: Any,
 ) -> Store:
     """Build and measure, cell by cell; cells that ``out`` already holds are left as they are.
 
     Args:
-        problem: what to compare on.
-        methods: names of :data:`poeem.bench.methods.METHODS`; exact float scores come in by themselves.
+        problem: vectors and queries.
+        methods: names of :data:`poeem.bench.methods.METHODS`; exact float scores are added.
         out: folder of the records.
-        sizes: bytes per vector.
-        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seeds: of the methods that know one.
-        nlist: inverted lists for the methods that can have them; 0 is flat.
-        nprobe: lists visited a query, one record each; default powers of two up to ``nlist``.
-        rescore: candidates a query that are re-ranked by float vectors, for every method alike, one record each; 0 is
-            none.
-        speed: whether queries a second are measured, with lists also what the engine itself finds.
-        command: what was typed, to stand with the records.
-        say: told of every cell.
+        command: the command line, stored with the records.
+        say: called with a line per cell.
+        options: fields of ``Measurement``, by name.
     Raises:
         ValueError: an unknown method, one that cannot be built on this, or records of other settings in ``out``.
     """
+    measurement = Measurement(**options)
+    metric, nlist, speed = measurement.metric, measurement.nlist, measurement.speed
     check_metric(metric)
-    asked = check_methods(methods)
-    sizes, seeds = _whole(sizes, "bytes", 1), _whole(seeds, "seeds", 0)
+    chosen = check_methods(methods)
+    sizes, seeds = _whole(measurement.sizes, "bytes", 1), _whole(measurement.seeds, "seeds", 0)
     check_count("nlist", nlist)
-    for method in asked:
+    for method in chosen:
         method.check(problem, sizes, nlist)
     if nlist > len(problem.items):
         raise ValueError(f"nlist (={nlist}) must be at most the number of items (={len(problem.items)}); choose less")
-    probes, depths = _probes(nlist, nprobe), _whole(rescore, "rescore", 0)
+    probes, depths = _probes(nlist, measurement.nprobe), _whole(measurement.rescore, "rescore", 0)
     settings = {
         "problem": problem.facts,
         "metric": metric,
@@ -80,12 +93,12 @@ def run_bench(
     store = Store(Path(out), settings, {**_environment(), **({"command": command} if command else {})})
     cells = [
         (method, size, seed)
-        for method, size, seed in _cells(asked, sizes, seeds)
+        for method, size, seed in _cells(chosen, sizes, seeds)
         if not store.has(method.name, size, seed if method.seeded else None)
     ]
     if not cells:
         return store
-    # Where what was seen is masked, ranking looks for neighbours by itself.
+    # Where items of the history are masked, `evaluate` searches for neighbours by itself.
     neighbours = None if problem.asked is not None else _neighbours(problem, metric)
     for number, (method, size, seed) in enumerate(cells, start=1):
         began = time.perf_counter()
@@ -93,7 +106,7 @@ def run_bench(
         queries, items = built.vectors or (problem.queries, problem.items)
         listed = neighbours if nlist else None
         records = []
-        # Exact scores need no second look.
+        # Exact scores are not re-ranked.
         again = depths if method.name != "float" else [0]
         for visited, depth in [(v, d) for v in (probes if _lists(built) else [None]) for d in again]:
             one = built if visited is None else built.with_nprobe(visited)

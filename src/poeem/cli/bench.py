@@ -1,15 +1,18 @@
-"""``poeem bench``: methods against each other on vectors that stay as they are."""
+"""``poeem bench``: methods compared on frozen vectors."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from poeem.cli.command import options_of
 from poeem.cli.errors import Failure
-from poeem.cli.options import Json, words
+from poeem.cli.options import Json, names
 from poeem.cli.output import print_json, print_table, say
+from poeem.option import option
 
 if TYPE_CHECKING:
     from poeem.bench.problem import Problem
@@ -20,77 +23,90 @@ DEFAULT = "pq,opq,rq,truncate-pq,lsh,rabitq,binary,sq8,poeem-rq"
 SIZES = "4,8,16,32"
 
 
-def bench(
-    context: typer.Context,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of table and pictures; goes on where it was.")],
-    items: Annotated[Path | None, typer.Option(metavar="ITEMS.npy", help="Vectors to index (n, dim).")] = None,
-    queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Vectors to test with (nq, dim).")] = None,
-    relevance: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet", help="Relevant pairs: columns query, item (row numbers).")
-    ] = None,
-    train_queries: Annotated[
-        Path | None, typer.Option(metavar="T.npy", help="For methods that learn from queries; none of Q.npy.")
-    ] = None,
-    train_relevance: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet", help="Relevant pairs of the training queries.")
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Vectors by name, in place of files: debian, wordnet or glove.")
-    ] = None,
-    runs: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--run",
-            metavar="DIR",
-            help="A run of `poeem train`, in place of files: methods get the vectors of its float twin, and its own "
-            "index is the method joint. May be given again, for runs of other bytes.",
-        ),
-    ] = None,
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B",
-            help="Names; a wrong one lists them all (lsq is slow).",
-            show_default=f"{DEFAULT}, with --run joint too",
-        ),
-    ] = None,
-    sizes: Annotated[
-        str | None,
-        typer.Option("--bytes", metavar="N,N", help="Bytes per vector.", show_default=f"{SIZES}, or those of the runs"),
-    ] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the vectors in Parquet files.")] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="ip, cosine or l2.", show_default="ip, or that of the runs")
-    ] = None,
-    seeds: Annotated[str, typer.Option(metavar="N,N", help="The table has their mean and standard deviation.")] = "0",
-    nlist: Annotated[int, typer.Option(help="Inverted lists, for the methods that have them; 0 is flat.")] = 0,
-    nprobe: Annotated[
-        str | None, typer.Option(metavar="N,N", help="Lists visited a query; default powers of two.")
-    ] = None,
-    rescore: Annotated[str, typer.Option(metavar="K,K", help="Re-rank the best K by float vectors; 0 is none.")] = "0",
-    speed: Annotated[bool, typer.Option("--speed/--no-speed", help="Measure queries a second, one thread.")] = True,
-    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures (needs the extra bench).")] = True,
-    json: Json = False,
-) -> None:
+@dataclass(frozen=True)
+class BenchOptions:
+    """Vectors, methods and what is measured."""
+
+    out: Path | None = option(
+        None, "Folder of table and pictures; continues where it was.", metavar="DIR", place="first"
+    )
+    items: Path | None = option(None, "Vectors to index (n, dim).", metavar="ITEMS.npy", place="first")
+    queries: Path | None = option(None, "Vectors to test with (nq, dim).", metavar="Q.npy", place="first")
+    relevance: Path | None = option(
+        None, "Relevant pairs: columns query, item (row numbers).", metavar="FILE.parquet", place="first"
+    )
+    train_queries: Path | None = option(
+        None, "For methods that learn from queries; none of Q.npy.", metavar="T.npy", place="first"
+    )
+    train_relevance: Path | None = option(
+        None, "Relevant pairs of the training queries.", metavar="FILE.parquet", place="first"
+    )
+    dataset: str | None = option(
+        None, "Vectors by name, in place of files: debian, wordnet or glove.", metavar="NAME", place="first"
+    )
+    runs: list[Path] | None = option(
+        None,
+        "A run of `poeem train`, in place of files: methods get the vectors of its float twin, and its own index is "
+        "the method joint. May be given again, for runs of other bytes.",
+        flag="--run",
+        metavar="DIR",
+        place="first",
+    )
+    methods: str | None = option(
+        None,
+        "Names; a wrong one lists them all (lsq is slow).",
+        metavar="A,B",
+        shown=f"{DEFAULT}, with --run joint too",
+        place="first",
+    )
+    sizes: str | None = option(
+        None,
+        "Bytes per vector.",
+        flag="--bytes",
+        metavar="N,N",
+        shown=f"{SIZES}, or those of the runs",
+        place="first",
+    )
+    column: str | None = option(None, "Column of the vectors in Parquet files.", place="first")
+    metric: str | None = option(
+        None, "Similarity.", choices=("ip", "cosine", "l2"), shown="ip, or that of the runs", place="first"
+    )
+    seeds: str = option("0", "The table has their mean and standard deviation.", metavar="N,N", place="first")
+    nlist: int = option(0, "Inverted lists, for the methods that have them; 0 is flat.", place="first")
+    nprobe: str | None = option(None, "Lists visited per query.", metavar="N,N", shown="powers of two", place="first")
+    rescore: str = option("0", "Re-rank the best K by float vectors; 0 is none.", metavar="K,K", place="first")
+    speed: bool = option(True, "Measure queries per second, one thread.", flag="--speed/--no-speed", place="first")
+    plots: bool = option(True, "Draw pictures (needs the extra bench).", flag="--plots/--no-plots", place="first")
+
+
+@options_of(BenchOptions)
+def bench(given: dict[str, Any], *, context: typer.Context, json: Json = False) -> None:
     """Compare quantizers on frozen vectors or a trained run: one table, bench.csv, bench.json and pictures."""
     from poeem.bench.run import run_bench
 
-    plots = plots and _can_draw()
-    files = (items, queries, relevance, train_queries, train_relevance)
-    problem, own = _of_runs(runs, files, dataset, column) if runs else (_problem(*files, dataset, column), None)
-    if own is not None and metric not in (None, own):
-        raise ValueError(f"metric (={metric!r}) is not what the runs were trained for (={own!r}); leave --metric out")
+    options = BenchOptions(**given)
+    out, runs = options.out, options.runs
+    if out is None:
+        raise ValueError("give the folder of table and pictures: --out DIR")
+    problem, own = _of_runs(options) if runs else (_problem(options), None)
+    if own is not None and options.metric not in (None, own):
+        raise ValueError(
+            f"metric (={options.metric!r}) is not what the runs were trained for (={own!r}); leave --metric out"
+        )
+    sizes = options.sizes or SIZES
+    methods = names((f"{DEFAULT},joint" if runs else DEFAULT) if options.methods is None else options.methods)
+    plots = options.plots and _can_draw()
     store = run_bench(
         problem,
-        words(methods or (f"{DEFAULT},joint" if runs else DEFAULT)),
+        methods,
         out,
-        sizes=numbers(sizes or SIZES, "bytes") if sizes or not runs else sorted({size for size, _ in problem.trained}),
-        metric=metric or own or "ip",
-        seeds=numbers(seeds, "seeds"),
-        nlist=nlist,
-        nprobe=None if nprobe is None else numbers(nprobe, "nprobe"),
-        rescore=numbers(rescore, "rescore"),
-        speed=speed,
+        sizes=sorted({n for n, _ in problem.trained}) if runs and not options.sizes else numbers(sizes, "bytes"),
+        metric=options.metric or own or "ip",
+        seeds=numbers(options.seeds, "seeds"),
+        nlist=options.nlist,
+        nprobe=None if options.nprobe is None else numbers(options.nprobe, "nprobe"),
+        rescore=numbers(options.rescore, "rescore"),
+        speed=options.speed,
         command=context.obj,
         say=say,
     )
@@ -109,44 +125,42 @@ def numbers(text: str, name: str) -> list[int]:
     [4, 8]
     """
     try:
-        return [int(word) for word in text.split(",")]
+        return [int(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{name} (={text!r}) must be whole numbers separated by commas, such as 4,8") from None
 
 
-def _problem(
-    items: Path | None,
-    queries: Path | None,
-    relevance: Path | None,
-    train_queries: Path | None,
-    train_relevance: Path | None,
-    dataset: str | None,
-    column: str | None,
-) -> Problem:
+FILES = ("items", "queries", "relevance", "train_queries", "train_relevance", "column")
+
+
+def _problem(options: BenchOptions) -> Problem:
     from poeem.bench.problem_sources import problem_from_dataset, problem_from_files
 
-    if dataset is not None:
-        if any(file is not None for file in (items, queries, relevance, train_queries, train_relevance, column)):
+    if options.dataset is not None:
+        if any(getattr(options, name) is not None for name in FILES):
             raise ValueError("--dataset NAME brings its own vectors; leave files and --column out")
         try:
-            return problem_from_dataset(dataset)
+            return problem_from_dataset(options.dataset)
         except RuntimeError as error:
             raise Failure(str(error)) from error
-    if items is None or queries is None:
+    if options.items is None or options.queries is None:
         raise ValueError("give --items ITEMS.npy and --queries Q.npy, or --dataset NAME, or --run DIR")
     return problem_from_files(
-        items, queries, relevance, train_queries=train_queries, train_relevance=train_relevance, column=column
+        options.items,
+        options.queries,
+        options.relevance,
+        train_queries=options.train_queries,
+        train_relevance=options.train_relevance,
+        column=options.column,
     )
 
 
-def _of_runs(
-    runs: list[Path], files: tuple[Path | None, ...], dataset: str | None, column: str | None
-) -> tuple[Problem, str]:
+def _of_runs(options: BenchOptions) -> tuple[Problem, str]:
     from poeem.bench.run_problem import problem_from_runs
 
-    if any(one is not None for one in (*files, dataset, column)):
+    if any(getattr(options, name) is not None for name in (*FILES, "dataset")):
         raise ValueError("--run DIR brings its own vectors; leave files, --dataset and --column out")
-    return problem_from_runs(runs)
+    return problem_from_runs(options.runs or [])
 
 
 def _can_draw() -> bool:

@@ -45,13 +45,13 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     """A complaint of the library with its arguments by the names that the command line has for them.
 
     Args:
-        message: ``argument (=value) must be ...``, and maybe ``argument='value'`` for a mend.
+        message: ``argument (=value) must be ...``, and maybe ``argument='value'`` as the fix.
         options: by the name of the argument: the option, or for a switch the one that turns it off.
 
     >>> in_options("spec (='PQ3') must fit; give codes='fixed' too", {"spec": "--index", "codes": "--codes"})
     "--index (='PQ3') must fit; give --codes fixed too"
-    >>> in_options("words (=False) leaves nothing to train", {"words": "--no-words"})
-    '--no-words leaves nothing to train'
+    >>> in_options("header (=False) is odd", {"header": "--no-header"})
+    '--no-header is odd'
     """
 
     for name, option in options.items():

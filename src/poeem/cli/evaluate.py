@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poeem.cli.options import Baselines, Device, Json, Nprobe, RunFolder, words
+from poeem.cli.options import Baselines, Device, Json, Nprobe, RunFolder, names
 from poeem.cli.output import print_json
 
 
@@ -13,14 +13,14 @@ def evaluate(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Evaluate a run on its test part, against indexes built afterwards on a float twin; replaces metrics.json."""
+    """Evaluate a run on its test part, against post-hoc indexes of a float twin; replaces metrics.json."""
     from poeem.cli.report import print_metrics
     from poeem.training.compare import compare
     from poeem.training.devices import make_accelerator
     from poeem.training.run_folder import RunFolder as Folder
 
-    # The cheap complaint first: making the accelerator takes seconds.
+    # Before the accelerator: making the accelerator takes seconds.
     Folder(folder).config()
-    metrics = compare(folder, accelerator=make_accelerator(device), baselines=words(baselines), nprobe=nprobe)
+    metrics = compare(folder, accelerator=make_accelerator(device), baselines=names(baselines), nprobe=nprobe)
     if metrics:
         print_json(metrics) if json else print_metrics(metrics, folder)

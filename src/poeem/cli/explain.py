@@ -2,75 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from poeem.cli.options import Json, Nprobe
+from poeem.cli.command import options_of
+from poeem.cli.options import Json
 from poeem.cli.output import print_json, print_table, say
+from poeem.option import option
 
 if TYPE_CHECKING:
     from poeem.explain import Explanation, Reached
 
 
-def explain(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Folder of a run or bundle.", show_default=False)
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME=VALUE", help="recall=0.95, bytes=16 or latency-ms=2: say how to get there."),
-    ] = None,
-    items: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The items' vectors, .npy or .parquet; a run brings its own.", show_default=False
-        ),
-    ] = None,
-    queries: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Query vectors; without, items play queries.", show_default=False),
-    ] = None,
-    relevance: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Labels: columns query, item (row numbers).", show_default=False),
-    ] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the vectors in Parquet files.")] = None,
-    faiss: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Explain this faiss file; DIR is then where it comes from, if anywhere."),
-    ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="What exact search should score by: ip, l2 or cosine.", show_default="the index's"),
-    ] = None,
-    nprobe: Nprobe = None,
-    k: Annotated[int, typer.Option("-k", help="Neighbours of a query that are wanted.")] = 10,
-    max_items: Annotated[int | None, typer.Option(help="Items to measure with.", show_default="100000")] = None,
-    max_queries: Annotated[int, typer.Option(help="Queries to measure with.")] = 1_000,
-    seed: Annotated[int, typer.Option(help="Of every draw and fit.")] = 0,
-    json: Json = False,
-) -> None:
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What is explained, and with which data."""
+
+    folder: Path | None = option(None, "Folder of a run or bundle.", flag="", metavar="DIR")
+    target: str | None = option(
+        None, "recall=0.95, bytes=16 or latency-ms=2: say how to reach it.", metavar="NAME=VALUE", place="first"
+    )
+    items: Path | None = option(
+        None, "The items' vectors, .npy or .parquet; a run brings its own.", metavar="FILE", place="first"
+    )
+    queries: Path | None = option(None, "Query vectors; without, items play queries.", metavar="FILE", place="first")
+    relevance: Path | None = option(None, "Labels: columns query, item (row numbers).", metavar="FILE", place="first")
+    column: str | None = option(None, "Column of the vectors in Parquet files.", place="first")
+    faiss: Path | None = option(
+        None, "Explain this faiss file; DIR is then where it comes from, if anywhere.", metavar="FILE", place="first"
+    )
+    metric: str | None = option(
+        None, "Similarity of exact search.", choices=("ip", "l2", "cosine"), shown="the index's", place="first"
+    )
+    nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's", place="first")
+    k: int = option(10, "Neighbours of a query that should be found.", flag="-k", place="first")
+    max_items: int | None = option(None, "Items to measure with.", shown="100000", place="first")
+    max_queries: int = option(1_000, "Queries to measure with.", place="first")
+    seed: int = option(0, "Seed of every sample and fit.", place="first")
+
+
+@options_of(ExplainOptions)
+def explain(given: dict[str, Any], *, json: Json = False) -> None:
     """Say what is lost between exact float search and the served index, why, and what to change next."""
     from poeem.explain import explain as explain_index
     from poeem.explain import explain_target
 
-    given: dict[str, Any] = {
-        "vectors": items,
-        "queries": queries,
-        "relevance": relevance,
-        "column": column,
-        "faiss": faiss,
-        "nprobe": nprobe,
-        "metric": metric,
-        "k": k,
-        "max_queries": max_queries,
-        "seed": seed,
-        "tell": lambda line: say(f"explain: {line}"),
-    }
-    if max_items is not None:
-        given["max_items"] = max_items
+    folder, target = given.pop("folder", None), given.pop("target", None)
+    if "items" in given:
+        given["vectors"] = given.pop("items")
+    given["tell"] = lambda line: say(f"explain: {line}")
     if target is not None:
         reached = explain_target(folder, target=target, **given)
         print_json(reached.as_json()) if json else _print_target(reached)

@@ -3,66 +3,73 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from poeem.cli.command import options_of
 from poeem.cli.errors import Failure
-from poeem.cli.options import Json, Nprobe
+from poeem.cli.options import Json
 from poeem.cli.output import print_json, print_table
+from poeem.option import option
 
 
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is written, for which engine."""
+
+    folder: Path | None = option(None, "Folder of the run.", flag="", metavar="DIR")
+    out: Path | None = option(
+        None, "File or folder to write; its report is written beside it.", metavar="FILE", place="first"
+    )
+    engine: str | None = option(
+        None,
+        "Engine; lance and scann (experimental, Linux) are extras of the package.",
+        choices=("faiss", "lance", "scann"),
+        shown="faiss",
+        place="first",
+    )
+    nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's", place="first")
+    fastscan: bool | None = option(
+        None,
+        "Scan 4-bit codes by SIMD: several times faster, scores to about 1 %.",
+        flag="--fastscan/--no-fastscan",
+        shown="where the index can have it",
+        place="first",
+    )
+    refine: str | None = option(
+        None, "Rank the best again by vectors kept as flat, fp16 or sq8.", metavar="TYPE", place="first"
+    )
+    vectors: Path | None = option(
+        None, "For --refine and lance: the items' vectors, in the bundle's order.", metavar="V.npy", place="first"
+    )
+    k_factor: float | None = option(
+        None, "Candidates that --refine ranks, in multiples of k.", shown="10", place="first"
+    )
+    hnsw: bool | None = option(None, "Find the lists by a graph, for thousands of them.", flag="--hnsw", place="first")
+    on_disk: bool | None = option(
+        None, "Leave the inverted lists in a file beside FILE.", flag="--on-disk", place="first"
+    )
+    parts: list[Path] | None = option(
+        None,
+        "Rows of poeem encode (a folder) or of an exported file, in place of the run's; may be repeated.",
+        metavar="PARTS",
+        place="first",
+    )
+    delta: Path | None = option(
+        None,
+        "Write to FILE.parquet only what differs from this older version; no engine.",
+        metavar="OLD",
+        place="first",
+    )
+
+
+@options_of(ExportOptions)
 def export(
-    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of the run.", show_default=False)] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File or folder to write; its report goes beside it.", show_default=False),
-    ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="faiss, lance or (experimental, Linux) scann; the latter two are extras of the package.",
-            show_default="faiss",
-        ),
-    ] = None,
-    nprobe: Nprobe = None,
-    fastscan: Annotated[
-        bool | None,
-        typer.Option(
-            "--fastscan/--no-fastscan",
-            help="Scan 4-bit codes by SIMD: several times faster, scores to about 1 %.",
-            show_default="where the index can have it",
-        ),
-    ] = None,
-    refine: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="Rank the best again by vectors kept as flat, fp16 or sq8.")
-    ] = None,
-    vectors: Annotated[
-        Path | None,
-        typer.Option(metavar="V.npy", help="For --refine and lance: the items' vectors, in the bundle's order."),
-    ] = None,
-    k_factor: Annotated[
-        float | None, typer.Option(help="Candidates that --refine ranks, in multiples of k.", show_default="10")
-    ] = None,
-    hnsw: Annotated[bool, typer.Option("--hnsw", help="Find the lists by a graph, for thousands of them.")] = False,
-    on_disk: Annotated[bool, typer.Option("--on-disk", help="Leave the inverted lists in a file beside FILE.")] = False,
-    parts: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--parts",
-            metavar="PARTS",
-            help="Rows of poeem encode (a folder) or of an exported file, in place of the run's; may be repeated.",
-        ),
-    ] = None,
-    delta: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="OLD",
-            help="Write to FILE.parquet only what differs from this older version; no engine.",
-            show_default=False,
-        ),
-    ] = None,
+    given: dict[str, Any],
+    *,
     show: Annotated[bool, typer.Option("--list", help="Show what every engine can do, and do nothing else.")] = False,
     json: Json = False,
 ) -> None:
@@ -70,33 +77,24 @@ def export(
     if show:
         _show_engines(json)
         return
+    folder, out, delta = (given.pop(name, None) for name in ("folder", "out", "delta"))
     if folder is None or out is None:
         raise ValueError("name the run's folder and the file to write: poeem export DIR --out FILE (or --list)")
     from poeem.engines.export import export as export_bundle
     from poeem.engines.self_check import EngineMismatch
 
-    given: dict[str, Any] = {
-        "nprobe": nprobe,
-        "fastscan": fastscan,
-        "refine": refine,
-        "vectors": vectors,
-        "k_factor": k_factor,
-        "hnsw": hnsw,
-        "on_disk": on_disk,
-        "parts": parts or None,
-    }
-    # What was not asked for is not said: every engine has options of its own.
-    options = {name: value for name, value in given.items() if value is not None and (value or name == "fastscan")}
+    # Every engine has options of its own: those that were not given, or are off, are not passed on.
+    options = {name: value for name, value in given.items() if value or name == "fastscan"}
     if delta is not None:
-        unused = [*(["engine"] if engine is not None else []), *options]
-        if unused:
-            raise ValueError(f"--delta writes rows for no engine; leave --{unused[0].replace('_', '-')} out")
+        if options:
+            raise ValueError(f"--delta writes rows for no engine; leave --{next(iter(options)).replace('_', '-')} out")
         _write_delta(delta, folder, out, json)
         return
+    engine = options.pop("engine", "faiss")
     # Lance warns of every list without items.
     os.environ.setdefault("LANCE_LOG", "error")
     try:
-        report = export_bundle(folder, engine or "faiss", out, **options)
+        report = export_bundle(folder, engine, out, **options)
     except EngineMismatch as error:
         raise Failure(str(error)) from error
     if json:

@@ -1,4 +1,4 @@
-"""``poeem``: the commands, and what becomes of an error."""
+"""``poeem``: the commands, and errors as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -18,17 +18,6 @@ from poeem.cli.process import prepare_process
 
 # typer carries its own click or uses an installed one, by version; this is the base of its complaints in both.
 UsageError: Any = typer.BadParameter.__bases__[0]
-
-# Parameters of commands that the library has by other names.
-LIBRARY_NAMES = {
-    "index": "spec",
-    "distill": "distill_weight",
-    "labels": "label_weight",
-    "distortion": "distortion_weight",
-    "list_loss": "list_weight",
-    "codebooks": "train_codebooks",
-    "sizes": "bytes",
-}
 
 app = typer.Typer(
     name="poeem",
@@ -121,13 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _options(words: list[str]) -> dict[str, str]:
-    """The options of the command that was typed, by the names that the library has for them."""
+    """The options of the command that was typed, by the names of its parameters."""
     command = COMMANDS.commands.get(words[0]) if words else None
     found = {}
     for parameter in command.params if command else ():
         option = (parameter.secondary_opts or parameter.opts)[0]
         if option.startswith("--"):
-            found |= dict.fromkeys((parameter.name, LIBRARY_NAMES.get(parameter.name, parameter.name)), option)
+            found[parameter.name] = option
     return found
 
 

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the run.", show_default=False)]
+PrintConfig = Annotated[
+    bool, typer.Option("--print-config", help="Print all settings as a TOML file for --config, and do nothing else.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Nprobe = Annotated[
     int | None, typer.Option(help="Inverted lists visited a query; default the run's.", show_default=False)
@@ -23,10 +26,10 @@ Baselines = Annotated[
 ]
 
 
-def words(text: str) -> list[str]:
-    """The words of a list separated by commas; ``none`` is none of them.
+def names(text: str) -> list[str]:
+    """The names of a list separated by commas; ``none`` is an empty list.
 
-    >>> words("opq, rq"), words("none")
+    >>> names("opq, rq"), names("none")
     (['opq', 'rq'], [])
     """
-    return [] if text.strip() == "none" else [word.strip() for word in text.split(",")]
+    return [] if text.strip() == "none" else [name.strip() for name in text.split(",")]

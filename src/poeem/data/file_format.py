@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
+
+from poeem.option import option
 
 # Delimiters that a shell makes hard to type.
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
-def _option(default: Any, help: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help, "panel": "Data"})
-
-
 @dataclass(frozen=True)
 class FileFormat:
-    """How to read a file of interactions. The defaults recognise the usual column names and delimiters.
+    """Format of a file of interactions.
+
+    The defaults recognise the usual column names and delimiters.
 
     Every row is a positive event, whatever its rating, unless ``min_rating`` is set.
 
@@ -30,17 +28,21 @@ class FileFormat:
     '\\t'
     """
 
-    user_column: str | None = _option(None, "Column of user ids. Default: user, user_id, customer_id or similar.")
-    item_column: str | None = _option(None, "Column of item ids. Default: item, item_id, product_id or similar.")
-    time_column: str | None = _option(
+    user_column: str | None = option(None, "Column of user ids. Default: user, user_id, customer_id or similar.")
+    item_column: str | None = option(None, "Column of item ids. Default: item, item_id, product_id or similar.")
+    time_column: str | None = option(
         None, "Column of times, or none. Default: timestamp, ts or similar, else row order."
     )
-    rating_column: str | None = _option(None, "Column of ratings, for --min-rating. Default: rating, stars or similar.")
-    title_column: str | None = _option(None, "Column of item titles. Default: title, item_name or similar.")
-    min_rating: float | None = _option(None, "Drop rows with a lower rating. Default: every row is a positive event.")
-    delimiter: str | None = _option(None, "Between the fields of a CSV file: one character, or tab. Default: detected.")
-    header: bool = _option(True, "Whether a CSV file begins with column names; without, columns are 1, 2, 3.")
-    encoding: str = _option("utf-8", "Of a CSV file, such as latin-1, cp1252 or utf-16.")
+    rating_column: str | None = option(None, "Column of ratings, for --min-rating. Default: rating, stars or similar.")
+    title_column: str | None = option(None, "Column of item titles. Default: title, item_name or similar.")
+    min_rating: float | None = option(None, "Drop rows with a lower rating. Default: every row is a positive event.")
+    delimiter: str | None = option(None, "Between the fields of a CSV file: one character, or tab. Default: detected.")
+    header: bool = option(
+        True,
+        "Whether a CSV file begins with column names; without, columns are 1, 2, 3.",
+        flag="--header/--no-header",
+    )
+    encoding: str = option("utf-8", "Of a CSV file, such as latin-1, cp1252 or utf-16.")
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:

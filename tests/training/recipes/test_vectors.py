@@ -136,7 +136,8 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
     )
     arguments = ["--items", "items.npy", "--queries", "queries.npy", "--relevance", "relevance.parquet"]
     arguments = [one if one.startswith("-") else str(files / one) for one in arguments]
-    parts = ["--assignment", "balanced", "--distill", "0", "--distortion", "1", "--list-loss", "0.5", "--top", "20"]
+    parts = ["assignment=balanced", "distill_weight=0", "distortion_weight=1", "list_weight=0.5", "top=20"]
+    parts = [word for part in parts for word in ("--set", part)]
     out = tmp_path / "run"
     assert main(["fit", *arguments, "--index", "IVF4,PQ4x4", *parts, "--epochs", "1", "--out", str(out)]) == 0
     assert seen["layer"].quantizer.assignment == "balanced"
@@ -208,9 +209,12 @@ def test_mistakes_are_told_by_the_names_of_the_options(files, capsys):
     (files / "noise.npy").write_bytes(bytes(range(200)))
     for extra, line in (
         (["--index", "PQ3"], "must be divisible"),
-        (["--distill", "-1"], "--distill (=-1.0) must be 0 or more"),
-        (["--no-codebooks", "--no-adapter"], "--no-codebooks and --no-adapter leave nothing to train"),
-        (["--index", "PQ4x4", "--assignment", "balanced", "--codes", "fixed"], "give --codes reassigned too"),
+        (["--set", "distill_weight=-1"], "distill_weight (=-1.0) must be 0 or more"),
+        (
+            ["--set", "train_codebooks=false", "--set", "adapter=false"],
+            "train_codebooks (=False) and adapter (=False) leave nothing to train",
+        ),
+        (["--index", "PQ4x4", "--set", "assignment=balanced", "--codes", "fixed"], "give --codes reassigned too"),
         (["--max-queries", "0"], "--max-queries (=0) must be at least 1"),
         (["--from-faiss", "narrow.faiss"], "items (dim=16) must be as wide as the index to start from (dim=8)"),
         (["--from-faiss", "binary.faiss"], "is a binary index of faiss; name one of float vectors"),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from poeem.training.options.option import check_choices, option
+from poeem.option import check_choices, option
 
 
 @dataclass(frozen=True)
 class VectorIndexOptions:
     """Structure and metric of the index."""
 
-    spec: str | None = option(None, "Structure, such as RQ8 or OPQ16,PQ16. Default: RQ8.", flag="--index")
-    metric: str | None = option(None, "Default: ip.", choices=("ip", "l2", "cosine"))
+    spec: str | None = option(None, "Structure, such as RQ8 or OPQ16,PQ16.", flag="--index", place="first", shown="RQ8")
+    metric: str | None = option(None, "Similarity.", choices=("ip", "l2", "cosine"), place="first", shown="ip")
 
     __post_init__ = check_choices
 
@@ -31,28 +31,27 @@ class FitOptions:
         "nearest",
         "How codewords are chosen; with RQ nearest only.",
         choices=("nearest", "score-aware", "balanced"),
+        place="set",
     )
-    train_codebooks: bool = option(
-        True, "Train the codebooks; without, only the query adapter.", flag="--codebooks/--no-codebooks"
-    )
-    adapter: bool = option(True, "Train a matrix on the queries' side.", flag="--adapter/--no-adapter")
+    train_codebooks: bool = option(True, "Train the codebooks; without, only the query adapter.", place="set")
+    adapter: bool = option(True, "Train a matrix on the queries' side.", place="set")
     ranked_codebooks: bool = option(
         True,
-        "Codebooks learn from ranking; without, from --distortion alone.",
-        flag="--ranked-codebooks/--no-ranked-codebooks",
+        "Codebooks learn from ranking; without, from distortion_weight alone.",
+        place="set",
     )
-    distill_weight: float = option(1.0, "Weight of ranking as exact search does.", flag="--distill")
-    label_weight: float = option(1.0, "Weight of ranking relevant items first.", flag="--labels")
-    distortion_weight: float = option(0.0, "Weight of the squared error.", flag="--distortion")
-    list_weight: float = option(1.0, "With lists: weight of ranking lists as their items are.", flag="--list-loss")
-    temperature: float = option(0.02, "Temperature of the distillation, for unit vectors.")
-    top: int = option(50, "Best items of a query by exact search; each step samples eight of them.")
-    epochs: float = option(6.0, "Passes over the queries.")
-    batch_size: int = option(512, "Queries per step.")
-    lr: float | None = option(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.")
-    patience: int = option(2, "Epochs without gain on held-out queries after which to stop.")
-    max_queries: int = option(65_536, "Queries used at most, a random sample.")
-    seed: int = option(0, "Seed of everything random.")
+    distill_weight: float = option(1.0, "Weight of ranking as exact search does.", place="set")
+    label_weight: float = option(1.0, "Weight of ranking relevant items first.", place="set")
+    distortion_weight: float = option(0.0, "Weight of the squared error.", place="set")
+    list_weight: float = option(1.0, "With lists: weight of ranking lists as their items are.", place="set")
+    temperature: float = option(0.02, "Temperature of the distillation, for unit vectors.", place="set")
+    top: int = option(50, "Best items of a query by exact search; each step samples eight of them.", place="set")
+    epochs: float = option(6.0, "Passes over the queries.", place="first")
+    batch_size: int = option(512, "Queries per step.", place="set")
+    lr: float | None = option(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.", place="set")
+    patience: int = option(2, "Epochs without gain on held-out queries after which to stop.", place="set")
+    max_queries: int = option(65_536, "Queries used at most, a random sample.", place="first")
+    seed: int = option(0, "Seed of everything random.", place="first")
     device: str = option("auto", "Where to compute: auto, cpu, cuda or mps.")
     show: bool = option(True, "Show progress on stderr.", flag="--progress/--no-progress")
 

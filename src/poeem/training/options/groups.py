@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from poeem.training.options.option import check_choices, check_names, option
+from poeem.option import check_choices, named, option
 
 TOWERS = ("history", "sequence")
 METRICS = ("cosine", "ip", "l2")
@@ -16,15 +15,22 @@ METRICS = ("cosine", "ip", "l2")
 class ModelOptions:
     """Towers and item table."""
 
-    tower: str | None = option(None, "history (fast; the default) or sequence (a transformer: slower).", choices=TOWERS)
-    dim: int | None = option(None, "Width of the embeddings. Default: 64.")
-    metric: str | None = option(None, "Default: cosine.", choices=METRICS)
-    history_length: int | None = option(None, "Events of a history that are read. Default: 20; sequence tower 100.")
-    dropout: float | None = option(None, "Dropout of the towers. Default: 0; sequence tower 0.2.")
-    item_table: str | None = option(
-        None, "full (the default), or compressed: codewords that items share.", choices=("full", "compressed")
+    tower: str | None = option(
+        None, "history (fast) or sequence (a transformer: slower).", choices=TOWERS, place="first", shown="history"
     )
-    table_bytes: int | None = option(None, "Bytes per item of a compressed table. Default: 8.")
+    dim: int | None = option(None, "Width of the embeddings.", place="first", shown="64")
+    metric: str | None = option(None, "Similarity.", choices=METRICS, place="first", shown="cosine")
+    history_length: int | None = option(
+        None, "Events of a history that are read. Default: 20; sequence tower 100.", place="set"
+    )
+    dropout: float | None = option(None, "Dropout of the towers. Default: 0; sequence tower 0.2.", place="set")
+    item_table: str | None = option(
+        None,
+        "full (the default), or compressed: codewords that items share.",
+        choices=("full", "compressed"),
+        place="set",
+    )
+    table_bytes: int | None = option(None, "Bytes per item of a compressed table. Default: 8.", place="set")
 
     __post_init__ = check_choices
 
@@ -33,24 +39,29 @@ class ModelOptions:
 class IndexOptions:
     """Structure of the index and how it learns."""
 
-    spec: str | None = option(None, "Structure, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8. Default: RQ8.", flag="--index")
+    spec: str | None = option(
+        None, "Structure, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8.", flag="--index", place="first", shown="RQ8"
+    )
     estimator: str | None = option(
         None,
         "How index and tower learn through each other. Default: ste; task with fixed codes.",
         choices=("ste", "task", "rotation-trick", "soft"),
+        place="set",
     )
     assignment: str | None = option(
-        None, "How codewords are chosen. Default: nearest.", choices=("nearest", "score-aware", "balanced")
+        None, "How codewords are chosen. Default: nearest.", choices=("nearest", "score-aware", "balanced"), place="set"
     )
     codes: str | None = option(
         None,
         "reassigned at every step (the default), or fixed: items keep the codes of the warm start (JPQ).",
         choices=("reassigned", "fixed"),
+        place="set",
     )
     rotation: str = option(
         "givens-greedy",
         "How the rotation of OPQ learns.",
         choices=("givens-greedy", "givens-random", "givens-steepest", "cayley", "polar", "frozen"),
+        place="set",
     )
     nprobe: int | None = option(
         None, "Inverted lists visited per query where figures are given. Default: the square root of nlist."
@@ -73,24 +84,25 @@ class LossOptions:
         ValueError: a value is out of range.
     """
 
-    temperature: float = option(0.1, "Temperature of the softmax.")
+    temperature: float = option(0.1, "Temperature of the softmax.", place="set")
     views: str = option(
-        "both", "both, or quantized: the paper's loss, with --commitment 0.", choices=("both", "quantized")
+        "both", "both, or quantized: the paper's loss, with commitment 0.", choices=("both", "quantized"), place="set"
     )
-    share: float = option(0.75, "Share of the quantized view in the loss, with views both.")
-    commitment: float = option(1.0, "Weight of the term that draws items to their codewords.")
+    share: float = option(0.75, "Share of the quantized view in the loss, with views both.", place="set")
+    commitment: float = option(1.0, "Weight of the term that draws items to their codewords.", place="set")
     candidates: str = option(
         "unique",
         "Columns of the softmax: every item of the batch once, or once for every positive.",
         choices=("unique", "positives"),
+        place="set",
     )
-    hard_negatives: int = option(0, "Negatives per query from the live index. 0: in-batch negatives only.")
-    distill: float = option(0.0, "Weight of ranking as the float vectors do.")
+    hard_negatives: int = option(0, "Negatives per query from the live index. 0: in-batch negatives only.", place="set")
+    distill: float = option(0.0, "Weight of ranking as the float vectors do.", place="set")
     list_loss: float | None = option(
-        None, "Weight of queries finding the inverted list of their item. Default: 0.5 with lists."
+        None, "Weight of queries finding the inverted list of their item. Default: 0.5 with lists.", place="set"
     )
     balance: float | None = option(
-        None, "1: lists are visited by what they hold per code scanned; 0: by what they hold. Default: 1."
+        None, "1: lists are visited by what they hold per code scanned; 0: by what they hold. Default: 1.", place="set"
     )
 
     def __post_init__(self) -> None:
@@ -116,13 +128,13 @@ class LossOptions:
 class OptimizerOptions:
     """Length of the training, AdamW and its schedule."""
 
-    epochs: float | None = option(None, "Length of the training. Default: 5.")
+    epochs: float | None = option(None, "Length of the training.", place="first", shown="5")
     steps: int | None = option(None, "Length of the training, in place of epochs.")
     batch_size: int | None = option(None, "Examples per step. Default: 1024; sequence tower 24.")
     lr: float | None = option(None, "Highest learning rate. Default: 0.006; sequence tower 0.004.")
-    weight_decay: float = option(0.0, "Weight decay of AdamW, on matrices only.")
-    decay: str = option("linear", "How the learning rate falls.", choices=("linear", "cosine", "constant"))
-    index_lr: float = option(1.0, "Factor on the learning rate for the index.")
+    weight_decay: float = option(0.0, "Weight decay of AdamW, on matrices only.", place="set")
+    decay: str = option("linear", "How the learning rate falls.", choices=("linear", "cosine", "constant"), place="set")
+    index_lr: float = option(1.0, "Factor on the learning rate for the index.", place="set")
 
     __post_init__ = check_choices
 
@@ -131,12 +143,14 @@ class OptimizerOptions:
 class ExecutionOptions:
     """Seed, device, validation and checkpoints."""
 
-    seed: int = option(0, "Seed of everything random.")
+    seed: int = option(0, "Seed of everything random.", place="first")
     device: str = option("auto", "Where to compute: auto, cpu, cuda or mps.")
-    mixed_precision: str | None = option(None, "no, fp16 or bf16. Default: that of accelerate launch.")
+    mixed_precision: str | None = option(None, "no, fp16 or bf16. Default: that of accelerate launch.", place="set")
     patience: int | None = option(None, "Stop after so many validations without gain, with the best model.")
-    validate_every: int | None = option(None, "Steps between two validations. Default: an epoch, at most 20.")
-    checkpoint_every: int | None = option(None, "Steps between two checkpoints. Default: 1/20 of the run.")
+    validate_every: int | None = option(
+        None, "Steps between two validations. Default: an epoch, at most 20.", place="set"
+    )
+    checkpoint_every: int | None = option(None, "Steps between two checkpoints. Default: 1/20 of the run.", place="set")
     log_with: str | None = option(None, "tensorboard or wandb.")
     show: bool = option(True, "Show progress on stderr.", flag="--progress/--no-progress")
 
@@ -171,14 +185,7 @@ class TrainOptions:
         Raises:
             ValueError: an unknown name, or a value out of range.
         """
-        names = {name: [field.name for field in dataclasses.fields(group)] for name, group in GROUPS.items()}
-        check_names(values, (field for fields in names.values() for field in fields))
-        return cls(
-            **{
-                name: group(**{field: values[field] for field in names[name] if field in values})
-                for name, group in GROUPS.items()
-            }
-        )
+        return cls(*named(GROUPS.values(), **values))
 
     def settings(self) -> dict[str, Any]:
         """All fields of all groups by name."""

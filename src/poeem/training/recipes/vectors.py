@@ -20,6 +20,7 @@ from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.from_arrays import index_from
 from poeem.layers.write import write_coded
 from poeem.metric import Metric, check_metric
+from poeem.option import check_names
 from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
 from poeem.training.frozen.data import FrozenData
@@ -29,7 +30,6 @@ from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
 from poeem.training.frozen.inputs import checked_relevance, checked_vectors
 from poeem.training.frozen.top_items import blocks, top_items
 from poeem.training.options.fit import FitOptions
-from poeem.training.options.option import check_names
 
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 1500
 # Fewer queries than this are joined by items that play queries.

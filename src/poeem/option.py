@@ -5,19 +5,36 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
+
+# Where the command line has an option: on the first screen of --help; as an option that --help-all lists; by
+# --set NAME=VALUE and in configuration files only.
+Place = Literal["first", "more", "set"]
 
 
-def option(default: Any, help: str, *, choices: tuple[str, ...] = (), flag: str | None = None) -> Any:
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    flag: str | None = None,
+    place: Place = "more",
+    metavar: str | None = None,
+    shown: str | None = None,
+) -> Any:
     """A dataclass field.
 
     Args:
         default: value where nothing is given; None stands for a default that depends on other options.
         help: one line for ``--help`` and configuration files.
         choices: the known values.
-        flag: option of the command line, if it is not the field's name.
+        flag: option of the command line, if it is not the field's name; ``""``: an argument without a name.
+        place: where the command line has it.
+        metavar: what stands for the value in ``--help``.
+        shown: the default as ``--help`` shows it, where ``default`` is None.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "flag": flag})
+    facts = {"help": help, "choices": choices, "flag": flag, "place": place, "metavar": metavar, "shown": shown}
+    return dataclasses.field(default=default, metadata=facts)
 
 
 def check_choices(group: Any) -> None:
@@ -49,3 +66,15 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(known)}"
             raise ValueError(f"there is no option {name!r}; {hint}")
+
+
+def named(groups: Iterable[type], **values: Any) -> list[Any]:
+    """Objects of all groups with fields by their names, which are distinct over the groups.
+
+    Raises:
+        ValueError: an unknown name, or a value out of range.
+    """
+    groups = list(groups)
+    names = {group: [field.name for field in dataclasses.fields(group)] for group in groups}
+    check_names(values, (field for fields in names.values() for field in fields))
+    return [group(**{name: values[name] for name in names[group] if name in values}) for group in groups]

@@ -1,0 +1,86 @@
+"""Commands whose options are the fields of dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+
+
+def options_of(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator for commands: their first parameter receives the options of ``groups`` that were given, by name.
+
+    Fields of place ``set`` are no options of the command line. The command's own parameters follow, keyword-only.
+
+    Args:
+        groups: dataclasses whose fields ``poeem.option.option`` made.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+
+        @functools.wraps(command)
+        def run(**values: Any) -> Any:
+            mine = {parameter.name: values.pop(parameter.name) for parameter in own}
+            return command({name: value for name, value in values.items() if value is not None}, **mine)
+
+        fields = [parameter for group in groups for parameter in _parameters(group)]
+        signature = inspect.Signature([*fields, *own])
+        run.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
+        run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        del run.__wrapped__
+        return run
+
+    return decorate
+
+
+def _parameters(group: type) -> Iterator[inspect.Parameter]:
+    types = typing.get_type_hints(group)
+    panel = group.__doc__.split("\n")[0].rstrip(".") if group.__doc__ else None
+    for field in dataclasses.fields(group):
+        facts = field.metadata
+        if facts["place"] == "set":
+            continue
+        default = default_text(field)
+        shared = {
+            "help": facts["help"] + (f" Default: {default}." if default else ""),
+            "metavar": facts["metavar"] or "|".join(facts["choices"]) or None,
+            "show_default": False,
+        }
+        if facts["flag"] == "":
+            declared = typer.Argument(**shared)
+        else:
+            flags = (facts["flag"] or "--" + field.name.replace("_", "-")).split(",")
+            declared = typer.Option(*flags, **shared, rich_help_panel=panel, hidden=facts["place"] == "more")
+        kind = types[field.name] | None
+        yield inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, declared]
+        )
+
+
+def default_text(field: dataclasses.Field[Any]) -> str | None:
+    """The default of a field as people read it; None where there is none to show."""
+    if field.metadata["shown"] is not None:
+        return field.metadata["shown"]
+    known = isinstance(field.default, int | float | str) and not isinstance(field.default, bool)
+    return f"{field.default:g}" if isinstance(field.default, float) else str(field.default) if known else None
+
+
+def _show_all(context: typer.Context, asked: bool) -> None:
+    if not asked:
+        return
+    for parameter in context.command.params:
+        if parameter.name != "help_all":
+            parameter.hidden = False  # pyright: ignore[reportAttributeAccessIssue]
+    print(context.get_help())
+    raise typer.Exit
+
+
+HelpAll = Annotated[
+    bool, typer.Option("--help-all", callback=_show_all, is_eager=True, hidden=True, help="Show all options and exit.")
+]

@@ -1,0 +1,140 @@
+"""Settings of a training: a method's, then a configuration file's, then those of the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from poeem.option import check_names, option
+from poeem.training.methods import method_names, method_settings
+
+Groups = Mapping[str, type]
+
+
+@dataclass(frozen=True)
+class SettingsOptions:
+    """Settings."""
+
+    method: str | None = option(
+        None, "Settings of a paper.", choices=tuple(method_names()), metavar="NAME", shown="poeem", place="first"
+    )
+    set: list[str] | None = option(
+        None, "Any setting by name, such as estimator=task; may be repeated.", metavar="NAME=VALUE", place="first"
+    )
+    config: Path | None = option(None, "Read settings from a TOML file.", metavar="FILE", place="first")
+
+
+def merged(given: Mapping[str, Any], groups: Groups, command: str) -> dict[str, Any]:
+    """The settings of a command by name, those of ``SettingsOptions`` applied.
+
+    Args:
+        given: options of the command line, with those of ``SettingsOptions``.
+        groups: option groups by the name that they have in a configuration file.
+        command: ``"train"`` or ``"fit"``.
+    Raises:
+        ValueError: an unknown name, a value of a wrong type, or a setting that is given twice.
+    """
+    typed = {name: value for name, value in given.items() if name not in ("method", "set", "config")}
+    file = read_config(given["config"], groups) if "config" in given else {}
+    by_name = parse_assignments(given.get("set", ()), groups)
+    for name in by_name:
+        if name in typed:
+            raise ValueError(f"--set {name}=... and its own option are both given; leave one out")
+    method = given.get("method", file.pop("method", None))
+    return {**(method_settings(method, command) if method else {}), **file, **typed, **by_name}
+
+
+def parse_assignments(texts: typing.Iterable[str], groups: Groups) -> dict[str, Any]:
+    """Values of ``NAME=VALUE``, in the types of their fields.
+
+    >>> from poeem.training.options.groups import GROUPS
+    >>> parse_assignments(["views=quantized", "commitment=0"], GROUPS)
+    {'views': 'quantized', 'commitment': 0.0}
+    """
+    types = _types(groups)
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            raise ValueError(f"--set (={text!r}) must be NAME=VALUE, such as estimator=task")
+        check_names([name], types)
+        if name in found:
+            raise ValueError(f"--set {name} is given twice; leave one out")
+        found[name] = _converted(name, value.strip(), types[name])
+    return found
+
+
+def read_config(file: Path, groups: Groups) -> dict[str, Any]:
+    """Settings of a TOML file, whose tables are the groups; ``method`` may stand before them.
+
+    Raises:
+        FileNotFoundError, ValueError: there is no such file, it is not TOML, or names an unknown setting.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"--config (={str(file)!r}): there is no such file")
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"--config (={str(file)!r}) is not TOML ({error})") from None
+    types, found = _types(groups), {}
+    for name, value in content.items():
+        table = value if isinstance(value, dict) else {name: value}
+        if isinstance(value, dict):
+            check_names([name], groups)
+        known = [field.name for field in dataclasses.fields(groups[name])] if isinstance(value, dict) else ["method"]
+        check_names(table, known)
+        for key, one in table.items():
+            found[key] = one if key == "method" else _converted(key, one, types[key])
+    return found
+
+
+def as_toml(settings: Mapping[str, Any], groups: Groups) -> str:
+    """A configuration file of all settings; those without a value are comments."""
+    return "\n".join(_lines(settings, groups)) + "\n"
+
+
+def _lines(settings: Mapping[str, Any], groups: Groups) -> Iterator[str]:
+    for name, group in groups.items():
+        yield from ("", f"[{name}]")
+        for field in dataclasses.fields(group):
+            value = settings.get(field.name, field.default)
+            choices = f" One of {', '.join(field.metadata['choices'])}." if field.metadata["choices"] else ""
+            shown = field.metadata["shown"]
+            yield f"# {field.metadata['help']}{choices}" + (f" Default: {shown}." if shown and value is None else "")
+            if value is None:
+                yield f"# {field.name} ="
+            else:
+                yield f"{field.name} = {json.dumps(str(value) if isinstance(value, Path) else value)}"
+
+
+def _types(groups: Groups) -> dict[str, tuple[type, ...]]:
+    """The types that each field may have, None left out."""
+    hints = {name: hint for group in groups.values() for name, hint in typing.get_type_hints(group).items()}
+    return {
+        name: tuple(one for one in typing.get_args(hint) or (hint,) if one is not type(None))
+        for name, hint in hints.items()
+    }
+
+
+def _converted(name: str, value: Any, types: tuple[type, ...]) -> Any:
+    kind = types[0]
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[str(value).lower()]
+        if isinstance(value, bool | dict | list):
+            raise ValueError
+        if kind is int and float(value) == int(float(value)):
+            return int(float(value)) if not isinstance(value, str) else int(value)
+        if kind in (float, str, Path):
+            return kind(value)
+    except (KeyError, ValueError, OverflowError):
+        pass
+    expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")
+    raise ValueError(f"{name} (={value!r}) must be {expected}")
