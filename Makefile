@@ -3,17 +3,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs notebook wheel bench clean
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/package: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+.venv/ready: .venv/package
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,docs]"
 	touch $@
 
 # MovieLens-1M: train model and index, export to faiss, compare with indexes built afterwards, recommend.
-demo: setup
+demo: .venv/package
 	rm -rf runs/demo
 	$(BIN)/poeem train --dataset ml-1m --index RQ8 --epochs 3 --out runs/demo
 	$(BIN)/poeem export runs/demo --engine faiss --out runs/demo/items.faiss
@@ -33,6 +37,19 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# The site, into build/site: strictly, with links and anchors checked.
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+# The tutorial as a notebook; a test compares the two.
+notebook: setup
+	$(BIN)/python -m tests.docs.notebook
+
+# For people without a checkout: pip install dist/*.whl
+wheel: .venv/package
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 # Every table and figure of README and docs, from scratch: hours on two cores. One subject: make bench PART=frozen.
 # `python -m benchmarks` lists the subjects and their parts.

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.headlines import headlines
+from benchmarks.highlights import highlights
 from benchmarks.markdown import ROOT, fill, pages
 from benchmarks.plan import Context, Measurement
 from benchmarks.read import RESULTS, Results
@@ -112,7 +113,7 @@ def measure(measurement: Measurement, context: Context, *, resume: bool, dry_run
 
 def all_tables(results: Results) -> dict[str, str]:
     """Every block of the documents by name: the table, and the command that makes it. Without results it is empty."""
-    found = {"TABLES": (headlines(results), "all")}
+    found = {"HIGHLIGHTS": (highlights(results), "all"), "TABLES": (headlines(results), "all")}
     for subject, of in SUBJECTS.items():
         found |= {name: (build(results), subject) for name, build in of.tables.items()}
     return {name: text and f"{text}\n\nMade by `{COMMAND} {subject}`." for name, (text, subject) in found.items()}

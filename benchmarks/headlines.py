@@ -1,4 +1,4 @@
-"""The README's table of figures, one line each; a line without results is left out."""
+"""The long table of figures, one line each; a line without results is left out."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from poeem.bench.summary import Row, summarise
 
 DATA = "debian"
 METRIC = "recall@100"
-# What docs/frozen.md recommends: RQ up to so many bytes, above it OPQ,PQ.
+# What docs/guides/frozen.md recommends: RQ up to so many bytes, above it OPQ,PQ.
 LABEL_FREE = (("poeem-rq", 8), ("poeem-pq", 64))
 # Larger codes of others, and the depth of re-ranking by float vectors.
 LARGER = {("rabitq", 400): "RaBitQ, best 400\nre-ranked by floats", ("sq8", 0): "int8"}

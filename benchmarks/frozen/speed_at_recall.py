@@ -1,4 +1,4 @@
-"""Queries per second at equal recall, from `poeem bench --nlist`: the tables, and their lines in the README."""
+"""Queries per second at equal recall, from `poeem bench --nlist`: the tables, and their lines in the long table."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def _parts(
         extra = np.asarray(vectors[played], dtype=np.float32)
         notes.append(
             f"{count} queries are few: {len(played)} items play queries too. The index then learns how items see one "
-            "another; with queries from logs the recall for queries is higher, see the table in docs/frozen.md"
+            "another; with queries from logs the recall for queries is higher, see docs/benchmarks/frozen.md"
         )
     if asked is None or held < 50:
         # Nothing to judge by but the items themselves.

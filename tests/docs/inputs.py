@@ -1,0 +1,41 @@
+"""Small files under the names that the pages use: events, vectors, labels, and a faiss file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def write_inputs(folder: Path) -> None:
+    """Write all of them."""
+    rng = np.random.default_rng(0)
+    write_events(folder / "events.csv", rng, users=300, days=8)
+    write_events(folder / "newer.csv", rng, users=300, days=10)
+    topics = rng.standard_normal((60, 32))
+    items = (topics[rng.integers(0, 60, 1500)] + 0.6 * rng.standard_normal((1500, 32))).astype(np.float32)
+    relevant = rng.integers(0, 1500, 600)
+    queries = items[relevant] + 0.3 * rng.standard_normal((600, 32)).astype(np.float32)
+    np.save(folder / "items.npy", items)
+    np.save(folder / "queries.npy", queries)
+    np.save(folder / "new.npy", queries[:100] + 0.1)
+    pq.write_table(pa.table({"query": np.arange(100), "item": relevant[:100]}), folder / "pairs.parquet")
+    np.save(folder / "Q.npy", rng.standard_normal((5, 64)).astype(np.float32))
+    served = faiss.index_factory(32, "PQ8x4np", faiss.METRIC_INNER_PRODUCT)
+    served.train(items)
+    served.add(items)
+    faiss.write_index(served, str(folder / "items.faiss"))
+
+
+def write_events(path: Path, rng: np.random.Generator, *, users: int, days: int) -> None:
+    """``user_id;item_id;ts``: 300 items in ten topics, a user stays with one for most of the time."""
+    lines = ["user_id;item_id;ts"]
+    for user in range(users):
+        topic = rng.integers(10)
+        for day in range(days):
+            one = 30 * (topic if rng.random() < 0.8 else rng.integers(10)) + rng.integers(30)
+            lines.append(f"u{user};i{one};{1_700_000_000 + 86_400 * day + user}")
+    path.write_text("\n".join(lines) + "\n")

@@ -1,0 +1,91 @@
+"""Length of the pages, their links, where tables stand, and the site that is built from them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from benchmarks.markdown import blocks as tables
+from tests.docs.pages import ROOT, pages, read, words_by_hand
+
+README_WORDS, PAGE_WORDS, README_ROWS = 900, 1200, 10
+
+
+def test_the_readme_is_short():
+    assert len(read("README.md").split()) <= README_WORDS
+
+
+@pytest.mark.parametrize("page", pages())
+def test_no_page_by_hand_is_long(page):
+    assert words_by_hand(read(page)) <= PAGE_WORDS
+
+
+def test_the_readme_has_one_table_of_ten_rows_with_losses():
+    rows = [line for line in read("README.md").splitlines() if line.startswith("|")]
+    assert len(rows) - 2 <= README_ROWS
+    assert tables(read("README.md")).keys() == {"HIGHLIGHTS"}
+    assert any("loses" in row for row in rows)
+
+
+def test_generated_tables_have_pages_of_their_own():
+    found = {page for page in pages() if tables(read(page))}
+    assert found - {"README.md"} == {page for page in found if page.startswith(("docs/benchmarks/", "docs/papers/"))}
+    assert len(found) > 10
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_of_the_root(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        assert (ROOT / name).exists(), target
+        assert not anchor or anchor in anchors(name or page), target
+
+
+def anchors(page: str) -> set[str]:
+    """As mkdocs and GitHub make them of headings."""
+    headings = re.findall(r"^#+ (.*)$", read(page), re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
+def test_source_files_named_in_the_docs_exist():
+    for page in pages():
+        for name in re.findall(r"`((?:src|tests|benchmarks)/[\w/.]+)`", read(page)):
+            invented = "NAME" in name or "my_method" in name
+            assert invented or (ROOT / name).exists(), f"{page}: {name}"
+
+
+def test_every_extra_is_documented_with_an_install_line():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    install = read("docs/get_started/install.md")
+    for extra in project["optional-dependencies"]:
+        assert f"| `{extra}` |" in install, extra
+    assert ".whl[" in install
+    assert "Paper" in project["urls"]
+
+
+def test_versions_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"version: {project['version']}" in read("CITATION.cff")
+    assert f"poeem_torch-{project['version']}-" in read("docs/get_started/install.md")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_site_builds_strictly(tmp_path):
+    pytest.importorskip("mkdocs", reason="the site needs the extra docs")
+    pytest.importorskip("mkdocstrings", reason="the site needs the extra docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    api = (tmp_path / "site" / "api" / "index.html").read_text(encoding="utf-8")
+    assert "EmbeddingIndex" in api
+    assert "retrieval loss on" in re.sub(r"<[^>]+>", "", api)  # from its docstring
+    assert ":func:" not in api
+    assert Path(tmp_path / "site" / "get_started" / "tutorial.ipynb").exists()
