@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from poeem.layers.embedding_index import EmbeddingIndex
     from poeem.layers.from_arrays import index_from
     from poeem.spec import IndexSpec
+    from poeem.training.load import load_run as load
     from poeem.training.recipes.vectors import fit
 
 __version__ = version("poeem-torch")
@@ -30,6 +31,7 @@ __all__ = [
     "fit",
     "from_faiss",
     "index_from",
+    "load",
     "open",
 ]
 
@@ -42,6 +44,7 @@ _HOMES = {
     "from_faiss": ("poeem.engines.faiss.read", "from_faiss"),
     "fit": ("poeem.training.recipes.vectors", "fit"),
     "index_from": ("poeem.layers.from_arrays", "index_from"),
+    "load": ("poeem.training.load", "load_run"),
     "open": ("poeem.bundle", "open_bundle"),
 }
 

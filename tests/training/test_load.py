@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+import poeem
+from poeem.bundle import BundleEditor
+from poeem.engines.reference import ReferenceScorer
 from poeem.training.build import build_model
 from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
@@ -105,3 +108,46 @@ def test_model_and_bundle_of_different_trainings_are_refused(copied, small, tmp_
     shutil.copytree(other / "bundle", copied / "bundle")
     with pytest.raises(ValueError, match="not of one training"):
         load_run(copied)
+
+
+def test_vectors_for_plain_faiss(finished, small, tmp_path):
+    """A stock index, searched with the query vectors of a run, answers as the run's own search."""
+    faiss = pytest.importorskip("faiss")
+    run = poeem.load(finished[0])
+    users = ["u3", "u0"]
+    queries = run.encode_users(users)
+    np.testing.assert_allclose(np.linalg.norm(queries, axis=1), 1, atol=1e-5)
+    numbers = [small.user_ids.tolist().index(one) for one in users]
+    histories = [small.item_ids[run.histories[number]].tolist() for number in numbers]
+    np.testing.assert_allclose(run.encode_histories(histories), queries, atol=1e-6)
+    raw = run.queries(run.histories.take(np.array(numbers)))
+    np.testing.assert_allclose(queries, raw / np.linalg.norm(raw, axis=1, keepdims=True), atol=1e-6)
+    poeem.export(run.bundle.path, "faiss", tmp_path / "items.faiss", fastscan=False)
+    index = faiss.read_index(str(tmp_path / "items.faiss"))
+    scores, _ = index.search(queries, 5)
+    np.testing.assert_allclose(scores, ReferenceScorer(run.bundle).search(raw, 5, run.settings["nprobe"])[0], atol=1e-4)
+    poeem.export(run.bundle.path, "faiss", tmp_path / "refined.faiss", refine="flat", vectors=run.item_vectors())
+
+
+def test_item_vectors_are_in_the_order_of_the_bundle(copied, small):
+    run = poeem.load(copied)
+    vectors = run.item_vectors()
+    ids = run.bundle.ids
+    np.testing.assert_allclose(run.encode_items(ids[[5, 2]]), vectors[[5, 2]], atol=1e-6)
+    with BundleEditor(copied) as editor:
+        editor.delete(ids[:3])
+    np.testing.assert_allclose(poeem.load(copied).item_vectors(), vectors[3:], atol=1e-6)
+    with BundleEditor(copied) as editor:
+        editor.add(["new"], vectors[:1])
+    with pytest.raises(ValueError, match="item 'new' was added after the training"):
+        poeem.load(copied).item_vectors()
+    with pytest.raises(ValueError, match="was added after the training"):
+        poeem.load(copied).encode_histories([["new"]])
+
+
+def test_unknown_ids_get_a_hint(finished):
+    run = poeem.load(finished[0])
+    with pytest.raises(ValueError, match=r"user \(='u33x'\) is not among the 120 known ones; did you mean"):
+        run.encode_users(["u3", "u33x"])
+    assert run.encode_histories([[], ["i8"]]).shape == (2, 8)
+    assert run.encode_items([]).shape == (0, 8)

@@ -1,9 +1,11 @@
-"""Numbers of the ids that a user types, with a hint where an id is unknown."""
+"""Numbers of ids, with a hint where an id is unknown."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +71,18 @@ class Lookup:
             numbers.append(self.number(",".join(parts[:length])))
             parts = parts[length:]
         return np.array(numbers, dtype=np.int64)
+
+    def numbers_of(self, ids: Iterable[Any]) -> np.ndarray:
+        """Numbers of many ids, int64.
+
+        Raises:
+            ValueError: an id is unknown; the message names the nearest one.
+        """
+        found = [self._numbers.get(str(one), -1) for one in (ids.tolist() if isinstance(ids, np.ndarray) else ids)]
+        numbers = np.array(found, dtype=np.int64)
+        if (numbers < 0).any():
+            self.number(str(list(ids)[int(np.argmax(numbers < 0))]))
+        return numbers
 
     def _hint(self, text: str) -> str:
         id_of = {id.casefold(): id for id in self._numbers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from poeem.data.ragged import Ragged
 from poeem.data.split import Split, leave_last_out, seen_before_last
 from poeem.training.build import build_model
 from poeem.training.devices import torch_device
+from poeem.training.id_lookup import Lookup
 from poeem.training.model import JointModel
 from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
 from poeem.training.stored_interactions import read_stored_interactions
@@ -25,7 +27,7 @@ from poeem.training.weights import load_weights
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What ``poeem train`` left behind.
+    """A finished run of ``poeem train``: ``poeem.load(DIR)``.
 
     Args:
         folder: paths.
@@ -91,9 +93,73 @@ class Run:
         """Item vectors before the index: float32 ``(n, dim)``."""
         return item_vectors(self.model, numbers)
 
+    def encode_users(self, ids: Iterable[Any]) -> np.ndarray:
+        """Query vectors of users of the training data, as an exported index takes them.
+
+        Args:
+            ids: user ids, ``n`` of them.
+        Returns:
+            float32, ``(n, dim)``; of unit length under ``cosine``.
+        Raises:
+            ValueError: an id is unknown.
+        """
+        users = Lookup(self.interactions.user_ids, "user").numbers_of(ids)
+        return self._as_served(self.queries(self.histories.take(users)))
+
+    def encode_histories(self, histories: Iterable[Iterable[Any]]) -> np.ndarray:
+        """Query vectors of users by their items, as an exported index takes them.
+
+        Args:
+            histories: item ids of every user, oldest first; only the last ones are read.
+        Returns:
+            float32, ``(n, dim)``; of unit length under ``cosine``.
+        Raises:
+            ValueError: an id is unknown to the model.
+        """
+        rows = [list(history) for history in histories]
+        lookup = Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
+        numbers = lookup.numbers_of([one for row in rows for one in row])
+        return self._as_served(self.queries(Ragged.from_lengths(np.array([len(row) for row in rows], int), numbers)))
+
+    def encode_items(self, ids: Iterable[Any]) -> np.ndarray:
+        """Vectors of items before the index, for instance as queries for similar items.
+
+        Args:
+            ids: item ids, ``n`` of them.
+        Returns:
+            float32, ``(n, dim)``; of unit length under ``cosine``.
+        Raises:
+            ValueError: an id is unknown to the model.
+        """
+        lookup = Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
+        return self._as_served(self.items(lookup.numbers_of(ids)))
+
+    def item_vectors(self) -> np.ndarray:
+        """Vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes them.
+
+        Returns:
+            float32, ``(n, dim)``; of unit length under ``cosine``.
+        Raises:
+            ValueError: items were added after the training: the model has no vectors of them.
+        """
+        number_of_row = np.full(len(self.bundle), -1)
+        number_of_row[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
+        if (number_of_row < 0).any():
+            row = int(np.argmax(number_of_row < 0))
+            raise ValueError(
+                f"item {self.bundle.ids[row]!r} was added after the training, the model has no vector of it; "
+                "train again, or pass the vectors that the items were added with"
+            )
+        return self._as_served(self.items(number_of_row))
+
+    def _as_served(self, vectors: np.ndarray) -> np.ndarray:
+        if self.bundle.metric == "cosine":
+            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
+        return vectors.astype(np.float32, copy=False)
+
 
 def load_run(path: str | Path, device: str = "cpu") -> Run:
-    """Read a finished run from its folder.
+    """Read a finished run from its folder: ``poeem.load``.
 
     Args:
         path: the folder ``out`` of the training.

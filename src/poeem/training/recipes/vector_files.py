@@ -16,8 +16,7 @@ from poeem.engines.faiss.read import FaissContents
 from poeem.training.encode import ids_beside
 from poeem.training.environment import environment
 from poeem.training.recipes.vectors import fit_vectors
-
-METRICS_FILE, BUNDLE_FOLDER = "metrics.json", "bundle"
+from poeem.training.run_folder import RunFolder
 
 
 def fit_files(
@@ -47,16 +46,16 @@ def fit_files(
     Raises:
         ValueError: a file or an argument is wrong; nothing has been written then.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"out (={str(out)!r}) holds files already; choose another folder or empty it")
+    folder = RunFolder(out)
+    folder.check_startable(resume=False)
     vectors = read_vectors(items, column=column)
-    asked = None if queries is None else read_vectors(queries, column=column)
+    query_vectors = None if queries is None else read_vectors(queries, column=column)
     pairs = None if relevance is None else read_pairs(relevance)
     ids = ids_beside(items, len(vectors)) if start is None else start.ids
-    result = fit_vectors(vectors, asked, relevance=pairs, start=start, **options)
+    result = fit_vectors(vectors, query_vectors, relevance=pairs, start=start, **options)
     out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    bundle = result.bundle(ids, vectors, out / BUNDLE_FOLDER)
+    bundle = result.bundle(ids, vectors, folder.bundle)
     timings = result.timings | {"bundle_seconds": time.perf_counter() - began}
     metrics = {
         "dataset": items.name,
@@ -73,5 +72,5 @@ def fit_files(
         "timings": timings,
         "environment": environment(torch.device("cpu")),
     }
-    write_text(out / METRICS_FILE, json.dumps(metrics, indent=2, allow_nan=False))
+    write_text(folder.metrics, json.dumps(metrics, indent=2, allow_nan=False))
     return metrics
