@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.record import Record, parse, picked, script_parser
 from benchmarks.train_model import Trained, train_run, twin_of
-from poeem.baselines import BASELINES
+from poeem.baselines import build_baseline
 from poeem.data.datasets import load_dataset
 from poeem.data.split import Queries
 from poeem.evaluation.ranking import evaluate
@@ -60,8 +60,8 @@ def main() -> None:
 def post_hoc(twin: Trained, queries: Queries, spec: str, seed: int) -> list[dict[str, float]]:
     """The curve of lists by k-means, on the vectors of the float twin."""
     parsed = IndexSpec.parse(spec)
-    built = BASELINES["opq"](
-        twin.items, M=parsed.M, nbits=parsed.nbits, nlist=parsed.nlist, metric=twin.model.metric, seed=seed
+    built = build_baseline(
+        "opq", twin.items, M=parsed.M, nbits=parsed.nbits, nlist=parsed.nlist, metric=twin.model.metric, seed=seed
     )
     assert isinstance(built.scorer, DecodedScorer)
     return curve(built.scorer, twin, queries)

@@ -23,7 +23,7 @@ import torch
 import poeem
 from benchmarks.record import Record, parse, script_parser
 from benchmarks.vectors.clustered import DIM, clustered
-from poeem.baselines import BASELINES
+from poeem.baselines import build_baseline
 from poeem.baselines.scann import ScannIndex
 
 M = 8
@@ -33,7 +33,7 @@ OURS = {
     "ours, RQ": f"RQ{M}",
     "ours, IVFPQ": f"OPQ{M},IVF{{nlist}},PQ{M}",
 }
-# Name, key of `BASELINES`, whether it has lists.
+# Name, baseline, whether it has lists.
 POST_HOC = {
     "PQ": ("pq", False),
     "OPQ": ("opq", False),
@@ -59,7 +59,7 @@ def ours(index: poeem.EmbeddingIndex, x: np.ndarray, folder: Path) -> dict[str, 
 
 
 def post_hoc(key: str, nlist: int, x: np.ndarray, folder: Path, seed: int) -> dict[str, float]:
-    built: Any = BASELINES[key](x, M=M, nbits=8, nlist=nlist, metric="cosine", seed=seed)
+    built: Any = build_baseline(key, x, M=M, nbits=8, nlist=nlist, metric="cosine", seed=seed)
     began = time.perf_counter()
     if isinstance(built.index, ScannIndex):
         built.index.engine.serialize(str(folder))

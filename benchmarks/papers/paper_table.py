@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.record import Record, parse, picked, script_parser
 from benchmarks.train_model import AS_PUBLISHED, Trained, settings_of, train_in_memory
-from poeem.baselines import BASELINES
+from poeem.baselines import build_baseline
 from poeem.data.datasets import load_dataset
 from poeem.data.split import leave_last_out, time_split
 from poeem.engines.probing import default_nprobe
@@ -82,8 +82,8 @@ def main() -> None:
         metric, dim = twin.model.metric, twin.model.towers.dim
         add("float", 4 * dim, measured(FloatScorer(twin.items, metric), twin), train=twin.seconds)
         for name, size in missing:
-            built = BASELINES[name](
-                twin.items, M=size, nbits=8, nlist=args.nlist, nprobe=nprobe, metric=metric, seed=args.seed
+            built = build_baseline(
+                name, twin.items, M=size, nbits=8, nlist=args.nlist, nprobe=nprobe, metric=metric, seed=args.seed
             )
             add(name, size, measured(built.scorer, twin), build=built.build_seconds)
     for size in args.bytes:

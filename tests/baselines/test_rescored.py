@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from poeem.baselines import pq
+from poeem.baselines import build_baseline
 from poeem.baselines.rescored import rescored
 
 RANDOM = np.random.default_rng(0)
@@ -11,7 +11,7 @@ QUERIES = RANDOM.normal(size=(6, 8)).astype(np.float32)
 
 @pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
 def test_candidates_by_codes_in_the_order_of_exact_scores(metric):
-    built = pq.build(ITEMS, M=4, nbits=4, metric=metric, seed=0)
+    built = build_baseline("pq", ITEMS, M=4, nbits=4, metric=metric, seed=0)
     again = rescored(built, ITEMS, 20, metric=metric)
     q, x = QUERIES, ITEMS
     if metric == "cosine":
@@ -28,7 +28,7 @@ def test_candidates_by_codes_in_the_order_of_exact_scores(metric):
 
 
 def test_all_of_them_is_exact_search_and_unprobed_lists_stay_out():
-    built = pq.build(ITEMS, M=4, nbits=4, nlist=8, nprobe=2, metric="ip", seed=0)
+    built = build_baseline("pq", ITEMS, M=4, nbits=4, nlist=8, nprobe=2, metric="ip", seed=0)
     scores = rescored(built, ITEMS, 300, metric="ip").scores(QUERIES)
     assert np.array_equal(np.isneginf(scores), np.isneginf(built.scores(QUERIES)))
     reached = np.isfinite(scores)

@@ -3,7 +3,7 @@ import builtins
 import numpy as np
 import pytest
 
-from poeem.baselines import scann
+from poeem.baselines import build_baseline
 
 RANDOM = np.random.default_rng(0)
 ITEMS = RANDOM.normal(size=(1500, 32)).astype(np.float32)
@@ -13,7 +13,7 @@ QUERIES = RANDOM.normal(size=(6, 32)).astype(np.float32)
 @pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
 def test_scores_are_those_of_its_own_search_up_to_its_rounded_tables(metric):
     pytest.importorskip("scann")
-    baseline = scann.build(ITEMS, M=4, metric=metric, seed=1)
+    baseline = build_baseline("scann", ITEMS, M=4, metric=metric, seed=1)
     assert baseline.bytes_per_vector == 4
     assert baseline.structure == "AH8x4"
     queries = QUERIES / np.linalg.norm(QUERIES, axis=1, keepdims=True) if metric == "cosine" else QUERIES
@@ -26,7 +26,7 @@ def test_scores_are_those_of_its_own_search_up_to_its_rounded_tables(metric):
 @pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
 def test_leaves_of_its_tree_are_lists(metric):
     pytest.importorskip("scann")
-    baseline = scann.build(ITEMS, M=4, nlist=12, metric=metric, seed=1)
+    baseline = build_baseline("scann", ITEMS, M=4, nlist=12, metric=metric, seed=1)
     queries = QUERIES / np.linalg.norm(QUERIES, axis=1, keepdims=True) if metric == "cosine" else QUERIES
     for nprobe in (1, 5, None):
         one = baseline.with_nprobe(nprobe)
@@ -44,7 +44,7 @@ def test_leaves_of_its_tree_are_lists(metric):
 
 def test_its_own_reordering_is_by_float_vectors():
     pytest.importorskip("scann")
-    baseline = scann.build(ITEMS, M=4, nlist=12, metric="ip", seed=1).with_nprobe(6)
+    baseline = build_baseline("scann", ITEMS, M=4, nlist=12, metric="ip", seed=1).with_nprobe(6)
     found, rows = baseline.index.rescored(40).search(QUERIES, 100)
     assert rows.shape == (6, 40)
     exact = np.take_along_axis(QUERIES @ ITEMS.T, rows, axis=1)
@@ -54,7 +54,7 @@ def test_its_own_reordering_is_by_float_vectors():
 
 def test_the_seed_decides():
     pytest.importorskip("scann")
-    scores = [scann.build(ITEMS, M=4, metric="ip", seed=seed).scores(QUERIES) for seed in (1, 1, 2)]
+    scores = [build_baseline("scann", ITEMS, M=4, metric="ip", seed=seed).scores(QUERIES) for seed in (1, 1, 2)]
     assert np.array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
 
@@ -63,16 +63,16 @@ def test_anisotropy_keeps_the_inner_product_with_the_item_itself():
     pytest.importorskip("scann")
     units = np.random.default_rng(2).normal(size=(1500, 128)).astype(np.float32)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
-    anisotropic, plain = (scann.build(units, M=16, metric=metric).scorer.decoded for metric in ("ip", "l2"))
+    anisotropic, plain = (build_baseline("scann", units, M=16, metric=metric).scorer.decoded for metric in ("ip", "l2"))
     assert ((units * anisotropic).sum(1)).mean() > ((units * plain).sum(1)).mean() + 0.01
     assert np.square(units - anisotropic).sum() > np.square(units - plain).sum()
 
 
 def test_what_it_cannot_do_is_said(monkeypatch):
     with pytest.raises(ValueError, match=r"dim \(=32\) must be divisible by twice the bytes \(=3\)"):
-        scann.build(ITEMS, M=3)
+        build_baseline("scann", ITEMS, M=3)
     with pytest.raises(ValueError, match=r"at least 16 items to train baseline 'scann' on, got 9"):
-        scann.build(ITEMS[:9], M=4)
+        build_baseline("scann", ITEMS[:9], M=4)
     found = builtins.__import__
 
     def without_scann(name, *args, **kwargs):
@@ -82,4 +82,4 @@ def test_what_it_cannot_do_is_said(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without_scann)
     with pytest.raises(ValueError, match=r"needs the package scann .*pip install 'scann>=1.4,<1.5'"):
-        scann.build(ITEMS, M=4)
+        build_baseline("scann", ITEMS, M=4)

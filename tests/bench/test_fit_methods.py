@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from poeem.baselines import opq
+from poeem.baselines import build_baseline
 from poeem.bench.fit_methods import RECIPES, fitted
 from poeem.bench.measure import measure_engine
 from poeem.bench.methods import METHODS
@@ -84,7 +84,7 @@ def test_the_adapter_stands_before_an_index_for_the_same_metric(problem, metric)
     built = short("poeem-adapter").build(problem, n_bytes=4, nlist=8, metric=metric, seed=0)
     assert built.structure == "OPQ4,PQ4x4"  # flat, whatever is asked for
     queries = prepared(problem.queries, metric, "queries")
-    stock = opq.build(problem.items, M=4, nbits=4, metric=metric, seed=0).index
+    stock = build_baseline("opq", problem.items, M=4, nbits=4, metric=metric, seed=0).index
     neighbours = exact_neighbours(FloatScorer(problem.items, metric).scores(problem.queries), 10)
     own, theirs = (
         measure_engine(index, queries, neighbours)["engine_neighbour_recall@10"] for index in (built.index, stock)
@@ -104,7 +104,7 @@ def test_the_index_before_the_adapter_has_the_seed():
     for seed in (0, 1):
         index = short("poeem-adapter").build(problem, n_bytes=4, nlist=0, metric="ip", seed=seed).index
         codes[seed] = from_faiss(index._index).codes
-        stock = opq.build(items, M=4, nbits=4, metric="ip", seed=seed).index
+        stock = build_baseline("opq", items, M=4, nbits=4, metric="ip", seed=seed).index
         np.testing.assert_array_equal(codes[seed], from_faiss(stock).codes)
     assert (codes[0] != codes[1]).any()
 

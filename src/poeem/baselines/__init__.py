@@ -1,8 +1,8 @@
-"""Indexes built after training: what a jointly trained one has to beat.
+"""Baselines: indexes built after training, to compare a jointly trained index with.
 
-At the bytes that are asked for: ``pq``, ``opq``, ``rq``, ``rq-refined``, ``lsq``, ``scann``, ``opq-fastscan``,
-``truncate-pq``, ``lsh``.
-At bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8`` (``dim``).
+At the bytes of the options: ``pq``, ``opq``, ``rq``, ``rq-refined``, ``lsq``, ``scann``, ``opq-fastscan``,
+``truncate-pq``, ``lsh``. At bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8``
+(``dim``).
 """
 
 from __future__ import annotations
@@ -13,34 +13,50 @@ from typing import Any
 
 import numpy as np
 
-from poeem.baselines import binary, lsh, lsq, opq, opq_fastscan, pq, rabitq, rq, scann, sq8, truncate_pq
-from poeem.baselines.baseline import Baseline
+from poeem.baselines import binary, lsh, rabitq, scann, truncate_pq
+from poeem.baselines.baseline import Baseline, BuildOptions
+from poeem.baselines.faiss_baselines import build_faiss_baseline
 from poeem.data.split import Queries
 from poeem.evaluation.ranking import evaluate
 from poeem.evaluation.scorers import DecodedScorer
 from poeem.spec import IndexSpec
 
-BASELINES: dict[str, Callable[..., Baseline]] = {
-    "pq": pq.build,
-    "opq": opq.build,
-    "rq": rq.build,
-    "rq-refined": partial(rq.build, refined=True),
-    "lsq": lsq.build,
+_BUILDERS: dict[str, Callable[[np.ndarray, BuildOptions], Baseline]] = {
+    "pq": partial(build_faiss_baseline, "pq"),
+    "opq": partial(build_faiss_baseline, "opq"),
+    "rq": partial(build_faiss_baseline, "rq"),
+    "rq-refined": partial(build_faiss_baseline, "rq-refined"),
+    "lsq": partial(build_faiss_baseline, "lsq"),
     "scann": scann.build,
-    "opq-fastscan": opq_fastscan.build,
+    "opq-fastscan": partial(build_faiss_baseline, "opq-fastscan"),
     "truncate-pq": truncate_pq.build,
     "lsh": lsh.build,
     "rabitq": rabitq.build,
     "binary": binary.build,
-    "sq8": sq8.build,
+    "sq8": partial(build_faiss_baseline, "sq8"),
 }
+#: The names of all baselines.
+BASELINES: tuple[str, ...] = tuple(_BUILDERS)
+
+
+def build_baseline(name: str, items: np.ndarray, **options: Any) -> Baseline:
+    """Build a baseline on item vectors.
+
+    Args:
+        name: one of :data:`BASELINES`.
+        items: float, ``(n, dim)``.
+        options: of `BuildOptions`: ``M``, ``nbits``, ``nlist``, ``nprobe``, ``metric``, ``seed``.
+    Raises:
+        ValueError: a structure that the vectors cannot fill, or vectors that are not finite.
+    """
+    return _BUILDERS[name](items, BuildOptions(**options))
 
 
 def check_baselines(names: Iterable[str]) -> list[str]:
     """The names as a list.
 
     Raises:
-        ValueError: one of them is unknown, or there twice.
+        ValueError: a name is unknown, or occurs twice.
 
     >>> check_baselines(["opq", "rq"])
     ['opq', 'rq']
@@ -64,27 +80,28 @@ def evaluate_baselines(
     *,
     available: np.ndarray | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Baselines built on float item vectors with the bytes and lists of a spec, and what they reach.
+    """Metrics of baselines built on float item vectors with the bytes and lists of a spec.
 
     Args:
-        names: words of :data:`BASELINES`.
+        names: of :data:`BASELINES`.
         items: float, ``(n, dim)``, of a model that was trained without an index.
-        spec: gives ``M``, ``nbits`` and ``nlist``; each baseline that can has its ``bytes_per_vector``.
+        spec: gives ``M``, ``nbits`` and ``nlist``; baselines without bytes of their own have its
+            ``bytes_per_vector``.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         queries, query_vectors: as for :func:`poeem.evaluation.ranking.evaluate`, of the same model.
-        nprobe: lists visited a query; default all of them. LSH and sign bits have no lists and scan everything.
-        seed: of k-means and of LSH's rotation.
-        available: as for ``evaluate``; every item is in the index all the same.
+        nprobe: lists visited per query; default all. LSH and sign bits have no lists and scan all codes.
+        seed: of k-means and of random rotations.
+        available: as for ``evaluate``; the index holds every item anyway.
     Returns:
         by name the block of ``evaluate``, with ``bytes_per_vector`` and ``build_seconds`` (training and adding); with
-        lists also ``scanned``, the share of the codes that a query is compared with.
+        lists also ``scanned``, the share of the codes that a query scans.
     Raises:
         ValueError: an unknown name, or a structure that the vectors cannot fill.
     """
     blocks: dict[str, dict[str, Any]] = {}
     for name in check_baselines(names):
-        baseline = BASELINES[name](
-            items, M=spec.M, nbits=spec.nbits, nlist=spec.nlist, nprobe=nprobe, metric=metric, seed=seed
+        baseline = build_baseline(
+            name, items, M=spec.M, nbits=spec.nbits, nlist=spec.nlist, nprobe=nprobe, metric=metric, seed=seed
         )
         block = evaluate(baseline, queries, query_vectors, exact_items=items, metric=metric, available=available)
         blocks[name] = block | {
@@ -92,7 +109,7 @@ def evaluate_baselines(
             "build_seconds": baseline.build_seconds,
         }
         if spec.nlist:
-            scorer = baseline.scorer  # some have no lists, and scan everything
+            scorer = baseline.scorer  # some have no lists, and scan all codes
             scanned = scorer.scanned_share(query_vectors) if isinstance(scorer, DecodedScorer) else 1.0
             blocks[name]["scanned"] = scanned
     return blocks

@@ -1,4 +1,4 @@
-"""Baseline: an index built on finished vectors, with what it cost."""
+"""Baseline: an index built on finished vectors, with its size and build time."""
 
 from __future__ import annotations
 
@@ -19,21 +19,47 @@ class Searchable(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Baseline:
-    """A scorer of the whole catalogue with its price.
+@dataclass(frozen=True)
+class BuildOptions:
+    """The size, lists, metric and seed of a baseline. Some structures have bytes of their own, and some no lists.
 
     Args:
-        name: word of ``BASELINES``.
-        structure: factory string or class of faiss that it is.
+        M, nbits: give ``M * nbits / 8`` bytes per vector.
+        nlist, nprobe: inverted lists, and those visited per query (default all); 0 is a flat index.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+        seed: of everything random.
+
+    >>> BuildOptions(M=3, nbits=4).n_bytes
+    2
+    """
+
+    M: int
+    nbits: int = 8
+    nlist: int = 0
+    nprobe: int | None = None
+    metric: str = "cosine"
+    seed: int = 0
+
+    @property
+    def n_bytes(self) -> int:
+        """``M * nbits / 8``, rounded up."""
+        return -(-self.M * self.nbits // 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """A scorer of the whole catalogue, with its size and build time.
+
+    Args:
+        name: key of ``BASELINES``.
+        structure: its factory string or class in faiss.
         scorer: scores as faiss would.
-        bytes_per_vector: code alone, with what is stored beside it to score (norms, factors); list number and id not
-            counted.
+        bytes_per_vector: the code and what is stored beside it to score (norms, factors), without list number and id.
         build_seconds: wall time of training and adding.
-        index: what is searched to measure speed, on queries as ``scorers.prepared`` leaves them; none where there is no
+        index: searched to measure speed, with queries as ``scorers.prepared`` returns them; None where there is no
             engine for the structure.
         vectors: queries ``(nq, dim)`` and items ``(n, dim)`` of the model that it was trained with, where that is not
-            the one that others are built on.
+            the model of the other baselines.
     """
 
     name: str
@@ -49,7 +75,7 @@ class Baseline:
         return self.scorer.scores(query_vectors)
 
     def with_nprobe(self, nprobe: int | None) -> Baseline:
-        """The same index visiting another number of lists a query; itself where it has no lists.
+        """The same index with another number of visited lists per query; itself where it has no lists.
 
         The searchable index is shared and set to ``nprobe``: measure one of them before asking for the next.
         """
@@ -61,7 +87,7 @@ class Baseline:
 
 
 def set_nprobe(index: Any, nprobe: int) -> None:
-    """Lists an index of faiss visits a query, behind a transformation too; other engines have an ``nprobe`` to set."""
+    """Set the lists per query of a faiss index, also behind a transformation, or of another engine with ``nprobe``."""
     import faiss
 
     ivf: Any = faiss.extract_index_ivf(index) if isinstance(index, faiss.Index) else index

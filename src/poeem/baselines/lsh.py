@@ -1,4 +1,4 @@
-"""LSH: signs after a random rotation, compared by Hamming distance; nothing is learned."""
+"""LSH: signs after a random rotation, compared by Hamming distance; nothing is trained."""
 
 from __future__ import annotations
 
@@ -7,31 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from poeem.baselines.baseline import Baseline
+from poeem.baselines.baseline import Baseline, BuildOptions
 from poeem.evaluation.scorers import prepared
 
 
-def build(
-    items: np.ndarray,
-    *,
-    M: int,
-    nbits: int = 8,
-    nlist: int = 0,
-    nprobe: int | None = None,
-    metric: str = "cosine",
-    seed: int = 0,
-) -> Baseline:
-    """faiss's ``IndexLSH`` with as many bits as ``M`` words of ``nbits``, rounded up to whole bytes.
+def build(items: np.ndarray, options: BuildOptions) -> Baseline:
+    """faiss's ``IndexLSH`` with ``M * nbits`` bits, rounded up to whole bytes.
 
-    There are no lists: every item is compared, whatever ``nlist`` and ``nprobe``. Signs keep angles only, so that under
-    ``ip`` and ``l2`` the lengths of the vectors are lost.
+    There are no lists: every item is compared, whatever ``nlist`` and ``nprobe``. Signs keep angles only: under ``ip``
+    and ``l2`` the lengths of the vectors are lost.
 
     Args:
         items: float, ``(n, dim)``.
-        M, nbits: give the bytes.
-        nlist, nprobe: taken and left alone, as every baseline is called with them.
-        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seed: of the rotation.
+        options: the bytes, the metric, and the seed of the rotation.
     Raises:
         ValueError: vectors that are not finite.
     Source:
@@ -39,11 +27,11 @@ def build(
     """
     import faiss
 
-    vectors = prepared(items, metric, "items")
-    n_bytes = -(-M * nbits // 8)
+    vectors = prepared(items, options.metric, "items")
+    n_bytes = options.n_bytes
     start = time.perf_counter()
     index = faiss.IndexLSH(vectors.shape[1], 8 * n_bytes, True, False)
-    index.rrot.init(seed)
+    index.rrot.init(options.seed)
     index.add(vectors)
     seconds = time.perf_counter() - start
     codes = faiss.vector_to_array(index.codes).reshape(len(vectors), n_bytes)

@@ -7,36 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from poeem.baselines.baseline import Baseline, set_nprobe
+from poeem.baselines.baseline import Baseline, BuildOptions, set_nprobe
 from poeem.baselines.faiss_build import check_items, faiss_metric, lists_of, structure_of, train_and_add
 from poeem.evaluation.scorers import DecodedScorer, prepared
 
-# Bits a query is rounded to in the index, which faiss has fast code for; 0 would leave it as it is.
+# Bits of a query in the index, for which faiss has fast code; 0 would keep it in float.
 QUERY_BITS = 8
 
 
-def build(
-    items: np.ndarray,
-    *,
-    M: int = 0,
-    nbits: int = 8,
-    nlist: int = 0,
-    nprobe: int | None = None,
-    metric: str = "cosine",
-    seed: int = 0,
-) -> Baseline:
-    """``RR{dim},RaBitQ``, or ``RR{dim},IVF{nlist},RaBitQ``: ``dim / 8 + 8`` bytes per vector, whatever ``M`` asks.
+def build(items: np.ndarray, options: BuildOptions) -> Baseline:
+    """``RR{dim},RaBitQ``, or ``RR{dim},IVF{nlist},RaBitQ``: ``dim / 8 + 8`` bytes per vector.
 
-    The scorer leaves the query in float, which is RaBitQ at its best; the index that is timed rounds it to 8 bits, as
-    faiss is slow without. Nothing but the centre and the lists is learned. Under
-    ``l2`` an estimate may fall below a distance of zero; faiss's search then says zero, the scorer does not.
+    The scorer keeps the query in float, which is RaBitQ at its best. The index that is timed rounds it to 8 bits: faiss
+    is slow otherwise. Only the centre and the lists are trained. Under ``l2`` an estimate may be below zero; faiss's
+    search then returns zero, the scorer does not.
 
     Args:
         items: float, ``(n, dim)``.
-        M, nbits: taken and left alone, as every baseline is called with them.
-        nlist, nprobe: inverted lists, and those visited a query (default all); 0 is a flat index.
-        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seed: of the rotation and of the lists' k-means.
+        options: lists, metric, and the seed of the rotation and the k-means; the bytes are not used.
     Raises:
         ValueError: fewer items than lists, or vectors that are not finite.
     Source:
@@ -45,35 +33,35 @@ def build(
     """
     import faiss
 
-    vectors = prepared(items, metric, "items")
+    vectors = prepared(items, options.metric, "items")
     n, dim = vectors.shape
-    check_items("rabitq", n, nlist=nlist)
-    structure = structure_of("RaBitQ", nlist, rotation=f"RR{dim}")
-    index: Any = faiss.index_factory(dim, structure, faiss_metric(metric))
+    check_items("rabitq", n, nlist=options.nlist)
+    structure = structure_of("RaBitQ", options.nlist, rotation=f"RR{dim}")
+    index: Any = faiss.index_factory(dim, structure, faiss_metric(options.metric))
     start = time.perf_counter()
-    train_and_add(index, vectors, M=M, nbits=nbits, seed=seed)
+    train_and_add(index, vectors, M=options.M, nbits=options.nbits, seed=options.seed)
     seconds = time.perf_counter() - start
     inner: Any = faiss.downcast_index(index.index)
     inner.qb = QUERY_BITS
-    if nlist:
-        set_nprobe(index, nprobe or nlist)
-    scorer = _scorer(index, inner, n, metric, nlist, nprobe)
+    if options.nlist:
+        set_nprobe(index, options.nprobe or options.nlist)
+    scorer = _scorer(index, inner, n, options)
     return Baseline("rabitq", structure, scorer, bytes_per_vector=inner.code_size, build_seconds=seconds, index=index)
 
 
-def _scorer(index: Any, inner: Any, n: int, metric: str, nlist: int, nprobe: int | None) -> DecodedScorer:
-    """Scores of faiss's estimate, which is a line in the query: ``<q, v> + b``.
+def _scorer(index: Any, inner: Any, n: int, options: BuildOptions) -> DecodedScorer:
+    """Scores of faiss's estimate, which is linear in the query: ``<q, v> + b``.
 
     For an item ``x`` with centre ``c`` and signs ``s = ±1/√dim`` faiss stores factors ``a`` and ``p``, and estimates
     ``‖q - x‖² ≈ a + ‖q - c‖² - 2 p <q - c, s>`` (without the ``‖x‖²`` under an inner product, where ``-1/2`` of it is
-    the score once ``‖q‖²`` is taken off): the same ranking as a vector ``v = c + p s`` with a term of its own.
+    the score without ``‖q‖²``): the same ranking as a vector ``v = c + p s`` with a bias.
     """
     import faiss
 
     dim = index.d
-    if nlist:
+    if options.nlist:
         coarse, lists = lists_of(index, n)
-        centres = faiss.downcast_index(inner.quantizer).reconstruct_n(0, nlist)[lists]
+        centres = faiss.downcast_index(inner.quantizer).reconstruct_n(0, options.nlist)[lists]
         codes = _codes_in_lists(inner, n)
     else:
         coarse, lists = None, None
@@ -85,9 +73,9 @@ def _scorer(index: Any, inner: Any, n: int, metric: str, nlist: int, nprobe: int
     a, steps = factors[:, 0], factors[:, 1:2] * signs / np.sqrt(np.float32(dim))
     vectors = centres + steps
     squared = a + np.square(centres).sum(1) + 2 * (centres * steps).sum(1)
-    bias = np.square(vectors).sum(1) - squared if metric == "l2" else -squared / 2
+    bias = np.square(vectors).sum(1) - squared if options.metric == "l2" else -squared / 2
     decoded = index.chain.at(0).reverse_transform(vectors)
-    return DecodedScorer(decoded, metric, coarse=coarse, lists=lists, nprobe=nprobe, bias=bias)
+    return DecodedScorer(decoded, options.metric, coarse=coarse, lists=lists, nprobe=options.nprobe, bias=bias)
 
 
 def _codes_in_lists(ivf: Any, n: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Rescoring: the best candidates by codes, put in order by exact float scores."""
+"""Rescoring: the best candidates by codes, re-ranked by exact float scores."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from poeem.evaluation.scorers import Scorer, prepared
 def rescored(baseline: Baseline, vectors: np.ndarray, depth: int, *, metric: str) -> Baseline:
     """The baseline with its ``depth`` best items of a query re-ranked by the float vectors, as faiss's refine does.
 
-    Items past ``depth`` are not returned at all. The price is the float vectors, kept somewhere they can be read from;
-    ``bytes_per_vector`` is still that of the codes that are scanned. An engine that has re-ranking of its own
-    (``rescored(depth)``) is left to it.
+    Items past ``depth`` are not returned at all. The float vectors must be stored where they can be read;
+    ``bytes_per_vector`` is still that of the codes that are scanned. An engine with its own re-ranking
+    (``rescored(depth)``) uses that.
 
     Args:
         baseline: gives the candidates.
-        vectors: float, ``(n, dim)``: what it was built on.
+        vectors: float, ``(n, dim)``: the items it was built on.
         depth: candidates a query (faiss's ``k * k_factor``).
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
     Raises:
@@ -68,7 +68,7 @@ class ExactScores:
 class RescoredScorer:
     """Exact scores of the ``depth`` best by another scorer, ``-inf`` elsewhere.
 
-    Where equal scores straddle the cut, which of them come in is arbitrary, as in an engine.
+    Which of several equal scores at the cut are taken is arbitrary, as in an engine.
 
     Args:
         scorer: ranks the candidates.

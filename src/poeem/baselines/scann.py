@@ -1,4 +1,4 @@
-"""ScaNN's anisotropic quantizer: 4-bit words that keep an item's direction better than its remainder."""
+"""ScaNN's anisotropic quantizer: 4-bit codes with small errors along the items."""
 
 from __future__ import annotations
 
@@ -11,40 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from poeem.baselines.baseline import Baseline
+from poeem.baselines.baseline import Baseline, BuildOptions
 from poeem.baselines.faiss_build import check_items
 from poeem.engines.scann.assets import CENTROIDS, CODEBOOKS, CODES, LISTS
 from poeem.evaluation.scorers import DecodedScorer, prepared
 
-# What ScaNN's own examples use; under squared L2 there is no direction to prefer.
+# The value of ScaNN's own examples; under squared L2 no direction is preferred.
 ANISOTROPIC_THRESHOLD = 0.2
 RESIDUALS = "use_residual_quantization: {}"
 
 
-def build(
-    items: np.ndarray,
-    *,
-    M: int,
-    nbits: int = 8,
-    nlist: int = 0,
-    nprobe: int | None = None,
-    metric: str = "cosine",
-    seed: int = 0,
-) -> Baseline:
-    """ScaNN's ``score_ah``, two words of 4 bits a byte, behind its own ``tree`` where there are lists.
+def build(items: np.ndarray, options: BuildOptions) -> Baseline:
+    """ScaNN's ``score_ah``, two 4-bit codes per byte, behind its own ``tree`` where there are lists.
 
-    Behind the tree it codes vectors as they are. Its builder would have residuals coded under inner products, without a
-    switch; but then it finds less (Debian descriptions, 16 bytes, 64 of 256 leaves: recall@100 .628, and .746 without).
+    Behind the tree vectors are coded, not residuals. Its builder codes residuals under inner products and has no option
+    for that, but then it finds less (Debian descriptions, 16 bytes, 64 of 256 leaves: recall@100 .628 against .746).
 
-    Scores are of the decoded items; ScaNN itself rounds its look-up tables to 8 bits, which changes a score by about a
-    hundredth of the largest one. ``index.rescored(depth)`` is the same with ScaNN's own re-ordering by floats.
+    Scores are those of the decoded items; ScaNN itself rounds its look-up tables to 8 bits, which changes a score by
+    about a hundredth of the largest one. ``index.rescored(depth)`` is the same with ScaNN's own re-ordering by floats.
 
     Args:
         items: float, ``(n, dim)``.
-        M, nbits: give the bytes, ``M * nbits / 8``.
-        nlist, nprobe: leaves of its tree, and those visited a query (default all); 0 is no tree.
-        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seed: of the order of the items, which is all that ScaNN's training takes from chance.
+        options: bytes, metric, leaves of the tree (``nlist``; 0: no tree), and the seed of the order of the items, the
+            only random part of ScaNN's training.
     Raises:
         ValueError: scann is not installed, dim is not a multiple of twice the bytes, fewer than 16 items, or vectors
             that are not finite.
@@ -52,46 +41,46 @@ def build(
         Guo, Sun, Lindgren, Geng, Simcha, Chern, Kumar, "Accelerating large-scale inference with anisotropic vector
         quantization", 2020.
     """
+    metric, nlist, n_bytes = options.metric, options.nlist, options.n_bytes
     vectors = prepared(items, metric, "items")
     n, dim = vectors.shape
-    n_bytes = -(-M * nbits // 8)
     if dim % (2 * n_bytes):
         raise ValueError(
             f"dim (={dim}) must be divisible by twice the bytes (={n_bytes}) for baseline 'scann'; leave it out"
         )
     check_items("scann", n, nbits=4, nlist=nlist)
     library, searcher = import_scann()
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(options.seed).permutation(n)
     shuffled = np.ascontiguousarray(vectors[order])
 
     def make(reorder: bool) -> Any:
         builder = library(shuffled, min(100, n), "squared_l2" if metric == "l2" else "dot_product")
         if nlist:
-            # Its default of least items a leaf, or less where there are few.
-            least = max(1, min(50, n // (4 * nlist)))
-            builder = builder.tree(nlist, nprobe or nlist, training_sample_size=n, min_partition_size=least)
+            # The default minimum of items per leaf, or less where there are few items.
+            fewest = max(1, min(50, n // (4 * nlist)))
+            builder = builder.tree(nlist, options.nprobe or nlist, training_sample_size=n, min_partition_size=fewest)
         threshold = float("nan") if metric == "l2" else ANISOTROPIC_THRESHOLD
         builder = builder.score_ah(dim // (2 * n_bytes), anisotropic_quantization_threshold=threshold)
         builder = builder.reorder(min(100, n)) if reorder else builder
         config = builder.create_config().replace(RESIDUALS.format(True), RESIDUALS.format(False))
         return searcher(shuffled, config, 1)
 
-    # A tenth of a second of ScaNN's own log goes to stderr; it has no switch that is read after the import.
+    # ScaNN logs to stderr here; it reads no switch for that after the import.
     start = time.perf_counter()
     engine = make(reorder=False)
     seconds = time.perf_counter() - start
-    words, coarse, lists = _decoded(engine)
+    rows, coarse, lists = _decoded(engine)
     decoded = np.empty_like(vectors)
-    decoded[order] = words
+    decoded[order] = rows
     if lists is not None:
         lists[order] = lists.copy()
     index = ScannIndex(engine, order, make)
     if coarse is not None:
-        index.nprobe = nprobe or len(coarse)
+        index.nprobe = options.nprobe or len(coarse)
     return Baseline(
         "scann",
         f"{f'tree{len(coarse)},' if coarse is not None else ''}AH{2 * n_bytes}x4",
-        DecodedScorer(decoded, metric, coarse=coarse, lists=lists, nprobe=nprobe),
+        DecodedScorer(decoded, metric, coarse=coarse, lists=lists, nprobe=options.nprobe),
         bytes_per_vector=n_bytes,
         build_seconds=seconds,
         index=index,
@@ -102,10 +91,10 @@ class ScannIndex:
     """A searcher of ScaNN behind faiss's call, on one thread.
 
     Args:
-        engine: what its builder built.
-        order: the item that every row of it is, ``(n,)``.
-        make: builds the same engine with the float vectors for re-ordering; called when they are asked for.
-        depth: candidates that are re-ordered; 0 is none.
+        engine: built by ScaNN.
+        order: the item of each of its rows, ``(n,)``.
+        make: builds the same engine with the float vectors for re-ordering; called when they are needed.
+        depth: candidates that are re-ordered; 0: none.
     """
 
     def __init__(self, engine: Any, order: np.ndarray, make: Callable[[bool], Any], depth: int = 0) -> None:
@@ -122,11 +111,11 @@ class ScannIndex:
         if self._depth:
             options["pre_reorder_num_neighbors"] = self._depth
         rows, scores = self.engine.search_batched(x, final_num_neighbors=min(k, self._depth or k), **options)
-        # Past what it has found ScaNN leaves item 0 and NaN.
+        # After the last result ScaNN returns item 0 and NaN.
         return scores, np.where(np.isnan(scores), -1, self.order[rows])
 
     def rescored(self, depth: int) -> ScannIndex:
-        """The same, with the ``depth`` best of a query put in order by float vectors, by ScaNN itself."""
+        """The same, with the ``depth`` best of a query re-ordered by float vectors, by ScaNN itself."""
         if self._reordering is None:
             self._reordering = self._make(True)
         found = ScannIndex(self._reordering, self.order, self._make, depth)
@@ -135,7 +124,7 @@ class ScannIndex:
 
 
 def import_scann() -> tuple[Any, Any]:
-    """ScaNN's builder, and what makes a searcher of rows, its configuration and a number of threads.
+    """ScaNN's builder, and its function from rows, configuration and number of threads to a searcher.
 
     Raises:
         ValueError: it is not installed.
@@ -150,12 +139,12 @@ def import_scann() -> tuple[Any, Any]:
 
 
 def _decoded(engine: Any) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """What the codes stand for, ``(n, dim)`` float32, centroids and lists, all from the files that it writes.
+    """Decoded items, ``(n, dim)`` float32, centroids and lists, all from the files that the engine writes.
 
     Args:
         engine: a searcher, with a tree of one level or none.
     """
-    # Made by protobuf when it is imported, which no type checker can see.
+    # Created by protobuf at import, which no type checker can see.
     centers_pb2: Any = importlib.import_module("scann.proto.centers_pb2")
     partitioner_pb2: Any = importlib.import_module("scann.partitioning.partitioner_pb2")
 
@@ -173,8 +162,8 @@ def _decoded(engine: Any) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | N
             for center, leaf in zip(root.centers, root.children):
                 coarse[leaf.leaf_id] = center.dimension
             lists = np.load(Path(folder) / LISTS).astype(np.int64)
-    words = [
-        np.array([word.feature_value_float or word.feature_value_double for word in book.center], dtype=np.float32)
+    codebooks = [
+        np.array([one.feature_value_float or one.feature_value_double for one in book.center], dtype=np.float32)
         for book in books.subspace_centers
     ]
-    return np.concatenate([word[codes[:, number]] for number, word in enumerate(words)], axis=1), coarse, lists
+    return np.concatenate([book[codes[:, m]] for m, book in enumerate(codebooks)], axis=1), coarse, lists

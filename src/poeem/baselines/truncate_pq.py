@@ -1,4 +1,4 @@
-"""Truncation: PQ on the leading principal axes alone, the first thing an engineer tries before PQ."""
+"""Truncation: PQ on the leading principal axes only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from poeem.baselines.baseline import Baseline, set_nprobe
+from poeem.baselines.baseline import Baseline, BuildOptions
 from poeem.baselines.faiss_build import (
     check_items,
     decoded_scorer,
@@ -20,28 +20,16 @@ from poeem.evaluation.scorers import prepared
 SHARE = 0.9
 
 
-def build(
-    items: np.ndarray,
-    *,
-    M: int,
-    nbits: int = 8,
-    nlist: int = 0,
-    nprobe: int | None = None,
-    metric: str = "cosine",
-    seed: int = 0,
-) -> Baseline:
-    """The axes that hold 90 % of the energy, rotated at random so that every word gets its share, and PQ after them.
+def build(items: np.ndarray, options: BuildOptions) -> Baseline:
+    """PQ on the axes that hold 90 % of the energy, rotated at random so that every slice gets an equal share.
 
-    In faiss's words ``PCAR{k},PQ{M}x{nbits}np`` (``PCAR{k},IVF{nlist},...`` with lists), with two differences that make
-    it fair: axes are those of ``XᵀX``, not centred, as an inner product has no origin to move; and the number of axes
-    ``k``, a multiple of ``M``, follows the data.
+    In faiss ``PCAR{k},PQ{M}x{nbits}np`` (``PCAR{k},IVF{nlist},...`` with lists), with two differences that make it
+    fair: the axes are those of ``XᵀX``, not centred, because an inner product has no origin to move; and the number of
+    axes ``k``, a multiple of ``M``, follows the data.
 
     Args:
         items: float, ``(n, dim)``.
-        M, nbits: `M * nbits / 8` bytes per vector.
-        nlist, nprobe: inverted lists, and those visited a query (default all); 0 is a flat index.
-        metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seed: of the random rotation and of every k-means.
+        options: bytes, lists, metric, and the seed of the rotation and the k-means.
     Raises:
         ValueError: ``M`` is greater than dim, fewer items than centroids, or vectors that are not finite.
     Source:
@@ -50,27 +38,24 @@ def build(
     """
     import faiss
 
-    vectors = prepared(items, metric, "items")
+    vectors, M, nbits = prepared(items, options.metric, "items"), options.M, options.nbits
     n, dim = vectors.shape
     if dim < M:
         raise ValueError(f"M (={M}) must be at most dim (={dim}) for baseline 'truncate-pq'; leave it out, or use rq")
-    check_items("truncate-pq", n, nbits=nbits, nlist=nlist)
+    check_items("truncate-pq", n, nbits=nbits, nlist=options.nlist)
     start = time.perf_counter()
-    projection = leading_axes(vectors, M, seed)
+    projection = leading_axes(vectors, M, options.seed)
     k = len(projection)
     # The index behind a transformation keeps a reference to both.
     first: Any = faiss.LinearTransform(dim, k, False)
     faiss.copy_array_to_vector(projection.ravel(), first.A)
     first.is_trained = first.is_orthonormal = True
-    second = faiss.index_factory(k, structure_of(f"PQ{M}x{nbits}np", nlist), faiss_metric(metric))
+    second = faiss.index_factory(k, structure_of(f"PQ{M}x{nbits}np", options.nlist), faiss_metric(options.metric))
     index = faiss.IndexPreTransform(first, second)
-    train_and_add(index, vectors, M=M, nbits=nbits, seed=seed)
+    train_and_add(index, vectors, M=M, nbits=nbits, seed=options.seed)
     seconds = time.perf_counter() - start
-    if nlist:
-        set_nprobe(index, nprobe or nlist)
-    structure = structure_of(f"PQ{M}x{nbits}np", nlist, rotation=f"PCAR{k}")
-    scorer = decoded_scorer(index, n, metric, nlist, nprobe)
-    return Baseline("truncate-pq", structure, scorer, -(-M * nbits // 8), seconds, index=index)
+    structure = structure_of(f"PQ{M}x{nbits}np", options.nlist, rotation=f"PCAR{k}")
+    return Baseline("truncate-pq", structure, decoded_scorer(index, n, options), options.n_bytes, seconds, index=index)
 
 
 def leading_axes(vectors: np.ndarray, M: int, seed: int) -> np.ndarray:
@@ -78,7 +63,7 @@ def leading_axes(vectors: np.ndarray, M: int, seed: int) -> np.ndarray:
 
     Args:
         vectors: float32, ``(n, dim)``.
-        M: their number is a multiple of it.
+        M: the number of rows is a multiple of it.
         seed: of the basis.
     Returns:
         float32, ``(k, dim)``.
@@ -88,6 +73,6 @@ def leading_axes(vectors: np.ndarray, M: int, seed: int) -> np.ndarray:
     share = np.cumsum(energies) / energies.sum()
     enough = int(np.searchsorted(share, SHARE)) + 1
     k = min(-(-enough // M), vectors.shape[1] // M) * M
-    # Without it the first words would have nearly all of the energy, and bits to match it to none.
+    # Without it the first slices would have nearly all of the energy, with no more bits than the others.
     mixing, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(k, k)))
     return np.ascontiguousarray((axes[:, :k] @ mixing).T, dtype=np.float32)

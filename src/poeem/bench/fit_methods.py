@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from poeem.baselines import opq
+from poeem.baselines import build_baseline
 from poeem.baselines.baseline import Baseline
 from poeem.bench.bundle_method import baseline_of_bundle
 from poeem.bench.method import Method
@@ -78,7 +78,7 @@ def _fit(
             items = prepared(items, metric, "items")
             queries = None if queries is None else prepared(queries, metric, "train_queries")
         parsed = IndexSpec.parse(spec)
-        stock = opq.build(items, M=parsed.M, nbits=parsed.nbits, metric=metric, seed=seed)
+        stock = build_baseline("opq", items, M=parsed.M, nbits=parsed.nbits, metric=metric, seed=seed)
         served = from_faiss(cast(Any, stock.index))
     pairs = None
     if labels and problem.train_relevant is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from poeem.baselines import BASELINES
+from poeem.baselines import build_baseline
 from poeem.baselines.baseline import Baseline
 from poeem.bench.exact import build_exact
 from poeem.bench.fit_methods import FITTED
@@ -16,7 +16,7 @@ from poeem.bench.run_problem import build_joint
 
 def _baseline(name: str, **facts: Any) -> Method:
     def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
-        return BASELINES[name](problem.items, M=n_bytes, nbits=8, nlist=nlist, metric=metric, seed=seed)
+        return build_baseline(name, problem.items, M=n_bytes, nbits=8, nlist=nlist, metric=metric, seed=seed)
 
     return Method(name, build, **facts)
 
