@@ -23,7 +23,7 @@ ORDER = (
     ("functional", "data"),
     ("bundle",),
     ("layers", "engines"),
-    ("losses", "towers", "encoding"),
+    ("losses", "towers"),
     ("evaluation",),
     ("baselines",),
     ("training",),

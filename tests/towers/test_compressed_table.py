@@ -40,7 +40,7 @@ def test_pool_and_its_gradient_are_those_of_the_weighted_sum(table):
 
 def test_given_words_keep_their_directions_and_the_vectors_have_the_usual_length():
     words = 50 * torch.randn(3, 256, 6, generator=torch.Generator().manual_seed(0))
-    table = CompressedTable(CODES, 6, words=words)
+    table = CompressedTable(CODES, 6, codewords=words)
     vectors = table(torch.arange(4)).detach()
     expected = torch.stack([words[torch.arange(3), code].sum(0) for code in CODES])
     torch.testing.assert_close(torch.nn.functional.cosine_similarity(vectors, expected), torch.ones(4))
@@ -57,15 +57,15 @@ def test_towers_share_it_and_its_start_is_of_the_seed():
 
 
 @pytest.mark.parametrize(
-    ("codes", "options", "said"),
+    ("codes", "options", "message"),
     [
         (torch.zeros(3, 2), {}, "codes must be integers"),
         (torch.tensor([[0, 256]]), {}, "codes must be 0 to 255, not 0 to 256"),
         (torch.zeros(3, 65, dtype=torch.int64), {}, r"table_bytes \(=65\) must be 1 to 64"),
         (torch.zeros(3, 0, dtype=torch.int64), {}, r"table_bytes \(=0\) must be 1 to 64"),
-        (CODES, {"words": torch.zeros(3, 256, 4)}, r"words \(shape \(3, 256, 4\)\) must be \(3, 256, 6\)"),
+        (CODES, {"codewords": torch.zeros(3, 256, 4)}, r"codewords \(shape \(3, 256, 4\)\) must be \(3, 256, 6\)"),
     ],
 )
-def test_mistakes_are_refused(codes, options, said):
-    with pytest.raises(ValueError, match=said):
+def test_mistakes_are_refused(codes, options, message):
+    with pytest.raises(ValueError, match=message):
         CompressedTable(codes, 6, **options)

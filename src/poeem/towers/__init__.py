@@ -1,1 +1,1 @@
-"""Towers: what makes vectors of histories and of items."""
+"""Towers: from histories and item numbers to vectors."""

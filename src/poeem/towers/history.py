@@ -1,4 +1,4 @@
-"""The history tower: the last items, weighted by how recent they are."""
+"""HistoryTower: a weighted mean of the last items and the last item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HistoryTower(nn.Module):
     Args:
         item_table: ``nn.Embedding`` or ``PoolingTable``; usually the item tower's own.
         dim: of the query vectors.
-        history_length: places; older items are not looked at.
+        history_length: places; older items are ignored.
         hidden: width of the perceptron, by default ``4 * dim``.
         dropout: share of hidden units dropped in training.
     Raises:
@@ -46,7 +46,7 @@ class HistoryTower(nn.Module):
                 raise ValueError(f"{name} (={value}) must be at least 1")
         width = item_table.embedding_dim
         self.item_table, self.dim, self.history_length = item_table, dim, history_length
-        # From the most recent place, which a fresh tower weights e times as much as the oldest.
+        # From the most recent place; a new tower gives it e times the weight of the oldest.
         self.recency = nn.Parameter(torch.linspace(1, 0, history_length))
         self.empty = nn.Parameter(torch.randn(width) * width**-0.5)
         self.mlp = SkipMLP(2 * width, dim, hidden=hidden or 4 * dim, dropout=dropout)
@@ -62,7 +62,7 @@ class HistoryTower(nn.Module):
         filled = history >= 0
         numbers = history.clamp(min=0)
         recency = self.recency[: history.shape[1]].flip(0).expand(history.shape)
-        # A finite mask: under -inf, a row without items would be 0 / 0, and its gradient nan although it is not used.
+        # A finite mask: with -inf, a row without items would be 0 / 0, and its gradient NaN although it is not used.
         weights = recency.masked_fill(~filled, torch.finfo(recency.dtype).min).softmax(1)
         known = filled[:, -1:]
         pooled = torch.where(known, pool(self.item_table, numbers, weights), self.empty)

@@ -1,4 +1,4 @@
-"""The item tower: an item's number to its vector."""
+"""ItemTower: from item numbers to item vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table that turns item numbers into vectors, from ids and from what else is known of an item."""
+"""ItemTable: from item numbers to vectors, by id and by categorical features."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 
 class ItemTable(nn.Module):
-    """``e_i = id_i + sum over features f of mean over its words w of f_w``.
+    """``e_i = id_i + sum over features f of the mean over the item's values w of f_w``.
 
     Works where an ``nn.Embedding`` does (``embedding_dim``, ``num_embeddings``), so that the towers take either. An
-    item never seen in training keeps its random id vector, but its features place it among its like.
+    item never seen in training keeps its random id vector, but its features place it near similar items.
 
     Args:
         n_items: size of the catalogue.
         width: of the vectors.
         side: categorical features: name -> int64 ``(n_items,)`` or ``(n_items, columns)``. The columns of one feature
-            share their words (genres, say); -1 is a missing word.
+            share their values (genres, say); -1 is a missing value.
         std: spread of the vectors at the start; by default ``1 / (4 sqrt(width))``, a length of 1/4: Adam moves every
-            element by about the learning rate, so short vectors turn to where they belong in fewer steps. (History
+            element by about the learning rate, so short vectors reach their directions in fewer steps. (History
             tower, MovieLens-1M, two epochs, validation: NDCG@10 0.177 from a length of 1/4, 0.168 from 1; a length of
             8, as ``nn.Embedding`` starts, costs most of what an epoch can learn.)
     Raises:
@@ -45,8 +45,8 @@ class ItemTable(nn.Module):
         self.ids = nn.Embedding(n_items, width)
         self.features = nn.ModuleDict()
         nn.init.normal_(self.ids.weight, std=spread)
-        for name, words in (side or {}).items():
-            self.features[name] = _Feature(name, words, n_items, width, spread)
+        for name, values in (side or {}).items():
+            self.features[name] = _Feature(name, values, n_items, width, spread)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """int64 ``(...)`` in ``[0, n_items)`` to ``(..., width)``."""
@@ -56,11 +56,11 @@ class ItemTable(nn.Module):
         return vectors
 
     def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
-        """``sum_l weights_l * self(numbers_l)``, without the ``(B, L, width)`` in between.
+        """``sum_l weights_l * self(numbers_l)``, without a tensor ``(B, L, width)``.
 
         Args:
             numbers: int64, ``(B, L)``, in ``[0, n_items)``.
-            weights: float, ``(B, L)``; 0 where a place is empty, whatever number stands there.
+            weights: float, ``(B, L)``; 0 where a place is empty, whatever its number.
         Returns:
             ``(B, width)``.
         """
@@ -72,7 +72,7 @@ class ItemTable(nn.Module):
 
 @runtime_checkable
 class PoolingTable(Protocol):
-    """A table of item vectors that sums them up by itself: :class:`ItemTable`, or one of yours."""
+    """A table of item vectors with its own weighted sum: :class:`ItemTable`, or your own class."""
 
     num_embeddings: int
     embedding_dim: int
@@ -99,26 +99,26 @@ def _pool(vectors: Tensor, numbers: Tensor, weights: Tensor) -> Tensor:
 
 
 class _Feature(nn.Module):
-    """One categorical feature: the mean of its words' vectors."""
+    """One categorical feature: the mean of the vectors of an item's values."""
 
     words: Tensor
     share: Tensor
 
-    def __init__(self, name: str, words: Tensor, n_items: int, width: int, std: float) -> None:
+    def __init__(self, name: str, values: Tensor, n_items: int, width: int, std: float) -> None:
         super().__init__()
-        words = torch.as_tensor(words)
-        if words.dtype != torch.int64 or words.dim() not in (1, 2) or len(words) != n_items:
+        values = torch.as_tensor(values)
+        if values.dtype != torch.int64 or values.dim() not in (1, 2) or len(values) != n_items:
             raise ValueError(
                 f"side[{name!r}] must be int64, (n_items={n_items},) or (n_items, columns), "
-                f"not {words.dtype}, {tuple(words.shape)}"
+                f"not {values.dtype}, {tuple(values.shape)}"
             )
-        if words.numel() == 0 or words.min() < -1:
-            raise ValueError(f"side[{name!r}] must hold numbers from 0, or -1 where a word is missing")
-        words = words.reshape(n_items, -1)
-        # Word 0 is "missing": zero at the start, and kept there by padding_idx.
-        self.register_buffer("words", words + 1)
-        self.register_buffer("share", 1 / (words >= 0).sum(1, keepdim=True).clamp(min=1))
-        self.vectors = nn.Embedding(int(words.max()) + 2, width, padding_idx=0)
+        if values.numel() == 0 or values.min() < -1:
+            raise ValueError(f"side[{name!r}] must hold numbers from 0, or -1 where a value is missing")
+        values = values.reshape(n_items, -1)
+        # Value 0 is "missing": zero at the start, and kept there by padding_idx. The names are those of stored models.
+        self.register_buffer("words", values + 1)
+        self.register_buffer("share", 1 / (values >= 0).sum(1, keepdim=True).clamp(min=1))
+        self.vectors = nn.Embedding(int(values.max()) + 2, width, padding_idx=0)
         nn.init.normal_(self.vectors.weight, std=std)
         with torch.no_grad():
             self.vectors.weight[0].zero_()
@@ -127,8 +127,8 @@ class _Feature(nn.Module):
         return self.vectors(self.words[numbers]).sum(-2) * self.share[numbers]
 
     def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
-        words = self.words[numbers]
-        shares = (weights[..., None] * self.share[numbers]).expand(words.shape)
+        values = self.words[numbers]
+        shares = (weights[..., None] * self.share[numbers]).expand(values.shape)
         return F.embedding_bag(
-            words.flatten(1), self.vectors.weight, per_sample_weights=shares.flatten(1), mode="sum", padding_idx=0
+            values.flatten(1), self.vectors.weight, per_sample_weights=shares.flatten(1), mode="sum", padding_idx=0
         )

@@ -1,4 +1,4 @@
-"""What a tower must offer. Any ``nn.Module`` of this shape fits; none needs to inherit from anything of ours."""
+"""The protocols of towers: any ``nn.Module`` with these calls fits, without inheritance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class QueryTower(Protocol):
 
 @runtime_checkable
 class EveryPositionTower(QueryTower, Protocol):
-    """A query tower that also gives the vector after each item of the history, at the price of one pass."""
+    """A query tower that also gives the vector after each item of the history, in one pass."""
 
     def every_position(self, history: Tensor, /) -> Tensor:
         """``(B, L)`` to ``(B, L, dim)``; position ``i`` must not see the items after it."""
@@ -38,7 +38,7 @@ class ItemTower(Protocol):
 
 
 def check_history(history: Tensor, n_items: int) -> None:
-    """Refuse what is no history.
+    """Raise ValueError if it is no history.
 
     Args:
         history: int64, ``(B, L)``.
@@ -57,7 +57,7 @@ def check_history(history: Tensor, n_items: int) -> None:
 
 
 def check_numbers(name: str, numbers: Tensor, n_items: int, lowest: int = 0) -> None:
-    """Refuse item numbers outside ``[lowest, n_items)``, on a CPU (an accelerator would have to be waited for)."""
+    """Raise ValueError for item numbers outside ``[lowest, n_items)``, on a CPU only (no sync elsewhere)."""
     if numbers.device.type != "cpu" or numbers.numel() == 0:
         return
     low, high = (int(end) for end in numbers.aminmax())

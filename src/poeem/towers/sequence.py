@@ -1,4 +1,4 @@
-"""The sequence tower: a causal transformer over a user's items."""
+"""SequenceTower: a causal transformer over a user's items."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from poeem.towers.protocol import check_history
 class SequenceTower(nn.Module):
     """Self-attention over the items so far; the vector at each item predicts the next one.
 
-    Attention sees places only as distances: head by head, a learned bias for "so many items ago". Counted so, neither
-    padding, nor the length of ``history``, nor where a window of it begins moves a vector, and each position of
-    ``every_position`` is exactly the ``forward`` of the history up to there. An empty place attends to nothing but
-    itself: it is the (learned) vector of a history without items.
+    Attention knows positions only as distances: every head has a learned bias for each distance. So neither padding,
+    nor the length of ``history``, nor the start of a window changes a vector, and each position of ``every_position``
+    is exactly the ``forward`` of the history up to there. An empty place attends only to itself: it has the (learned)
+    vector of a history without items.
 
     Args:
         item_table: ``nn.Embedding`` or ``PoolingTable``; usually the item tower's own.
         dim: of the query vectors.
-        history_length: places; older items are not looked at.
+        history_length: places; older items are ignored.
         blocks: attention + perceptron, normalised before each (pre-norm).
         heads: attention heads; divides the table's width.
         hidden: width of the perceptrons, by default twice the table's.
@@ -83,7 +83,7 @@ class SequenceTower(nn.Module):
             )
         filled = (history >= 0)[..., None]
         x = torch.where(filled, self.item_table(history.clamp(min=0)), self.empty)
-        # About unit variance per element: what a block adds then neither drowns nor is drowned.
+        # About unit variance per element, the scale of what a block adds.
         x = self.dropout(x * x.shape[-1] ** 0.5)
         places = torch.arange(length, device=history.device)
         distance = places[:, None] - places
@@ -106,7 +106,7 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, distance: Tensor, unseen: Tensor) -> Tensor:
-        """``(B, L, width)`` and ``(L, L)`` distances, ``(B, 1, L, L)`` who does not see whom, to ``(B, L, width)``."""
+        """``(B, L, width)`` and ``(L, L)`` distances, ``(B, 1, L, L)`` masked positions, to ``(B, L, width)``."""
         q, k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.qkv(self.norm_attention(x)).chunk(3, dim=-1)
@@ -119,8 +119,8 @@ class _Block(nn.Module):
 def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, unseen: Tensor) -> Tensor:
     """``softmax(q k^T / sqrt(d) + bias) v`` over ``(B, heads, L, d)``, with ``bias (heads, L, L)`` for the whole batch.
 
-    ``F.scaled_dot_product_attention`` would want the bias once per row of the batch, and with a gradient for it takes
-    its slow path: 1.4 times the time of this, on a CPU.
+    ``F.scaled_dot_product_attention`` needs the bias once per row of the batch, and takes its slow path when the bias
+    has a gradient: 1.4 times the time of this, on a CPU.
     """
     logits = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1)).add_(bias)
     with torch.no_grad():  # a masked logit has weight 0 and so gradient 0: nothing to record

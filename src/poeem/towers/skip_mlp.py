@@ -1,4 +1,4 @@
-"""A two-layer perceptron beside a straight path."""
+"""SkipMLP: a two-layer perceptron with a skip connection."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 class SkipMLP(nn.Module):
     """``y = x + W2 silu(W1 x)``, or ``S x`` in place of ``x`` where the widths differ.
 
-    At first the perceptron adds nothing (``W2 = 0``) and ``S`` adds up the blocks of ``x``: a tower starts as its
-    embeddings, which already retrieve, and learns what to change.
+    At the start the perceptron adds nothing (``W2 = 0``) and ``S`` sums the blocks of ``x``: a tower starts as its
+    embeddings, which already retrieve, and learns the changes.
 
     Args:
         width: of the input.
-        dim: of the output; where it differs, ``width`` should be a multiple of it for the start to be as said.
+        dim: of the output; where it differs, ``width`` should be a multiple of it for this start.
         hidden: width between the layers.
         dropout: share of hidden units dropped in training.
 
@@ -37,5 +37,5 @@ class SkipMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., width)`` to ``(..., dim)``."""
         straight = x if self.skip is None else self.skip(x)
-        # Not gelu: on a CPU it goes through oneDNN, whose cache grows with every new number of rows, for gigabytes.
+        # Not gelu: on a CPU it uses oneDNN, whose cache grows by every new number of rows, up to gigabytes.
         return straight + self.narrow(self.dropout(nn.functional.silu(self.widen(x))))

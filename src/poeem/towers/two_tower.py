@@ -1,4 +1,4 @@
-"""Query and item tower together."""
+"""TwoTower: a query tower and an item tower, and their usual settings for interactions."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def interaction_towers(
         kind: ``"history"`` (fast, good) or ``"sequence"`` (a transformer: slower, better).
         n_items: size of the catalogue.
         dim: of the vectors.
-        history_length: items looked at; by default 20 for ``history``, 100 for ``sequence``.
+        history_length: places of a history; by default 20 for ``history``, 100 for ``sequence``.
         side: categorical features of the items, as in :class:`~poeem.towers.item_table.ItemTable`.
         dropout: of both towers; by default 0 for ``history``, 0.2 for ``sequence``.
-        table: in place of one of a vector an item, such as :class:`~poeem.towers.compressed_table.CompressedTable`.
+        table: in place of a vector per item, such as :class:`~poeem.towers.compressed_table.CompressedTable`.
         seed: of the initial weights; the global generator is left as it was.
     Raises:
-        ValueError: ``kind`` is none, or a size is below 1.
+        ValueError: ``kind`` is unknown, or a size is below 1.
     """
     if kind not in KINDS:
         raise ValueError(f"kind (={kind!r}) must be one of {', '.join(map(repr, KINDS))}")

@@ -17,7 +17,7 @@ from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.from_arrays import exact_layer
 from poeem.spec import IndexSpec
 from poeem.towers.compressed_table import CompressedTable, check_table_bytes
-from poeem.towers.shared_words import shared_words
+from poeem.towers.item_codes import fit_item_codes
 from poeem.towers.two_tower import interaction_towers
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import HardNegatives
@@ -115,8 +115,8 @@ def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Sequence
     check_table_bytes(size)
     if train is None:  # a stored model brings codes and words with its weights
         return CompressedTable(torch.zeros(n_items, size, dtype=torch.uint8), width)
-    codes, words = shared_words(train, n_items, size, width, settings["seed"])
-    return CompressedTable(torch.from_numpy(codes), width, words=torch.from_numpy(words))
+    codes, words = fit_item_codes(train, n_items, size, width, settings["seed"])
+    return CompressedTable(torch.from_numpy(codes), width, codewords=torch.from_numpy(words))
 
 
 def build_batches(settings: Mapping[str, Any], train: Sequences) -> TrainingBatches:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from poeem.data.split import Sequences
-from poeem.towers.shared_words import shared_words
+from poeem.towers.item_codes import fit_item_codes
 
 
 def tastes(n_users: int = 400, n_items: int = 600) -> tuple[Sequences, np.ndarray]:
@@ -24,11 +24,11 @@ def item_vectors(taken: np.ndarray, width: int) -> np.ndarray:
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-def test_sums_of_words_lie_to_one_another_as_the_singular_vectors_do():
+def test_sums_of_codewords_lie_to_one_another_as_the_singular_vectors_do():
     train, taken = tastes()
-    codes, words = shared_words(train, 600, 6, 5)
-    assert (codes.dtype, codes.shape, words.dtype, words.shape) == (np.uint8, (600, 6), np.float32, (6, 256, 5))
-    spelled = words[np.arange(6), codes].sum(1)
+    codes, codewords = fit_item_codes(train, 600, 6, 5)
+    assert (codes.dtype, codes.shape, codewords.dtype, codewords.shape) == (np.uint8, (600, 6), np.float32, (6, 256, 5))
+    spelled = codewords[np.arange(6), codes].sum(1)
     exact = item_vectors(taken, 5)
     # Singular vectors have no sign of their own; products do not mind.
     np.testing.assert_allclose(spelled @ spelled.T, exact @ exact.T, atol=0.02)
@@ -39,8 +39,8 @@ def test_more_bytes_spell_items_closer():
     exact = item_vectors(taken, 16)
     errors = []
     for M in (1, 2, 4):
-        codes, words = shared_words(train, 600, M, 16)
-        spelled = words[np.arange(M), codes].sum(1)
+        codes, codewords = fit_item_codes(train, 600, M, 16)
+        spelled = codewords[np.arange(M), codes].sum(1)
         errors.append(np.abs(spelled @ spelled.T - exact @ exact.T).mean())
     assert errors[0] > 1.2 * errors[1] > 1.5 * errors[2]
 
@@ -51,17 +51,17 @@ def test_pairs_that_nobody_else_touches_do_not_crowd_the_others_out():
     lonely[:400, :600] = taken
     lonely[np.arange(400, 500), np.arange(600, 700)] = True
     train = Sequences(np.concatenate([[0], np.cumsum(lonely.sum(1))]), np.nonzero(lonely)[1])
-    codes, words = shared_words(train, 700, 6, 16)
-    spelled = words[np.arange(6), codes].sum(1)[:600]
+    codes, codewords = fit_item_codes(train, 700, 6, 16)
+    spelled = codewords[np.arange(6), codes].sum(1)[:600]
     exact = item_vectors(taken, 5)
     nearest = [np.argmax(vectors @ vectors.T - 9 * np.eye(600), axis=1) for vectors in (spelled, exact)]
     # The nearest by the code is among the near ones by the taste.
     assert np.mean((exact[nearest[0]] * exact).sum(1)) > 0.9 * np.mean((exact[nearest[1]] * exact).sum(1))
 
 
-def test_codes_and_words_are_of_the_seed():
+def test_codes_and_codewords_are_of_the_seed():
     train, _ = tastes()
-    one, same, other = (shared_words(train, 620, 3, 8, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (fit_item_codes(train, 620, 3, 8, seed=seed) for seed in (1, 1, 2))
     for found, again in zip(one, same):
         np.testing.assert_array_equal(found, again)
     assert (one[0] != other[0]).any()
@@ -69,23 +69,23 @@ def test_codes_and_words_are_of_the_seed():
 
 def test_items_that_nobody_has_taken_have_codes_by_chance():
     train, _ = tastes()
-    codes, _ = shared_words(train, 700, 3, 8)
+    codes, _ = fit_item_codes(train, 700, 3, 8)
     assert len(np.unique(codes[600:], axis=0)) > 95
 
 
 @pytest.mark.parametrize("n_items", [3, 40])
-def test_a_small_catalogue_has_fewer_words(n_items):
+def test_a_small_catalogue_has_fewer_codewords(n_items):
     rng = np.random.default_rng(0)
     train = Sequences(np.arange(31) * 2, rng.integers(0, n_items, 60))
-    codes, words = shared_words(train, n_items, 2, 16)
+    codes, codewords = fit_item_codes(train, n_items, 2, 16)
     known = len(np.unique(train.items))
     assert codes.max() < known
-    assert not words[:, known:].any()
+    assert not codewords[:, known:].any()
 
 
 def test_mistakes_are_refused():
     train, _ = tastes()
     with pytest.raises(ValueError, match=r"table_bytes \(=0\) must be 1 to 64"):
-        shared_words(train, 600, 0, 8)
+        fit_item_codes(train, 600, 0, 8)
     with pytest.raises(ValueError, match="needs training events"):
-        shared_words(Sequences(np.zeros(3, np.int64), np.empty(0, np.int64)), 600, 2, 8)
+        fit_item_codes(Sequences(np.zeros(3, np.int64), np.empty(0, np.int64)), 600, 2, 8)
