@@ -175,7 +175,7 @@ def test_evaluate_computes_the_same_table_and_other_baselines(run, capsys):
     assert after["baselines"]["opq"]["recall@10"] == before["baselines"]["opq"]["recall@10"]
     assert main(["evaluate", str(run), "--device", "cpu", "--baselines", "opq"]) == 0
     out = capsys.readouterr().out
-    for row in ("float, trained without index", "index, trained jointly", "opq, built afterwards"):
+    for row in ("float, trained without index", "index, trained jointly", "opq, post-hoc"):
         assert row in out
 
 

@@ -20,7 +20,7 @@ Baselines = Annotated[
     str,
     typer.Option(
         metavar="A,B",
-        help="Indexes built afterwards to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, "
+        help="Post-hoc indexes to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, "
         "truncate-pq, lsh, rabitq, binary, sq8; or none.",
     ),
 ]

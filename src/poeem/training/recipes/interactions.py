@@ -48,7 +48,7 @@ def train_interactions(
     resume: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    """Train towers and index together, write ``out/`` with bundle and model, and compare with indexes built afterwards.
+    """Train towers and index together, write ``out/`` with bundle and model, and compare with post-hoc indexes.
 
     Args:
         interactions: events; the last and second last of a user test and validate.
@@ -60,7 +60,7 @@ def train_interactions(
             changes only if that lowers the item's squared error by more than so many times the mean one, see
             ``StableCodes``. 0 is always the nearest code, a large number keeps them all. The fingerprint stays, so that
             a delta carries what differs. Default: the index is trained further, and every row is another.
-        baselines: indexes built after training to compare with; without any, no float twin is trained.
+        baselines: post-hoc indexes to compare with; without any, no float twin is trained.
         resume: continue the run in ``out``, which must have been started with the same settings.
         options: fields of the groups in ``poeem.training.options.groups``, by name. What is None takes the value of
             the previous run or a default by tower and index, see ``poeem.training.options.resolve``.
