@@ -133,7 +133,7 @@ class Trials:
             "encoded_again": ("codes", "as stored", "encoded again", NOTHING, "stale", "encode the items again"),
             "words": ("codebooks", "as they are", "refitted", TRAINING, "words", _again(self.spec)),
             "rotation": ("rotation", "as it is", "refitted", TRAINING, "rotation", self._how(after)),
-            "adapter": ("query adapter", "none", "learnt", TRAINING, "gap", f"{_FIT} --from-faiss FILE --no-words"),
+            "adapter": ("query adapter", "none", "learnt", TRAINING, "gap", f"{_FIT} --from-faiss FILE --set train_codebooks=false"),
         }[change]
         if change == "rotation" and not self.spec.rotated:
             parameter, before, now = "spec", str(self.spec), str(after)
