@@ -12,7 +12,7 @@ _EPOCHS = 2.0
 
 
 def learnt_adapter(bundle: Bundle, items: np.ndarray, queries: np.ndarray, seed: int = 0) -> np.ndarray | None:
-    """``(dim, dim)`` as ``poeem fit --set train_codebooks=false`` learns it; None if it does not help on queries held out of these.
+    """The query adapter alone, ``(dim, dim)``; None if it does not help on queries held out of these.
 
     Args:
         bundle: the index, which stays as it is.

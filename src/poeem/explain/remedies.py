@@ -133,7 +133,7 @@ class Trials:
             "encoded_again": ("codes", "as stored", "encoded again", NOTHING, "stale", "encode the items again"),
             "words": ("codebooks", "as they are", "refitted", TRAINING, "words", _again(self.spec)),
             "rotation": ("rotation", "as it is", "refitted", TRAINING, "rotation", self._how(after)),
-            "adapter": ("query adapter", "none", "learnt", TRAINING, "gap", f"{_FIT} --from-faiss FILE --set train_codebooks=false"),
+            "adapter": ("query adapter", "none", "learnt", TRAINING, "gap", f"{_FIT} {_ADAPTER_ONLY}"),
         }[change]
         if change == "rotation" and not self.spec.rotated:
             parameter, before, now = "spec", str(self.spec), str(after)
@@ -217,6 +217,7 @@ def next_change(remedies: Sequence[Remedy], measure: str, loss: float, main_caus
     return max(certain, key=lambda one: one.gain[measure], default=None)
 
 
+_ADAPTER_ONLY = "--from-faiss FILE --set train_codebooks=false"
 _FIT = "poeem fit --items ... --queries ..."
 
 
