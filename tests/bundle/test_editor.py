@@ -148,8 +148,18 @@ def test_columns_go_along(tmp_path, small_bundle, draw):
 
 def test_columns_have_no_place_where_there_are_none(tmp_path, small_bundle, draw):
     small_bundle(tmp_path / "b")
-    with BundleEditor(tmp_path / "b") as editor, pytest.raises(ValueError, match="'title' has no place"):
-        editor.add([1], draw(1), columns=pa.table({"title": ["x"]}))
+    with BundleEditor(tmp_path / "b") as editor:
+        editor.add([1], draw(1))
+        editor.add([2], draw(1), columns=pa.table({"title": ["x"]}))
+        editor.add([3], draw(1))
+        expected = [None] * 21 + ["x", None]
+        for _ in range(2):
+            for bundle in (editor.bundle, open_bundle(tmp_path / "b")):
+                assert bundle.columns is not None
+                assert bundle.columns["title"].to_pylist() == expected
+            with pytest.raises(ValueError, match="give the same ones"):
+                editor.add([4], draw(1), columns=pa.table({"year": [1]}))
+            editor.compact()
 
 
 def test_there_is_one_writer(tmp_path, small_bundle, draw):

@@ -63,6 +63,16 @@ def refused(capsys, *words):
     return line
 
 
+def test_titles_may_come_with_the_first_added_items(shop, tmp_path, capsys):
+    folder = shop()
+    np.save(tmp_path / "v.npy", VECTORS[:2])
+    (tmp_path / "i.csv").write_text("id,title\n100,lamp\n101,sofa\n")
+    asked(capsys, "add", folder, "--items", tmp_path / "v.npy", "--ids", tmp_path / "i.csv")
+    found = asked(capsys, "search", folder, "--item", "100", "-k", 41)["results"]
+    assert {"id": 101, "title": "sofa"}.items() <= next(one for one in found if one["id"] == 101).items()
+    assert [one["title"] for one in found if one["id"] < 100] == [None] * 40
+
+
 def held(folder):
     bundle = open_bundle(folder)
     return dict(zip(bundle.ids.tolist(), map(tuple, bundle.codes.tolist())))

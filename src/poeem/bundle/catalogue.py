@@ -69,13 +69,12 @@ class Catalogue:
             self._put([self._slots[one] for one in change.replaced.ids], change.replaced)
         if change.added:
             first = len(self._ids)
+            self._append_columns(change.added, first)
             self._reserve(first + len(change.added))
             self._ids += change.added.ids
             self._slots |= zip(change.added.ids, range(first, len(self._ids)))
             self._live[first : len(self._ids)] = True
             self._put(slice(first, len(self._ids)), change.added)
-            if self._columns is not None and change.added.columns is not None:
-                self._columns.append(change.added.columns)
 
     def items(self) -> Items:
         """The rows, in the order of their slots."""
@@ -96,6 +95,14 @@ class Catalogue:
         self._columns = [pa.concat_tables(self._columns)]
         return self._columns[0].take(rows)
 
+    def _append_columns(self, added: CodedRows, slots: int) -> None:
+        """The user's columns of new rows; the first ones that come give the rows before them nulls."""
+        if added.columns is None:
+            return
+        if self._columns is None:
+            self._columns = [_nulls(added.columns.schema, slots)]
+        self._columns.append(added.columns)
+
     def _put(self, slots: list[int] | slice, rows: CodedRows) -> None:
         self._codes[slots] = rows.codes
         if self._lists is not None and rows.lists is not None:
@@ -115,6 +122,10 @@ class Catalogue:
 def matching_columns(columns: pa.Table | None, schema: pa.Schema | None, rows: int) -> pa.Table | None:
     """The user's columns of new rows, as the catalogue has them; nulls where none are given.
 
+    Args:
+        columns: of the new rows; None gives nulls.
+        schema: of the catalogue's columns; None takes any columns, and the rows before will have nulls.
+        rows: number of new rows.
     Raises:
         ValueError: other columns than the catalogue's, or other types, or another number of rows.
     """
@@ -122,11 +133,9 @@ def matching_columns(columns: pa.Table | None, schema: pa.Schema | None, rows: i
 
     given = check_columns(columns, rows)
     if schema is None:
-        if given is not None:
-            raise ValueError(f"columns: the bundle has none, so {given.column_names[0]!r} has no place; leave them out")
-        return None
+        return None if given is None else _with_gaps_allowed(given)
     if given is None:
-        return pa.table([pa.nulls(rows, one.type) for one in schema], schema=schema)
+        return _nulls(schema, rows)
     if set(given.column_names) != set(schema.names):
         raise ValueError(f"columns are {given.column_names}, the bundle's {schema.names}; give the same ones")
     try:
@@ -139,3 +148,9 @@ def _with_gaps_allowed(columns: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     return columns.cast(pa.schema([one.with_nullable(True) for one in columns.schema]))
+
+
+def _nulls(schema: pa.Schema, rows: int) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table([pa.nulls(rows, one.type) for one in schema], schema=schema)
