@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from poeem.functional.packing import unpack_codes
+from poeem.training import encode as encode_module
 from poeem.training.encode import encode_items
 from poeem.training.load import load_run
 
@@ -97,3 +98,22 @@ def test_a_bundle_alone_encodes_vectors_as_its_run_does(run, tmp_path, column):
         assert found == ids
         np.testing.assert_array_equal(codes, run.bundle.codes[:40])
         np.testing.assert_array_equal(lists, run.bundle.lists[:40])
+
+
+def test_few_rows_are_in_memory_at_a_time(run, tmp_path, monkeypatch):
+    vectors = np.random.default_rng(0).standard_normal((70, run.bundle.dim)).astype("float32")
+    np.save(tmp_path / "v.npy", vectors)
+    encode_items(run, tmp_path / "v.npy", tmp_path / "whole", rows_a_part=30)
+    monkeypatch.setattr(encode_module, "BLOCK_ROWS", 8)
+    sizes = [len(block) for _, block in encode_module._from_vectors(run.bundle.dim, tmp_path / "v.npy", None, 30)]
+    assert sizes == [8, 8, 8, 6, 8, 8, 8, 6, 8, 2]
+    encode_items(run, tmp_path / "v.npy", tmp_path / "blocks", rows_a_part=30)
+    for name in ("part-00000.parquet", "part-00001.parquet", "part-00002.parquet"):
+        assert pq.read_table(tmp_path / "blocks" / name).equals(pq.read_table(tmp_path / "whole" / name))
+
+
+def test_an_item_there_twice_is_refused(run, tmp_path):
+    one = str(run.bundle.ids[0])
+    (tmp_path / "i.csv").write_text(f"item\n{one}\n{run.bundle.ids[1]}\n{one}\n")
+    with pytest.raises(ValueError, match="is there more than once; keep one row per item"):
+        encode_items(run, tmp_path / "i.csv", tmp_path / "parts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -57,25 +57,53 @@ def check_columns(columns: pa.Table | None, rows: int) -> pa.Table | None:
 
 def write_items(path: Path, items: Items, nbits: int) -> None:
     """Write the rows; the codes are packed to ``ceil(M * nbits / 8)`` bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with ItemsWriter(path, nbits) as writer:
+        writer.write(items)
 
-    packed = pack_codes(items.codes, nbits)
-    code_type = pa.binary(packed.shape[1])
-    table = {"id": items.ids}
-    if items.lists is not None:
-        table["list"] = pa.array(items.lists, pa.int32())
-    # The buffer as it is: converting row by row would take longer than all the rest.
-    table["code"] = pa.FixedSizeBinaryArray.from_buffers(code_type, len(packed), [None, pa.py_buffer(packed)])
-    columns = {} if items.columns is None else dict(zip(items.columns.column_names, items.columns.columns))
-    # Ids and codes hardly ever repeat: a dictionary or compression of codes would only cost time.
-    compression = {name: "NONE" if name == "code" else "ZSTD" for name in (*table, *columns)}
-    pq.write_table(
-        pa.table({**table, **columns}),
-        path,
-        compression=compression,  # pyright: ignore[reportArgumentType]
-        use_dictionary=list(columns),  # pyright: ignore[reportArgumentType]
-    )
+
+class ItemsWriter:
+    """Writes rows block by block, as a context manager.
+
+    Args:
+        path: the file.
+        nbits: bits of a codeword number.
+    """
+
+    def __init__(self, path: Path, nbits: int) -> None:
+        self._path, self._nbits = path, nbits
+        self._writer: Any = None
+
+    def write(self, items: Items) -> None:
+        """Append rows; all blocks have the same columns."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        packed = pack_codes(items.codes, self._nbits)
+        code_type = pa.binary(packed.shape[1])
+        table = {"id": items.ids}
+        if items.lists is not None:
+            table["list"] = pa.array(items.lists, pa.int32())
+        # The buffer as it is: converting row by row would take longer than all the rest.
+        table["code"] = pa.FixedSizeBinaryArray.from_buffers(code_type, len(packed), [None, pa.py_buffer(packed)])
+        columns = {} if items.columns is None else dict(zip(items.columns.column_names, items.columns.columns))
+        rows = pa.table({**table, **columns})
+        if self._writer is None:
+            # Ids and codes hardly ever repeat: a dictionary or compression of codes would only cost time.
+            compression = {name: "NONE" if name == "code" else "ZSTD" for name in rows.column_names}
+            self._writer = pq.ParquetWriter(
+                self._path,
+                rows.schema,
+                compression=compression,
+                use_dictionary=list(columns),  # pyright: ignore[reportArgumentType]
+            )
+        self._writer.write_table(rows)
+
+    def __enter__(self) -> ItemsWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
 
 
 def read_items(path: Path, spec: IndexSpec, rows: int, id_type: str) -> Items:

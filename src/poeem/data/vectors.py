@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,13 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
     if dim is not None and vectors.shape[1] != dim:
         raise ValueError(f"{path}: vectors have {vectors.shape[1]} columns, the index has dim={dim}; use its own model")
     return vectors
+
+
+def release_pages(vectors: np.ndarray) -> None:
+    """Give the memory of mapped vectors back to the system; they are read from their file again when they are used."""
+    mapped = getattr(vectors, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _read_npy(path: Path) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import nn
 
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.checksum import file_sha256
+from poeem.bundle.library_file import library_file
 from poeem.bundle.regular_file import read_file, refuse_link
 from poeem.bundle.whole_file import write_text
 from poeem.training.weights import load_weights, save_weights
@@ -63,7 +64,8 @@ class Checkpoints:
         refuse_link(self.folder)
         with staging(target) as new:
             save_weights(model, new / WEIGHTS_FILE)
-            torch.save(optimizer.state_dict(), new / OPTIMIZER_FILE)
+            with library_file(new / OPTIMIZER_FILE) as file:
+                torch.save(optimizer.state_dict(), file)  # pyright: ignore[reportArgumentType]
             files = {name: file_sha256(new / name) for name in (WEIGHTS_FILE, OPTIMIZER_FILE)}
             (new / STATE_FILE).write_text(json.dumps({"step": step, "state": dict(state), "files": files}, indent=2))
             replace_directory(new, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,18 @@ import torch
 from poeem.bundle import Bundle
 from poeem.bundle.atomic import replace_directory, staging
 from poeem.bundle.ids import ids_to_arrow
-from poeem.bundle.items import Items, write_items
+from poeem.bundle.items import Items, ItemsWriter
 from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.columns import read_ids
 from poeem.data.tables import read_table
-from poeem.data.vectors import read_vectors
+from poeem.data.vectors import read_vectors, release_pages
 from poeem.layers.from_arrays import encoder_of
 from poeem.training.id_lookup import Lookup
 from poeem.training.load import Run
 
 ROWS_A_PART = 2**20
+# Rows in memory at a time.
+BLOCK_ROWS = 2**15
 # No data set reader takes a name with an underscore for a part.
 FACTS_FILE = "_poeem.json"
 
@@ -55,24 +58,28 @@ def encode_items(
         raise ValueError(f"out (={str(out)!r}) is there already; choose another folder")
     bundle = source if isinstance(source, Bundle) else source.bundle
     if isinstance(source, Bundle):
-        index, parts = encoder_of(source), _from_vectors(source.dim, items, column, rows_a_part)
+        index, blocks = encoder_of(source), _from_vectors(source.dim, items, column, rows_a_part)
     elif items.suffix == ".npy" or column is not None:
-        index, parts = source.model.index, _from_vectors(bundle.dim, items, column, rows_a_part)
+        index, blocks = source.model.index, _from_vectors(bundle.dim, items, column, rows_a_part)
     else:
-        index, parts = source.model.index, _from_ids(source, items, rows_a_part)
+        index, blocks = source.model.index, _from_ids(source, items, rows_a_part)
     assert index is not None
     spec = bundle.spec
     facts: dict[str, Any] = {"spec": str(spec), "fingerprint": bundle.fingerprint, "rows": 0, "parts": 0}
-    with staging(out) as new:
-        for ids, vectors in parts:
+    with staging(out) as new, ExitStack() as writers:
+        for ids, vectors in blocks:
             try:
                 codes, lists = as_stored(*index.encode(torch.from_numpy(vectors).to(index.device)))
             except ValueError as error:
                 raise ValueError(f"{items}, rows from {facts['rows']}: {error}") from None
-            part = Items(ids_to_arrow(ids), codes, lists, columns=None)
-            write_items(new / f"part-{facts['parts']:05d}.parquet", part, spec.nbits)
+            if facts["rows"] % rows_a_part == 0:
+                writers.close()
+                file = new / f"part-{facts['parts']:05d}.parquet"
+                writer = writers.enter_context(ItemsWriter(file, spec.nbits))
+                facts["parts"] += 1
+            writer.write(Items(ids_to_arrow(ids), codes, lists, columns=None))
             facts["rows"] += len(vectors)
-            facts["parts"] += 1
+        writers.close()
         (new / FACTS_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
         replace_directory(new, out)
     return facts
@@ -80,13 +87,23 @@ def encode_items(
 
 def _from_vectors(dim: int, path: Path, column: str | None, rows: int) -> Iterator[tuple[Any, np.ndarray]]:
     vectors = read_vectors(path, dim=dim, column=column)
-    ids = ids_beside(path, len(vectors))
-    for start in range(0, len(vectors), rows):
-        block = np.array(vectors[start : start + rows], dtype=np.float32)
+    ids = None if path.suffix == ".npy" else ids_beside(path, len(vectors))
+    for some in _blocks(len(vectors), rows):
+        with np.errstate(over="ignore"):
+            block = np.array(vectors[some], dtype=np.float32)
         if not np.isfinite(block).all():
-            row = start + int(np.argmin(np.isfinite(block).all(1)))
-            raise ValueError(f"{path}: row {row} holds NaN or infinity; mend or drop it")
-        yield ids[start : start + len(block)], block
+            row = some.start + int(np.argmin(np.isfinite(block).all(1)))
+            raise ValueError(f"{path}: row {row} holds NaN or infinity in float32; fix or drop it")
+        release_pages(vectors)
+        yield np.arange(some.start, some.stop) if ids is None else ids[some], block
+
+
+def _blocks(total: int, rows_a_part: int) -> Iterator[slice]:
+    """Slices of at most `BLOCK_ROWS` rows, each within one part."""
+    for part in range(0, total, rows_a_part):
+        end = min(part + rows_a_part, total)
+        for start in range(part, end, BLOCK_ROWS):
+            yield slice(start, min(start + BLOCK_ROWS, end))
 
 
 def ids_beside(path: Path, rows: int) -> Any:
@@ -115,6 +132,9 @@ def _from_ids(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.
         raise ValueError(f"{path}: {error}") from None
     if len(numbers) == 0:
         raise ValueError(f"{path}: there are no rows; at least one item is needed")
-    for start in range(0, len(numbers), rows):
-        part = numbers[start : start + rows]
-        yield run.interactions.item_ids[part], run.items(part)
+    distinct, counts = np.unique(numbers, return_counts=True)
+    if len(distinct) < len(numbers):
+        twice = run.interactions.item_ids[distinct[counts > 1][0]]
+        raise ValueError(f"{path}: ids must be unique: {twice!r} is there more than once; keep one row per item")
+    for some in _blocks(len(numbers), rows):
+        yield run.interactions.item_ids[numbers[some]], run.items(numbers[some])

@@ -1,4 +1,4 @@
-"""Reading a faiss file that may be damaged, hostile or not the one of its report."""
+"""Write a faiss file, and read one that may be damaged, hostile or not the one of its report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poeem.bundle.checksum import file_sha256
+from poeem.bundle.library_file import library_file
 from poeem.bundle.regular_file import open_to_read
 from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
@@ -53,6 +54,18 @@ def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
         # Without the function of C++ and its line.
         reason = re.sub(r"^.*\.cpp:\d+: ", "", (str(error) or "out of memory").splitlines()[-1])
         raise ValueError(f"{str(path)!r} is no faiss index, or a damaged one ({reason}); export it again") from None
+
+
+def write_index(index: faiss.Index, path: Path) -> None:
+    """As `faiss.write_index`, which says nothing of what a full disk leaves out.
+
+    Raises:
+        OSError: the file could not be written.
+    """
+    import faiss
+
+    with library_file(path) as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
 
 
 def read_proof(path: Path, *, check: bool = True) -> dict[str, Any] | None:

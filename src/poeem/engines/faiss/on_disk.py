@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.build import build_index, stored_codes
 from poeem.engines.faiss.coded_parts import Load
+from poeem.engines.faiss.index_file import write_index
 from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
 from poeem.engines.faiss.stored_rows import list_rows
@@ -64,11 +67,12 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
             part = load()
             files.append(data.with_name(f"{data.name}.part-{len(files):05d}"))
             filled = build_index(part, nprobe)  # named, as its parts live no longer than it does
-            faiss.write_index(parts_of(filled).inner, str(files[-1]))
+            write_index(parts_of(filled).inner, files[-1])
             rows += len(part)
         empty = replace(bundle, ids=bundle.ids[:0], codes=bundle.codes[:0], lists=np.zeros(0, np.int32), columns=None)
         index: Any = build_index(empty, nprobe, hnsw=hnsw)
         inner = parts_of(index).inner
+        _check_room(data, sum(file.stat().st_size for file in files))
         with remarks_on_stderr():
             merge_ondisk(inner, [str(file) for file in files], str(data))
         # Found again beside the index, wherever both are moved.
@@ -79,6 +83,17 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
     finally:
         for file in files:
             file.unlink(missing_ok=True)
+
+
+def _check_room(data: Path, size: int) -> None:
+    """Refuse a disk without room for the lists: faiss maps their file, and a process dies of a full disk there.
+
+    Raises:
+        OSError: there is no room.
+    """
+    free = shutil.disk_usage(data.parent).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"No space left for lists of {size:,} bytes ({free:,} are free)", str(data))
 
 
 def check_lists(parts: Iterable[Load], index: faiss.Index) -> None:

@@ -20,7 +20,7 @@ from poeem.engines.faiss.build import build_index, stored_codes, stored_nprobe
 from poeem.engines.faiss.check import base_of, check_graph, check_refined, check_scores
 from poeem.engines.faiss.coded_parts import Load, open_parts
 from poeem.engines.faiss.id_map import id_table, is_id_map, map_file
-from poeem.engines.faiss.index_file import read_index
+from poeem.engines.faiss.index_file import read_index, write_index
 from poeem.engines.faiss.index_parts import parts_of, stored_rows
 from poeem.engines.faiss.on_disk import build_on_disk, check_lists, data_file, former_data_files, slices_of
 from poeem.engines.faiss.options import FaissOptions
@@ -74,8 +74,6 @@ class _Places:
 
 
 def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, notes: dict[str, Any]) -> Report:
-    import faiss
-
     began = time.perf_counter()
     nprobe, stated = stored_nprobe(bundle, options.nprobe), {**options.stated(bundle), **notes}
     with_map = bundle.string_ids and options.parts is None
@@ -83,7 +81,7 @@ def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, note
         if places.lists is not None:
             loads = slices_of(bundle) if options.parts is None else open_parts(bundle, options.parts)
             index = build_on_disk(bundle, loads, places.lists, nprobe, hnsw=options.hnsw)
-            faiss.write_index(index, str(places.index))
+            write_index(index, places.index)
             sync_file(places.lists)
             written = time.perf_counter()
             agreement, rows = check_file_on_disk(bundle, loads, places.index, nprobe, stated, queries)
@@ -97,7 +95,7 @@ def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, note
                 vectors=options.vectors,
                 k_factor=options.k_factor,
             )
-            faiss.write_index(index, str(places.index))
+            write_index(index, places.index)
             written = time.perf_counter()
             agreement, rows = check_file(bundle, places.index, queries, stated, options.vectors), len(bundle)
         checked = time.perf_counter()
