@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from poeem.bench import measure as module
 from poeem.bench.measure import measure, measure_engine
 from poeem.data.ragged import Ragged
+from poeem.evaluation import recall
 from poeem.evaluation.scorers import DecodedScorer, FloatScorer
 
 
@@ -13,7 +13,7 @@ def by_sorting(problem, metric):
 
 @pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
 def test_figures_by_blocks_are_those_of_a_plain_sort(problem, metric, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_SCORES", 7 * 400)
+    monkeypatch.setattr(recall, "BLOCK_SCORES", 7 * 400)
     rounded = np.round(problem.items).astype(np.float64)
     found = measure(
         DecodedScorer(rounded, metric),

@@ -58,6 +58,33 @@ def test_against_the_slow_definition(levels, most_relevant):
     assert values["recall@100"][3] == 0, "an item that is not reached is a miss"
 
 
+def test_against_ir_measures():
+    ir_measures = pytest.importorskip("ir_measures")
+    random = np.random.default_rng(5)
+    nq, n = 40, 400
+    scores = random.normal(size=(nq, n))
+    lengths = random.integers(1, 30, nq)
+    rows = [random.choice(np.argsort(-own)[:200], length, replace=False) for own, length in zip(scores, lengths)]
+    relevant = ragged(rows)
+    values = ranking_metrics(expected_ranks(scores, relevant), relevant.offsets)
+    names = {
+        "recall@10": ir_measures.R @ 10,
+        "recall@100": ir_measures.R @ 100,
+        "precision@100": ir_measures.P @ 100,
+        "ndcg@10": ir_measures.nDCG @ 10,
+        "mrr@10": ir_measures.RR @ 10,
+    }
+    judged = {str(i): {str(item): 1 for item in own} for i, own in enumerate(rows)}
+    run = {str(i): {str(item): float(score) for item, score in enumerate(own)} for i, own in enumerate(scores)}
+    found = {
+        (metric.measure, int(metric.query_id)): metric.value
+        for metric in ir_measures.iter_calc(list(names.values()), judged, run)
+    }
+    assert values.keys() == names.keys()
+    for name, measure in names.items():
+        np.testing.assert_allclose(values[name], [found[measure, i] for i in range(nq)], rtol=0, atol=1e-9)
+
+
 def test_rank_is_the_mean_over_random_orders_of_equals():
     random = np.random.default_rng(0)
     scores = np.array([2.0, 1.0, 1.0, 1.0, 0.0, 1.0])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from poeem.bench.measure import ENGINE_METRICS, LABEL_METRICS, NEIGHBOUR_METRICS
+from poeem.bench.measure import ENGINE_METRICS, LABEL_METRICS, NEIGHBOUR_DEPTHS
 from poeem.bench.store import Record
 from poeem.evaluation.intervals import FEW_QUERIES
 
@@ -44,7 +44,7 @@ class Row:
 
 def metrics_of(records: Sequence[Record]) -> list[str]:
     """The metrics that the records have, labels first."""
-    return [name for name in (*LABEL_METRICS, *NEIGHBOUR_METRICS) if records and name in records[0]]
+    return [name for name in (*LABEL_METRICS, *NEIGHBOUR_DEPTHS) if records and name in records[0]]
 
 
 def summarise(records: Sequence[Record]) -> list[Row]:

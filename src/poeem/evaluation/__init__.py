@@ -1,1 +1,1 @@
-"""Ranking metrics, scorers, exact neighbours and post-hoc baselines."""
+"""Scorers, exact neighbours, ranking metrics and their intervals."""

@@ -1,4 +1,4 @@
-"""Means over queries with their 95 % intervals, and how a figure of few queries is printed."""
+"""Means over queries with their 95 % intervals, and the printed form of figures from few queries."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Interval(NamedTuple):
 def mean_interval(values: np.ndarray) -> Interval:
     """Mean of a figure between 0 and 1 over queries, and its 95 % interval.
 
-    From :data:`FEW_QUERIES` queries on by Student's t, ``mean ± t s / sqrt(n)``. Below that by Wilson's score interval,
-    which is meant for shares of hits and stays between 0 and 1 where all queries have the same value. For values that
-    are not 0 or 1 it is wider than needed, never narrower.
+    With :data:`FEW_QUERIES` queries or more: Student's t, ``mean ± t s / sqrt(n)``. With fewer: Wilson's score
+    interval, which stays between 0 and 1 and has a width even where all queries have the same value. It is made for values of 0
+    or 1. For values between them it is wider than needed, never narrower.
 
     Args:
         values: one figure per query, ``(nq,)``, 0 to 1.
@@ -40,7 +40,7 @@ def mean_interval(values: np.ndarray) -> Interval:
     from scipy import stats
 
     values = np.asarray(values, dtype=np.float64)
-    # A quotient of sums may be past 1 by rounding.
+    # Rounding may put a quotient of sums above 1.
     if values.ndim != 1 or len(values) == 0 or not np.all((values >= -1e-9) & (values <= 1 + 1e-9)):
         raise ValueError(f"values must be one figure from 0 to 1 for each query, got shape {values.shape}")
     n, mean = len(values), float(values.mean())
@@ -50,12 +50,12 @@ def mean_interval(values: np.ndarray) -> Interval:
     z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
     middle = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(max(0.0, mean * (1 - mean)) / n + z**2 / (4 * n**2))
-    # Rounding may put an end past the mean where the mean is 0 or 1.
+    # Where the mean is 0 or 1, rounding may put an end on the wrong side of it.
     return Interval(mean, min(mean, max(0.0, float(middle - half))), max(mean, min(1.0, float(middle + half))))
 
 
 def with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Means of figures over queries; ``queries``, the least number of them; ``intervals``, ``[low, high]`` by name.
+    """Means over queries by name, with ``queries`` (their smallest number) and ``intervals`` (``[low, high]``).
 
     Args:
         values: one figure per query, ``(nq,)``, by name.
@@ -66,14 +66,14 @@ def with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """
     intervals = {name: mean_interval(each) for name, each in values.items()}
     return {
-        **{name: found.mean for name, found in intervals.items()},
+        **{name: interval.mean for name, interval in intervals.items()},
         "queries": min(len(each) for each in values.values()),
-        "intervals": {name: [found.low, found.high] for name, found in intervals.items()},
+        "intervals": {name: [interval.low, interval.high] for name, interval in intervals.items()},
     }
 
 
 def format_figure(block: Mapping[str, Any], name: str) -> str:
-    """A figure of a block of :func:`with_intervals` to four digits, with its interval where its queries are few.
+    """A figure of a :func:`with_intervals` block to four digits, with its interval if the queries are few.
 
     >>> format_figure(with_intervals({"mrr@10": np.array([0.5, 1.0])}), "mrr@10")
     '0.7500 (0.20-0.97)'
@@ -87,7 +87,7 @@ def format_figure(block: Mapping[str, Any], name: str) -> str:
 
 
 def few_queries_note(blocks: Iterable[Mapping[str, Any]]) -> str | None:
-    """The line under a table of figures of few queries; None where no block has few.
+    """The note for a table with figures from few queries; None if no block has few.
 
     >>> few_queries_note([{"queries": 12}, {"queries": 300}])
     'Only 12 test queries: each figure stands with its 95 % interval. Do not trust a difference within the intervals.'

@@ -1,4 +1,4 @@
-"""Ranking metrics, one table of them, from the ranks of the relevant items."""
+"""Ranking metrics from the ranks of the relevant items, and the table that defines every reported metric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from poeem.data.ragged import Ragged
 
 
 class Metric(NamedTuple):
-    """What a reported number means; ``direction`` is ``"up"`` where larger is better."""
+    """Definition of a reported number; ``direction`` is ``"up"`` if larger is better, else ``"down"``."""
 
     name: str
     formula: str
@@ -48,14 +48,14 @@ METRICS = {
 
 
 def mask_seen(scores: np.ndarray, history: Ragged, relevant: Ragged) -> np.ndarray:
-    """Scores with ``-inf`` at the items of each query's history, save those that are relevant.
+    """Scores with ``-inf`` at the items of each query's history, except the relevant ones.
 
     Args:
-        scores: float, ``(b, n_items)``; left as it is.
+        scores: float, ``(b, n_items)``; not changed.
         history, relevant: item numbers, ``b`` rows.
 
-    >>> seen, wanted = Ragged(np.array([0, 2]), np.array([0, 2])), Ragged(np.array([0, 1]), np.array([2]))
-    >>> mask_seen(np.array([[0.1, 0.2, 0.3]]), seen, wanted)
+    >>> seen, relevant = Ragged(np.array([0, 2]), np.array([0, 2])), Ragged(np.array([0, 1]), np.array([2]))
+    >>> mask_seen(np.array([[0.1, 0.2, 0.3]]), seen, relevant)
     array([[-inf,  0.2,  0.3]])
     """
     masked = scores.copy()
@@ -66,44 +66,44 @@ def mask_seen(scores: np.ndarray, history: Ragged, relevant: Ragged) -> np.ndarr
 
 
 def expected_ranks(scores: np.ndarray, relevant: Ragged) -> np.ndarray:
-    """Rank of every relevant item: ``1 + #better + #equal / 2``, what it is on average if equals are put in any order.
+    """Rank of each relevant item, ``1 + #better + #equal / 2``: its mean rank over all orders of equal scores.
 
-    Scores closer than float32 can tell, 2^-20 of the row's largest, are equal: products of equal vectors differ by so
-    much, depending on where in a matrix they stand, and items of one code must not be told apart by it.
+    Scores that differ by less than 2^-20 of the row's largest count as equal. Float32 products of equal vectors can
+    differ by so much, depending on their place in the matrix, and items with equal codes must get equal ranks.
 
     Args:
         scores: float, ``(b, n_items)``, larger is better, ``-inf`` where an item cannot be returned.
         relevant: item numbers, ``b`` rows.
     Returns:
-        float64, one for every value of ``relevant``, from 1; ``inf`` where the score is ``-inf``.
+        float64, one for each value of ``relevant``, from 1; ``inf`` where the score is ``-inf``.
     Raises:
         ValueError: a score is NaN.
 
     >>> expected_ranks(np.array([[0.5, 0.9, 0.5, 0.5]]), Ragged(np.array([0, 2]), np.array([1, 3])))
     array([1., 3.])
     """
-    # NaN would compare as "not better" and flatter the ranks; max is NaN if any score is.
+    # NaN would compare as "not better" and improve the ranks. The maximum is NaN if any score is.
     if scores.size and np.isnan(scores.max()):
         raise ValueError("scores hold NaN; look for NaN in the query or item vectors")
     rows = relevant.row_of_value
-    own = scores[rows, relevant.values]
-    ranks = np.empty(len(own))
+    targets = scores[rows, relevant.values]
+    ranks = np.empty(len(targets))
     largest = np.abs(scores, where=np.isfinite(scores), out=np.zeros_like(scores)).max(1, initial=0)
     slack = (largest * 2.0**-20).astype(scores.dtype)[rows]
-    # A few rows at a time, for the comparisons to stay in the cache.
+    # A few rows at a time, so that the comparisons stay in the cache.
     step = max(1, 2**18 // max(1, scores.shape[1]))
-    for start in range(0, len(own), step):
+    for start in range(0, len(targets), step):
         part = slice(start, start + step)
-        others, mine, near = scores[rows[part]], own[part, None], slack[part, None]
-        better = np.count_nonzero(others > mine + near, axis=1)
-        equal = np.count_nonzero(others >= mine - near, axis=1) - better - 1
+        others, target, near = scores[rows[part]], targets[part, None], slack[part, None]
+        better = np.count_nonzero(others > target + near, axis=1)
+        equal = np.count_nonzero(others >= target - near, axis=1) - better - 1
         ranks[part] = 1 + better + equal / 2
-    ranks[np.isneginf(own)] = np.inf
+    ranks[np.isneginf(targets)] = np.inf
     return ranks
 
 
 def ranking_metrics(ranks: np.ndarray, offsets: np.ndarray) -> dict[str, np.ndarray]:
-    """The ranking metrics of every query.
+    """The ranking metrics of each query.
 
     Args:
         ranks: ranks of the relevant items, from 1, ``inf`` for a miss, ``(n_relevant,)``.

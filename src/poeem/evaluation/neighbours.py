@@ -1,4 +1,4 @@
-"""Exact neighbours, and how many of them another scorer finds."""
+"""Exact neighbours from scores, and the recall of them by other scores."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import torch
 
 
 def exact_neighbours(scores: np.ndarray, k: int) -> np.ndarray:
-    """Columns of the ``k`` best scores of every row, in no order: ``(b, n)`` -> int64 ``(b, min(k, n))``.
+    """Columns of the ``k`` best scores of each row, in any order: ``(b, n)`` -> int64 ``(b, min(k, n))``.
 
     >>> exact_neighbours(np.array([[0.1, 0.9, 0.5]]), 1)
     array([[1]])
     """
-    # Not numpy's argpartition, which takes ten times as long where most scores are one: -inf, of lists not visited.
+    # numpy's argpartition takes ten times as long where most scores are equal: -inf for lists that are not visited.
     return torch.from_numpy(scores).topk(min(k, scores.shape[1]), dim=1, sorted=False).indices.numpy()
 
 
 def neighbour_recall(scores: np.ndarray, neighbours: np.ndarray, k: int | None = None) -> np.ndarray:
-    """Share of the given items among the ``k`` best of each row, ``k`` being their number if nothing else is said.
+    """Share of the given items among the ``k`` best of each row.
 
-    Items that tie for the last places share them: each counts for its chance to be among the ``k`` if equals are put in
-    any order. Items at ``-inf`` are never among them.
+    An item that ties for the last places counts by its probability to be among the ``k`` best in a random order of the
+    equal items. Items at ``-inf`` never count.
 
     Args:
         scores: float, ``(b, n)``, larger is better.
         neighbours: int64 columns, ``(b, m)``.
-        k: how deep to look, as far as there are items; default ``m``.
+        k: number of best items; at most all items; default ``m``.
     Returns:
         float64, ``(b,)``, 0 to 1.
 
@@ -37,6 +37,6 @@ def neighbour_recall(scores: np.ndarray, neighbours: np.ndarray, k: int | None =
         return np.zeros(len(scores))
     last = torch.from_numpy(scores).topk(depth, dim=1).values[:, -1:].numpy()
     better, equal = (scores > last).sum(1, keepdims=True), (scores == last).sum(1, keepdims=True)
-    own = np.take_along_axis(scores, neighbours, axis=1)
-    chance = np.where(own > last, 1.0, np.where(own == last, (depth - better) / np.maximum(equal, 1), 0.0))
-    return np.where(np.isneginf(own), 0.0, chance).mean(1)
+    target = np.take_along_axis(scores, neighbours, axis=1)
+    chance = np.where(target > last, 1.0, np.where(target == last, (depth - better) / np.maximum(equal, 1), 0.0))
+    return np.where(np.isneginf(target), 0.0, chance).mean(1)

@@ -1,6 +1,6 @@
-"""Scorers: query vectors in, a score for every item of the catalogue out, larger is better for every metric.
+"""Scorers: query vectors in, a score for each item of the catalogue out. Larger is better for every metric.
 
-Under ``l2`` a score is the negated squared distance, here and everywhere in the evaluation; it is nowhere else negated.
+Under ``l2`` a score is the negated squared distance. Only the evaluation negates it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class Scorer(Protocol):
     """Anything that scores the whole catalogue."""
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n_items)``; ``-inf`` where an item cannot be returned."""
+        """``(b, dim)`` -> a new array, float32 ``(b, n_items)``; ``-inf`` where an item cannot be returned."""
         ...
 
 
 class FloatScorer:
-    """Exact scores of float item vectors: what no index can beat on average.
+    """Exact scores of float item vectors.
 
     Args:
-        items: float, ``(n, dim)``; normalised here under ``cosine``, as the queries are.
+        items: float, ``(n, dim)``; normalised here under ``cosine``. Queries are normalised too.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         available: bool, ``(n,)``: items that may be returned; the others score ``-inf``. Default all.
     Raises:
@@ -54,24 +54,23 @@ class FloatScorer:
 
 
 class DecodedScorer:
-    """What an index scores: the query against decoded vectors, with lists only those of the ``nprobe`` nearest.
+    """Scores of an index: the query against decoded vectors, with lists only those in the ``nprobe`` nearest.
 
-    Lists are probed by inner product under ``ip`` and ``cosine``, by distance under ``l2``, unless something else is
-    said. Decoded vectors are not normalised; queries are, under ``cosine``.
+    Decoded vectors are not normalised. Queries are normalised under ``cosine``.
 
     Args:
-        decoded: float, ``(n, dim)``: what the codes stand for, in the space of the queries.
+        decoded: float, ``(n, dim)``: the decoded codes, in the space of the queries.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        coarse: centroids ``(nlist, dim)`` in the same space, of a bundle by :func:`coarse_for_queries`.
-        lists: the list of every item, ``(n,)``.
+        coarse: centroids ``(nlist, dim)`` in the same space; for a bundle see :func:`coarse_for_queries`.
+        lists: the list of each item, ``(n,)``.
         nprobe: lists visited a query; default all of them.
         available: as for :class:`FloatScorer`.
-        bias: added to the score of every item, ``(n,)``, where an engine's estimate is not that of a decoded vector.
-        adapter: what queries, of unit length under ``cosine``, are multiplied by from the right, ``(dim, dim)``.
-        probe_metric: by which lists are probed, where that is not by ``metric``.
+        bias: added to the score of each item, ``(n,)``, for engines whose estimate has such a term.
+        adapter: query adapter, ``(dim, dim)``; queries are multiplied by it from the right, after normalisation.
+        probe_metric: metric for the choice of lists; default ``metric``.
     Raises:
-        ValueError: an unknown metric, vectors that are not finite, or ``coarse``, ``lists``, ``nprobe`` that do not go
-            together.
+        ValueError: an unknown metric, vectors that are not finite, or ``coarse``, ``lists``, ``nprobe`` that do not
+            match.
     """
 
     def __init__(
@@ -132,7 +131,7 @@ class DecodedScorer:
         )
 
     def scanned(self, query_vectors: np.ndarray) -> np.ndarray:
-        """Codes that a search compares with every query: items in its probed lists, ``(b, dim)`` -> int64 ``(b,)``.
+        """Codes that a search compares with each query: items in its probed lists, ``(b, dim)`` -> int64 ``(b,)``.
 
         >>> vectors = np.array([[1.0, 0.0], [0.9, 0.0], [0.0, 1.0]])
         >>> DecodedScorer(vectors, "ip", coarse=np.eye(2), lists=np.array([0, 0, 1]), nprobe=1).scanned(vectors[[0, 2]])
@@ -162,7 +161,7 @@ class DecodedScorer:
 
 
 def coarse_for_queries(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The centroids of a bundle's arrays in the space of the queries: they are stored behind the rotation.
+    """The centroids of a bundle in the space of the queries. The bundle stores them rotated.
 
     Returns:
         ``coarse @ R.T``, float32 ``(nlist, dim)``, or ``coarse`` without a rotation; None for a flat index.
@@ -174,8 +173,8 @@ def coarse_for_queries(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
 def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.ndarray:
     """``<q, x>``, or ``-‖q - x‖²`` under ``l2``: float32 ``(b, dim)``, ``(n, dim)`` -> float32 ``(b, n)``.
 
-    Summed in float64 and rounded once. A float32 product of equal vectors depends in its last bits on the processor and
-    on where in the matrix the vectors stand, and near-ties would be ordered by that: one figure, two values.
+    Sums are float64 and rounded once. The last bits of a float32 product depend on the processor and on the place of
+    the vectors in the matrix. Near-ties would be ordered by those bits, and one metric would have two values.
 
     >>> pairwise_scores(np.array([[1.0, 2.0]], np.float32), np.array([[3.0, 0.5]], np.float32), "l2")
     array([[-6.25]], dtype=float32)
@@ -186,7 +185,7 @@ def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.n
     rows = max(64, _BLOCK_NUMBERS // max(1, *wide.shape))
 
     def score(span: slice) -> None:
-        # Buffers made once: with fresh ones for each block most of the time would go into memory that is new.
+        # The blocks share these buffers: new ones for each block would take most of the time.
         copy = torch.empty(rows, items.shape[1], dtype=torch.float64)
         result = torch.empty(len(queries) * rows, dtype=torch.float64)
         for start in range(span.start, span.stop, rows):

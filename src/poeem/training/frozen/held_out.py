@@ -10,11 +10,11 @@ import numpy as np
 
 from poeem.data.ragged import Ragged
 from poeem.evaluation.intervals import with_intervals
-from poeem.evaluation.metrics import ranking_metrics
+from poeem.evaluation.recall import NEIGHBOUR_RECALL, returned_metrics
 from poeem.training.frozen.list_visits import Visits
 from poeem.training.frozen.top_items import top_items
 
-NEIGHBOURS, DEPTH = 10, 100
+DEPTH = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class HeldOut:
     @property
     def measure(self) -> str:
         """What decides: ``recall@100`` on labels, or else ``neighbour_recall@10``."""
-        return "neighbour_recall@10" if self.relevant is None else "recall@100"
+        return NEIGHBOUR_RECALL if self.relevant is None else "recall@100"
 
     def standing(self, figures: dict[str, Any]) -> tuple[float, ...]:
         """By what two states compare: the measure, and where they find as many labels, how far in front those stand."""
@@ -49,12 +49,4 @@ class HeldOut:
         Equal scores stand in the order of the rows, which differs from the expected rank by less than a query.
         """
         _, rows = top_items(queries, item_blocks, DEPTH, metric=metric, visits=visits)
-        hits = (rows[:, :NEIGHBOURS, None] == self.neighbours[:, None, :]).any(1)
-        found = {f"neighbour_recall@{NEIGHBOURS}": hits.mean(1)}
-        if self.relevant is not None:
-            labelled = np.flatnonzero(self.relevant.lengths)
-            relevant = self.relevant.take(labelled)
-            equal = rows[labelled][relevant.row_of_value] == relevant.values[:, None]
-            ranks = np.where(equal.any(1), 1.0 + equal.argmax(1), np.inf)
-            found |= ranking_metrics(ranks, relevant.offsets)
-        return with_intervals(found)
+        return with_intervals(returned_metrics(rows, self.neighbours, self.relevant))

@@ -14,6 +14,7 @@ import torch
 from poeem.bundle import Bundle
 from poeem.data.ragged import Ragged
 from poeem.engines.faiss.read import FaissContents
+from poeem.evaluation.recall import NEIGHBOURS
 from poeem.layers.checks import check_count
 from poeem.layers.choices import Assignment
 from poeem.layers.embedding_index import EmbeddingIndex
@@ -26,7 +27,7 @@ from poeem.training.devices import make_accelerator
 from poeem.training.frozen.data import FrozenData
 from poeem.training.frozen.encoded import encoded
 from poeem.training.frozen.fit import FrozenFit, fit_frozen
-from poeem.training.frozen.held_out import NEIGHBOURS, HeldOut
+from poeem.training.frozen.held_out import HeldOut
 from poeem.training.frozen.inputs import checked_relevance, checked_vectors
 from poeem.training.frozen.top_items import blocks, top_items
 from poeem.training.options.fit import FitOptions
