@@ -75,11 +75,11 @@ def test_baselines_and_what_learns_from_queries_get_the_twins_vectors(runs, tmp_
     problem, metric = problem_from_runs([runs / "pq"], device="cpu", show=False)
     run = load_run(runs / "pq")
     train = run.split.train
-    assert len(problem.train_queries) == len(train.items) - (train.ragged.lengths > 0).sum()
+    assert len(problem.train_queries) == len(train.values) - (train.lengths > 0).sum()
     # What comes next in training, never what validates or tests.
     wanted = np.bincount(problem.train_relevant.values, minlength=run.split.n_items)
-    first = train.items[train.offsets[:-1][train.ragged.lengths > 0]]
-    expected = np.bincount(train.items, minlength=run.split.n_items) - np.bincount(first, minlength=run.split.n_items)
+    first = train.values[train.offsets[:-1][train.lengths > 0]]
+    expected = np.bincount(train.values, minlength=run.split.n_items) - np.bincount(first, minlength=run.split.n_items)
     np.testing.assert_array_equal(wanted, expected)
     store = run_bench(problem, ["lsh", "poeem-adapter"], tmp_path, sizes=[1], metric=metric, speed=False)
     assert [record["method"] for record in store.records] == ["float", "lsh", "poeem-adapter"]

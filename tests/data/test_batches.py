@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from poeem.data.batches import TrainingBatches
-from poeem.data.split import Sequences
+from poeem.data.ragged import Ragged
 
 # Event e of user u is item 100 u + e: a row says where it comes from.
 LENGTHS = np.array([3, 0, 1, 9])
-SEQUENCES = Sequences(
+EVENTS = Ragged(
     np.concatenate([[0], LENGTHS.cumsum()]), np.concatenate([100 * u + np.arange(n) for u, n in enumerate(LENGTHS)])
 )
 
@@ -25,15 +25,15 @@ def padded(items, length):
 
 
 def test_prefix_examples_are_every_event_with_what_came_before():
-    history, positive = epoch_of(TrainingBatches(SEQUENCES, "prefix", batch_size=1, history_length=4))
-    assert sorted(positive) == sorted(SEQUENCES.items)
+    history, positive = epoch_of(TrainingBatches(EVENTS, "prefix", batch_size=1, history_length=4))
+    assert sorted(positive) == sorted(EVENTS.values)
     for row, item in zip(history, positive):
         user, event = divmod(int(item), 100)
         assert row.tolist() == padded([100 * user + e for e in range(event)][-4:], 4)
 
 
 def test_positions_examples_are_windows_with_the_next_item_everywhere():
-    batches = TrainingBatches(SEQUENCES, "positions", batch_size=1, history_length=4, seed=3)
+    batches = TrainingBatches(EVENTS, "positions", batch_size=1, history_length=4, seed=3)
     assert len(batches) == 1 + 0 + 1 + 3  # one window per 4 events begun
     starts = set()
     for epoch in range(20):
@@ -50,7 +50,7 @@ def test_positions_examples_are_windows_with_the_next_item_everywhere():
 
 @pytest.mark.parametrize("kind", ["prefix", "positions"])
 def test_a_batch_is_a_function_of_seed_and_step(kind):
-    make = lambda seed: TrainingBatches(SEQUENCES, kind, batch_size=3, history_length=4, seed=seed)  # noqa: E731
+    make = lambda seed: TrainingBatches(EVENTS, kind, batch_size=3, history_length=4, seed=seed)  # noqa: E731
     forward, backward = make(1), make(1)
     ahead = [forward.batch(step) for step in range(30)]
     for step in reversed(range(30)):
@@ -60,17 +60,17 @@ def test_a_batch_is_a_function_of_seed_and_step(kind):
 
 
 def test_epochs_follow_each_other_without_a_gap():
-    batches = TrainingBatches(SEQUENCES, "prefix", batch_size=4, history_length=4)
+    batches = TrainingBatches(EVENTS, "prefix", batch_size=4, history_length=4)
     assert (len(batches), batches.steps_per_epoch) == (13, 4)
     stream = torch.cat([batches.batch(step)["positive"] for step in range(13)]).numpy().reshape(4, 13)
     for epoch in stream:
-        assert sorted(epoch) == sorted(SEQUENCES.items)
+        assert sorted(epoch) == sorted(EVENTS.values)
     assert (stream[0] != stream[1]).any()
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_ranks_share_out_the_batch(world):
-    batches = TrainingBatches(SEQUENCES, "prefix", batch_size=5, history_length=4)
+    batches = TrainingBatches(EVENTS, "prefix", batch_size=5, history_length=4)
     for step in range(6):
         parts = [batches.batch(step, rank, world) for rank in range(world)]
         whole = batches.batch(step)
@@ -79,13 +79,13 @@ def test_ranks_share_out_the_batch(world):
 
 
 def test_a_batch_is_no_larger_than_an_epoch():
-    batches = TrainingBatches(SEQUENCES, "prefix", batch_size=1000)
+    batches = TrainingBatches(EVENTS, "prefix", batch_size=1000)
     assert batches.batch_size == 13
-    assert sorted(batches.batch(7)["positive"].tolist()) == sorted(SEQUENCES.items)
+    assert sorted(batches.batch(7)["positive"].tolist()) == sorted(EVENTS.values)
 
 
 def test_rows_are_int64_tensors():
-    batch = TrainingBatches(SEQUENCES, "positions", batch_size=2, history_length=4).batch(0)
+    batch = TrainingBatches(EVENTS, "positions", batch_size=2, history_length=4).batch(0)
     assert {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in batch.items()} == {
         "history": (torch.int64, (2, 4)),
         "positive": (torch.int64, (2, 4)),
@@ -95,7 +95,7 @@ def test_rows_are_int64_tensors():
 def test_a_thousand_prefixes_take_a_few_milliseconds():
     rng = np.random.default_rng(0)
     offsets = np.concatenate([[0], rng.integers(20, 300, 3000).cumsum()])
-    batches = TrainingBatches(Sequences(offsets, rng.integers(0, 3000, offsets[-1])), "prefix", batch_size=1024)
+    batches = TrainingBatches(Ragged(offsets, rng.integers(0, 3000, offsets[-1])), "prefix", batch_size=1024)
     batches.batch(0)  # draws the epoch's order
     best = np.inf
     for step in range(1, 20):
@@ -111,15 +111,15 @@ def test_a_thousand_prefixes_take_a_few_milliseconds():
         ({"kind": "window"}, r"kind \(='window'\) must be one of 'prefix', 'positions'"),
         ({"batch_size": 0}, r"batch_size \(=0\) must be at least 1"),
         ({"history_length": 0}, r"history_length \(=0\) must be at least 1"),
-        ({"sequences": Sequences(np.zeros(2, np.int64), np.zeros(0, np.int64))}, r"sequences has no events"),
+        ({"events": Ragged(np.zeros(2, np.int64), np.zeros(0, np.int64))}, r"events has no events"),
     ],
 )
 def test_refuses_what_cannot_be_drawn_from(arguments, message):
     with pytest.raises(ValueError, match=message):
-        TrainingBatches(**{"sequences": SEQUENCES} | arguments)
+        TrainingBatches(**{"events": EVENTS} | arguments)
 
 
 @pytest.mark.parametrize(("step", "rank", "world"), [(-1, 0, 1), (0, 1, 1), (0, -1, 2), (0, 0, 14)])
 def test_refuses_a_step_or_rank_that_is_none(step, rank, world):
     with pytest.raises(ValueError, match=rf"rank \(={rank}\) in \[0, world={world}\)"):
-        TrainingBatches(SEQUENCES).batch(step, rank, world)
+        TrainingBatches(EVENTS).batch(step, rank, world)

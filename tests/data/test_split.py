@@ -31,7 +31,7 @@ def test_leave_last_out_against_a_loop_over_users(seed):
         validation[u] = (own[:-2], [own[-2]])
         test[u] = (own[:-1], [own[-1]])
     assert 0 < len(test) < events.n_users, "the data must have both kinds of users"
-    assert [split.train.ragged[u].tolist() for u in range(events.n_users)] == train
+    assert [split.train[u].tolist() for u in range(events.n_users)] == train
     assert rows(split.validation) == validation
     assert rows(split.test) == test
 
@@ -62,7 +62,7 @@ def test_time_split_against_a_loop_over_users(seed):
             validation[u] = (known, sorted(set(middle)))
         if known + middle and late:
             test[u] = (known + middle, sorted(set(late)))
-    assert [split.train.ragged[u].tolist() for u in range(events.n_users)] == train
+    assert [split.train[u].tolist() for u in range(events.n_users)] == train
     assert rows(split.validation) == validation
     assert rows(split.test) == test
 

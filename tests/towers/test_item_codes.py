@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from poeem.data.split import Sequences
+from poeem.data.ragged import Ragged
 from poeem.towers.item_codes import fit_item_codes
 
 
-def tastes(n_users: int = 400, n_items: int = 600) -> tuple[Sequences, np.ndarray]:
+def tastes(n_users: int = 400, n_items: int = 600) -> tuple[Ragged, np.ndarray]:
     """Events by five tastes, and who has taken what."""
     rng = np.random.default_rng(0)
     logits = 3 * rng.normal(size=(n_users, 5)) @ rng.normal(size=(5, n_items)) / 2 - 2
     taken = rng.random((n_users, n_items)) < 1 / (1 + np.exp(-logits))
-    return Sequences(np.concatenate([[0], np.cumsum(taken.sum(1))]), np.nonzero(taken)[1]), taken
+    return Ragged(np.concatenate([[0], np.cumsum(taken.sum(1))]), np.nonzero(taken)[1]), taken
 
 
 def item_vectors(taken: np.ndarray, width: int) -> np.ndarray:
@@ -50,7 +50,7 @@ def test_pairs_that_nobody_else_touches_do_not_crowd_the_others_out():
     lonely = np.zeros((500, 700), dtype=bool)
     lonely[:400, :600] = taken
     lonely[np.arange(400, 500), np.arange(600, 700)] = True
-    train = Sequences(np.concatenate([[0], np.cumsum(lonely.sum(1))]), np.nonzero(lonely)[1])
+    train = Ragged(np.concatenate([[0], np.cumsum(lonely.sum(1))]), np.nonzero(lonely)[1])
     codes, codewords = fit_item_codes(train, 700, 6, 16)
     spelled = codewords[np.arange(6), codes].sum(1)[:600]
     exact = item_vectors(taken, 5)
@@ -76,9 +76,9 @@ def test_items_that_nobody_has_taken_have_codes_by_chance():
 @pytest.mark.parametrize("n_items", [3, 40])
 def test_a_small_catalogue_has_fewer_codewords(n_items):
     rng = np.random.default_rng(0)
-    train = Sequences(np.arange(31) * 2, rng.integers(0, n_items, 60))
+    train = Ragged(np.arange(31) * 2, rng.integers(0, n_items, 60))
     codes, codewords = fit_item_codes(train, n_items, 2, 16)
-    known = len(np.unique(train.items))
+    known = len(np.unique(train.values))
     assert codes.max() < known
     assert not codewords[:, known:].any()
 
@@ -88,4 +88,4 @@ def test_mistakes_are_refused():
     with pytest.raises(ValueError, match=r"table_bytes \(=0\) must be 1 to 64"):
         fit_item_codes(train, 600, 0, 8)
     with pytest.raises(ValueError, match="needs training events"):
-        fit_item_codes(Sequences(np.zeros(3, np.int64), np.empty(0, np.int64)), 600, 2, 8)
+        fit_item_codes(Ragged(np.zeros(3, np.int64), np.empty(0, np.int64)), 600, 2, 8)

@@ -59,7 +59,7 @@ class Training:
         index = EmbeddingIndex(8, self.spec, warmup_steps=STEPS + 1, reseed_every=7) if self.spec else None
         mining = None
         if self.mining:
-            items = torch.from_numpy(np.unique(self.split.train.items))
+            items = torch.from_numpy(np.unique(self.split.train.values))
             mining = HardNegatives(items, 8, count=2, every=5, first=2, last=20)
         log_q = torch.full((n,), -3.0)
         weight = 0.5 if self.mining and self.spec else 0.0

@@ -15,7 +15,7 @@ from poeem.data.histories import history_before
 from poeem.data.ragged import Ragged
 
 if TYPE_CHECKING:
-    from poeem.data.split import Sequences
+    from poeem.data.ragged import Ragged
     from poeem.training.load import Run
     from poeem.training.model import JointModel
 
@@ -92,12 +92,12 @@ def _joint(run: Run) -> Baseline:
     return baseline_of_bundle("joint", run.bundle, run.config["timings"]["bundle_seconds"], vectors=vectors)
 
 
-def _train_queries(model: JointModel, train: Sequences) -> tuple[np.ndarray, np.ndarray]:
+def _train_queries(model: JointModel, train: Ragged) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of histories in training ``(nt, dim)``, drawn at random where there are many, and the items ``(nt,)``
     that came next."""
     from poeem.training.tower_vectors import query_vectors
 
-    events = train.ragged
+    events = train
     later = np.ones(len(events.values), dtype=bool)
     later[events.offsets[:-1][events.lengths > 0]] = False  # nothing is known before a user's first event
     places = np.random.default_rng(0).permutation(np.flatnonzero(later))[:TRAIN_QUERIES]

@@ -27,7 +27,7 @@ def as_arrow_table(data: Any) -> pa.Table:
     if hasattr(data, "with_format"):  # Hugging Face
         if not hasattr(data, "features"):
             raise ValueError(f"{type(data).__name__} holds several splits; pass one of them, such as data['train']")
-        # Not `data.data.table`, which has the rows from before a filter, a selection or a shuffle.
+        # `data.data.table` would have the rows from before a filter, a selection or a shuffle.
         return data.with_format("arrow")[:]
     try:
         return _without_views(pa.table(data))
@@ -39,7 +39,7 @@ def as_arrow_table(data: Any) -> pa.Table:
 
 
 def _without_views(table: pa.Table) -> pa.Table:
-    """The table with plain strings: polars gives string views, which Arrow cannot select rows of."""
+    """The table with plain strings. polars returns string views, from which Arrow cannot take rows."""
     import pyarrow as pa
 
     for number, field in enumerate(table.schema):

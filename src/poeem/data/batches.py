@@ -1,4 +1,4 @@
-"""TrainingBatches: histories with the items that came next, as a pure function of seed and step."""
+"""TrainingBatches: batches of histories and next items; a batch depends on seed and step only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from poeem.data.histories import history_before
-from poeem.data.split import Sequences
+from poeem.data.ragged import Ragged
 
 KINDS = ("prefix", "positions")
 
 
 class TrainingBatches:
-    """Histories with the items that came next, in a random order that differs between epochs.
+    """Histories with the items that came next, in a random order that differs by epoch.
 
     ``kind="prefix"``: one example per training event: the user's items before it, ``history (B, L)`` (empty for the
     first event), and its item, ``positive (B,)``. For towers that read one history at a time.
@@ -26,23 +26,23 @@ class TrainingBatches:
     start of the next. ``batch(step)`` depends on ``(seed, step)`` alone: a resumed training needs no saved position.
 
     Args:
-        sequences: training events, a row a user, oldest first.
+        events: item numbers of the training events, a row per user, oldest first.
         kind: ``"prefix"`` or ``"positions"``.
         batch_size: examples per step, over all ranks; at most the number of examples.
         history_length: L.
-        seed: of the order and of the windows.
+        seed: seed of the order and of the windows.
     Raises:
         ValueError: no events, an unknown kind, a size below 1.
 
-    >>> sequences = Sequences(np.array([0, 3]), np.array([5, 6, 7]))
-    >>> batch = TrainingBatches(sequences, "positions", batch_size=1, history_length=4).batch(step=0)
+    >>> events = Ragged(np.array([0, 3]), np.array([5, 6, 7]))
+    >>> batch = TrainingBatches(events, "positions", batch_size=1, history_length=4).batch(step=0)
     >>> batch["history"], batch["positive"]
     (tensor([[-1, -1,  5,  6]]), tensor([[-1,  5,  6,  7]]))
     """
 
     def __init__(
         self,
-        sequences: Sequences,
+        events: Ragged,
         kind: str = "prefix",
         *,
         batch_size: int = 1024,
@@ -54,10 +54,10 @@ class TrainingBatches:
         for name, size in (("batch_size", batch_size), ("history_length", history_length)):
             if size < 1:
                 raise ValueError(f"{name} (={size}) must be at least 1")
-        if len(sequences.items) == 0:
-            raise ValueError("sequences has no events; every user has too few for the split, or the file is empty")
+        if len(events.values) == 0:
+            raise ValueError("events has no events; every user has too few for the split, or the file is empty")
         self.kind, self.history_length, self.seed = kind, history_length, seed
-        self._events = sequences.ragged
+        self._events = events
         # Examples before each user's first, (n_users + 1,).
         if kind == "prefix":
             self._examples = self._events.offsets
@@ -81,9 +81,9 @@ class TrainingBatches:
 
         Args:
             step: from 0.
-            rank, world: number of this process, from 0, and number of processes.
+            rank, world: index of this process, from 0, and number of processes.
         Returns:
-            ``history`` and ``positive``, int64, as above.
+            ``history`` and ``positive``, int64, see the class.
         Raises:
             ValueError: ``rank`` is not below ``world``, or there are more ranks than examples.
         """

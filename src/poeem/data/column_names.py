@@ -1,4 +1,4 @@
-"""The usual names of user, item, time, rating and title columns, and which columns of a table to use."""
+"""Recognition of user, item, time, rating and title columns by their usual names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from poeem.data.file_format import FileFormat
 USER, ITEM, TIMESTAMP, RATING, TITLE = "user", "item", "timestamp", "rating", "title"
 # Our name of the column for each role of a FileFormat.
 COLUMN_OF_ROLE = {"user": USER, "item": ITEM, "time": TIMESTAMP, "rating": RATING, "title": TITLE}
-# In place of a column's name: use no column, although one has a usual name.
+# In place of a column's name: use no column, even if one has a usual name.
 NO_COLUMN = "none"
-# In lower case, without separators; an earlier name is preferred.
+# Names in lower case without separators; earlier names are preferred.
 USUAL_NAMES = {
     USER: "user userid uid customer customerid visitor visitorid member memberid reviewerid accountid clientid "
     "personid session sessionid",
@@ -23,7 +23,7 @@ USUAL_NAMES = {
     RATING: "rating ratings stars overall score",
     TITLE: "title itemtitle itemname producttitle productname movietitle",
 }
-# In a file of items, shorter names are clear too.
+# Shorter names that are unambiguous in a file of items.
 ITEM_FILE_NAMES = {**USUAL_NAMES, ITEM: f"{USUAL_NAMES[ITEM]} id", TITLE: f"{USUAL_NAMES[TITLE]} name"}
 
 
@@ -36,16 +36,16 @@ def match_columns(
 ) -> dict[str, str]:
     """The column of the table for each of our names: ``user``, ``item``, ``timestamp``, ``rating``, ``title``.
 
-    A column that the format names is used, and no column where it says ``none``. Otherwise a usual name is recognised,
-    in upper or lower case, with or without ``_``, ``-`` or spaces, and with RecBole's types (``user_id:token``).
+    A column that the format names is used; for ``none`` no column is used. Otherwise a usual name is recognised, in
+    upper or lower case, with or without ``_``, ``-`` or spaces, and with RecBole's types (``user_id:token``).
 
     Args:
         names: columns of the table.
         format: columns that the user named.
         usual: usual names of each of our names, see :data:`USUAL_NAMES`.
-        required: of our names, those that must be there.
+        required: our names that must be found.
     Returns:
-        our name -> column of the table, without those that are not there.
+        our name -> column of the table, for the names that were found.
     Raises:
         ValueError: a named column is not in the table, a required one is not recognised, or two columns have the same
             usual name; the message lists the columns.
@@ -78,9 +78,9 @@ def match_columns(
 
 
 def item_columns(names: Sequence[str], format: FileFormat) -> dict[str, str]:
-    """Every column of an item file with the name that it gets: ``item`` and ``title`` are ours, others stay.
+    """New names of all columns of an item file: ``item`` and ``title`` for these two, others keep theirs.
 
-    A column that the format names for the interactions, but the item file lacks, is looked for by the usual names.
+    A column that the format names is recognised by its usual names if the item file lacks it.
 
     >>> item_columns(["movieId", "title", "price"], FileFormat(item_column="film"))
     {'movieId': 'item', 'title': 'title', 'price': 'price'}
@@ -99,7 +99,7 @@ _NO_HEADER_HINT = (
 
 
 def describe_columns(matched: dict[str, str], format: FileFormat) -> str | None:
-    """One line for people on the columns that are used; None where all have our own names and nothing is left unused.
+    """One line that says which columns are used; None if all have our names and no rating is left unused.
 
     >>> describe_columns({"user": "user_id", "item": "item", "rating": "stars"}, FileFormat())
     "columns: user='user_id', item='item'; rows are in the order of time; 'stars' is not used: every row is a positive \

@@ -15,23 +15,21 @@ if TYPE_CHECKING:
 def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
     """Ids as an Arrow array of int64 or of strings, none missing.
 
-    Whole floats (what pandas makes of integers beside a missing value) become int64; UUIDs, categories, dates, booleans
-    and decimals become strings.
+    Whole floats become int64: pandas turns integers into floats if a value is missing. UUIDs, categories, dates,
+    booleans and decimals become strings.
 
     Raises:
-        ValueError: an id is missing (null, NaN or an empty string), is a fraction, or has no sensible text; the message
-            names the row, counted from 1 without the header.
+        ValueError: an id is missing (null, NaN or an empty string), is a fraction, or is of a type without a text form;
+            the message names the row, counted from 1 without the header.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ids = _plain(column)
-    if ids.null_count:
-        _refuse_row(name, pc.index(pc.is_null(ids), True).as_py(), "is missing")
+    ids = _plain_array(column, name)
     if pa.types.is_floating(ids.type):
         values = ids.to_numpy()
         _refuse_first(name, np.isnan(values), "is NaN")
-        # Past 2^53 neighbouring integers share a float, so that two ids may have become one.
+        # Above 2^53 neighbouring integers share a float: two ids may have become one.
         unsafe = (values != np.floor(values)) | (np.abs(values) > 2**53)
         _refuse_first(name, unsafe, "is not a whole number that a float holds exactly", values, "store ids as text")
         return pa.array(values.astype(np.int64))
@@ -43,7 +41,7 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
         ids = ids.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"{name}: ids of type {column.type} cannot be used; store them as integers or text") from error
-    # A missing id becomes one of these texts in numpy, pandas or a CSV file. Taken as an id, all would be one user.
+    # numpy, pandas and CSV files turn a missing id into one of these texts. As an id, it would join all such rows.
     missing = pc.is_in(ids, value_set=pa.array(["", "nan", "NaN"]))
     if pc.any(missing).as_py():
         row = pc.index(missing, True).as_py()
@@ -63,9 +61,7 @@ def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    times = _plain(column)
-    if times.null_count:
-        _refuse_row(name, pc.index(pc.is_null(times), True).as_py(), "is missing")
+    times = _plain_array(column, name)
     if pa.types.is_string(times.type) or pa.types.is_large_string(times.type):
         times = _parsed_times(pc.utf8_trim_whitespace(times), name)
     if pa.types.is_date(times.type) or pa.types.is_timestamp(times.type):
@@ -90,9 +86,7 @@ def read_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    numbers = _plain(column)
-    if numbers.null_count:
-        _refuse_row(name, pc.index(pc.is_null(numbers), True).as_py(), "is missing")
+    numbers = _plain_array(column, name)
     if pa.types.is_string(numbers.type) or pa.types.is_large_string(numbers.type):
         numbers = pc.utf8_trim_whitespace(numbers)
         if not _reads_as(numbers, pa.float64()):
@@ -106,20 +100,25 @@ def read_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
     return values
 
 
-def _plain(column: pa.ChunkedArray) -> pa.Array:
-    """One contiguous array, without dictionary (category), view or extension (UUID) types."""
+def _plain_array(column: pa.ChunkedArray, name: str) -> pa.Array:
+    """One contiguous array without missing values, dictionary (category), view or extension (UUID) types."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):  # what combine_chunks gives for no chunk at all
+    if isinstance(array, pa.ChunkedArray):  # combine_chunks returns it if there are no chunks
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
     if isinstance(array.type, pa.UuidType):
-        return pa.array([None if v is None else str(v) for v in array.to_pylist()], pa.string())
+        array = pa.array([None if v is None else str(v) for v in array.to_pylist()], pa.string())
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
+    if pa.types.is_string_view(array.type):
+        array = array.cast(pa.string())
+    if array.null_count:
+        _refuse_row(name, pc.index(pc.is_null(array), True).as_py(), "is missing")
+    return array
 
 
 def _parsed_times(text: pa.Array, name: str) -> pa.Array:
@@ -139,7 +138,7 @@ def _parsed_times(text: pa.Array, name: str) -> pa.Array:
 
 
 def _first_unreadable(text: pa.Array, kinds: tuple[Any, ...]) -> int:
-    """The first row that none of the kinds can read, by bisection: each step casts half of the remaining rows."""
+    """The first row that cannot be read as any of the kinds, by bisection: each step casts half of the rest."""
 
     def first(kind: pa.DataType) -> int:
         low, high = 0, len(text)  # text[:low] reads, text[:high] does not

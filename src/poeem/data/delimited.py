@@ -1,4 +1,4 @@
-"""CSV files as Arrow tables: delimiter, header line, encoding, and errors that name the row."""
+"""CSV files as Arrow tables: detection of the delimiter, header line, encoding, errors that name the row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
 COMPRESSIONS = (".gz", ".bz2", ".zst")
 EMPTY = "the file is empty; it needs at least a header and one row"
-# Bytes and rows of a file from which its delimiter is detected.
+# The delimiter is detected from so many bytes and rows.
 _SAMPLE_BYTES, _SAMPLE_ROWS = 2**16, 20
 
 # Given the columns of a file: the columns to read, each with its name in the table.
@@ -57,8 +57,8 @@ def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_c
 
     def read(chosen: dict[str, str], use_threads: bool) -> pa.Table:
         text = [column for column, name in chosen.items() if name in text_columns]
-        # Types are inferred from the first block: where any are, it has to be the whole file, or a column of whole
-        # numbers would be refused at its first fraction further down.
+        # Types are inferred from the first block. If any type is inferred, the block is the whole file: otherwise a
+        # column that begins with whole numbers would be refused at its first fraction.
         block = None if len(text) == len(chosen) else min(max(2**20, 16 * path.stat().st_size), 2**30)
         table = arrow_csv.read_csv(
             path,
@@ -79,14 +79,14 @@ def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_c
         try:
             return read(chosen, use_threads=True)
         except pa.ArrowInvalid:
-            # Only one thread knows, and names, the row that is at fault.
+            # pyarrow names the bad row only when it reads with one thread.
             return read(chosen, use_threads=False)
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise ValueError(f"{path}: {_message(str(error), delimiter, format)}") from error
 
 
 def detect_delimiter(text: str, default: str = ",") -> str:
-    """The delimiter that cuts the first rows into equally many fields, as many as possible.
+    """The delimiter that splits all of the first rows into the same number of fields, the largest number.
 
     >>> detect_delimiter("user;item;title\\n1;2;Blood, Sweat, and Tears\\n")
     ';'
@@ -126,7 +126,7 @@ def _sample(path: Path, encoding: str) -> str:
 
 
 def data_suffix(path: Path) -> str:
-    """The end of a file's name, in lower case, without that of a compression.
+    """The suffix of a file in lower case, without the suffix of a compression.
 
     >>> data_suffix(Path("events.CSV.gz"))
     '.csv'
@@ -137,7 +137,7 @@ def data_suffix(path: Path) -> str:
 def _message(pyarrow_message: str, delimiter: str, format: FileFormat) -> str:
     if "Empty CSV file" in pyarrow_message:
         return EMPTY
-    # One line, whatever the row at fault holds; and rows counted as everywhere else, without the header.
+    # On one line, with rows counted as in all our messages: from 1, without the header.
     message = " ".join(pyarrow_message.split())
     message = re.sub(r"Row #(\d+)", lambda match: f"row {int(match[1]) - int(format.header)}", message)
     return (

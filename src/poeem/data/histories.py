@@ -1,4 +1,4 @@
-"""Histories as towers read them: the last items of each row, right-aligned in a matrix."""
+"""Histories as matrices for the towers: the last items of each row, right-aligned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def history_rows(ragged: Ragged, rows: np.ndarray, length: int) -> np.ndarray:
     """The last ``length`` values of the given rows, oldest first, right-aligned, ``-1`` where there is none.
 
     Args:
-        ragged: item numbers, one row a user or query.
+        ragged: item numbers, a row per user or query.
         rows: int64, ``(B,)``.
         length: L, at least 1.
     Returns:
@@ -31,10 +31,10 @@ def history_rows(ragged: Ragged, rows: np.ndarray, length: int) -> np.ndarray:
 
 
 def history_before(ragged: Ragged, rows: np.ndarray, stops: np.ndarray, length: int) -> np.ndarray:
-    """The last values of each row before a position in it: the history of the event at that position.
+    """The last values of each row before a given position: the history of the event at that position.
 
     Args:
-        ragged: item numbers, one row a user.
+        ragged: item numbers, a row per user.
         rows: int64, ``(B,)``.
         stops: int64, ``(B,)``, positions in ``ragged.values``, within their row; the value there is left out.
         length: L, at least 1.

@@ -21,7 +21,7 @@ def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
 
     Args:
         path: Parquet or CSV with a column ``id``; or ``.txt`` with one id per line.
-        string_ids: whether ids are strings; else text is read as integers.
+        string_ids: whether ids are strings; otherwise text is read as integers.
     Raises:
         ValueError: the file cannot be read or lacks the column, or an id is missing or not an integer; rows count
             from 1.
@@ -50,7 +50,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise ValueError(f"{path}: {missing_file(path)}")
     try:
-        # Some editors write a byte order mark. Only a line feed ends a line: ids may hold other separators.
+        # utf-8-sig drops a byte order mark. Only a line feed ends a line, because ids may hold other separators.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: is not UTF-8 text ({error}); write an id per line") from None
@@ -62,7 +62,7 @@ def _as_integers(ids: pa.Array) -> pa.Array:
 
     numbers = []
     for row, text in enumerate(ids.to_pylist(), start=1):
-        # `int` alone would read 1_000 as a thousand.
+        # `int` would read 1_000 as a thousand.
         if not re.fullmatch("[+-]?[0-9]{1,30}", text.strip()):
             raise ValueError(f"row {row}: id (={text!r}) must be an integer, as ids of the bundle are")
         numbers.append(int(text))

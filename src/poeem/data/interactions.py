@@ -1,6 +1,6 @@
 # pyarrow.compute makes its functions at run time, where pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
-"""Interactions: events of users with items, from columns or tables, with numbered ids and in the order of time."""
+"""Interactions: events of users with items in the order of time, with numbered ids, from columns or tables."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ logger = logging.getLogger(__name__)
 class Interactions:
     """Events in the order (user, timestamp, row in the file), without exact duplicates. Every event is positive.
 
-    Users and items are numbered by the order of their ids, so that the order of the file's rows does not matter.
+    Users and items are numbered in the order of their ids; the order of the file's rows does not matter.
 
     Args:
         user: int64 user numbers, ``(n,)``, never decreasing.
         item: int64 item numbers, ``(n,)``.
-        timestamp: int64 or float64, ``(n,)``, in the unit of the file; the row of the file where it has no such column.
+        timestamp: int64 or float64, ``(n,)``, in the unit of the file; without times, the row of the file.
         user_ids: ids as in the file, int64 or ``object`` of ``str``, ``(n_users,)``, ascending.
         item_ids: the same for items, ``(n_items,)``: the catalogue is every item of the file.
-        item_table: one row an item, in the order of ``item_ids``: ``title`` and other columns, null where not known.
+        item_table: a row per item, in the order of ``item_ids``: ``title`` and other columns, null if unknown.
     """
 
     user: np.ndarray
@@ -95,8 +95,8 @@ class Interactions:
         Args:
             data: the events, with columns as :func:`~poeem.data.read_interactions.read_interactions` recognises them.
             items: a second table, with an item column, best also titles, and any others.
-            format: column names and least rating.
-            log: takes one line on the columns that are used, where they are not our own.
+            format: column names and minimum rating.
+            log: takes one line on the columns that are used, if they do not have our names.
         Raises:
             ValueError: as :func:`~poeem.data.read_interactions.read_interactions`.
 
@@ -133,7 +133,7 @@ def interactions_from_table(table: pa.Table, *, min_rating: float | None = None)
     has_time = TIMESTAMP in table.column_names
     time = read_times(table[TIMESTAMP], TIMESTAMP) if has_time else np.arange(table.num_rows, dtype=np.int64)
     if min_rating is not None:
-        # After the columns have been checked, so that errors have counted all rows.
+        # Filtered after the checks of the columns: row numbers in error messages count all rows.
         rows = _rated_rows(table, min_rating)
         user_id, item_id, table, time = user_id.take(rows), item_id.take(rows), table.take(rows), time[rows.to_numpy()]
     user_ids, user = _number(user_id)
@@ -168,7 +168,7 @@ def _rated_rows(table: pa.Table, min_rating: float) -> pa.Array:
 
 
 def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
-    """The same events with an item table, joined by its column ``item``, in place of their own.
+    """The same events with another item table, joined by its column ``item``.
 
     Raises:
         ValueError: the column ``item`` is missing, an id occurs twice, or none of the events' items is in the table.
@@ -178,7 +178,7 @@ def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
 
     check_columns(table.column_names, (ITEM,))
     ids, event_ids = read_ids(table[ITEM], ITEM), pa.array(events.item_ids)
-    if ids.type != event_ids.type:  # a CSV file knows only text
+    if ids.type != event_ids.type:  # ids of a CSV file are text
         ids, event_ids = ids.cast(pa.string()), event_ids.cast(pa.string())
     counts = pc.value_counts(ids)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
@@ -204,7 +204,7 @@ def _number(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     order = pc.sort_indices(encoded.dictionary)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order.to_numpy()] = np.arange(len(order))
-    # Arrow's memory is read-only, which torch.from_numpy would warn about: hence a copy.
+    # A copy: Arrow's memory is read-only, and torch.from_numpy would warn about that.
     distinct = np.array(encoded.dictionary.take(order).to_numpy(zero_copy_only=False))
     return distinct, rank[encoded.indices.to_numpy()]
 

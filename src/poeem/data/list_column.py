@@ -1,4 +1,4 @@
-"""Vectors from a Parquet column of float lists, written to a temporary file and mapped from it."""
+"""Vectors from a Parquet column of float lists, memory-mapped from a temporary file."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ BYTES = 32 * 2**20
 def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
     """The vectors of one column, ``(n, dim)``, mapped read-only from a temporary file in the cache folder.
 
-    The file has the size of the vectors. It is deleted with the array or the process. Memory holds a batch at a time.
+    The temporary file has the size of the vectors and is deleted with the array. Memory holds one batch at a time.
 
     Args:
         path: a Parquet file.
-        column: of lists (of fixed or of variable size, all of one length) or tensors of float16, float32 or float64;
-            default the only one of that kind.
+        column: column of lists (of fixed or variable size, all of one length) or tensors of float16, float32 or
+            float64; default the only one of that kind.
     Raises:
-        ValueError: the file is damaged or has no rows, the column is missing or of another kind, no column is named
-            although there are several, or a row is missing, of another length, or has a missing number; rows count
-            from 1.
+        ValueError: the file is damaged or has no rows; the column is missing or of another kind; there are several and
+            none is named; or a row is missing, has another length or a missing number (rows count from 1).
         RuntimeError: the cache folder cannot be used.
     """
     import pyarrow as pa
@@ -43,17 +42,17 @@ def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
     with file:
-        column = _choose(path, file.schema_arrow, column)
+        column = _choose_column(path, file.schema_arrow, column)
         n = file.metadata.num_rows
         if n == 0:
             raise ValueError(f"{path}: holds no rows; at least one vector is needed")
-        # The first row gives the width, and thereby the rows of a batch.
+        # The first row gives the width, and the width gives the rows of a batch.
         (first,) = itertools.islice(_batches(path, file, column, None, 1), 1)
         dim = first.shape[1]
-        return _written(_batches(path, file, column, dim, max(BYTES // (8 * dim), 1)), n, dim)
+        return _write_and_map(_batches(path, file, column, dim, max(BYTES // (8 * dim), 1)), n, dim)
 
 
-def _choose(path: Path, schema: pa.Schema, column: str | None) -> str:
+def _choose_column(path: Path, schema: pa.Schema, column: str | None) -> str:
     candidates = [field.name for field in schema if _is_vector(field.type)]
     if column is None:
         if len(candidates) == 1:
@@ -92,7 +91,7 @@ def _batches(path: Path, file: pq.ParquetFile, column: str, dim: int | None, row
         raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
 
 
-def _written(parts: Iterator[np.ndarray], n: int, dim: int) -> np.ndarray:
+def _write_and_map(parts: Iterator[np.ndarray], n: int, dim: int) -> np.ndarray:
     dtype = np.dtype(np.float32)
     try:
         cache_dir().mkdir(parents=True, exist_ok=True)

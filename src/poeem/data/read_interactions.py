@@ -27,22 +27,22 @@ def read_interactions(
 ) -> Interactions:
     """Interactions from a file, a folder of parts, or a glob.
 
-    Columns are those that the format names, else the usual names are recognised (``user_id``, ``item_id``, ``ts``; see
-    :mod:`poeem.data.column_names`); one line to ``log`` says which. Without a time column the order of rows is the
-    order of time. Ids may be integers or text; in a CSV file they stay text (``007`` is not ``7``). Rows equal in user,
-    item and time count once. Every row is a positive event, whatever its rating, unless the format has a
-    ``min_rating``: rows below it are dropped, as if the file did not have them. A title column becomes the item table
-    (first title of each item). Other columns are not read.
+    The columns are those that the format names. Otherwise usual names are recognised (``user_id``, ``item_id``, ``ts``;
+    see :mod:`poeem.data.column_names`), and one line to ``log`` says which. Without a time column, rows are in the
+    order of time. Ids may be integers or text; in a CSV file they stay text (``007`` is not ``7``). Rows that are equal
+    in user, item and time count once. Every row is a positive event, whatever its rating. With a ``min_rating`` in the
+    format, rows with a lower rating are dropped. A title column becomes the item table (first title of each item).
+    Other columns are not read.
 
     Args:
         path: Parquet, CSV or JSON Lines, see :func:`~poeem.data.tables.read_table`.
-        items: a second file with an item column, best also titles, and any others; its rows for items that have no
-            event are left out.
-        format: column names, delimiter, header, encoding and least rating.
+        items: a second file with an item column, best also titles, and any others. Items without an event are left
+            out.
+        format: column names, delimiter, header, encoding and minimum rating.
         log: takes the line about columns.
     Raises:
         ValueError: a file cannot be read, a column is missing, an id, time or rating is missing or unreadable (the
-            message names the row, counted from 1 without the header), there is no row, or the item file names an item
+            message names the row, counted from 1 without the header), there is no row, or the item file has an item
             twice or none of the items.
     """
     lines = []
@@ -57,7 +57,7 @@ def read_interactions(
         events = interactions_from_table(table, min_rating=format.min_rating)
     except ValueError as error:
         raise _with_path(path, error) from error
-    # Parts have the same columns, as a rule.
+    # Every part reports its columns; equal lines are logged once.
     for line in dict.fromkeys(filter(None, lines)):
         log(line)
     if items is None:
@@ -69,13 +69,13 @@ def read_interactions(
 
 
 def read_item_table(path: str | os.PathLike[str], format: FileFormat = DEFAULT_FORMAT) -> pa.Table:
-    """All columns of an item file, those of ids and titles under the names ``item`` and ``title``.
+    """All columns of an item file. The id and title columns are renamed to ``item`` and ``title``.
 
     Args:
         path: Parquet, CSV with a header, or JSON Lines.
-        format: of the interactions; a column that it names but the file lacks is looked for by the usual names.
+        format: format of the interactions. A column that it names is recognised by its usual names if the item file
+            lacks it.
     """
-
     return read_table(
         path,
         text_columns=(ITEM, TITLE),

@@ -1,4 +1,4 @@
-"""Relevant pairs of queries and items, from a file with a row per pair."""
+"""Relevant pairs of query and item, from a file with a row per pair."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def read_pairs(path: str | Path) -> np.ndarray:
     """Row numbers of query and item, int64 ``(p, 2)``, in the order of the file.
 
     Args:
-        path: Parquet or CSV with the columns ``query`` and ``item``, whole numbers: rows of the queries and of the
-            items. Pairs whose ``weight``, if there is that column, is 0 or less are left out.
+        path: Parquet or CSV with columns ``query`` and ``item``: row numbers, from 0. If there is a column ``weight``,
+            pairs of weight 0 or less are left out.
     Raises:
         ValueError: the file is missing, damaged, lacks the columns, holds values that are not whole numbers, weights
             that are not numbers, or no pair.

@@ -14,24 +14,6 @@ TESTED_EVENTS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Sequences:
-    """Training events of every user, oldest first: user ``u`` has ``items[offsets[u]:offsets[u + 1]]``.
-
-    Args:
-        offsets: int64, ``(n_users + 1,)``.
-        items: int64 item numbers, ``(n_events,)``.
-    """
-
-    offsets: np.ndarray
-    items: np.ndarray
-
-    @property
-    def ragged(self) -> Ragged:
-        """The same, as the functions of ``poeem.data.histories`` take it."""
-        return Ragged(self.offsets, self.items)
-
-
-@dataclass(frozen=True, eq=False)
 class Queries:
     """Queries of an evaluation, one row per query.
 
@@ -49,7 +31,7 @@ class Queries:
         return len(self.users)
 
     def take(self, rows: np.ndarray) -> Queries:
-        """The given queries, in the given order (a sample of them, say)."""
+        """The given queries, in the given order."""
         return Queries(self.users[rows], self.history.take(rows), self.relevant.take(rows))
 
 
@@ -58,22 +40,22 @@ class Split:
     """Training events, and the queries that validate and test a model trained on them.
 
     Args:
-        train: events to train on, one row per user of the file.
+        train: item numbers of the training events, one row per user of the file, oldest first.
         validation: queries for model selection and early stopping.
         test: queries for the reported figures.
         n_items: size of the catalogue, items without a training event included.
     """
 
-    train: Sequences
+    train: Ragged
     validation: Queries
     test: Queries
     n_items: int
 
     @property
     def seen_in_training(self) -> np.ndarray:
-        """bool, ``(n_items,)``: whether an item has a training event. Others stay in the catalogue, as misses."""
+        """bool, ``(n_items,)``: whether an item has a training event. Other items count as misses."""
         seen = np.zeros(self.n_items, dtype=bool)
-        seen[self.train.items] = True
+        seen[self.train.values] = True
         return seen
 
     @property
@@ -96,16 +78,15 @@ def leave_last_out(interactions: Interactions) -> Split:
     >>> from poeem.data.interactions import Interactions
     >>> events = Interactions.from_columns(user=["ann"] * 4 + ["bob"] * 2, item=list("abcdab"))
     >>> split = leave_last_out(events)
-    >>> split.train.items.tolist(), split.test.users.tolist()
+    >>> split.train.values.tolist(), split.test.users.tolist()
     ([0, 1, 0, 1], [0])
     >>> split.test.history[0].tolist(), split.test.relevant[0].tolist()
     ([0, 1, 2], [3])
     """
     events = Ragged(interactions.offsets, interactions.item)
     users = np.flatnonzero(events.lengths >= TESTED_EVENTS)
-    train = _first_of(events, events.lengths - _held_out(events))
     return Split(
-        train=Sequences(train.offsets, train.values),
+        train=_first_values(events, events.lengths - _held_out_counts(events)),
         validation=_queries_at(events, users, events.offsets[users + 1] - 2),
         test=_queries_at(events, users, events.offsets[users + 1] - 1),
         n_items=interactions.n_items,
@@ -113,31 +94,31 @@ def leave_last_out(interactions: Interactions) -> Split:
 
 
 def seen_before_last(interactions: Interactions) -> np.ndarray:
-    """bool, ``(n_items,)``: whether an item has a training event in :func:`leave_last_out`, without the queries."""
+    """bool, ``(n_items,)``: whether an item has a training event in :func:`leave_last_out`; no split is made."""
     events = Ragged(interactions.offsets, interactions.item)
-    # The events that are held out are the last two of their users.
-    last = events.offsets[1:][_held_out(events) > 0]
+    # The last two events of a user are held out.
+    last = events.offsets[1:][_held_out_counts(events) > 0]
     counts = np.bincount(events.values, minlength=interactions.n_items)
     for place in (last - 1, last - 2):
         counts -= np.bincount(events.values[place], minlength=interactions.n_items)
     return counts > 0
 
 
-def _held_out(events: Ragged) -> np.ndarray:
-    """Events of every user that leave-last-out does not train on, int64 ``(n_users,)``."""
+def _held_out_counts(events: Ragged) -> np.ndarray:
+    """How many events of each user leave-last-out holds out of training, int64 ``(n_users,)``."""
     return np.where(events.lengths >= TESTED_EVENTS, 2, 0)
 
 
 def time_split(interactions: Interactions, test_share: float = 0.1, validation_share: float = 0.1) -> Split:
     """One cut in time for all users: events before the cut are histories, later ones are relevant.
 
-    The latest ``test_share`` of all events are the test's relevant items, the ``validation_share`` before them those of
-    validation. Events at the time of a cut fall after it. The test history includes the validation events. Only users
-    with at least one event before the cut and one after it are queries. An item that occurs several times after the
-    cut is relevant once.
+    The latest ``test_share`` of all events are relevant items of the test. The ``validation_share`` before them are
+    relevant items of the validation. Events at the time of a cut count as after it. The test history includes the
+    validation events. A user is a query if there is an event before the cut and one after it. An item that occurs
+    several times after the cut is relevant once.
 
     Args:
-        interactions: events; where the file has no times, the row numbers are the times.
+        interactions: events; without times, row numbers are the times.
         test_share: share of all events, above 0.
         validation_share: share of all events, above 0; the two sum to less than 1.
     Raises:
@@ -165,9 +146,8 @@ def time_split(interactions: Interactions, test_share: float = 0.1, validation_s
         return np.bincount(user[time < cut], minlength=interactions.n_users)
 
     n_train, n_known = before(validation_from), before(test_from)
-    train = _first_of(events, n_train)
     return Split(
-        train=Sequences(train.offsets, train.values),
+        train=_first_values(events, n_train),
         validation=_queries_between(events, n_train, n_known),
         test=_queries_between(events, n_known, events.lengths),
         n_items=interactions.n_items,
@@ -180,7 +160,7 @@ def _cut(ordered: np.ndarray, share: float) -> float:
     return ordered[len(ordered) - n_later]
 
 
-def _first_of(events: Ragged, counts: np.ndarray) -> Ragged:
+def _first_values(events: Ragged, counts: np.ndarray) -> Ragged:
     """The first ``counts[row]`` values of every row."""
     within = np.arange(len(events.values)) - np.repeat(events.offsets[:-1], events.lengths)
     return Ragged.from_lengths(counts, events.values[within < np.repeat(counts, events.lengths)])
@@ -188,16 +168,16 @@ def _first_of(events: Ragged, counts: np.ndarray) -> Ragged:
 
 def _queries_at(events: Ragged, users: np.ndarray, places: np.ndarray) -> Queries:
     """One query per user: the event at a position of ``events.values`` is relevant, those before it are the history."""
-    history = _first_of(events.take(users), places - events.offsets[users])
+    history = _first_values(events.take(users), places - events.offsets[users])
     return Queries(users, history, Ragged(np.arange(len(users) + 1, dtype=np.int64), events.values[places]))
 
 
 def _queries_between(events: Ragged, n_history: np.ndarray, n_known: np.ndarray) -> Queries:
     """One query per user: the first ``n_history`` events are the history, those up to ``n_known`` are relevant."""
     users = np.flatnonzero((n_history > 0) & (n_known > n_history))
-    known = _first_of(events.take(users), n_known[users])
+    known = _first_values(events.take(users), n_known[users])
     within = np.arange(len(known.values)) - np.repeat(known.offsets[:-1], known.lengths)
     later = within >= np.repeat(n_history[users], known.lengths)
     pairs = np.unique(np.stack([known.row_of_value[later], known.values[later]]), axis=1)
     relevant = Ragged(offsets_of(np.bincount(pairs[0], minlength=len(users))), pairs[1])
-    return Queries(users, _first_of(known, n_history[users]), relevant)
+    return Queries(users, _first_values(known, n_history[users]), relevant)

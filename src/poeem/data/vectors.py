@@ -1,4 +1,4 @@
-"""Vectors from a ``.npy`` or Parquet file, mapped into memory, so that they may be larger than it."""
+"""Vectors from a ``.npy`` or Parquet file. They are memory-mapped, so the file may be larger than memory."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from poeem.data.tables import PARQUET_SUFFIXES, missing_file
 
 
 def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None = None) -> np.ndarray:
-    """Float vectors ``(n, dim)``, mapped into memory read-only.
+    """Float vectors ``(n, dim)``, memory-mapped read-only.
 
     Args:
         path: a ``.npy`` file of float16, float32 or float64; or a Parquet file (``.parquet``, ``.pq``) with a column of
-            such lists, which is written once into a temporary file in the cache folder.
+            lists of these, which is written to a temporary file in the cache folder.
         dim: required width.
-        column: of a Parquet file; default the only one that holds lists of floats.
+        column: column of a Parquet file; default the only one that holds lists of floats.
     Raises:
-        ValueError: the file is missing, of another kind, damaged, or does not hold vectors of this width; the column or
-            a row of it is missing; or ``column`` is given for a ``.npy`` file.
-        RuntimeError: the cache folder cannot be used, for a Parquet file.
+        ValueError: the file is missing, damaged, of another kind, or holds vectors of another width; the column or one
+            of its rows is missing; or ``column`` is given for a ``.npy`` file.
+        RuntimeError: the cache folder for a Parquet file cannot be written.
     """
     path = Path(path)
     if not path.is_file():
@@ -50,7 +50,7 @@ def release_pages(vectors: np.ndarray) -> None:
 
 def _read_npy(path: Path) -> np.ndarray:
     with path.open("rb") as file:
-        # numpy takes any other file for a pickle, and its error says so.
+        # numpy would take any other file for a pickle, and its error message would be misleading.
         if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
             raise ValueError(f"{path}: is not a .npy file; write it with numpy.save")
     try:

@@ -111,7 +111,7 @@ def _of_run(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Workl
     place = np.full(len(run.rows), -1, dtype=np.int64)
     place[numbers] = np.arange(len(numbers))
     relevant, seen = renumbered(split.test.relevant, place), renumbered(split.test.history, place)
-    trained = run.split.train.ragged
+    trained = run.split.train
     users = np.flatnonzero(trained.lengths > 0)
     users = users[np.random.default_rng(0).permutation(len(users))[:MORE_QUERIES]]
     case = Workload(

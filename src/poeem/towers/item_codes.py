@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poeem.data.split import Sequences
+from poeem.data.ragged import Ragged
 from poeem.functional.additive import encode_additive
 from poeem.functional.additive_fit import fit_additive
 from poeem.towers.compressed_table import KSUB, check_table_bytes
@@ -18,7 +18,7 @@ _MOST_ROWS = 65_536
 _BEAM, _ENCODE_ROWS = 16, 2**14
 
 
-def fit_item_codes(train: Sequences, n_items: int, M: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def fit_item_codes(train: Ragged, n_items: int, M: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Codes of items and their codewords: a residual quantization of a truncated SVD.
 
     Items of the same users lie near each other in the SVD, and so share their first codewords.
@@ -54,7 +54,7 @@ def fit_item_codes(train: Sequences, n_items: int, M: int, width: int, seed: int
     return codes.numpy().astype(np.uint8), codewords.numpy()
 
 
-def _item_vectors(train: Sequences, n_items: int, width: int, seed: int) -> tuple[Tensor, Tensor]:
+def _item_vectors(train: Ragged, n_items: int, width: int, seed: int) -> tuple[Tensor, Tensor]:
     """Unit vectors of the items, ``(n_items, width)``, and which items have events, ``(n_items,)``.
 
     The SVD is of ``D_u^(-1/2) A D_i^(-1/2)``, so that neither users with many items nor popular items fill the first
@@ -64,7 +64,7 @@ def _item_vectors(train: Sequences, n_items: int, width: int, seed: int) -> tupl
     2013).
     """
     n_users = len(train.offsets) - 1
-    pairs = torch.from_numpy(np.unique(np.stack([train.ragged.row_of_value, train.items]), axis=1))
+    pairs = torch.from_numpy(np.unique(np.stack([train.row_of_value, train.values]), axis=1))
     user_degrees, item_degrees = (
         torch.bincount(rows, minlength=n).float() for rows, n in zip(pairs, (n_users, n_items))
     )

@@ -11,7 +11,7 @@ import torch
 
 from poeem.data.batches import TrainingBatches
 from poeem.data.frequency import log_q
-from poeem.data.split import Sequences
+from poeem.data.ragged import Ragged
 from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.from_arrays import exact_layer
@@ -35,7 +35,7 @@ def build_model(
     *,
     indexed: bool,
     draws: np.ndarray | None = None,
-    train: Sequences | None = None,
+    train: Ragged | None = None,
 ) -> JointModel:
     """Towers, loss and, if ``indexed``, the index that the settings describe; initial weights by the seed.
 
@@ -96,15 +96,15 @@ def _loss(settings: Mapping[str, Any], indexed: bool) -> LossOptions:
     return LossOptions(**(known if indexed else known | {"list_loss": 0.0}))
 
 
-def _hard_negatives(settings: Mapping[str, Any], train: Sequences | None) -> HardNegatives | None:
+def _hard_negatives(settings: Mapping[str, Any], train: Ragged | None) -> HardNegatives | None:
     count = settings.get("hard_negatives", 0)
     if count == 0 or train is None:
         return None
-    items = torch.from_numpy(np.unique(train.items))
+    items = torch.from_numpy(np.unique(train.values))
     return HardNegatives(items, settings["dim"], count=count, seed=settings["seed"])
 
 
-def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Sequences | None) -> CompressedTable | None:
+def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Ragged | None) -> CompressedTable | None:
     kind, size = settings.get("item_table", "full"), settings.get("table_bytes")
     check_choice("item_table", kind, ITEM_TABLES)
     if kind == "full":
@@ -119,7 +119,7 @@ def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Sequence
     return CompressedTable(torch.from_numpy(codes), width, codewords=torch.from_numpy(words))
 
 
-def build_batches(settings: Mapping[str, Any], train: Sequences) -> TrainingBatches:
+def build_batches(settings: Mapping[str, Any], train: Ragged) -> TrainingBatches:
     """The training batches that the settings describe."""
     return TrainingBatches(
         train,
@@ -131,7 +131,7 @@ def build_batches(settings: Mapping[str, Any], train: Sequences) -> TrainingBatc
 
 
 def column_log_q(
-    settings: Mapping[str, Any], train: Sequences, batches: TrainingBatches, n_items: int, world: int = 1
+    settings: Mapping[str, Any], train: Ragged, batches: TrainingBatches, n_items: int, world: int = 1
 ) -> np.ndarray:
     """Log-probability that an item is a column of the softmax of one process; float32 ``(n_items,)``."""
     if settings["candidates"] == "positives":
@@ -139,7 +139,7 @@ def column_log_q(
     events_a_row = 1.0
     if batches.kind == "positions":
         # A window of a long history is full, the only one of a short history holds all of it.
-        lengths = train.ragged.lengths
+        lengths = train.lengths
         windows = -(-lengths // batches.history_length)
         events_a_row = float((windows * np.minimum(lengths, batches.history_length)).sum() / windows.sum())
     return log_q(train, n_items, draws=max(1, round(events_a_row * batches.batch_size / world)))

@@ -26,7 +26,7 @@ def test_movielens_1m():
     ]
     split = leave_last_out(events)
     assert len(split.test) == len(split.validation) == 6_040
-    assert len(split.train.items) == 1_000_209 - 2 * 6_040
+    assert len(split.train.values) == 1_000_209 - 2 * 6_040
 
 
 @pytest.mark.data

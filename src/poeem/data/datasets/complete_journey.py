@@ -26,7 +26,7 @@ def load(source: Source) -> Interactions:
     Items are the products that at least 10 households bought. Users are the baskets with at least 3 of them. The
     products of a basket have one time and a random order, the same in every run.
 
-    The package calls its data "simulated data based on real shopping patterns": they serve to measure systems, not for
+    The package calls its data "simulated data based on real shopping patterns". They measure systems and allow no
     claims about shoppers. They are read from the package in the cache and are not part of this project.
 
     Raises:

@@ -15,15 +15,15 @@ from poeem.data.fetch import Source
 
 log = logging.getLogger(__name__)
 
-# SHA-256 of the names, summaries and texts, by which a changed release is noticed.
+# SHA-256 of the names, summaries and texts; another one means that Debian has changed the release.
 PAIRS_SHA256 = "f7a9f9415c60f1d3799f9bf49e920350658e8e2387406bd9cb772ba23e2f7953"
 
 
 def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
     """A package's summary is the query for its long description, both encoded by MiniLM: 384 floats of unit length.
 
-    The descriptions are read from the list that apt downloads. A package is left out where a package before it (by
-    name) has the same summary or text. Titles are the packages' names with their summaries. Encoding takes about 20
+    The descriptions are read from the list that apt downloads. A package is left out if an earlier one (by name) has
+    the same summary or text. Titles are the packages' names with their summaries. Encoding takes about 20
     minutes of one core at the first use; the vectors are then cached.
 
     The descriptions belong to the packages, each under its own free licence.

