@@ -42,6 +42,8 @@ def parse_poeem(words: list[str]) -> None:
     """The command exists, has these options, takes these values, and misses none."""
     assert words[0] in COMMANDS.commands, words
     COMMANDS.commands[words[0]].make_context(words[0], words[1:])
+    if words[0] in ("train", "fit"):  # settings by name are checked by the command itself
+        assert main([*words, "--print-config"]) == 0, words
 
 
 def check_make(words: list[str]) -> None:

@@ -37,6 +37,7 @@ SLOW = {
     "docs/guides/new_version.md",
     "docs/guides/recipes.md",
     "docs/guides/serve_faiss.md",
+    "docs/guides/training_options.md",
     "docs/guides/trainers.md",
 }
 Names = dict[str, Any]

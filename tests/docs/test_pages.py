@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.markdown import blocks as tables
+from poeem.cli.main import COMMANDS
 from tests.docs.pages import ROOT, pages, read, words_by_hand
 
+# Options of git, of `poeem` itself, and of scripts in benchmarks/.
+OF_OTHERS = {"--tags", "--version", "--help", "--smoke", "--split", "--strict"}
 README_WORDS, PAGE_WORDS, README_ROWS = 900, 1200, 10
 
 
@@ -59,6 +62,16 @@ def test_source_files_named_in_the_docs_exist():
         for name in re.findall(r"`((?:src|tests|benchmarks)/[\w/.]+)`", read(page)):
             invented = "NAME" in name or "my_method" in name
             assert invented or (ROOT / name).exists(), f"{page}: {name}"
+
+
+def test_options_named_in_the_docs_exist():
+    flags = {flag for command in COMMANDS.commands.values() for option in command.params for flag in option.opts}
+    flags |= {
+        flag for command in COMMANDS.commands.values() for option in command.params for flag in option.secondary_opts
+    }
+    for page in pages():
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", read(page)))
+        assert named <= flags | OF_OTHERS, page
 
 
 def test_every_extra_is_documented_with_an_install_line():
