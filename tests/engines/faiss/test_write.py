@@ -299,3 +299,9 @@ def test_places_that_cannot_be_written_are_named(make_bundle, tmp_path):
         export(make_bundle(), "faiss", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no folder .*deep' to write 'x.faiss' into"):
         export(make_bundle(), "faiss", tmp_path / "deep" / "x.faiss")
+
+
+def test_a_file_smaller_than_dim_times_dim_floats_is_read_back(make_bundle, tmp_path):
+    bundle = make_bundle("RQ2x4", "cosine", dim=64, rows=60)
+    assert export(bundle, "faiss", tmp_path / "x.faiss").rank_agreement == 1
+    assert (tmp_path / "x.faiss").stat().st_size < 4 * 64 * 64

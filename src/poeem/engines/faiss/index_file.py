@@ -103,12 +103,15 @@ def _check_sha256(path: Path, expected: Any) -> None:
 
 @contextmanager
 def _limited(size: int) -> Iterator[None]:
-    """faiss refuses any array of more bytes than this, and any loop of more rounds."""
+    """faiss refuses any array of more bytes than this (64 MiB in a small file), and any loop of more rounds.
+
+    faiss counts ``dim * dim`` floats for a normalisation too, which stores none.
+    """
     import faiss
 
     with _LIMITS:
         before = faiss.get_deserialization_vector_byte_limit(), faiss.get_deserialization_loop_limit()
-        faiss.set_deserialization_vector_byte_limit(max(size, 1))
+        faiss.set_deserialization_vector_byte_limit(max(size, 2**26))
         faiss.set_deserialization_loop_limit(max(size, 1))
         try:
             yield
