@@ -17,12 +17,12 @@ REFINED_BEAM = 8
 
 @dataclass(frozen=True)
 class FaissBaseline:
-    """A factory string with its numbers left open, and what faiss does not know of it.
+    """A factory string with open numbers, and how it is trained.
 
     Args:
-        quantizer: with ``{M}`` and ``{nbits}``, which have the bytes asked for, or ``{halves}``: the number of 4-bit
-            codes of these bytes.
-        rotation: in front of it, in the same form; empty: none.
+        quantizer: with ``{M}`` and ``{nbits}``, which give the bytes, or ``{halves}``, the number of 4-bit codes in
+            these bytes.
+        rotation: in front of the quantizer, in the same form; empty: none.
         quantizer_with_lists: in place of ``quantizer`` behind lists.
         slices: whether ``M`` (or ``halves``) must divide the width.
         own_bytes: whether it takes ``dim`` bytes per vector and has no codewords to train.

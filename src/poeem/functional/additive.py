@@ -21,11 +21,11 @@ def encode_additive(x: Tensor, codebooks: Tensor, beam: int = 8) -> Tensor:
     every vector. A beam of 1 takes the codeword nearest to the residual so far. Time grows in proportion to the beam.
 
     Args:
-        x: float32, ``(n, dim)``; residuals where there are lists.
+        x: float32, ``(..., dim)``; residuals where there are lists.
         codebooks: float32, ``(M, ksub, dim)``, on the device of ``x``.
         beam: partial sums kept, at least 1.
     Returns:
-        int64 codes in ``[0, ksub)``, ``(n, M)``; the same for the same vector, ties included. No gradient flows
+        int64 codes in ``[0, ksub)``, ``(..., M)``; the same for the same vector, ties included. No gradient flows
         through it.
     Raises:
         ValueError: the widths differ, or the beam is below 1.
@@ -38,35 +38,37 @@ def encode_additive(x: Tensor, codebooks: Tensor, beam: int = 8) -> Tensor:
     tensor([[0, 1],
             [1, 0]])
     """
-    if x.ndim != 2 or x.shape[1] != codebooks.shape[2]:
+    if x.ndim < 2 or x.shape[-1] != codebooks.shape[2]:
         raise ValueError(
-            f"x (shape {tuple(x.shape)}) must be (n, {codebooks.shape[2]}) for codebooks of shape "
+            f"x (shape {tuple(x.shape)}) must be (..., {codebooks.shape[2]}) for codebooks of shape "
             f"{tuple(codebooks.shape)}, that is (M, ksub, dim)"
         )
     if beam < 1:
         raise ValueError(f"beam (={beam}) must be at least 1; 5 to 16 is usual")
-    M = len(codebooks)
+    M, leading = len(codebooks), x.shape[:-1]
+    x = x.reshape(-1, x.shape[-1])
     codes, cost = start_beam(x)
     for m in range(M):
         codes, cost = extend_beam(x, codebooks[: m + 1], codes, cost, beam if m + 1 < M else 1)
-    return codes[:, 0]
+    return codes[:, 0].reshape(*leading, M)
 
 
 def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
     """The sum of the codewords of each code, ``Σ_m B_{m, code_m}``; differentiable in ``codebooks``.
 
     Args:
-        codes: integers in ``[0, ksub)``, ``(n, M)``.
+        codes: integers in ``[0, ksub)``, ``(..., M)``.
         codebooks: float, ``(M, ksub, dim)``.
     Returns:
-        float, ``(n, dim)``.
+        float, ``(..., dim)``.
 
     >>> books = torch.tensor([[[0.0], [4.0]], [[-1.0], [1.0]]])
     >>> decode_additive(torch.tensor([[1, 0]]), books)
     tensor([[3.]])
     """
     M, ksub, dim = codebooks.shape
-    return F.embedding_bag(_rows(codes, ksub), codebooks.reshape(M * ksub, dim), mode="sum")
+    rows = _rows(codes.reshape(-1, M), ksub)
+    return F.embedding_bag(rows, codebooks.reshape(M * ksub, dim), mode="sum").reshape(*codes.shape[:-1], dim)
 
 
 def start_beam(x: Tensor) -> tuple[Tensor, Tensor]:

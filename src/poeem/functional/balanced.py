@@ -19,13 +19,13 @@ def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.
     gradient. For training only: the code of a vector depends on the other vectors of its batch.
 
     Args:
-        residuals: float32, ``(n, dim)``; the balance is that of these rows.
+        residuals: float32, ``(..., dim)``; the balance is over all of these rows.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
         epsilon: above 0, in units of a slice's mean squared distance to the nearest codeword. A small one is strict
             and needs more iterations.
         iterations: of Sinkhorn.
     Returns:
-        int64 codes in ``[0, ksub)``, ``(n, M)``.
+        int64 codes in ``[0, ksub)``, ``(..., M)``.
     Source:
         Zhan et al., "Learning discrete representations via constrained clustering for effective and efficient dense
         retrieval" (RepCONC), 2022, section 3.3; Cuturi, "Sinkhorn distances", 2013.
@@ -35,10 +35,12 @@ def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.
     tensor([0, 0, 1, 1])
     """
     M, ksub, _ = codebooks.shape
+    leading = residuals.shape[:-1]
+    residuals = residuals.reshape(-1, residuals.shape[-1])
     n = len(residuals)
     slices = split(residuals, M).transpose(0, 1)
     if n == 0:
-        return torch.empty(0, M, dtype=torch.int64, device=residuals.device)
+        return torch.empty(*leading, M, dtype=torch.int64, device=residuals.device)
     centre = codebooks.mean(1, keepdim=True)
     codewords, slices = codebooks - centre, slices - centre
     distances = torch.baddbmm(codewords.square().sum(-1)[:, None], slices, codewords.mT, alpha=-2)
@@ -54,4 +56,4 @@ def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.
     for _ in range(iterations):
         b = (n / ksub) / torch.bmm(kernel.mT, a).clamp_min(1e-30)
         a = 1 / torch.bmm(kernel, b).clamp_min(1e-30)
-    return (kernel * b.mT).argmax(-1).T.contiguous()
+    return (kernel * b.mT).argmax(-1).T.reshape(*leading, M)

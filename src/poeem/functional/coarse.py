@@ -12,19 +12,19 @@ def assign_lists(x: Tensor, centroids: Tensor) -> Tensor:
     """Inverted list of every vector: ``argmin_j ‖x - C_j‖²``.
 
     Args:
-        x: float32, ``(n, dim)``, rotated if there is a rotation.
+        x: float32, ``(..., dim)``, rotated if there is a rotation.
         centroids: float32, ``(nlist, dim)``.
     Returns:
-        int64 list numbers in ``[0, nlist)``, ``(n,)``; ties go to the lowest number.
+        int64 list numbers in ``[0, nlist)``, ``(...)``; ties go to the lowest number.
     Raises:
         ValueError: the widths of the two differ.
 
     >>> assign_lists(torch.tensor([[0.2, 0.9]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     tensor([1])
     """
-    if x.ndim != 2 or x.shape[1] != centroids.shape[1]:
-        raise ValueError(f"x (shape {tuple(x.shape)}) must be (n, {centroids.shape[1]}), as wide as the centroids")
-    return assign_nearest(x[:, None], centroids[None])[:, 0]
+    if x.ndim < 2 or x.shape[-1] != centroids.shape[1]:
+        raise ValueError(f"x (shape {tuple(x.shape)}) must be (..., {centroids.shape[1]}), as wide as the centroids")
+    return assign_nearest(x.reshape(-1, 1, x.shape[-1]), centroids[None]).reshape(x.shape[:-1])
 
 
 def equal_norms(centroids: Tensor, norm: Tensor | None = None) -> Tensor:

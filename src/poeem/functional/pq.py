@@ -22,10 +22,10 @@ def assign_codes(residuals: Tensor, codebooks: Tensor) -> Tensor:
     """Number of the codeword nearest to every slice, by squared L2.
 
     Args:
-        residuals: float32, ``(n, dim)``; for a flat index these are the (rotated) vectors themselves.
+        residuals: float32, ``(..., dim)``; for a flat index these are the (rotated) vectors themselves.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``, on the device of ``residuals``.
     Returns:
-        int64 codes in ``[0, ksub)``, ``(n, M)``; ties go to the lowest number.
+        int64 codes in ``[0, ksub)``, ``(..., M)``; ties go to the lowest number.
     Raises:
         ValueError: the widths of the two do not match.
     Source:
@@ -36,22 +36,23 @@ def assign_codes(residuals: Tensor, codebooks: Tensor) -> Tensor:
     tensor([[1, 0]])
     """
     M, _, dsub = codebooks.shape
-    if residuals.ndim != 2 or residuals.shape[1] != M * dsub:
+    if residuals.ndim < 2 or residuals.shape[-1] != M * dsub:
         raise ValueError(
-            f"residuals (shape {tuple(residuals.shape)}) must be (n, {M * dsub}) for codebooks of shape "
+            f"residuals (shape {tuple(residuals.shape)}) must be (..., {M * dsub}) for codebooks of shape "
             f"{tuple(codebooks.shape)}, that is (M, ksub, dsub)"
         )
-    return assign_nearest(split(residuals, M), codebooks)
+    rows = residuals.reshape(-1, M * dsub)
+    return assign_nearest(split(rows, M), codebooks).reshape(*residuals.shape[:-1], M)
 
 
 def decode_codes(codes: Tensor, codebooks: Tensor) -> Tensor:
     """Concatenate the codewords of each code: ``[B_{m, code_m}]``; differentiable in ``codebooks``.
 
     Args:
-        codes: integers in ``[0, ksub)``, ``(n, M)``.
+        codes: integers in ``[0, ksub)``, ``(..., M)``.
         codebooks: float, ``(M, ksub, dsub)``.
     Returns:
-        float, ``(n, M * dsub)``.
+        float, ``(..., M * dsub)``.
 
     >>> books = torch.tensor([[[0.0], [1.0]], [[0.0], [1.0]]])
     >>> decode_codes(torch.tensor([[1, 0]]), books)
@@ -60,4 +61,4 @@ def decode_codes(codes: Tensor, codebooks: Tensor) -> Tensor:
     M, ksub, dsub = codebooks.shape
     # One look-up in the table of all codewords; index_select's backward takes a quarter of the time of embedding's.
     rows = codes.long() + torch.arange(M, device=codes.device) * ksub
-    return codebooks.reshape(M * ksub, dsub).index_select(0, rows.flatten()).view(codes.shape[0], M * dsub)
+    return codebooks.reshape(M * ksub, dsub).index_select(0, rows.flatten()).view(*codes.shape[:-1], M * dsub)

@@ -24,13 +24,13 @@ def assign_score_aware(
     other slices stay, so that the loss never rises. ``η = 1`` gives the nearest codewords.
 
     Args:
-        residuals: float32, ``(n, dim)``: what the codewords approximate.
+        residuals: float32, ``(..., dim)``: what the codewords approximate.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
-        vectors: float32, ``(n, dim)``: ``u`` is their direction; default the residuals, which is right without lists.
+        vectors: float32, ``(..., dim)``: ``u`` is their direction; default the residuals, which is right without lists.
         eta: weight of the parallel error over that of the orthogonal one, at least 1.
         sweeps: over all slices; the most.
     Returns:
-        int64 codes in ``[0, ksub)``, ``(n, M)``; ties go to the lowest number.
+        int64 codes in ``[0, ksub)``, ``(..., M)``; ties go to the lowest number.
     Raises:
         ValueError: eta is below 1, or the widths differ.
     Source:
@@ -43,22 +43,24 @@ def assign_score_aware(
     """
     if not eta >= 1:
         raise ValueError(f"eta (={eta}) must be at least 1, where it changes nothing; 2 to 8 is usual")
-    codes = assign_codes(residuals, codebooks)
     vectors = residuals if vectors is None else vectors
     if vectors.shape != residuals.shape:
         raise ValueError(
             f"vectors (shape {tuple(vectors.shape)}) must have the shape of residuals, {tuple(residuals.shape)}"
         )
+    leading = residuals.shape[:-1]
+    residuals, vectors = (x.reshape(-1, x.shape[-1]) for x in (residuals, vectors))
+    codes = assign_codes(residuals, codebooks)
     M, ksub, _ = codebooks.shape
     rows = max(1, _BLOCK_SCORES // (M * ksub))
     if torch.compiler.is_exporting():  # the number of rows is a symbol then
         codes = codes.clone()
         _descend(residuals, vectors, codebooks, codes, eta - 1, sweeps)
-        return codes
+        return codes.reshape(*leading, M)
     for start in range(0, len(codes), rows):
         block = slice(start, start + rows)
         _descend(residuals[block], vectors[block], codebooks, codes[block], eta - 1, sweeps)
-    return codes
+    return codes.reshape(*leading, M)
 
 
 def score_aware_error(vectors: Tensor, x_hat: Tensor, *, eta: float) -> Tensor:

@@ -16,11 +16,11 @@ def soft_codewords(residuals: Tensor, codebooks: Tensor, temperature: float = 1.
     nearest codewords, and the gradient of the residuals falls to 0 except at the edges of the cells.
 
     Args:
-        residuals: float, ``(n, dim)``.
+        residuals: float, ``(..., dim)``.
         codebooks: float, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
         temperature: above 0, in units of a slice's mean squared error.
     Returns:
-        float, ``(n, dim)``, differentiable in residuals and codebooks.
+        float, ``(..., dim)``, differentiable in residuals and codebooks.
     Source:
         Agustsson et al., "Soft-to-hard vector quantization for end-to-end learning compressible representations", 2017.
 
@@ -29,7 +29,8 @@ def soft_codewords(residuals: Tensor, codebooks: Tensor, temperature: float = 1.
     tensor([[0.5000],
             [0.0000]])
     """
-    M = codebooks.shape[0]
+    M, leading = codebooks.shape[0], residuals.shape[:-1]
+    residuals = residuals.reshape(-1, residuals.shape[-1])
     slices = split(residuals, M).transpose(0, 1)
     # Relative to the mean of the codewords, so that float32 does not cancel far from the origin.
     centre = codebooks.detach().mean(1, keepdim=True)
@@ -38,4 +39,4 @@ def soft_codewords(residuals: Tensor, codebooks: Tensor, temperature: float = 1.
     distances = torch.baddbmm(norms, slices, codewords.mT, alpha=-2)
     scale = distances.detach().amin(-1).clamp_min(0).mean(1) if residuals.shape[0] else distances.new_ones(M)
     shares = (-distances / (temperature * scale.clamp_min(1e-12))[:, None, None]).softmax(-1)
-    return torch.bmm(shares, codebooks).transpose(0, 1).flatten(1)
+    return torch.bmm(shares, codebooks).transpose(0, 1).flatten(1).unflatten(0, leading)

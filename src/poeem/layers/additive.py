@@ -26,7 +26,7 @@ class AdditiveQuantizer(nn.Module):
     def forward(
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Decoded vectors, differentiable in the codebooks, and codes: ``(n, dim)``, ``(n, M)``."""
+        """Decoded vectors, differentiable in the codebooks, and codes: ``(..., dim)``, ``(..., M)``."""
         codes = self.assign(residuals, codebooks, step=self.training)
         return self.decode(codes), codes
 
@@ -38,10 +38,10 @@ class AdditiveQuantizer(nn.Module):
         vectors: Tensor | None = None,
         step: bool = False,
     ) -> Tensor:
-        """``(n, dim)`` residuals to ``(n, M)`` int64 codes, by the full beam whatever the mode.
+        """``(..., dim)`` residuals to ``(..., M)`` int64 codes, by the full beam whatever the mode.
 
         Args:
-            residuals: float32, ``(n, dim)``.
+            residuals: float32, ``(..., dim)``.
             codebooks: assign by these instead of its own.
             vectors: not used; a product quantizer may need them.
             step: assign as a training step does, by the narrow beam.
@@ -50,7 +50,7 @@ class AdditiveQuantizer(nn.Module):
         return encode_additive(residuals, codebooks, self.training_beam if step else self.beam)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """``(n, M)`` codes to ``(n, dim)`` vectors."""
+        """``(..., M)`` codes to ``(..., dim)`` vectors."""
         return decode_additive(codes, self.codebooks.float())
 
     @torch.no_grad()

@@ -31,7 +31,7 @@ class ProductQuantizer(nn.Module):
     def forward(
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Decoded vectors, differentiable in the codebooks, and codes: ``(n, dim)``, ``(n, M)``."""
+        """Decoded vectors, differentiable in the codebooks, and codes: ``(..., dim)``, ``(..., M)``."""
         codes = self.assign(residuals, codebooks, vectors=vectors, step=self.training)
         return self.decode(codes), codes
 
@@ -43,12 +43,12 @@ class ProductQuantizer(nn.Module):
         vectors: Tensor | None = None,
         step: bool = False,
     ) -> Tensor:
-        """``(n, dim)`` residuals to ``(n, M)`` int64 codes.
+        """``(..., dim)`` residuals to ``(..., M)`` int64 codes.
 
         Args:
-            residuals: float32, ``(n, dim)``.
+            residuals: float32, ``(..., dim)``.
             codebooks: assign by these instead of its own.
-            vectors: float32, ``(n, dim)``: the vectors that the residuals are of, where there are lists; for
+            vectors: float32, ``(..., dim)``: the vectors that the residuals are of, where there are lists; for
                 ``score-aware``.
             step: assign as a training step does, in which ``balanced`` is over these rows.
         """
@@ -60,7 +60,7 @@ class ProductQuantizer(nn.Module):
         return assign_codes(residuals, codebooks)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """``(n, M)`` codes to ``(n, dim)`` vectors."""
+        """``(..., M)`` codes to ``(..., dim)`` vectors."""
         return decode_codes(codes, self.codebooks.float())
 
     @torch.no_grad()

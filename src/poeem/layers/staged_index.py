@@ -1,4 +1,4 @@
-"""StagedIndex: the stages of an index and what they compute when it is trained: encode, decode, arrays."""
+"""StagedIndex: the stages of an index, with encode, decode and arrays."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Usage:
     def add(self, codes: Tensor, lists: Tensor | None) -> None:
         """Count one batch."""
         self.codewords = self.codewords.to(codes.device) + count_codes(codes, self.codewords.shape[1])
-        # Without lists too: a sum over processes goes by the device, and NCCL takes nothing from the CPU.
+        # Without lists too: the sum over processes needs the device of the codes, and NCCL takes no CPU tensors.
         self.lists = self.lists.to(codes.device)
         if lists is not None:
             self.lists = self.lists + torch.bincount(lists, minlength=len(self.lists))

@@ -55,7 +55,7 @@ def write_coded(
 
 
 def _encoding_facts(layer: StagedIndex) -> dict[str, Any]:
-    """How codewords are chosen, which no array says and rows added later need."""
+    """How codewords are chosen: no array says it, and rows added later need it."""
     if isinstance(layer.quantizer, AdditiveQuantizer):
         return {"beam": layer.quantizer.beam}
     if layer.quantizer.assignment != "score-aware":

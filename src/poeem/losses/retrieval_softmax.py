@@ -103,12 +103,12 @@ def softmax_of_views(
 
 
 def flat_rows(x: Tensor) -> Tensor:
-    """``(..., dim)`` to ``(n, dim)``; what has fewer dimensions is returned as it is."""
+    """``(..., dim)`` to ``(n, dim)``; fewer dimensions are returned unchanged."""
     return x.flatten(0, -2) if x.dim() > 2 else x
 
 
 def _flat(numbers: Tensor | None, x: Tensor) -> Tensor | None:
-    """``(...)`` to ``(n,)`` where ``x`` is ``(..., dim)``; another shape is returned as it is."""
+    """``(...)`` to ``(n,)`` where ``x`` is ``(..., dim)``; another shape is returned unchanged."""
     return numbers if numbers is None or numbers.shape != x.shape[:-1] else numbers.flatten()
 
 

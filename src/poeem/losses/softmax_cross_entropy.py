@@ -42,7 +42,7 @@ class _SoftmaxCrossEntropy(torch.autograd.Function):
     def forward(ctx, queries, items, bias, target, scale, item_ids, wants_gradient):
         (n, _), (views, m, _) = queries.shape, items.shape
         wants_gradient = wants_gradient and any(ctx.needs_input_grad)
-        # The bias holds the norms of the items under l2; otherwise nothing learns from it.
+        # Under l2 the bias depends on the items; otherwise it is a constant.
         wants_bias = wants_gradient and ctx.needs_input_grad[2]
         losses = queries.new_zeros(views)
         if wants_gradient:

@@ -59,8 +59,8 @@ def _item_vectors(train: Ragged, n_items: int, width: int, seed: int) -> tuple[T
 
     The SVD is of ``D_u^(-1/2) A D_i^(-1/2)``, so that neither users with many items nor popular items fill the first
     dimensions. The dimensions are weighted by the root of their singular values. The mean degree is added to all
-    degrees: otherwise every user whose items nobody else has would have a dimension of his own, with the largest
-    singular value (Qin and Rohe, "Regularized spectral clustering under the degree-corrected stochastic blockmodel",
+    degrees: otherwise a user whose items no other user has would fill a dimension alone, with the largest singular
+    value (Qin and Rohe, "Regularized spectral clustering under the degree-corrected stochastic blockmodel",
     2013).
     """
     n_users = len(train.offsets) - 1
