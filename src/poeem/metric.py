@@ -1,4 +1,4 @@
-"""The three ways to score, under the names that layer, losses, bundle, engines and evaluation share."""
+"""Metric: the names of the three similarities, ``ip``, ``l2`` and ``cosine``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ METRICS = ("ip", "l2", "cosine")
 
 
 def check_metric(metric: str) -> None:
-    """Refuse another name.
+    """Raise ValueError for any other name.
 
     >>> check_metric("dot")
     Traceback (most recent call last):

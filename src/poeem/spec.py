@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 NBITS = range(4, 9)
-# Far above any use, and low enough that no array sized by a spec overflows an int64.
+# Far above any use. Array sizes computed from a spec still fit an int64.
 MAX_M = 4096
 MAX_NLIST = 2**24
 
-# [0-9], not \d: other scripts' digits are no part of faiss's language.
+# [0-9], not \d, which matches the digits of other scripts; faiss reads only these.
 _NUMBER = "([1-9][0-9]{0,8})"
 _ROTATION = re.compile(f"OPQ{_NUMBER}")
 _COARSE = re.compile(f"IVF{_NUMBER}")
@@ -22,11 +22,11 @@ _GRAMMAR = "'[OPQ<M>,][IVF<nlist>,]PQ<M>[x<nbits>]' or '[IVF<nlist>,]RQ<M>[x<nbi
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """The trained structure of an index, in faiss's words.
+    """The trained structure of an index, in faiss's terms.
 
     Args:
         kind: ``"PQ"``, a product quantizer, or ``"RQ"``, an additive (residual) one.
-        M: subquantizers per vector; for ``RQ`` the words that are summed.
+        M: subquantizers per vector; for ``RQ`` the number of codewords that are summed.
         nbits: bits per subquantizer, 4 to 8.
         nlist: inverted lists; 0 is a flat index.
         rotated: whether a rotation is trained before the quantizer (faiss's ``OPQ``).
@@ -54,7 +54,7 @@ class IndexSpec:
         _check_whole("nlist", self.nlist, 0, MAX_NLIST)
         if self.rotated and self.kind == "RQ":
             raise ValueError(
-                "a rotation before RQ changes nothing that RQ's own words cannot learn; leave OPQ out, or use PQ"
+                "RQ gains nothing from a rotation: its codebooks learn the same; leave OPQ out, or use PQ"
             )
 
     @classmethod
@@ -82,7 +82,7 @@ class IndexSpec:
             stages = stages[1:]
         quantizer = _QUANTIZER.fullmatch(stages[0]) if len(stages) == 1 else None
         if quantizer is None:
-            raise ValueError(f"index spec {_shown(text)}: {_mend(text)}")
+            raise ValueError(f"index spec {_shown(text)}: {_fix_for(text)}")
         kind, M, nbits = quantizer.groups()
         if opq and kind == "PQ" and opq[1] != M:
             raise ValueError(
@@ -113,7 +113,7 @@ class IndexSpec:
 
     @property
     def ksub(self) -> int:
-        """Words of one subquantizer, ``2**nbits``."""
+        """Codewords of one codebook, ``2**nbits``."""
         return 2**self.nbits
 
     @property
@@ -122,7 +122,7 @@ class IndexSpec:
         return math.ceil(self.M * self.nbits / 8)
 
     def dsub(self, dim: int) -> int:
-        """Width of one subquantizer's words: ``dim // M`` for PQ, ``dim`` for RQ.
+        """Width of one codeword: ``dim // M`` for PQ, ``dim`` for RQ.
 
         Raises:
             ValueError: ``dim`` does not suit this spec.
@@ -155,12 +155,12 @@ def _check_whole(name: str, value: int, low: int, high: int) -> None:
 
 
 def _shown(text: str) -> str:
-    """The text as it is quoted in an error: on one line and not endless."""
+    """The text, quoted and shortened, for an error message."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def _mend(text: str) -> str:
-    """What is wrong with a string that is not of the grammar, and what to write instead."""
+def _fix_for(text: str) -> str:
+    """Why a string is not a spec, and what to write instead."""
     if not text:
         return f"is empty; write {_GRAMMAR}"
     if text.strip() != text or " " in text:
