@@ -138,6 +138,13 @@ def tutorial(names: Names, out: str) -> None:
     assert "Change next: " in out
 
 
+def serve_faiss(names: Names, out: str) -> None:
+    stored = names["run"].bundle
+    assert set(names["id_of"].values()) == set(stored.ids.tolist())
+    assert names["numbers"].shape == (2, 10)
+    assert set(names["numbers"].ravel().tolist()) <= set(names["id_of"])
+
+
 RESULTS: dict[str, Callable[[Names, str], None]] = {
     "docs/get_started/tutorial.md": tutorial,
     "docs/guides/explain.md": explained,
@@ -149,6 +156,7 @@ RESULTS: dict[str, Callable[[Names, str], None]] = {
     "docs/guides/own_codebooks.md": own_codebooks,
     "docs/guides/own_loop.md": own_loop,
     "docs/guides/scann.md": scann,
+    "docs/guides/serve_faiss.md": serve_faiss,
 }
 TRAIN = """\
 poeem train --interactions events.csv --index OPQ4,PQ4x4 --dim 32 --epochs 2 --baselines none --out runs/shop
