@@ -16,7 +16,7 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,docs]"
 	touch $@
 
-# MovieLens-1M: train model and index, export to faiss, compare with indexes built afterwards, recommend.
+# MovieLens-1M: train model and index, export to faiss, compare with post-hoc indexes, recommend.
 demo: .venv/package
 	rm -rf runs/demo
 	$(BIN)/poeem train --dataset ml-1m --index RQ8 --epochs 3 --out runs/demo
@@ -30,8 +30,9 @@ SCORES := tests/evaluation tests/baselines tests/bench tests/explain tests/engin
 test: setup
 	$(BIN)/python -m pytest -n 2 --durations 15
 	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem OMP_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -n 2 $(SCORES)
-	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest -n 2 $(SCORES)
+		$(BIN)/python -m pytest -n 2 -m "not slow" $(SCORES)
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
+		$(BIN)/python -m pytest -n 2 -m "not slow" $(SCORES)
 
 lint: setup
 	$(BIN)/ruff check .
