@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.markdown import blocks as tables
 from poeem.cli.main import COMMANDS
+from poeem.explain.text import CAUSES
 from tests.docs.pages import ROOT, pages, read, words_by_hand
 
 # Options of git, of `poeem` itself, and of scripts in benchmarks/.
@@ -72,6 +73,22 @@ def test_options_named_in_the_docs_exist():
     for page in pages():
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", read(page)))
         assert named <= flags | OF_OTHERS, page
+
+
+def test_messages_and_causes_named_in_the_docs_exist():
+    source = " ".join(file.read_text(encoding="utf-8") for file in (ROOT / "src" / "poeem" / "engines").rglob("*.py"))
+    messages = re.findall(r'^\| "([^"]+)"', read("docs/concepts/scores.md"), re.MULTILINE)
+    assert len(messages) > 2
+    assert [message for message in messages if message not in source] == []
+    page = read("docs/concepts/explaining.md")
+    assert [cause for cause in CAUSES if f"`{cause}`" not in page] == []
+
+
+def test_the_drawing_of_the_house_has_every_folder():
+    drawing = read("docs/drawings/house.svg")
+    for folder in (ROOT / "src" / "poeem").iterdir():
+        if folder.is_dir() and not folder.name.startswith("__"):
+            assert re.search(rf"\b{folder.name}\b", drawing), folder.name
 
 
 def test_every_extra_is_documented_with_an_install_line():
