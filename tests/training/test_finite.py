@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from poeem.training.finite import FiniteGuard, NotFinite
+from poeem.layers.checks import NotFiniteRows
+from poeem.training.finite import FiniteGuard, NotFinite, diverging
 
 
 def test_names_the_first_step_that_was_not_finite(device):
@@ -18,3 +19,12 @@ def test_names_the_first_step_that_was_not_finite(device):
 
     with pytest.raises(NotFinite, match="not finite at step 5"):
         diverge()
+
+
+def test_vectors_that_are_not_finite_after_the_first_step_are_no_fault_of_the_data():
+    with pytest.raises(NotFiniteRows), diverging(0):
+        raise NotFiniteRows("x has 1 rows with NaN")
+    with pytest.raises(NotFinite, match="not finite after step 3: training has diverged"), diverging(3):
+        raise NotFiniteRows("x has 1 rows with NaN")
+    with pytest.raises(ValueError, match="other"), diverging(3):
+        raise ValueError("other")

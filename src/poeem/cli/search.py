@@ -29,7 +29,9 @@ def search(
         str | None, typer.Option(metavar="ID,ID", help="Items for a new user with these items, oldest first.")
     ] = None,
     queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Items for query vectors (nq, dim).")] = None,
-    k: Annotated[int, typer.Option("-k", metavar="N", help="Results per query.")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", metavar="N", help="Results per query, at most as many as there are items.")
+    ] = 10,
     out: Annotated[Path | None, typer.Option(metavar="R.npz", help="With --queries: arrays scores and ids.")] = None,
     nprobe: Nprobe = None,
     json: Json = False,
@@ -65,6 +67,7 @@ def _search_run(
     import numpy as np
 
     from poeem.data.ragged import Ragged
+    from poeem.engines.queries import check_k
     from poeem.training.id_lookup import Lookup
     from poeem.training.recommend import recommend, similar_in_bundle, similar_items
 
@@ -73,11 +76,13 @@ def _search_run(
         if item is None:
             raise ValueError(f"{str(folder)!r} has no model of users; search it with --item or --queries")
         bundle = _open_bundle(folder)
+        k = min(check_k(k), len(bundle))
         rows = np.array([Lookup(bundle.ids, "item").number(item)])
         return _described(f"similar to {item}", bundle, *similar_in_bundle(bundle, rows, k, nprobe))
     from poeem.training.load import load_run
 
     run = load_run(folder)
+    k = min(check_k(k), len(run.bundle))
     if user is not None:
         number = Lookup(run.interactions.user_ids, "user").number(user)
         return _described(
@@ -114,10 +119,12 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
 
     from poeem.bundle.whole_file import whole_file
     from poeem.data.vectors import read_vectors
+    from poeem.engines.queries import check_k
     from poeem.engines.reference import ReferenceScorer
     from poeem.training.recommend import bundle_nprobe
 
     bundle = _open_bundle(folder)
+    k = min(check_k(k), len(bundle))
     vectors = read_vectors(queries, dim=bundle.dim)
     # The lists that an exported file visits.
     scores, rows = ReferenceScorer(bundle).search(vectors, k, bundle_nprobe(bundle, nprobe))

@@ -11,6 +11,7 @@ from typing import Any
 from poeem.bundle import Bundle, open_bundle
 from poeem.engines.capabilities import check_capable
 from poeem.engines.report import Report
+from poeem.engines.self_check import check_scale
 
 # Module, function and class of options of each writer; without a class, its keyword arguments are the options. A module
 # is imported when its engine is used: the others need not be installed.
@@ -47,6 +48,9 @@ def export(bundle: Bundle | str | Path, engine: str, path: str | Path, **options
     if not isinstance(bundle, Bundle):
         bundle = open_bundle(bundle)
     check_capable(engine, bundle.spec, bundle.metric)
+    check_scale(bundle)
+    if Path(path).resolve().is_relative_to(bundle.path.resolve()):
+        raise ValueError(f"path (={str(path)!r}) lies in the bundle that is exported; name another place")
     if form is not None:
         options = {
             "options": form(**{name: value for name, value in options.items() if name in in_form}),

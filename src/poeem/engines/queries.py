@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+# The id of an empty place in a result; no item has it.
+MISSING = -1
+# Positions in a result are 32-bit integers in the engines.
+LARGEST_K = 2**31 - 1
+
 
 def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | None = None) -> np.ndarray:
     """Queries as an engine wants them; under ``cosine`` they are not normalised yet.
@@ -33,7 +38,9 @@ def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | N
     if queries.ndim != 2 or queries.shape[1] != dim:
         mend = "pass a single query as q[None]" if queries.ndim == 1 else f"the index has dim={dim}"
         raise ValueError(f"queries must have shape (nq, {dim}), not {queries.shape}; {mend}")
-    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    # What no float32 can hold becomes infinite, and is refused as such.
+    with np.errstate(over="ignore"):
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
     if adapter is not None:
         queries = queries @ adapter
     if not _sound(queries):
@@ -53,6 +60,8 @@ def check_k(k: int) -> int:
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k (={k!r}) must be a whole number of at least 1")
+    if k > LARGEST_K:
+        raise ValueError(f"k (={k}) must be at most {LARGEST_K:,}")
     return int(k)
 
 
@@ -63,7 +72,7 @@ def any_missing(ids: np.ndarray) -> bool:
     (True, False)
     """
     # Every search asks this, and a list of a few hundred is looked through faster than an array.
-    return ids.item(-1) < 0 if len(ids) == 1 else min(ids[:, -1].tolist(), default=0) < 0
+    return ids.item(-1) == MISSING if len(ids) == 1 else MISSING in ids[:, -1].tolist()
 
 
 @np.errstate(over="ignore")

@@ -25,6 +25,9 @@ _BEST_RESULTS = 100
 # Scored pairs of the sample: the check of millions of items must not outlast their writing.
 _PAIRS = 8_000_000
 
+# Squares of values outside are no normal float32 numbers, with room for sums of some thousand of them.
+_SMALLEST_VALUE, _LARGEST_VALUE = 1e-17, 1e17
+
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -47,6 +50,21 @@ class Agreement:
     rank_agreement: float
     queries: int
     results: int
+
+
+def check_scale(bundle: Bundle) -> None:
+    """Refuse arrays so small or so large that engines, which sum in float32, cannot score by them.
+
+    Raises:
+        ValueError: the largest value of codebooks and centroids is not 0 and outside 1e-17 to 1e17.
+    """
+    largest = max(float(np.abs(bundle.arrays[name]).max()) for name in ("codebooks", "coarse") if name in bundle.arrays)
+    if largest and not _SMALLEST_VALUE <= largest <= _LARGEST_VALUE:
+        raise ValueError(
+            f"the largest value of the codebooks and centroids of {bundle!r} is {largest:.1e}: products of such values "
+            f"leave float32's range; scale the vectors so that it lies within {_SMALLEST_VALUE:.0e} and "
+            f"{_LARGEST_VALUE:.0e}, and train again"
+        )
 
 
 def sample_queries(bundle: Bundle, seed: int = 0) -> np.ndarray:

@@ -216,7 +216,9 @@ def prepared(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
 
 
 def _finite(vectors: np.ndarray, name: str) -> np.ndarray:
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    # What no float32 can hold becomes infinite, and is refused as such.
+    with np.errstate(over="ignore"):
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if vectors.ndim != 2:
         raise ValueError(f"{name} must be (n, dim), got shape {vectors.shape}")
     finite = np.isfinite(vectors).all(1)

@@ -31,9 +31,16 @@ def check_sizes(spec: IndexSpec, *, buffer_rows: int, **counts: int) -> None:
         )
 
 
+class NotFiniteRows(ValueError):
+    """Vectors have NaN or infinite values."""
+
+
 @compile_guard
 def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
-    """Raise ValueError if ``x`` is not float ``(..., dim)`` on ``device``, or not finite (an export skips that)."""
+    """Raise ValueError if ``x`` is not float ``(..., dim)`` on ``device``; `NotFiniteRows` if it is not finite.
+
+    An export leaves the last check out.
+    """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"x (={kind}) must be a floating-point tensor; convert it with x.float()")
@@ -47,7 +54,7 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
     if not bool(x.detach().sum().isfinite()):
         bad = ~x.reshape(-1, dim).isfinite().all(1)
         if bool(bad.any()):
-            raise ValueError(
+            raise NotFiniteRows(
                 f"x has {int(bad.sum())} rows with NaN or infinity, the first is row {_first(bad)}; drop them"
             )
 

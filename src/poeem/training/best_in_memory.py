@@ -19,6 +19,9 @@ class BestInMemory:
     def begin(self) -> None:
         """Nothing is to be prepared."""
 
+    def end_without_any(self) -> None:
+        """Nothing was written."""
+
     def steps(self) -> list[int]:
         """No step that a training could continue from."""
         return []

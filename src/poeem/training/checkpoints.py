@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ class Checkpoints:
         if not (self.folder / SETTINGS_FILE).is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / SETTINGS_FILE, json.dumps(self._settings, indent=2))
+
+    def end_without_any(self) -> None:
+        """Take the folder away again if no checkpoint was written: a corrected run may then use its name."""
+        if self.steps():
+            return
+        (self.folder / SETTINGS_FILE).unlink(missing_ok=True)
+        with suppress(OSError):  # not empty
+            self.folder.rmdir()
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
         """Write ``step-<step>`` and delete what is no longer kept.

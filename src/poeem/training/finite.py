@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
+
+from poeem.layers.checks import NotFiniteRows
 
 
 class NotFinite(ValueError):
@@ -40,3 +45,23 @@ class FiniteGuard:
                 f"loss or gradient is not finite at step {first}: training has diverged; the last checkpoint is from "
                 "before. Start again with a lower lr, or a higher temperature"
             )
+
+
+@contextmanager
+def diverging(step: int) -> Iterator[None]:
+    """Vectors that are not finite after the first step are no fault of the data.
+
+    Args:
+        step: steps done.
+    Raises:
+        NotFinite: the index has refused its vectors.
+    """
+    try:
+        yield
+    except NotFiniteRows as error:
+        if step == 0:
+            raise
+        raise NotFinite(
+            f"vectors are not finite after step {step}: training has diverged; start again with a lower lr or a "
+            "higher temperature"
+        ) from error

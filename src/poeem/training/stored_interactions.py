@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from poeem.bundle.parquet_file import read_parquet
 from poeem.data.interactions import Interactions
 
 EVENTS_FILE, USERS_FILE, ITEMS_FILE = "interactions.parquet", "users.parquet", "items.parquet"
@@ -55,11 +56,8 @@ def interactions_digest(interactions: Interactions) -> str:
 
 
 def _read(path: Path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        return pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot be read ({said}); restore the file, or train again") from None
+        return read_parquet(path, lambda file: None, fix="restore the file, or train again")
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split()).removeprefix(f"{path.name} ")
+        raise ValueError(f"{path}: {reason}") from None

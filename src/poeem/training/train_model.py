@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from poeem.training.finite import NotFinite
 from poeem.training.loop import run_steps
 from poeem.training.plan import Plan
 from poeem.training.progress import progress_bar
@@ -34,6 +35,8 @@ class Saved(Protocol):
     """Where checkpoints are written and read: ``Checkpoints`` or ``BestInMemory``."""
 
     def begin(self) -> None: ...
+
+    def end_without_any(self) -> None: ...
 
     def steps(self) -> list[int]: ...
 
@@ -160,22 +163,27 @@ def train_model(
         due = step % validate_every == 0 or step == plan.last_step
         return validate is not None and due and validated(step)
 
-    show = progress_title is not None and accelerator.is_main_process
-    with progress_bar(progress_title or "", plan.last_step, start=state.step, show=show) as progress:
-        if plan.validate_first and state.step == 0:
-            validated(0)
-        if not state.stopped:
-            run_steps(
-                wrapped,
-                prepared,
-                lambda step: batches.batch(step, accelerator.process_index, accelerator.num_processes),
-                plan,
-                accelerator=accelerator,
-                start=state.step,
-                before_step=prepare_step,
-                after_step=after_step,
-                save=save,
-            )
+    try:
+        show = progress_title is not None and accelerator.is_main_process
+        with progress_bar(progress_title or "", plan.last_step, start=state.step, show=show) as progress:
+            if plan.validate_first and state.step == 0:
+                validated(0)
+            if not state.stopped:
+                run_steps(
+                    wrapped,
+                    prepared,
+                    lambda step: batches.batch(step, accelerator.process_index, accelerator.num_processes),
+                    plan,
+                    accelerator=accelerator,
+                    start=state.step,
+                    before_step=prepare_step,
+                    after_step=after_step,
+                    save=save,
+                )
+    except NotFinite:
+        if accelerator.is_main_process:
+            checkpoints.end_without_any()
+        raise
     if plan.patience is not None and state.best_step is not None and state.best_step != state.step:
         checkpoints.load(state.best_step, model)
         state.step = state.best_step

@@ -15,7 +15,7 @@ from poeem.engines.faiss.index_file import check_dim_and_rows, read_index, read_
 from poeem.engines.faiss.index_parts import metric_of, parts_of
 from poeem.engines.faiss.parameters import Chosen, can_select, choose, search_parameters
 from poeem.engines.probing import check_nprobe
-from poeem.engines.queries import any_missing, check_k, prepare_queries
+from poeem.engines.queries import MISSING, any_missing, check_k, prepare_queries
 
 if TYPE_CHECKING:
     import faiss
@@ -93,7 +93,7 @@ class FaissSearcher:
             parameters = search_parameters(self.parts, self._probes(nprobe) or self.nprobe, selector)
             scores, ids = self.index.search(queries, k, params=parameters)
         if any_missing(ids):
-            scores[ids < 0] = self._worst
+            scores[ids == MISSING] = self._worst
         return scores, ids
 
     def range_search(
@@ -176,12 +176,12 @@ class FaissSearcher:
         while True:
             results = min(4 * results, max(len(self), k))
             scores, ids = self.index.search(queries, results, params=parameters)
-            allowed = chosen.allows(ids) & (ids >= 0)
-            if results >= len(self) or ((allowed.sum(1) >= k) | (ids[:, -1] < 0)).all():
+            allowed = chosen.allows(ids) & (ids != MISSING)
+            if results >= len(self) or ((allowed.sum(1) >= k) | (ids[:, -1] == MISSING)).all():
                 break
         order = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
         scores, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
-        ids[~np.take_along_axis(allowed, order, axis=1)] = -1
+        ids[~np.take_along_axis(allowed, order, axis=1)] = MISSING
         return scores, ids
 
     def _integers(self, ids: Any) -> np.ndarray:

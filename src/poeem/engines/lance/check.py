@@ -11,7 +11,7 @@ from poeem.engines.faiss.refine import prepared
 from poeem.engines.lance.build import code_columns
 from poeem.engines.lance.layout import CODE, ID, LIST
 from poeem.engines.lance.searcher import LanceSearcher
-from poeem.engines.queries import prepare_queries
+from poeem.engines.queries import MISSING, prepare_queries
 from poeem.engines.reference import ReferenceScorer
 from poeem.engines.self_check import TOLERANCE, Agreement, EngineMismatch, check_exact, sample_queries
 
@@ -94,7 +94,7 @@ def check_refined(bundle: Bundle, searcher: LanceSearcher, vectors: np.ndarray, 
 
 def _rows(bundle: Bundle, ids: np.ndarray) -> np.ndarray:
     """Rows of found ids, -1 where nothing was found."""
-    missing = np.array([one is None for one in ids.flat]).reshape(ids.shape) if bundle.string_ids else ids < 0
+    missing = np.array([one is None for one in ids.flat]).reshape(ids.shape) if bundle.string_ids else ids == MISSING
     found = ids.copy()
     found[missing] = bundle.ids[0]
     return np.where(missing, -1, bundle.row_of(found.ravel()).reshape(ids.shape))

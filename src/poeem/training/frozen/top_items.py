@@ -19,7 +19,10 @@ BLOCK_ROWS = 65_536
 def blocks(vectors: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
     """Float32 copies of consecutive rows of (possibly memory-mapped) vectors ``(n, dim)``."""
     for start in range(0, len(vectors), rows):
-        yield np.array(vectors[start : start + rows], dtype=np.float32, order="C")
+        # What no float32 can hold becomes infinite, and is refused as such.
+        with np.errstate(over="ignore"):
+            block = np.array(vectors[start : start + rows], dtype=np.float32, order="C")
+        yield block
 
 
 def top_items(
