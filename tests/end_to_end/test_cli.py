@@ -14,7 +14,7 @@ import poeem
 from poeem.bundle import write_bundle
 from poeem.cli.main import main
 from poeem.engines.reference import ReferenceScorer
-from poeem.explain.sources import read_case
+from poeem.explain.sources import read_workload
 from poeem.training.load import load_run
 
 TRAIN = ["--index", "OPQ2,IVF4,PQ2x4", "--dim", "8", "--steps", "40", "--batch-size", "64", "--lr", "0.01"]
@@ -285,13 +285,15 @@ def test_explain_starts_from_the_figures_of_the_run(run, tmp_path, capsys):
         assert one["ceiling"] == pytest.approx(metrics["index_full_probe"][name], abs=1e-6)
         assert sum(step["loss"] for step in one["steps"]) == pytest.approx(one["loss"])
     # So few items that recall@100 hardly feels what is masked.
-    case, loaded = read_case(run), load_run(run)
+    workload, loaded = read_workload(run), load_run(run)
     numbers = np.flatnonzero(loaded.rows >= 0)
-    assert case.available is not None
-    assert case.asked.seen is not None
-    np.testing.assert_array_equal(case.available, loaded.split.seen_in_training[numbers])
+    assert workload.available is not None
+    assert workload.queries.seen is not None
+    np.testing.assert_array_equal(workload.available, loaded.split.seen_in_training[numbers])
     history = loaded.split.test.history
-    assert [numbers[case.asked.seen[row]].tolist() for row in range(20)] == [history[row].tolist() for row in range(20)]
+    assert [numbers[workload.queries.seen[row]].tolist() for row in range(20)] == [
+        history[row].tolist() for row in range(20)
+    ]
     # The exported file, with integers for the string ids, is the same index.
     asked(capsys, "export", str(run), "--out", str(tmp_path / "x.faiss"), "--no-fastscan")
     again = asked(capsys, "explain", str(run), "--faiss", str(tmp_path / "x.faiss"))

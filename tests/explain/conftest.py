@@ -41,7 +41,7 @@ def fitted(items):
             layer = EmbeddingIndex(DIM, spec, metric=metric, seed=0)
             layer.warm_start(torch.from_numpy(items))
             codes, lists = layer.eval().encode(torch.from_numpy(items))
-            made[spec, metric] = refits.in_memory(
+            made[spec, metric] = refits.in_memory_bundle(
                 IndexSpec.parse(spec),
                 metric,
                 layer.arrays(),

@@ -1,4 +1,4 @@
-"""Faults that are planted into a good index: each must be named, and the losses must sum up."""
+"""Faults planted into a good index: each must be named, and the losses must add up."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from poeem.data.ragged import Ragged
 from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
 from poeem.evaluation.scorers import FloatScorer
 from poeem.explain import explain, refits, text
-from poeem.explain.explain import explain_case
-from poeem.explain.sources import read_case
-from poeem.explain.workload import Twin, drawn
+from poeem.explain.explain import explain_workload
+from poeem.explain.options import SampleOptions
+from poeem.explain.sources import read_workload
+from poeem.explain.workload import Twin, sample_workload
 from poeem.spec import IndexSpec
 
 SIZES = {"max_queries": 200}
@@ -31,11 +32,11 @@ def test_a_good_index_loses_by_its_bytes_alone(fitted, items, queries):
     assert_adds_up(found)
     assert found.main_cause == "code"
     assert found.measures["neighbours"].exact == 1
-    # Ranked again, all those are found that are among the best 10 k by codes.
-    scorer = refits.scorer_of(fitted(), 16)
-    asked = drawn(read_case(fitted(), vectors=items, queries=queries), max_items=10_000, max_queries=200, seed=0).asked
-    exact = exact_neighbours(FloatScorer(items, "l2").scores(asked.queries), 10)
-    scores = scorer.scores(asked.queries)
+    # Re-ranking finds every neighbour that is among the best 10 k by codes.
+    scorer = refits.bundle_scorer(fitted(), 16)
+    workload = sample_workload(read_workload(fitted(), vectors=items, queries=queries), SampleOptions(**SIZES))
+    exact = exact_neighbours(FloatScorer(items, "l2").scores(workload.queries.vectors), 10)
+    scores = scorer.scores(workload.queries.vectors)
     deep, plain = (neighbour_recall(scores, exact, k=depth).mean() for depth in (100, 10))
     refine = next(one for one in found.remedies if one.parameter == "refine")
     assert refine.gain["neighbours"] == pytest.approx(deep - plain, abs=1e-3)
@@ -46,7 +47,7 @@ def test_too_few_lists(fitted, items, queries):
     assert_adds_up(found)
     assert found.main_cause == "probing"
     assert (found.next.parameter, found.next.before, found.next.after) == ("nprobe", "1", "2")
-    # What it says it would bring, it brings.
+    # The measured gain is the true one.
     again = explain(fitted("OPQ16,IVF32,PQ16x4"), vectors=items, queries=queries, nprobe=2, **SIZES)
     gain = again.measures["neighbours"].served - found.measures["neighbours"].served
     assert found.next.gain["neighbours"] == pytest.approx(gain)
@@ -57,11 +58,11 @@ def test_too_few_lists(fitted, items, queries):
 def test_a_rotation_that_was_dropped(fitted, items, queries, spec):
     good = fitted(spec)
     arrays = {name: array for name, array in good.arrays.items() if name != "rotation"}
-    lost = refits.in_memory(replace(good.spec, rotated=False), good.metric, arrays, good.codes, good.lists)
+    lost = refits.in_memory_bundle(replace(good.spec, rotated=False), good.metric, arrays, good.codes, good.lists)
     found = explain(lost, vectors=items, queries=queries, nprobe=None if not good.spec.nlist else 16, **SIZES)
     assert_adds_up(found)
     assert found.main_cause == "rotation"
-    assert (found.next.parameter, found.next.after) == ("rotation", "put back")
+    assert (found.next.parameter, found.next.after) == ("rotation", "restored")
 
 
 def test_a_structure_that_lacks_a_rotation(fitted, items, queries):
@@ -79,7 +80,7 @@ def test_another_metric_than_is_wanted(fitted, items, queries):
 
 
 def test_another_metric_than_the_labels_are_of(fitted, items, queries):
-    # Relevant is what is near by direction, of vectors whose lengths mean nothing.
+    # The items nearest by direction are relevant. The lengths of the vectors are random.
     rng = np.random.default_rng(0)
     lengths = rng.lognormal(0, 1, (len(items), 1)).astype(np.float32)
     unit = items / np.linalg.norm(items, axis=1, keepdims=True)
@@ -87,7 +88,7 @@ def test_another_metric_than_the_labels_are_of(fitted, items, queries):
     best = np.argsort(-asked @ unit.T, axis=1)[:, :3]
     pairs = np.stack([np.repeat(np.arange(len(asked)), 3), best.ravel()], axis=1)
     stretched = unit * lengths
-    bundle = refits.fitted(stretched, fitted("OPQ16,PQ16x4").spec, "ip")
+    bundle = refits.fit_index(stretched, fitted("OPQ16,PQ16x4").spec, "ip")
     found = explain(bundle, vectors=stretched, queries=asked, relevance=pairs, **SIZES)
     assert_adds_up(found)
     assert (found.decides, found.main_cause, found.reference_metric) == ("labels", "metric", "cosine")
@@ -99,8 +100,8 @@ def test_uneven_lists(fitted, items, queries):
     # All centroids but two in one far corner: nearly everything falls into two lists.
     coarse = good.arrays["coarse"].copy()
     coarse[2:] = coarse[2:] * 0.01 + 40
-    broken = refits.in_memory(good.spec, good.metric, {**good.arrays, "coarse": coarse}, good.codes, good.lists)
-    uneven = refits.with_new_words(refits.encoded_again(broken, items), items)
+    broken = refits.in_memory_bundle(good.spec, good.metric, {**good.arrays, "coarse": coarse}, good.codes, good.lists)
+    uneven = refits.refit_codewords(refits.reencode(broken, items), items)
     found = explain(uneven, vectors=items, queries=queries, nprobe=1, **SIZES)
     assert_adds_up(found)
     assert found.lists["imbalance_factor"] > 10
@@ -108,16 +109,16 @@ def test_uneven_lists(fitted, items, queries):
     assert found.main_cause == "imbalance"
 
 
-def test_dead_words(fitted, items, queries):
+def test_dead_codewords(fitted, items, queries):
     good = fitted("OPQ16,PQ16x5")
     books = good.arrays["codebooks"].copy()
-    books[:, 4:] = 100  # four words of 32 are left
-    broken = refits.in_memory(good.spec, good.metric, {**good.arrays, "codebooks": books}, good.codes, None)
-    found = explain(refits.encoded_again(broken, items), vectors=items, queries=queries, **SIZES)
+    books[:, 4:] = 100  # four codewords of 32 are left
+    broken = refits.in_memory_bundle(good.spec, good.metric, {**good.arrays, "codebooks": books}, good.codes, None)
+    found = explain(refits.reencode(broken, items), vectors=items, queries=queries, **SIZES)
     assert_adds_up(found)
-    assert found.words["dead_share"] >= 28 / 32
-    assert found.words["perplexity"] < 4 < found.words["perplexity_refitted"]
-    assert (found.main_cause, found.next.parameter) == ("words", "codebooks")
+    assert found.codewords["dead_share"] >= 28 / 32
+    assert found.codewords["perplexity"] < 4 < found.codewords["perplexity_refitted"]
+    assert (found.main_cause, found.next.parameter) == ("codewords", "codebooks")
 
 
 def test_stale_codes(fitted, items, queries):
@@ -130,17 +131,17 @@ def test_stale_codes(fitted, items, queries):
 
 
 def test_queries_from_elsewhere():
-    # Items hardly vary along the four axes that queries ask for, so that their words say nothing of them.
+    # Items hardly vary along the four axes that queries ask for, so that the codewords hold nothing of them.
     rng = np.random.default_rng(0)
     few, mix = np.arange(16) >= 12, np.linalg.qr(rng.standard_normal((16, 16)))[0]
     items = (np.where(few, 0.05, 1.0) * rng.standard_normal((4000, 16)) @ mix).astype(np.float32)
     queries = (np.where(few, 1.0, 0.05) * rng.standard_normal((400, 16)) @ mix).astype(np.float32)
-    bundle = refits.fitted(items, IndexSpec.parse("RQ6x6"), "ip")
+    bundle = refits.fit_index(items, IndexSpec.parse("RQ6x6"), "ip")
     found = explain(bundle, vectors=items, queries=queries, **SIZES)
     assert_adds_up(found)
-    assert found.main_cause == "gap"
-    assert found.gap["energy_in_items_axes"] < 0.1
-    assert found.gap["loss_of_queries"] > found.gap["loss_of_items_as_queries"] + 0.2
+    assert found.main_cause == "query_shift"
+    assert found.query_shift["energy_in_items_axes"] < 0.1
+    assert found.query_shift["loss_of_queries"] > found.query_shift["loss_of_items_as_queries"] + 0.2
 
 
 def test_few_queries_are_noted_and_one_label_decides_nothing(fitted, items, queries):
@@ -160,17 +161,21 @@ def test_another_seed_draws_other_fits(fitted, items, queries):
     assert first[-1] != second[-1]
 
 
-def with_twin_of(case, items):
-    """The case of a run whose float twin has these item vectors, with labels that exact search by the twin finds."""
-    exact = exact_neighbours(FloatScorer(items, case.bundle.metric).scores(case.asked.queries), 1)
+def with_twin_of(workload, items):
+    """The workload of a run with a float twin of these item vectors, whose exact search finds all labels."""
+    exact = exact_neighbours(FloatScorer(items, workload.bundle.metric).scores(workload.queries.vectors), 1)
     relevant = Ragged.from_lengths(np.ones(len(exact), np.int64), exact[:, 0])
-    return replace(case, asked=replace(case.asked, relevant=relevant), twin=Twin(items, np.asarray(case.asked.queries)))
+    return replace(
+        workload,
+        queries=replace(workload.queries, relevant=relevant),
+        twin=Twin(items, np.asarray(workload.queries.vectors)),
+    )
 
 
 def test_what_joint_training_lost_is_counted_from_the_float_twin(fitted, items, queries):
     noise = np.random.default_rng(0).normal(size=items.shape).astype(np.float32)
-    case = with_twin_of(read_case(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items + 2 * noise)
-    found = explain_case(case, metric=case.bundle.metric, **SIZES)
+    workload = with_twin_of(read_workload(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items + 2 * noise)
+    found = explain_workload(workload, SampleOptions(metric=workload.bundle.metric, **SIZES))
     assert_adds_up(found)
     labels = found.measures["labels"]
     assert labels.exact == 1.0
@@ -183,8 +188,8 @@ def test_what_joint_training_lost_is_counted_from_the_float_twin(fitted, items, 
 
 
 def test_nothing_is_lost_is_not_said_where_a_baseline_or_the_twin_finds_more(fitted, items, queries):
-    case = with_twin_of(read_case(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items)
-    found = explain_case(replace(case, recalls={"index": 0.3363, "opq": 0.3429}), **SIZES)
+    workload = with_twin_of(read_workload(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items)
+    found = explain_workload(replace(workload, recalls={"index": 0.3363, "opq": 0.3429}), SampleOptions(**SIZES))
     found = replace(found, decides="neighbours")
     said = " ".join(text.sentences(found))
     assert "nothing is lost" not in said

@@ -1,11 +1,12 @@
-"""A repair counts if it wins more than chance, and the next is held against what has counted."""
+"""A repair counts if its gain is significant; the next repair is compared with the last one that counts."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from poeem.explain.loss_attribution import Rung, exceeds, losses, standard_error
+from poeem.explain.loss_attribution import MeasuredState, is_significant, step_losses
+from poeem.explain.measures import standard_error
 
 
 def test_what_chance_could_win_is_no_loss():
@@ -14,15 +15,15 @@ def test_what_chance_could_win_is_no_loss():
     noise = rng.standard_normal(400)
     noise -= noise.mean()
     by_chance, for_sure = (served + noise + share * standard_error(noise) for share in (1.9, 2.1))
-    assert not exceeds(by_chance - served)
-    assert exceeds(for_sure - served)
+    assert not is_significant(by_chance - served)
+    assert is_significant(for_sure - served)
     exact = np.ones(400)
     for won, counts in ((by_chance, False), (for_sure, True)):
-        rungs = [
-            Rung("served", "", False, {"m": served}),
-            Rung("words", "", False, {"m": won}),
-            Rung("code", "", True, {"m": exact}),
+        states = [
+            MeasuredState("served", "", False, {"m": served}),
+            MeasuredState("codewords", "", False, {"m": won}),
+            MeasuredState("code", "", True, {"m": exact}),
         ]
-        words, code = (step.loss for step in losses(rungs, "m"))
-        assert words == pytest.approx(won.mean() - served.mean() if counts else 0)
-        assert words + code == pytest.approx(1 - served.mean())
+        codewords, code = (step.loss for step in step_losses(states, "m"))
+        assert codewords == pytest.approx(won.mean() - served.mean() if counts else 0)
+        assert codewords + code == pytest.approx(1 - served.mean())

@@ -1,4 +1,4 @@
-"""Cases from bundles, faiss files and arrays, and what is refused."""
+"""Workloads from bundles, faiss files and arrays, and inputs that are refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import pytest
 from poeem.bundle import write_bundle
 from poeem.engines.export import export
 from poeem.engines.faiss.index_file import UNPROVEN
+from poeem.evaluation.query_set import QuerySet
+from poeem.evaluation.recall import nearest_items
 from poeem.evaluation.scorers import FloatScorer
 from poeem.explain import explain
-from poeem.explain.query_set import found, nearest
-from poeem.explain.refits import scorer_of
-from poeem.explain.sources import read_case
-from poeem.explain.workload import drawn
+from poeem.explain.measures import measure_recall
+from poeem.explain.options import SampleOptions
+from poeem.explain.refits import bundle_scorer
+from poeem.explain.sources import read_workload
+from poeem.explain.workload import sample_workload
 
 
 @pytest.fixture
@@ -41,21 +44,21 @@ def test_files_in_another_order_are_matched_by_id(folder, items, queries, tmp_pa
     vectors = pa.FixedSizeListArray.from_arrays(items[order].ravel(), items.shape[1])
     pq.write_table(pa.table({"id": [f"i{row}" for row in order], "v": vectors}), tmp_path / "items.parquet")
     np.save(tmp_path / "queries.npy", queries)
-    # Relevance speaks of the rows of the file.
+    # Relevance names rows of the file.
     pairs = pa.table({"query": [0, 1], "item": [5, 6]})
     pq.write_table(pairs, tmp_path / "pairs.parquet")
-    case = read_case(
+    workload = read_workload(
         folder,
         vectors=tmp_path / "items.parquet",
         queries=tmp_path / "queries.npy",
         relevance=tmp_path / "pairs.parquet",
     )
-    plain = read_case(folder, vectors=items, queries=queries)
-    assert case.nprobe == 4
-    assert case.bundle.ids[5] == f"i{order[5]}"
-    np.testing.assert_array_equal(case.items[5], plain.items[order[5]])
-    np.testing.assert_array_equal(case.bundle.codes[5], plain.bundle.codes[order[5]])
-    assert case.asked.relevant[0].tolist() == [5]
+    plain = read_workload(folder, vectors=items, queries=queries)
+    assert workload.nprobe == 4
+    assert workload.bundle.ids[5] == f"i{order[5]}"
+    np.testing.assert_array_equal(workload.items[5], plain.items[order[5]])
+    np.testing.assert_array_equal(workload.bundle.codes[5], plain.bundle.codes[order[5]])
+    assert workload.queries.relevant[0].tolist() == [5]
 
 
 def test_a_stock_faiss_file(items, queries, tmp_path):
@@ -64,26 +67,27 @@ def test_a_stock_faiss_file(items, queries, tmp_path):
     index.add(items)
     index.nprobe = 3
     faiss.write_index(index, str(tmp_path / "stock.faiss"))
-    case = read_case(vectors=items, queries=queries, faiss=tmp_path / "stock.faiss")
-    assert (str(case.bundle.spec), case.nprobe, case.notes) == ("IVF32,PQ16x4", 3, [UNPROVEN])
-    assert case.name == str(tmp_path / "stock.faiss")
-    # The figure that everything starts from is that of faiss's own search.
-    case = drawn(case, max_items=10_000, max_queries=400, seed=0)
-    exact = nearest(FloatScorer(items, "l2"), case.asked, None, 10)
-    asked = type(case.asked)(case.asked.queries, neighbours=exact)
-    _, theirs = index.search(asked.queries, 10)
-    own = (theirs[:, :, None] == exact[:, None]).any(1).mean()
-    assert found(scorer_of(case.bundle, 3), asked)["neighbours"].mean() == pytest.approx(own, abs=0.002)
+    workload = read_workload(vectors=items, queries=queries, faiss=tmp_path / "stock.faiss")
+    assert (str(workload.bundle.spec), workload.nprobe, workload.notes) == ("IVF32,PQ16x4", 3, [UNPROVEN])
+    assert workload.name == str(tmp_path / "stock.faiss")
+    # The recall of the served index is that of faiss's own search.
+    workload = sample_workload(workload, SampleOptions(max_queries=400))
+    exact = nearest_items(FloatScorer(items, "l2"), workload.queries, 10)
+    sample = QuerySet(workload.queries.vectors, neighbours=exact)
+    _, rows = index.search(sample.vectors, 10)
+    recall = (rows[:, :, None] == exact[:, None]).any(1).mean()
+    measured = measure_recall(bundle_scorer(workload.bundle, 3), sample)["neighbours"].mean()
+    assert measured == pytest.approx(recall, abs=0.002)
 
 
 def test_an_exported_file_of_a_bundle(folder, items, queries, tmp_path):
     export(folder, "faiss", tmp_path / "x.faiss", nprobe=2, fastscan=False)
-    case = read_case(folder, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
-    plain = read_case(folder, vectors=items, queries=queries)
-    assert (case.nprobe, plain.nprobe) == (2, 4)
-    assert case.bundle.ids.tolist() == plain.bundle.ids.tolist()
-    np.testing.assert_array_equal(case.bundle.codes, plain.bundle.codes)
-    assert case.notes == []
+    workload = read_workload(folder, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
+    plain = read_workload(folder, vectors=items, queries=queries)
+    assert (workload.nprobe, plain.nprobe) == (2, 4)
+    assert workload.bundle.ids.tolist() == plain.bundle.ids.tolist()
+    np.testing.assert_array_equal(workload.bundle.codes, plain.bundle.codes)
+    assert workload.notes == []
 
 
 def test_a_file_that_searches_otherwise_than_its_codes_say_is_noted(items, queries, tmp_path):
@@ -94,28 +98,29 @@ def test_a_file_that_searches_otherwise_than_its_codes_say_is_noted(items, queri
     index.add(items)
     index.nprobe = 1
     faiss.write_index(index, str(tmp_path / "free.faiss"))
-    case = read_case(vectors=items, queries=queries, faiss=tmp_path / "free.faiss")
-    assert "take these figures with care" in " ".join(case.notes)
-    assert "nothing proves that it is whole" in " ".join(case.notes)
+    workload = read_workload(vectors=items, queries=queries, faiss=tmp_path / "free.faiss")
+    assert "These figures may be wrong for it" in " ".join(workload.notes)
+    assert "nothing proves that it is whole" in " ".join(workload.notes)
 
 
 def test_items_play_queries(fitted, items):
-    case = read_case(fitted("OPQ8,PQ8x5"), vectors=items)
-    case = drawn(case, max_items=2000, max_queries=60, seed=0)
-    np.testing.assert_array_equal(case.items[case.asked.own], case.asked.queries)
-    exact = nearest(FloatScorer(case.items, "l2"), case.asked, None, 5)
-    assert not (exact == case.asked.own[:, None]).any()
+    workload = read_workload(fitted("OPQ8,PQ8x5"), vectors=items)
+    workload = sample_workload(workload, SampleOptions(max_items=2000, max_queries=60))
+    np.testing.assert_array_equal(workload.items[workload.queries.self_rows], workload.queries.vectors)
+    exact = nearest_items(FloatScorer(workload.items, "l2"), workload.queries, 5)
+    assert not (exact == workload.queries.self_rows[:, None]).any()
 
 
 def test_a_sample_keeps_what_is_asked_for(fitted, items, queries):
     pairs = np.stack([np.arange(400), np.arange(3000, 3400)], axis=1)
-    case = read_case(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries, relevance=pairs)
-    case = drawn(case, max_items=1000, max_queries=100, seed=0)
-    assert (len(case.items), len(case.asked), case.catalogue, case.queries) == (1000, 100, 4000, 400)
-    assert len(case.more_queries) == 300
+    workload = read_workload(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries, relevance=pairs)
+    workload = sample_workload(workload, SampleOptions(max_items=1000, max_queries=100))
+    assert (len(workload.items), workload.catalogue) == (1000, 4000)
+    assert (len(workload.queries), workload.all_queries) == (100, 400)
+    assert len(workload.more_queries) == 300
     for row in range(100):
-        wanted = items[3000 + int(np.flatnonzero((queries == case.asked.queries[row]).all(1))[0])]
-        np.testing.assert_array_equal(case.items[case.asked.relevant[row][0]], wanted)
+        wanted = items[3000 + int(np.flatnonzero((queries == workload.queries.vectors[row]).all(1))[0])]
+        np.testing.assert_array_equal(workload.items[workload.queries.relevant[row][0]], wanted)
 
 
 def test_what_is_refused(folder, fitted, items, queries, tmp_path):
@@ -126,7 +131,7 @@ def test_what_is_refused(folder, fitted, items, queries, tmp_path):
         explain(tmp_path / "nowhere", vectors=items)
     with pytest.raises(ValueError, match="holds codes, no float vectors"):
         explain(folder)
-    with pytest.raises(ValueError, match="go with the items' vectors"):
+    with pytest.raises(ValueError, match="need the item vectors"):
         explain(folder, queries=queries)
     with pytest.raises(ValueError, match=r"must be \(4000, 32\)"):
         explain(good, vectors=items[:100])
@@ -136,7 +141,7 @@ def test_what_is_refused(folder, fitted, items, queries, tmp_path):
         explain(good, vectors=np.roll(items, 1, axis=0), queries=queries)
     with pytest.raises(ValueError, match="metric"):
         explain(good, vectors=items, queries=queries, metric="dot")
-    with pytest.raises(ValueError, match=r"nprobe \(=3\) goes with inverted lists"):
+    with pytest.raises(ValueError, match=r"nprobe \(=3\) needs inverted lists"):
         explain(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries, nprobe=3)
     with pytest.raises(ValueError, match=r"k \(=0\)"):
         explain(good, vectors=items, queries=queries, k=0)

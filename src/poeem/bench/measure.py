@@ -30,8 +30,8 @@ def measure(
         relevant: relevant items of each query; None leaves the label metrics out.
     Returns:
         ``neighbour_recall@10``: share of the neighbours among the 10 best; ``neighbour_recall@10_in_100``: among the
-        100 best. faiss calls this 10-recall@100; it is the most that rescoring 100 candidates can reach. With labels also
-        ``recall@10``, ``recall@100``, ``mrr@10`` and ``ndcg@10`` of :data:`poeem.evaluation.metrics.METRICS`.
+        100 best. faiss calls this 10-recall@100; it is the most that rescoring 100 candidates can reach. With labels
+        also ``recall@10``, ``recall@100``, ``mrr@10`` and ``ndcg@10`` of :data:`poeem.evaluation.metrics.METRICS`.
     """
     query_set = QuerySet(queries, relevant, neighbours=neighbours)
     values = query_metrics(scorer, query_set, neighbour_depths=NEIGHBOUR_DEPTHS)

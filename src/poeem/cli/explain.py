@@ -51,7 +51,7 @@ def explain(given: dict[str, Any], *, json: Json = False) -> None:
     folder, target = given.pop("folder", None), given.pop("target", None)
     if "items" in given:
         given["vectors"] = given.pop("items")
-    given["tell"] = lambda line: say(f"explain: {line}")
+    given["log"] = lambda line: say(f"explain: {line}")
     if target is not None:
         reached = explain_target(folder, target=target, **given)
         print_json(reached.as_json()) if json else _print_target(reached)

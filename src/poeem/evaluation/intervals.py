@@ -24,8 +24,8 @@ def mean_interval(values: np.ndarray) -> Interval:
     """Mean of a figure between 0 and 1 over queries, and its 95 % interval.
 
     With :data:`FEW_QUERIES` queries or more: Student's t, ``mean ± t s / sqrt(n)``. With fewer: Wilson's score
-    interval, which stays between 0 and 1 and has a width even where all queries have the same value. It is made for values of 0
-    or 1. For values between them it is wider than needed, never narrower.
+    interval, which stays between 0 and 1 and has a width even where all queries have the same value. It is made
+    for values of 0 or 1. For values between them it is wider than needed, never narrower.
 
     Args:
         values: one figure per query, ``(nq,)``, 0 to 1.

@@ -1,8 +1,7 @@
-"""Why the recall of an index is what it is, and how to get the one that is wanted."""
+"""Explain the recall of an index: the losses by cause, measured remedies, and settings that reach a target."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from poeem.explain.explanation import Explanation
@@ -10,66 +9,54 @@ from poeem.explain.target.reach import Reached
 
 __all__ = ["Explanation", "Reached", "explain", "explain_target"]
 
+_FURTHER_INPUTS = ("relevance", "faiss", "column", "nprobe")
 
-def explain(
-    source: Any = None,
-    *,
-    vectors: Any = None,
-    queries: Any = None,
-    relevance: Any = None,
-    faiss: str | Path | None = None,
-    column: str | None = None,
-    nprobe: int | None = None,
-    **options: Any,
-) -> Explanation:
-    """What is lost between exact float search and a served index, why, and the one thing to change next, tried.
+
+def explain(source: Any = None, *, vectors: Any = None, queries: Any = None, **options: Any) -> Explanation:
+    """Split the loss between exact float search and a served index by cause, and measure what would reduce it.
 
     Args:
-        source, vectors, queries, relevance, faiss, column, nprobe: see ``read_case`` in ``sources``.
-        options: ``metric`` that exact search should use (default the index's, unless the labels say otherwise); ``k``
-            neighbours wanted (10); ``max_items`` (100,000) and ``max_queries`` (1,000) to measure with; ``seed``;
-            ``tell``, called with a line on what is being done.
+        source: folder of a run, or a bundle or its folder; None with ``faiss`` alone.
+        vectors: item vectors ``(n, dim)`` or their file; a run brings its own.
+        queries: query vectors ``(nq, dim)`` or their file; default: items are used as queries.
+        options: ``relevance``, ``faiss``, ``column`` and ``nprobe`` of :func:`poeem.explain.sources.read_workload`, and
+            the fields of :class:`poeem.explain.options.SampleOptions`.
     Raises:
-        FileNotFoundError: there is nothing to explain.
-        ValueError: vectors are missing or are not those of the index, or an argument is out of range.
+        FileNotFoundError: there is nothing at ``source`` or ``faiss``.
+        ValueError: vectors are missing or do not belong to the index, or an argument is out of range.
     """
-    from poeem.explain.explain import explain_case
-    from poeem.explain.sources import read_case
+    from poeem.explain.explain import explain_workload
+    from poeem.explain.options import SampleOptions
+    from poeem.explain.sources import read_workload
 
-    case = read_case(
-        source, vectors=vectors, queries=queries, relevance=relevance, faiss=faiss, column=column, nprobe=nprobe
-    )
-    return explain_case(case, **options)
+    inputs = _take_inputs(options)
+    sample_options = SampleOptions(**options)
+    return explain_workload(read_workload(source, vectors=vectors, queries=queries, **inputs), sample_options)
 
 
 def explain_target(
-    source: Any = None,
-    *,
-    target: str,
-    vectors: Any = None,
-    queries: Any = None,
-    relevance: Any = None,
-    faiss: str | Path | None = None,
-    column: str | None = None,
-    nprobe: int | None = None,
-    **options: Any,
+    source: Any = None, *, target: str, vectors: Any = None, queries: Any = None, **options: Any
 ) -> Reached:
-    """How to reach a recall, a size or a latency: what to search with, and what to train where that does not do.
+    """Find settings that reach a recall, a size or a latency, and what to train if no setting does.
 
     Args:
-        target: ``recall=0.95`` (of the k nearest neighbours): the fastest setting that has it; ``latency-ms=2`` (single
-            queries, one thread): the setting that finds most within it; ``bytes=16``: the best structure of that size.
-        source, vectors, queries, relevance, faiss, column, nprobe: see `explain`.
-        options: of `explain`; ``max_items`` is 1,000,000 here.
+        target: ``recall=0.95`` (of the k nearest neighbours): the fastest setting that reaches it; ``latency-ms=2``
+            (single queries, one thread): the setting with the highest recall within it; ``bytes=16``: the best
+            structure of that size.
+        source, vectors, queries, options: see :func:`explain`; ``max_items`` is 1,000,000 here.
     Raises:
-        FileNotFoundError, ValueError: as `explain`; or no such target.
+        FileNotFoundError, ValueError: see :func:`explain`; also for an unknown target.
     """
-    from poeem.explain.sources import read_case
+    from poeem.explain.options import TARGET_MAX_ITEMS, SampleOptions
+    from poeem.explain.sources import read_workload
     from poeem.explain.target.reach import reach
     from poeem.explain.target.target import parse_target
 
-    wanted = parse_target(target)
-    case = read_case(
-        source, vectors=vectors, queries=queries, relevance=relevance, faiss=faiss, column=column, nprobe=nprobe
-    )
-    return reach(case, wanted, **options)
+    parsed, inputs = parse_target(target), _take_inputs(options)
+    sample_options = SampleOptions(**{"max_items": TARGET_MAX_ITEMS, **options})
+    return reach(read_workload(source, vectors=vectors, queries=queries, **inputs), parsed, sample_options)
+
+
+def _take_inputs(options: dict[str, Any]) -> dict[str, Any]:
+    """Remove the inputs from the options."""
+    return {name: options.pop(name) for name in _FURTHER_INPUTS if name in options}

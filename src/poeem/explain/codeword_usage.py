@@ -1,4 +1,4 @@
-"""How well the words of the codebooks are used."""
+"""How evenly the codewords of an index are used."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from poeem.functional.usage import dead_share, perplexity
 
 
-def codeword_facts(counts: np.ndarray) -> dict[str, float]:
-    """``perplexity`` (``ksub`` where all words are used alike), ``dead_share``, and the share of the word used most.
+def codeword_figures(counts: np.ndarray) -> dict[str, float]:
+    """Perplexity (``ksub`` for even use), the share of dead codewords, and the largest share of a single codeword.
 
     Args:
-        counts: vectors of each word, ``(M, ksub)``.
+        counts: vectors of each codeword, ``(M, ksub)``.
 
-    >>> codeword_facts(np.array([[5, 5, 0, 0]]))
+    >>> codeword_figures(np.array([[5, 5, 0, 0]]))
     {'ksub': 4, 'perplexity': 2.0, 'dead_share': 0.5, 'largest_share': 0.5}
     """
     tensor = torch.from_numpy(counts).double()

@@ -1,10 +1,10 @@
-"""Why the recall of an index is what it is, and what to change next."""
+"""Explain the recall of an index: attribute its loss, measure remedies, choose the next change."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,273 +13,248 @@ from poeem.bundle.bundle import Bundle
 from poeem.engines.item_vectors import check_item_vectors
 from poeem.engines.reference import ReferenceScorer
 from poeem.evaluation.intervals import with_intervals
+from poeem.evaluation.query_set import QuerySet
+from poeem.evaluation.recall import nearest_items
 from poeem.evaluation.scorers import DecodedScorer, FloatScorer, prepared
 from poeem.explain import refits
-from poeem.explain.codeword_usage import codeword_facts
+from poeem.explain.codeword_usage import codeword_figures
 from poeem.explain.explanation import Breakdown, Explanation
-from poeem.explain.list_balance import list_facts
-from poeem.explain.loss_attribution import TWIN, Rung, State, climb, losses, standard_error, states
-from poeem.explain.lost_rotation import repaired
-from poeem.explain.query_adapter import FEWEST_QUERIES, learnt_adapter
-from poeem.explain.query_set import LABEL_METRIC, LABELS, NEIGHBOURS, QuerySet, Values, found, nearest
-from poeem.explain.query_shift import apart, gap_shares, without_gap
+from poeem.explain.list_balance import list_figures
+from poeem.explain.loss_attribution import TWIN, Loss, MeasuredState, State, measure_states, repair_states, step_losses
+from poeem.explain.lost_rotation import restore_rotation
+from poeem.explain.measures import (
+    LABEL_METRIC,
+    LABELS,
+    NEIGHBOURS,
+    Values,
+    available_measures,
+    measure_recall,
+    standard_error,
+)
+from poeem.explain.options import SampleOptions
+from poeem.explain.query_adapter import FEWEST_QUERIES, learn_adapter
+from poeem.explain.query_shift import losses_by_cause, shift_figures, shift_shares
 from poeem.explain.reference_metric import reference_metric
 from poeem.explain.remedies import Trials, next_change
-from poeem.explain.workload import Workload, drawn
+from poeem.explain.workload import Workload, sample_workload
 from poeem.functional.usage import count_codes
-from poeem.training.seeds import check_seed
 
-MAX_ITEMS, MAX_QUERIES, K = 100_000, 1_000, 10
-# Fewer queries than this tell little.
-_FEW = 50
-# Less than this is nothing to speak of, however certain.
-_NOTHING = 0.005
-# The gap's share of what is lost from which a matrix on the queries' side is tried.
-_GAP_WORTH_A_TRIAL = 0.25
+# A smaller loss is negligible, even if it is significant.
+_NEGLIGIBLE = 0.005
+# A query adapter is tried if the shift of the queries causes this share of the loss.
+_SHIFT_WORTH_A_TRIAL = 0.25
 
 
-def explain_case(
-    case: Workload,
-    *,
-    metric: str | None = None,
-    k: int = K,
-    max_items: int = MAX_ITEMS,
-    max_queries: int = MAX_QUERIES,
-    seed: int = 0,
-    tell: Callable[[str], None] = lambda line: None,
-) -> Explanation:
-    """As :func:`poeem.explain.explain`, for a case that has been read.
+def explain_workload(workload: Workload, options: SampleOptions) -> Explanation:
+    """Explain a workload that has been read. See :func:`poeem.explain.explain`.
 
     Raises:
-        ValueError: the vectors are not those of the index, or an argument is out of range.
+        ValueError: the vectors do not belong to the index, or the sample is too small.
     """
     began = time.perf_counter()
-    case = sampled(case, k=k, max_items=max_items, max_queries=max_queries, seed=seed)
-    bundle, items = case.bundle, case.prepared
-    mended = checked(case, seed)
-    wanted, by_metric = reference_metric(case.items, case.asked, bundle.metric, metric, case.available)
-    exact = FloatScorer(case.items, wanted)
-    case = dataclasses.replace(
-        case, asked=dataclasses.replace(case.asked, neighbours=nearest(exact, case.asked, case.available, k))
-    )
-    adapter = bundle.arrays.get("query_adapter")
-    adapted = case.asked.queries if adapter is None else case.asked.queries @ adapter
-    chain = states(
-        bundle,
-        mended,
-        items,
-        case.items,
-        nprobe=case.nprobe,
-        scanned_by=adapted,
-        reference_metric=wanted,
-        seed=seed,
-        tell=tell,
-    )
-    tell("measuring")
-    rungs = climb(chain, case.asked, case.available, adapter)
-    played = case.items_as_queries(np.random.default_rng(seed))
-    played = dataclasses.replace(played, neighbours=nearest(exact, played, case.available, k))
-    # The adapter is for queries, items do without.
-    played_rungs = climb(chain, played, case.available, None)
-    if case.twin is not None and LABELS in case.asked.measures:
-        rungs, played_rungs = with_twin(case, rungs), [*played_rungs, _twin_rung(played_rungs[-1].values)]
-    by_items = losses(played_rungs, NEIGHBOURS)
-    served = chain[0].scorer
+    workload = sample_workload(workload, options)
+    restored = check_vectors(workload, options.seed)
+    exact_metric, label_recalls = reference_metric(workload, options.metric)
+    exact = FloatScorer(workload.items, exact_metric)
+    queries = with_neighbours(exact, workload.queries, workload.available, options.k)
+    workload = dataclasses.replace(workload, queries=queries)
+    bundle, available = workload.bundle, workload.available
+    states = repair_states(workload, restored, exact_metric, options)
+    options.log("measuring")
+    measured = measure_states(states, queries, available, bundle.arrays.get("query_adapter"))
+    items = workload.items_as_queries(np.random.default_rng(options.seed))
+    items = with_neighbours(exact, items, available, options.k)
+    # The adapter is made for queries, not for items.
+    measured_items = measure_states(states, items, available, None)
+    if workload.twin is not None and LABELS in available_measures(queries):
+        measured.append(_twin_state(measured[-1].values | _twin_labels(workload)))
+        measured_items.append(_twin_state(measured_items[-1].values))
+    item_losses = step_losses(measured_items, NEIGHBOURS)
+    served = states[0].scorer
     assert isinstance(served, DecodedScorer)
-    ceiling = found(served.with_nprobe(None), case.asked, case.available, adapter=adapter)
-    measures = _breakdowns(rungs, by_items, ceiling, case.asked, k)
-    decides = _deciding(measures)
-    main = _main_cause(measures[decides])
-    trials = Trials(case, served, rungs[0].values, tell, seed)
-    _try_all(trials, chain, rungs, wanted, measures[decides], seed, tell)
-    made = {state.change: state.made for state in chain if state.made is not None}
-    scanned = float(served.scanned(adapted).mean())
+    ceiling = measure_recall(served.with_nprobe(None), workload.adapted_queries, available)
+    measures = _breakdowns(measured, item_losses, ceiling, queries)
+    decides = _deciding_measure(measures)
+    main_cause = _main_cause(measures[decides])
+    trials = Trials(workload, served, measured[0].values, options)
+    _try_all(trials, states, measured, exact_metric, measures[decides], options)
+    refitted = {state.change: state.index for state in states if state.index is not None}
     return Explanation(
-        name=case.name,
+        name=workload.name,
         spec=str(bundle.spec),
         metric=bundle.metric,
         bytes_per_vector=bundle.spec.bytes_per_vector,
-        nprobe=case.nprobe if bundle.spec.nlist else None,
+        nprobe=workload.nprobe if bundle.spec.nlist else None,
         fingerprint=bundle.fingerprint,
-        reference_metric=wanted,
-        items=len(case.items),
-        catalogue=case.catalogue,
-        queries=len(case.asked),
-        all_queries=case.queries,
+        reference_metric=exact_metric,
+        items=len(workload.items),
+        catalogue=workload.catalogue,
+        queries=len(queries),
+        all_queries=workload.all_queries,
         measures=measures,
         decides=decides,
-        main_cause=main,
-        lists=_lists(case, made),
-        words=_words(case, made),
-        gap=_gap(case, measures[NEIGHBOURS], by_items),
-        metrics=by_metric,
-        distortion=_distortion(bundle, items),
-        scanned=scanned,
-        remedies=trials.done,
-        next=next_change(trials.done, decides, measures[decides].loss, main),
-        notes=_notes(case),
-        twin=any(rung.cause == TWIN for rung in rungs),
-        recalls=case.recalls,
+        main_cause=main_cause,
+        lists=_list_figures(workload, refitted),
+        codewords=_codeword_figures(workload, refitted),
+        query_shift=_shift_figures(workload, measures[NEIGHBOURS], item_losses),
+        metrics=label_recalls,
+        distortion=_distortion(bundle, workload.prepared_items),
+        scanned=float(served.scanned(workload.adapted_queries.vectors).mean()),
+        remedies=trials.remedies,
+        next=next_change(trials.remedies, decides, measures[decides].loss, main_cause),
+        notes=_notes(workload),
+        twin=any(state.cause == TWIN for state in measured),
+        recalls=workload.recalls,
         seconds=time.perf_counter() - began,
     )
 
 
-def with_twin(case: Workload, rungs: Sequence[Rung]) -> list[Rung]:
-    """The rungs, and above them what exact search by the float twin finds of the labels.
-
-    The exact neighbours are those of the run's own vectors: of these nothing is lost at this step.
-    """
-    assert case.twin is not None
-    asked = dataclasses.replace(case.asked, queries=case.twin.queries)
-    labels = found(FloatScorer(case.twin.items, case.bundle.metric), asked, case.available, measures=(LABELS,))
-    return [*rungs, _twin_rung(rungs[-1].values | labels)]
+def with_neighbours(exact: FloatScorer, queries: QuerySet, available: np.ndarray | None, k: int) -> QuerySet:
+    """The queries with their ``k`` best items by exact scores."""
+    return dataclasses.replace(queries, neighbours=nearest_items(exact, queries, k, available))
 
 
-def _twin_rung(values: Values) -> Rung:
-    return Rung(TWIN, "exact search by the float twin", True, values)
-
-
-def sampled(case: Workload, *, k: int, max_items: int, max_queries: int, seed: int) -> Workload:
-    """The case on a sample, its sizes checked."""
-    check_seed(seed)
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= 100:
-        raise ValueError(f"k (={k!r}) must be a whole number from 1 to 100: the neighbours of a query that are wanted")
-    case = drawn(case, max_items=max_items, max_queries=max_queries, seed=seed)
-    if len(case.items) <= k:
-        raise ValueError(f"k (={k}) must be less than the number of items (={len(case.items)})")
-    count = len(case.asked)
-    if count < 2:
-        raise ValueError(
-            f"queries (={count}) must be at least 2, better {_FEW}, or nothing can be told from the figures"
-        )
-    return case
-
-
-def checked(case: Workload, seed: int) -> Bundle:
-    """The index with a lost rotation put back, or as it is; its items are those of the case.
+def check_vectors(workload: Workload, seed: int) -> Bundle:
+    """Check that the vectors belong to the codes. Returns the index, with a lost rotation restored if there was one.
 
     Raises:
-        ValueError: the vectors have nothing to do with the codes.
+        ValueError: the vectors do not belong to the codes.
     """
-    mended = repaired(case.bundle, case.prepared, seed)
-    check_item_vectors(mended, case.prepared)
-    return mended
+    restored = restore_rotation(workload.bundle, workload.prepared_items, seed)
+    check_item_vectors(restored, workload.prepared_items)
+    return restored
+
+
+def _twin_labels(workload: Workload) -> Values:
+    """Recall of the labels by exact search with the float twin. The exact neighbours stay those of the run."""
+    assert workload.twin is not None
+    queries = dataclasses.replace(workload.queries, vectors=workload.twin.queries)
+    twin = FloatScorer(workload.twin.items, workload.bundle.metric)
+    return measure_recall(twin, queries, workload.available, measures=(LABELS,))
+
+
+def _twin_state(values: Values) -> MeasuredState:
+    return MeasuredState(TWIN, "exact search by the float twin", True, values)
 
 
 def _breakdowns(
-    rungs: Sequence[Rung], by_items: list[Any], ceiling: dict[str, np.ndarray], asked: QuerySet, k: int
+    states: Sequence[MeasuredState], item_losses: list[Loss], ceiling: Values, queries: QuerySet
 ) -> dict[str, Breakdown]:
-    neighbours = losses(rungs, NEIGHBOURS)
-    # Where the queries are items, there is no gap to speak of.
-    shares = [0.0] * len(neighbours) if asked.own is not None else gap_shares(neighbours, by_items)
+    assert queries.neighbours is not None
+    names = {LABELS: LABEL_METRIC, NEIGHBOURS: f"neighbour_recall@{queries.neighbours.shape[1]}"}
+    neighbour_losses = step_losses(states, NEIGHBOURS)
+    # Items as queries have no shift.
+    is_items = queries.self_rows is not None
+    shares = [0.0] * len(neighbour_losses) if is_items else shift_shares(neighbour_losses, item_losses)
     measures = {}
-    for measure in asked.measures:
-        steps, values = losses(rungs, measure), [rung.values[measure] for rung in rungs]
-        ends = with_intervals({"exact": values[-1], "served": values[0], "ceiling": ceiling[measure]})
+    for measure in available_measures(queries):
+        steps, exact, served = step_losses(states, measure), states[-1].values[measure], states[0].values[measure]
         measures[measure] = Breakdown(
-            name=LABEL_METRIC if measure == LABELS else f"neighbour_recall@{k}",
-            **ends,
-            error=standard_error(values[-1] - values[0]),
+            name=names[measure],
+            **with_intervals({"exact": exact, "served": served, "ceiling": ceiling[measure]}),
+            error=standard_error(exact - served),
             steps=steps[::-1],
-            causes=without_gap(steps, shares),
+            causes=losses_by_cause(steps, shares),
         )
     return measures
 
 
-def _deciding(measures: dict[str, Breakdown]) -> str:
-    """Labels, if anything of them is lost; else neighbours."""
-    labels = measures.get(LABELS)
-    if labels is None or labels.loss < max(_NOTHING, 2 * labels.error):
-        return NEIGHBOURS
-    return LABELS
+def _is_negligible(breakdown: Breakdown) -> bool:
+    return breakdown.loss < max(_NEGLIGIBLE, 2 * breakdown.error)
+
+
+def _deciding_measure(measures: dict[str, Breakdown]) -> str:
+    """Labels if their loss is not negligible, else neighbours."""
+    return NEIGHBOURS if LABELS not in measures or _is_negligible(measures[LABELS]) else LABELS
 
 
 def _main_cause(breakdown: Breakdown) -> str | None:
-    if breakdown.loss < max(_NOTHING, 2 * breakdown.error):
+    if _is_negligible(breakdown):
         return None
     return max(breakdown.causes, key=lambda cause: breakdown.causes[cause])
 
 
 def _try_all(
     trials: Trials,
-    chain: Sequence[State],
-    rungs: Sequence[Rung],
-    wanted: str,
+    states: Sequence[State],
+    measured: Sequence[MeasuredState],
+    exact_metric: str,
     breakdown: Breakdown,
-    seed: int,
-    tell: Callable[[str], None],
+    options: SampleOptions,
 ) -> None:
-    case, spec = trials.case, trials.spec
-    if wanted != case.bundle.metric:
-        trials.metric(wanted)
-    for state, rung in zip(chain, rungs):
-        if state.change == "lists" and state.made is not None:
-            trials.lists(state.made)
-        elif state.made is not None:
-            trials.repair(state.change, state.made.spec, rung.values)
-    trials.search_parameters()
-    if len(case.items) >= max(spec.ksub, spec.nlist):
-        trials.structures()
-    worth = breakdown.causes["gap"] > _GAP_WORTH_A_TRIAL * breakdown.loss
-    more = case.more_queries
-    if worth and "query_adapter" not in case.bundle.arrays and more is not None and len(more) >= FEWEST_QUERIES:
-        tell("learning a query adapter")
-        matrix = learnt_adapter(case.bundle, case.items, more, seed)
-        if matrix is not None:
-            adapted = found(trials.served, case.asked, case.available, adapter=matrix)
-            trials.repair("adapter", spec, adapted)
+    workload, spec = trials.workload, trials.spec
+    if exact_metric != workload.bundle.metric:
+        trials.try_metric(exact_metric)
+    for state, result in zip(states, measured):
+        if state.change == "lists" and state.index is not None:
+            trials.try_lists(state.index)
+        elif state.index is not None:
+            trials.record_repair(state.change, state.index.spec, result.values)
+    trials.try_search_parameters()
+    if len(workload.items) >= max(spec.ksub, spec.nlist):
+        trials.try_structures()
+    shifted = breakdown.causes["query_shift"] > _SHIFT_WORTH_A_TRIAL * breakdown.loss
+    training_queries = workload.more_queries
+    if not shifted or "query_adapter" in workload.bundle.arrays or training_queries is None:
+        return
+    if len(training_queries) >= FEWEST_QUERIES:
+        options.log("learning a query adapter")
+        adapter = learn_adapter(workload.bundle, workload.items, training_queries, options.seed)
+        if adapter is not None:
+            values = measure_recall(trials.served, workload.queries.adapted(adapter), workload.available)
+            trials.record_repair("adapter", spec, values)
 
 
-def _lists(case: Workload, made: dict[str, Bundle]) -> dict[str, Any]:
-    if "lists" not in case.facts:
+def _list_figures(workload: Workload, refitted: dict[str, Bundle]) -> dict[str, Any]:
+    if "lists" not in workload.usage:
         return {}
-    found_lists = list_facts(case.facts["lists"])
-    if "lists" in made and made["lists"].lists is not None:
-        again = np.bincount(made["lists"].lists, minlength=case.bundle.spec.nlist)
-        found_lists["imbalance_factor_refitted"] = list_facts(again)["imbalance_factor"]
-    return found_lists
+    figures = list_figures(workload.usage["lists"])
+    if "lists" in refitted and refitted["lists"].lists is not None:
+        lengths = np.bincount(refitted["lists"].lists, minlength=workload.bundle.spec.nlist)
+        figures["imbalance_factor_refitted"] = list_figures(lengths)["imbalance_factor"]
+    return figures
 
 
-def _words(case: Workload, made: dict[str, Bundle]) -> dict[str, Any]:
+def _codeword_figures(workload: Workload, refitted: dict[str, Bundle]) -> dict[str, Any]:
     import torch
 
-    found_words: dict[str, Any] = codeword_facts(case.facts["words"])
-    if "words" in made:
-        counts = count_codes(torch.tensor(made["words"].codes), case.bundle.spec.ksub).numpy()
-        found_words["perplexity_refitted"] = codeword_facts(counts)["perplexity"]
-    return found_words
+    figures: dict[str, Any] = codeword_figures(workload.usage["codewords"])
+    if "codewords" in refitted:
+        counts = count_codes(torch.tensor(refitted["codewords"].codes), workload.bundle.spec.ksub).numpy()
+        figures["perplexity_refitted"] = codeword_figures(counts)["perplexity"]
+    return figures
 
 
-def _gap(case: Workload, breakdown: Breakdown, by_items: list[Any]) -> dict[str, Any]:
-    if case.asked.own is not None:
+def _shift_figures(workload: Workload, breakdown: Breakdown, item_losses: list[Loss]) -> dict[str, Any]:
+    if workload.queries.self_rows is not None:
         return {}
-    queries = prepared(case.asked.queries, case.bundle.metric, "queries")
+    queries = prepared(workload.queries.vectors, workload.bundle.metric, "queries")
     return {
         "loss_of_queries": breakdown.loss,
-        "loss_of_items_as_queries": float(sum(step.loss for step in by_items)),
-        **apart(queries, case.prepared),
+        "loss_of_items_as_queries": float(sum(step.loss for step in item_losses)),
+        **shift_figures(queries, workload.prepared_items),
     }
 
 
 def _distortion(bundle: Bundle, items: np.ndarray) -> dict[str, float]:
-    """Mean squared errors: of the mean vector for all, of the centroids, of the codes."""
+    """Mean squared error if every item were replaced by the mean, by its centroid, or by its code."""
     errors = {"variance": float(np.square(items - items.mean(0)).sum(1).mean())}
     decoded = ReferenceScorer(bundle).decode()
     errors["code"] = float(np.square(items - decoded).sum(1).mean())
     if bundle.lists is not None:
-        coarse = refits.candidates_of(bundle, decoded, None).coarse
+        coarse = refits.list_scorer(bundle, decoded, None).coarse
         assert coarse is not None
         errors["coarse"] = float(np.square(items - coarse[bundle.lists]).sum(1).mean())
     return errors
 
 
-def _notes(case: Workload) -> list[str]:
-    notes = list(case.notes)
-    if case.sampled:
+def _notes(workload: Workload) -> list[str]:
+    notes, spec = list(workload.notes), workload.bundle.spec
+    if workload.sampled:
         notes.append(
-            f"measured on {len(case.items):,} of {case.catalogue:,} items: recall is higher than on all of them, "
-            "differences are as telling; --max-items takes more"
+            f"measured on {len(workload.items):,} of {workload.catalogue:,} items: recall is higher than on all of "
+            "them, differences are comparable; --max-items takes more"
         )
-    if len(case.items) < max(case.bundle.spec.ksub, case.bundle.spec.nlist):
-        notes.append("fewer items than words or lists: nothing could be refitted to them")
+    if len(workload.items) < max(spec.ksub, spec.nlist):
+        notes.append("fewer items than codewords or lists: nothing could be refitted to them")
     return notes

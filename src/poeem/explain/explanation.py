@@ -1,4 +1,4 @@
-"""What an explanation says, as values."""
+"""The result of an explanation, as values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from poeem.explain.remedies import Remedy
 
 @dataclass(frozen=True)
 class Breakdown:
-    """What is lost of one measure.
+    """The loss of one measure by step and by cause.
 
     Args:
         name: ``recall@100``, or ``neighbour_recall@k``.
-        queries: how many it is a mean over.
-        exact: of exact search; ``served`` of the index; ``ceiling`` of the index with all its lists visited.
+        queries: number of queries of the means.
+        exact: recall of exact search; ``served`` of the index; ``ceiling`` of the index with all lists visited.
         intervals: 95 % intervals of ``exact``, ``served`` and ``ceiling``.
         error: standard error of the loss.
-        steps: from exact search down to the index; they sum up to ``exact - served``.
-        causes: the same by cause, with the share of each that is the gap's under ``gap``; the same sum.
+        steps: losses from exact search down to the index. They add up to ``exact - served``.
+        causes: the same loss by cause, with the share due to the shift of the queries under ``query_shift``.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Breakdown:
 
     @property
     def loss(self) -> float:
-        """What is lost in all."""
+        """The total loss."""
         return self.exact - self.served
 
     def shown(self, name: str) -> str:
-        """``exact``, ``served`` or ``ceiling`` to four digits, with its interval where the queries are few."""
+        """``exact``, ``served`` or ``ceiling`` to four digits, with its interval if the queries are few."""
         return format_figure(asdict(self), name)
 
     def as_json(self) -> dict[str, Any]:
@@ -50,24 +50,24 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that `explain` found.
+    """The result of :func:`poeem.explain.explain`.
 
     Args:
-        name: of the case.
+        name: of the run, bundle or file.
         spec, metric, bytes_per_vector, nprobe, fingerprint: of the index.
-        reference_metric: of exact search.
-        items, queries: that were measured with; ``catalogue``, ``all_queries``: that there are.
-        measures: by ``labels`` (where there are any) and ``neighbours``.
-        decides: the measure by which cause and change are chosen.
-        main_cause: of the loss, one of the causes; None where next to nothing is lost.
-        lists, words, gap, metrics, distortion: figures beside the losses; empty where they mean nothing.
-        scanned: codes a query is compared with, mean.
-        remedies: what was tried.
-        next: the one change to make next; None if none helps.
+        reference_metric: metric of exact search.
+        items, queries: number measured with; ``catalogue``, ``all_queries``: number before sampling.
+        measures: losses by ``labels`` (if there are any) and ``neighbours``.
+        decides: the measure by which the main cause and the next change are chosen.
+        main_cause: cause of the largest loss; None if the loss is negligible.
+        lists, codewords, query_shift, metrics, distortion: further figures; empty if they do not apply.
+        scanned: codes scanned per query, mean.
+        remedies: all measured changes.
+        next: the change to make next; None if none helps.
         notes: sentences.
-        seconds: that it took.
+        seconds: duration.
         twin: whether ``exact`` of the labels is exact search by the run's float twin, trained without the index.
-        recalls: recall@100 of ``index`` and of every baseline on the run's whole test; empty without baselines.
+        recalls: recall@100 of ``index`` and of each baseline on the run's whole test; empty without baselines.
     """
 
     name: str
@@ -85,8 +85,8 @@ class Explanation:
     decides: str
     main_cause: str | None
     lists: dict[str, Any]
-    words: dict[str, Any]
-    gap: dict[str, Any]
+    codewords: dict[str, Any]
+    query_shift: dict[str, Any]
     metrics: dict[str, float]
     distortion: dict[str, float]
     scanned: float
@@ -99,10 +99,10 @@ class Explanation:
 
     @property
     def better_baseline(self) -> str | None:
-        """The baseline with the highest recall@100, where that is above the index's; else None."""
+        """The baseline with the highest recall@100 if it is higher than the index's; else None."""
         best = max(self.recalls, key=lambda name: self.recalls[name], default="index")
         return best if self.recalls and self.recalls[best] > self.recalls["index"] else None
 
     def as_json(self) -> dict[str, Any]:
         """JSON values."""
-        return asdict(self) | {"measures": {name: one.as_json() for name, one in self.measures.items()}}
+        return asdict(self) | {"measures": {name: measure.as_json() for name, measure in self.measures.items()}}

@@ -1,4 +1,4 @@
-"""How even the inverted lists are, and how many of them a given number of scanned codes buys."""
+"""Sizes of the inverted lists, and the number of codes that a number of visited lists scans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from poeem.functional.usage import imbalance_factor
 
 
 def scanned_by_nprobe(scorer: DecodedScorer, queries: np.ndarray) -> np.ndarray:
-    """Mean codes scanned a query with 1, 2, ... nlist lists visited: float64 ``(nlist,)``.
+    """Mean number of codes scanned per query with 1, 2, ... nlist lists visited: float64 ``(nlist,)``.
 
     >>> vectors = np.array([[1.0, 0.0], [0.9, 0.0], [0.0, 1.0]])
     >>> scorer = DecodedScorer(vectors, "ip", coarse=np.eye(2), lists=np.array([0, 0, 1]))
@@ -24,29 +24,29 @@ def scanned_by_nprobe(scorer: DecodedScorer, queries: np.ndarray) -> np.ndarray:
     lengths = np.bincount(scorer.lists, minlength=len(scorer.coarse))
     total = np.zeros(len(scorer.coarse))
     for start in range(0, len(queries), 256):
-        some = prepared(queries[start : start + 256], scorer.metric, "queries")
-        order = np.argsort(-pairwise_scores(some, scorer.coarse, scorer.probe_metric), axis=1)
+        block = prepared(queries[start : start + 256], scorer.metric, "queries")
+        order = np.argsort(-pairwise_scores(block, scorer.coarse, scorer.probe_metric), axis=1)
         total += lengths[order].cumsum(1).sum(0)
     return total / len(queries)
 
 
 def nprobe_for(scorer: DecodedScorer, queries: np.ndarray, codes: float) -> int:
-    """The most lists that scan no more than ``codes`` a query on average; at least 1."""
+    """The largest nprobe that scans at most ``codes`` codes per query on average; at least 1."""
     within = scanned_by_nprobe(scorer, queries) <= codes * (1 + 1e-9)
     return max(1, int(within.sum()))
 
 
-def list_facts(counts: np.ndarray) -> dict[str, Any]:
-    """``imbalance_factor`` (1 is even), and the lengths of the lists.
+def list_figures(lengths: np.ndarray) -> dict[str, Any]:
+    """The imbalance factor (1 for even lists) and quantiles of the list lengths.
 
-    >>> list_facts(np.array([4, 0, 4, 0]))
+    >>> list_figures(np.array([4, 0, 4, 0]))
     {'nlist': 4, 'imbalance_factor': 2.0, 'p50': 2.0, 'p99': 4.0, 'longest': 4, 'empty': 2}
     """
     return {
-        "nlist": len(counts),
-        "imbalance_factor": float(imbalance_factor(torch.from_numpy(counts))),
-        "p50": float(np.percentile(counts, 50)),
-        "p99": float(np.percentile(counts, 99)),
-        "longest": int(counts.max()),
-        "empty": int((counts == 0).sum()),
+        "nlist": len(lengths),
+        "imbalance_factor": float(imbalance_factor(torch.from_numpy(lengths))),
+        "p50": float(np.percentile(lengths, 50)),
+        "p99": float(np.percentile(lengths, 99)),
+        "longest": int(lengths.max()),
+        "empty": int((lengths == 0).sum()),
     }

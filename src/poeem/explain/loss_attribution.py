@@ -1,202 +1,183 @@
-"""From the served index up to exact search, one repair at a time: what each step wins is what its absence costs.
+"""Attribution of the loss: repair the served index step by step up to exact search, and measure each step.
 
-The states, from the bottom:
+The states, from the served index upwards, by cause:
 
 ``served``       the index as it is;
-``rotation``     a rotation that was lost put back, where one was (found by Procrustes between vectors and codes);
+``rotation``     if a rotation was lost (found by Procrustes between vectors and codes): it is restored;
 ``stale``        items encoded again by the index's own arrays;
-``words``        words fitted to the items anew;
-``rotation``     rotation and words fitted anew (PQ);
-``coarse``       centroids, rotation and words fitted anew, the same items compared;
-``code``         float vectors in place of codes, in the lists visited: what no refit at these bytes brings back;
-``coarse``       float vectors, in as many lists of the new centroids;
-``imbalance``    float vectors, in so many lists of the new centroids as scan no more codes than now;
+``codewords``    codewords refitted to the items;
+``rotation``     rotation and codewords refitted (PQ);
+``coarse``       centroids, rotation and codewords refitted, the same items scanned;
+``code``         float vectors instead of codes, in the visited lists: no refit at these bytes recovers this step;
+``coarse``       float vectors, the same number of refitted lists;
+``imbalance``    float vectors, as many refitted lists as scan the present number of codes;
 ``probing``      float vectors, all lists;
-``adapter``      queries as they came;
-``metric``       the metric that is wanted;
-``twin``         exact search by the float twin of a run, trained for the same steps without the index (labels only).
+``adapter``      queries without the adapter;
+``metric``       exact search by the reference metric;
+``twin``         exact search by the run's float twin, trained for the same steps without the index (labels only).
 
-A repair counts, for a measure, if it wins more than twice its standard error; what it wins is its cause's loss. The
-steps ``code``, ``probing``, ``adapter``, ``metric`` and ``twin`` always count, in whichever direction. So the losses
-sum up to the difference between the ends.
+A repair counts for a measure if its gain is more than twice its standard error. The gain is then the loss by its cause.
+The steps ``code``, ``probing``, ``adapter``, ``metric`` and ``twin`` always count, also if they lose. So the losses add
+up to the difference between exact search and the served index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
+from poeem.evaluation.query_set import QuerySet
 from poeem.evaluation.scorers import FloatScorer, Scorer
 from poeem.explain import refits
 from poeem.explain.list_balance import nprobe_for
-from poeem.explain.query_set import QuerySet, Values, found
+from poeem.explain.measures import Values, measure_recall, standard_error
+from poeem.explain.options import SampleOptions
+from poeem.explain.workload import Workload
 
-# Standard errors that a repair must win to count.
+# Standard errors by which a repair must gain to count.
 SIGNIFICANT = 2.0
-# The cause of what the float model itself loses by being trained together with the index.
+# The loss of the float model itself through joint training with the index.
 TWIN = "twin"
 
 
 class State(NamedTuple):
-    """One state of the chain.
+    """One state between the served index and exact search.
 
     Args:
-        cause: what costs the difference to the states below.
+        cause: cause of the difference to the states below.
         name: what was done, for people.
-        scorer: of all items.
-        adapted: whether queries go through the adapter.
-        counts_anyway: whether the step counts however little it wins.
-        change: word for the repair, where it leaves an index, ``made``.
+        scorer: scores all items.
+        adapted: whether queries are multiplied by the adapter.
+        always_counts: whether the step counts even if its gain is not significant.
+        change: name of the repair, if it gives an index.
+        index: the repaired index.
     """
 
     cause: str
     name: str
     scorer: Scorer
     adapted: bool
-    counts_anyway: bool = False
+    always_counts: bool = False
     change: str = ""
-    made: Bundle | None = None
+    index: Bundle | None = None
 
 
-class Rung(NamedTuple):
-    """A state with what it finds."""
+class MeasuredState(NamedTuple):
+    """A state with its recall for each query."""
 
     cause: str
     name: str
-    counts_anyway: bool
+    always_counts: bool
     values: Values
 
 
 class Loss(NamedTuple):
-    """What a step costs."""
+    """The loss of one step."""
 
     cause: str
     name: str
     loss: float
 
 
-def states(
-    bundle: Bundle,
-    repaired: Bundle,
-    items: np.ndarray,
-    raw_items: np.ndarray,
-    *,
-    nprobe: int,
-    scanned_by: np.ndarray,
-    reference_metric: str,
-    seed: int = 0,
-    tell: Callable[[str], None] = lambda line: None,
-) -> list[State]:
+def repair_states(workload: Workload, restored: Bundle, reference_metric: str, options: SampleOptions) -> list[State]:
     """All states from the served index upwards.
 
     Args:
-        bundle: as served.
-        repaired: the same with a lost rotation put back; or itself.
-        items: prepared for the index's metric, ``(n, dim)``.
-        raw_items: as they came, for ``reference_metric``.
-        nprobe: lists visited a query.
-        scanned_by: float, ``(nq, dim)``: queries (adapted) for which no more codes are to be scanned.
-        reference_metric: of exact search.
-        seed: of the fits.
-        tell: is told what is being done.
+        workload: the served index and its items.
+        restored: the index with a lost rotation restored, or the same index.
+        reference_metric: metric of exact search.
+        options: seed and log.
     """
-    spec = bundle.spec
+    bundle, items, nprobe = workload.bundle, workload.prepared_items, workload.nprobe
+    spec, seed = bundle.spec, options.seed
     adapted = "query_adapter" in bundle.arrays
-    served = refits.scorer_of(bundle, nprobe)
-    found = [State("served", "the index as served", served, adapted)]
+    served = refits.bundle_scorer(bundle, nprobe)
+    states = [State("served", "the index as served", served, adapted)]
 
-    def add(cause: str, change: str, name: str, made: Bundle, within: Bundle | None = None) -> None:
-        scorer = refits.scorer_of(made, nprobe)
+    def add(cause: str, change: str, name: str, index: Bundle, within: Bundle | None = None) -> None:
+        scorer = refits.bundle_scorer(index, nprobe)
         if within is not None:
-            scorer = refits.candidates_of(within, scorer.decoded, nprobe)
-        found.append(State(cause, name, scorer, adapted, change=change, made=made))
+            scorer = refits.list_scorer(within, scorer.decoded, nprobe)
+        states.append(State(cause, name, scorer, adapted, change=change, index=index))
 
-    base = repaired
-    if repaired is not bundle:
-        add("rotation", "rotation_back", "the lost rotation put back", repaired)
-    tell("encoding again")
-    base = refits.encoded_again(base, items)
-    changed = (base.codes != repaired.codes).any(1)
-    if base.lists is not None and repaired.lists is not None:
-        changed |= base.lists != repaired.lists
+    if restored is not bundle:
+        add("rotation", "rotation_restored", "the lost rotation restored", restored)
+    options.log("encoding again")
+    base = refits.reencode(restored, items)
+    changed = (base.codes != restored.codes).any(1)
+    if base.lists is not None and restored.lists is not None:
+        changed |= base.lists != restored.lists
     if changed.any():
-        add("stale", "encoded_again", f"items encoded again ({changed.mean():.1%} change)", base)
-    enough = len(items) >= max(spec.ksub, spec.nlist)
-    if enough:
-        tell("fitting words")
-        add("words", "words", "words refitted", refits.with_new_words(base, items, seed))
+        add("stale", "reencoded", f"items encoded again ({changed.mean():.1%} change)", base)
+    can_refit = len(items) >= max(spec.ksub, spec.nlist)
+    if can_refit:
+        options.log("fitting codewords")
+        add("codewords", "codewords", "codewords refitted", refits.refit_codewords(base, items, seed))
         if spec.kind == "PQ":
-            tell("fitting a rotation")
+            options.log("fitting a rotation")
             name = "rotation refitted" if spec.rotated else "a rotation fitted"
-            add("rotation", "rotation", name, refits.with_new_rotation(base, items, seed))
-    again = None
-    if enough and spec.nlist:
-        tell("fitting lists")
-        again = refits.with_new_lists(base, items, seed)
-        add("coarse", "lists", "centroids refitted, same items compared", again, within=base)
-    within = "float vectors in the lists visited" if spec.nlist else "float vectors in place of codes"
-    found.append(State("code", within, refits.candidates_of(base, items, nprobe), adapted, True))
-    if again is not None:
-        new = refits.candidates_of(again, items, nprobe)
-        found.append(State("coarse", "float vectors, lists refitted", new, adapted))
-        as_many = nprobe_for(new, scanned_by, float(served.scanned(scanned_by).mean()))
-        evened = new.with_nprobe(as_many)
-        found.append(State("imbalance", f"the same, {as_many} lists scan as many codes", evened, adapted))
-    if spec.nlist:
-        found.append(State("probing", "float vectors, all lists", FloatScorer(items, bundle.metric), adapted, True))
+            add("rotation", "rotation", name, refits.refit_rotation(base, items, seed))
+    refitted = None
+    if can_refit and spec.nlist:
+        options.log("fitting lists")
+        refitted = refits.refit_lists(base, items, seed)
+        add("coarse", "lists", "centroids refitted, same items scanned", refitted, within=base)
+    name = "float vectors in the visited lists" if spec.nlist else "float vectors instead of codes"
+    states.append(State("code", name, refits.list_scorer(base, items, nprobe), adapted, True))
+    if refitted is not None:
+        scorer = refits.list_scorer(refitted, items, nprobe)
+        states.append(State("coarse", "float vectors, lists refitted", scorer, adapted))
+        queries = workload.adapted_queries.vectors
+        even_nprobe = nprobe_for(scorer, queries, float(served.scanned(queries).mean()))
+        name = f"the same, {even_nprobe} lists scan as many codes"
+        states.append(State("imbalance", name, scorer.with_nprobe(even_nprobe), adapted))
     exact = FloatScorer(items, bundle.metric)
+    if spec.nlist:
+        states.append(State("probing", "float vectors, all lists", exact, adapted, True))
     if adapted:
-        found.append(State("adapter", "float vectors, queries without the adapter", exact, False, True))
+        states.append(State("adapter", "float vectors, queries without the adapter", exact, False, True))
     if reference_metric != bundle.metric:
-        other = FloatScorer(raw_items, reference_metric)
-        found.append(State("metric", f"exact search by {reference_metric}", other, False, True))
-    return found
+        by_reference = FloatScorer(workload.items, reference_metric)
+        states.append(State("metric", f"exact search by {reference_metric}", by_reference, False, True))
+    return states
 
 
-def climb(
-    found_states: Sequence[State],
-    asked: QuerySet,
-    available: np.ndarray | None,
-    adapter: np.ndarray | None,
-    measures: tuple[str, ...] | None = None,
-) -> list[Rung]:
-    """What every state finds."""
+def measure_states(
+    states: Sequence[State], queries: QuerySet, available: np.ndarray | None, adapter: np.ndarray | None
+) -> list[MeasuredState]:
+    """The recall of each state for each query."""
+    adapted = queries.adapted(adapter)
     return [
-        Rung(
+        MeasuredState(
             state.cause,
             state.name,
-            state.counts_anyway,
-            found(state.scorer, asked, available, adapter=adapter if state.adapted else None, measures=measures),
+            state.always_counts,
+            measure_recall(state.scorer, adapted if state.adapted else queries, available),
         )
-        for state in found_states
+        for state in states
     ]
 
 
-def losses(rungs: Sequence[Rung], measure: str) -> list[Loss]:
-    """What each step from the served index upwards costs; they sum up to the last state less the first.
+def step_losses(states: Sequence[MeasuredState], measure: str) -> list[Loss]:
+    """The loss of each step from the served index upwards. They add up to the last state minus the first.
 
-    >>> rise = [Rung("served", "", False, {"m": np.array([0.2, 0.2])}), Rung("words", "", False, {"m": np.zeros(2)}),
-    ...         Rung("code", "", True, {"m": np.array([0.6, 0.6])})]
-    >>> [(loss.cause, round(loss.loss, 6)) for loss in losses(rise, "m")]
-    [('words', 0.0), ('code', 0.4)]
+    >>> recalls = {"served": [0.2, 0.2], "codewords": [0.0, 0.0], "code": [0.6, 0.6]}
+    >>> states = [MeasuredState(cause, "", cause == "code", {"m": np.array(own)}) for cause, own in recalls.items()]
+    >>> [(loss.cause, round(loss.loss, 6)) for loss in step_losses(states, "m")]
+    [('codewords', 0.0), ('code', 0.4)]
     """
-    best, steps = rungs[0].values[measure], []
-    for rung in rungs[1:]:
-        values = rung.values[measure]
-        counts = rung.counts_anyway or exceeds(values - best)
-        steps.append(Loss(rung.cause, rung.name, float(values.mean() - best.mean()) if counts else 0.0))
-        best = values if counts else best
+    base, steps = states[0].values[measure], []
+    for state in states[1:]:
+        values = state.values[measure]
+        counts = state.always_counts or is_significant(values - base)
+        steps.append(Loss(state.cause, state.name, float(values.mean() - base.mean()) if counts else 0.0))
+        base = values if counts else base
     return steps
 
 
-def exceeds(differences: np.ndarray) -> bool:
+def is_significant(differences: np.ndarray) -> bool:
     """Whether the mean of paired differences is above 0 by more than chance."""
     return bool(differences.mean() > max(SIGNIFICANT * standard_error(differences), 1e-12))
-
-
-def standard_error(values: np.ndarray) -> float:
-    """Of the mean, by the spread over queries."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

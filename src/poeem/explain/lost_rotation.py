@@ -1,4 +1,4 @@
-"""Finds and restores a lost rotation: codes of rotated vectors in an index that does not rotate queries."""
+"""Find and restore a lost rotation: the codes are of rotated vectors, but the index does not rotate."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import torch
 
 from poeem.bundle.bundle import Bundle
 from poeem.engines.reference import ReferenceScorer
-from poeem.explain.refits import turned
+from poeem.explain.refits import rotate_index
 from poeem.functional.procrustes import procrustes
 
-# Share of the squared error that a rotation must take away, on items it was not found by, to be one that was lost.
-# A rotation that merely fits a little better takes away far less.
-_TAKES_AWAY = 0.3
+# A lost rotation removes at least this share of the squared error of held-out items. A rotation that only fits a little
+# better removes far less.
+_REMOVED_ERROR = 0.3
 _ROWS = 20_000
 
 
-def repaired(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """The bundle with the rotation put back that brings items nearest to their codes, if it was lost; else itself.
+def restore_rotation(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
+    """The bundle with its lost rotation restored, found by Procrustes; the same bundle if none was lost.
 
     Args:
         bundle: the index.
@@ -29,10 +29,10 @@ def repaired(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
     half = len(rows) // 2
     if half < 2:
         return bundle
-    # decoded = x R: found on one half of the items, judged on the other.
+    # decoded = x R: fitted to one half of the items, tested on the other.
     rotation = procrustes(x[:half], decoded[:half])
-    now = (x[half:] - decoded[half:]).square().sum()
-    then = (x[half:] @ rotation - decoded[half:]).square().sum()
-    if then > (1 - _TAKES_AWAY) * now:
+    error = (x[half:] - decoded[half:]).square().sum()
+    error_rotated = (x[half:] @ rotation - decoded[half:]).square().sum()
+    if error_rotated > (1 - _REMOVED_ERROR) * error:
         return bundle
-    return turned(bundle, procrustes(x, decoded).numpy())
+    return rotate_index(bundle, procrustes(x, decoded).numpy())

@@ -1,4 +1,4 @@
-"""A matrix on the queries' side, learnt from queries that nothing is measured by."""
+"""A query adapter, learned from queries that are not used to measure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 
-# Fewer queries than this teach nothing that holds for others.
+# An adapter learned from fewer queries does not generalise.
 FEWEST_QUERIES = 200
 _EPOCHS = 2.0
 
 
-def learnt_adapter(bundle: Bundle, items: np.ndarray, queries: np.ndarray, seed: int = 0) -> np.ndarray | None:
-    """The query adapter alone, ``(dim, dim)``; None if it does not help on queries held out of these.
+def learn_adapter(bundle: Bundle, items: np.ndarray, queries: np.ndarray, seed: int = 0) -> np.ndarray | None:
+    """Learn a matrix ``(dim, dim)`` for queries, as ``poeem fit`` with fixed codebooks does.
 
     Args:
-        bundle: the index, which stays as it is.
+        bundle: the index, which is not changed.
         items: float, ``(n, dim)``, before the index.
-        queries: float, ``(m, dim)``, at least ``FEWEST_QUERIES``.
+        queries: float, ``(m, dim)``, at least ``FEWEST_QUERIES``. The fit holds some of them out.
         seed: of everything random.
+    Returns:
+        None if the matrix does not help on the held-out queries.
     """
     from poeem.engines.faiss.read import FaissContents
     from poeem.training.recipes.vectors import fit_vectors

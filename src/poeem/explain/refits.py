@@ -1,4 +1,4 @@
-"""Indexes of the same items with one part refitted: codebooks, rotation, lists or the whole structure."""
+"""Copies of an index with one part refitted to the same items: codebooks, rotation, lists or the whole structure."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from poeem.layers.from_arrays import encoder_of
 from poeem.metric import Metric
 from poeem.spec import IndexSpec
 
-# Rows that words, rotations and centroids are refitted to: a minute's work at most, and 64 rows a word.
+# Rows that codewords, rotations and centroids are fitted to: at most a minute's work, and 64 rows per codeword.
 FIT_ROWS = 16_384
-# Additive words take M times as long: half of the rows and of the beam still tell one structure from another.
+# Additive codewords take M times as long. Half of the rows and of the beam still rank the structures in the same order.
 ADDITIVE_ROWS, _ADDITIVE_BEAM = 8_192, 4
 _LLOYD_ITERATIONS, _ROTATION_ROUNDS = 15, 25
 
 
-def in_memory(
+def in_memory_bundle(
     spec: IndexSpec,
     metric: str,
     arrays: dict[str, np.ndarray],
@@ -42,7 +42,7 @@ def in_memory(
     ids: np.ndarray | None = None,
     training: dict[str, Any] | None = None,
 ) -> Bundle:
-    """A bundle that stands nowhere on a disk."""
+    """A bundle that is not stored on disk."""
     dim = arrays["codebooks"].shape[2] * (spec.M if spec.kind == "PQ" else 1)
     return Bundle(
         path=Path("in-memory"),
@@ -60,18 +60,18 @@ def in_memory(
     )
 
 
-def scorer_of(bundle: Bundle, nprobe: int | None) -> DecodedScorer:
-    """What an engine scores of a bundle, for queries that have been through the adapter."""
-    return candidates_of(bundle, ReferenceScorer(bundle).decode(), nprobe)
+def bundle_scorer(bundle: Bundle, nprobe: int | None) -> DecodedScorer:
+    """The scores that an engine gives the items of a bundle, for queries already multiplied by the adapter."""
+    return list_scorer(bundle, ReferenceScorer(bundle).decode(), nprobe)
 
 
-def candidates_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> DecodedScorer:
-    """Any vectors of the items, scored where the bundle's lists are visited.
+def list_scorer(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> DecodedScorer:
+    """Scores of any item vectors in the lists of a bundle.
 
     Args:
-        bundle: its lists and centroids choose what is scored.
+        bundle: its lists and centroids decide which items are scored.
         vectors: float32, ``(n, dim)``, in the space of the queries.
-        nprobe: lists visited a query; None is all.
+        nprobe: lists visited per query; None is all.
     """
     if bundle.lists is None:
         return DecodedScorer(vectors, bundle.metric)
@@ -86,14 +86,14 @@ def candidates_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> De
     )
 
 
-def encoded_again(bundle: Bundle, items: np.ndarray) -> Bundle:
-    """Codes and lists as the bundle's own arrays give them to these vectors ``(n, dim)``."""
+def reencode(bundle: Bundle, items: np.ndarray) -> Bundle:
+    """The bundle with the codes and lists that its own arrays assign to these vectors ``(n, dim)``."""
     codes, lists = _encode(encoder_of(bundle), items)
     return replace(bundle, codes=codes, lists=lists)
 
 
-def turned(bundle: Bundle, rotation: np.ndarray) -> Bundle:
-    """The same codes behind another rotation: an item ``x`` is found where ``x @ rotation`` was before."""
+def rotate_index(bundle: Bundle, rotation: np.ndarray) -> Bundle:
+    """The same codes with a further rotation in front: item ``x`` is now scored as ``x @ rotation`` was before."""
     arrays, spec = dict(bundle.arrays), bundle.spec
     if spec.kind == "PQ":
         arrays["rotation"] = rotation @ arrays["rotation"] if spec.rotated else rotation
@@ -102,66 +102,72 @@ def turned(bundle: Bundle, rotation: np.ndarray) -> Bundle:
         for name in ("coarse", "codebooks", "encoder_codebooks"):
             if name in arrays:
                 arrays[name] = arrays[name] @ rotation.T
-    return in_memory(spec, bundle.metric, arrays, bundle.codes, bundle.lists, bundle.ids, dict(bundle.training))
+    return in_memory_bundle(spec, bundle.metric, arrays, bundle.codes, bundle.lists, bundle.ids, dict(bundle.training))
 
 
-def with_new_words(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """Words fitted to the residuals of these vectors; rotation and lists as they are. ``items (n, dim)`` prepared."""
+def refit_codewords(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
+    """Codewords fitted to the residuals of these prepared vectors ``(n, dim)``. Rotation and lists stay."""
     y, centroids = _rotated(bundle, items)
     residuals = y if centroids is None else y - centroids
-    some, generator = _sample(residuals, seed)
+    sample, generator = _sample(residuals, seed)
     if bundle.spec.kind == "PQ":
-        words = torch.tensor(bundle.arrays["codebooks"])
-        words = lloyd(split(some, bundle.spec.M), words, iterations=_LLOYD_ITERATIONS, generator=generator)
+        codebooks = torch.tensor(bundle.arrays["codebooks"])
+        codebooks = lloyd(split(sample, bundle.spec.M), codebooks, iterations=_LLOYD_ITERATIONS, generator=generator)
     else:
         rows = max(ADDITIVE_ROWS, bundle.spec.ksub)
-        words = fit_additive(some[:rows], bundle.spec.M, bundle.spec.ksub, rounds=2, generator=generator)
-    return _encoded_by(bundle, {"codebooks": words.numpy()}, items, bundle.spec)
+        codebooks = fit_additive(sample[:rows], bundle.spec.M, bundle.spec.ksub, rounds=2, generator=generator)
+    return _with_arrays(bundle, {"codebooks": codebooks.numpy()}, items, bundle.spec)
 
 
-def with_new_rotation(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """Rotation and words fitted to the residuals of these vectors; the lists as they are. PQ only."""
+def refit_rotation(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
+    """Rotation and codewords fitted to the residuals of these prepared vectors. The lists stay. PQ only."""
     assert bundle.spec.kind == "PQ"
     y, centroids = _rotated(bundle, items)
-    before = torch.tensor(bundle.arrays["rotation"]) if bundle.spec.rotated else torch.eye(bundle.dim)
-    residuals = (y if centroids is None else y - centroids) @ before.T
-    some, generator = _sample(residuals, seed)
-    found = decompose(
-        some, M=bundle.spec.M, ksub=bundle.spec.ksub, rotated=True, rounds=_ROTATION_ROUNDS, generator=generator
+    old_rotation = torch.tensor(bundle.arrays["rotation"]) if bundle.spec.rotated else torch.eye(bundle.dim)
+    residuals = (y if centroids is None else y - centroids) @ old_rotation.T
+    sample, generator = _sample(residuals, seed)
+    fit = decompose(
+        sample, M=bundle.spec.M, ksub=bundle.spec.ksub, rotated=True, rounds=_ROTATION_ROUNDS, generator=generator
     )
-    assert found.rotation is not None
-    arrays = {"codebooks": found.codebooks.numpy(), "rotation": found.rotation.numpy()}
+    assert fit.rotation is not None
+    arrays = {"codebooks": fit.codebooks.numpy(), "rotation": fit.rotation.numpy()}
     if "coarse" in bundle.arrays:
-        arrays["coarse"] = bundle.arrays["coarse"] @ (before.T @ found.rotation).numpy()
-    return _encoded_by(bundle, arrays, items, replace(bundle.spec, rotated=True))
+        arrays["coarse"] = bundle.arrays["coarse"] @ (old_rotation.T @ fit.rotation).numpy()
+    return _with_arrays(bundle, arrays, items, replace(bundle.spec, rotated=True))
 
 
-def with_new_lists(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """As many centroids by k-means on these vectors, and then everything behind them."""
+def refit_lists(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
+    """The same number of centroids by k-means on these vectors; then rotation and codewords fitted to the residuals."""
     spec = bundle.spec
-    x = torch.from_numpy(items)
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(len(x), generator=generator)[: max(FIT_ROWS, 64 * spec.nlist)]
-    coarse = kmeans(x[rows][:, None], spec.nlist, generator=generator)[0]
-    if bundle.metric != "l2":
-        coarse = equal_norms(coarse)
-    lists = assign_lists(x, coarse)
-    moved = in_memory(
+    coarse, lists = fit_lists(items, spec.nlist, bundle.metric, seed, rows=max(FIT_ROWS, 64 * spec.nlist))
+    with_lists = in_memory_bundle(
         replace(spec, rotated=False),
         bundle.metric,
         {"coarse": coarse.numpy(), "codebooks": bundle.arrays["codebooks"]},
         bundle.codes,
-        lists.numpy(),
+        lists,
     )
-    again = with_new_words if spec.kind == "RQ" else with_new_rotation
-    return again(moved, items, seed)
+    return (refit_codewords if spec.kind == "RQ" else refit_rotation)(with_lists, items, seed)
 
 
-def fitted(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) -> Bundle:
-    """A plain index of a structure, warm-started on a sample of these vectors ``(n, dim)`` and filled with all.
+def fit_lists(
+    items: np.ndarray, nlist: int, metric: str, seed: int, *, rows: int, **kmeans_options: Any
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Centroids ``(nlist, dim)`` by k-means on a sample of ``rows`` items, and the list of each item ``(n,)``."""
+    x = torch.from_numpy(items)
+    generator = torch.Generator().manual_seed(seed)
+    sample = torch.randperm(len(x), generator=generator)[:rows]
+    coarse = kmeans(x[sample][:, None], nlist, generator=generator, **kmeans_options)[0]
+    if metric != "l2":
+        coarse = equal_norms(coarse)
+    return coarse, assign_lists(x, coarse).numpy()
+
+
+def fit_index(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) -> Bundle:
+    """A plain index of these vectors ``(n, dim)``: warm-started on a sample of them, without further training.
 
     Raises:
-        ValueError: the width or the number of the vectors does not suit the structure.
+        ValueError: the spec does not suit the width or the number of the vectors.
     """
     rows = ADDITIVE_ROWS if spec.kind == "RQ" else FIT_ROWS
     assignment = BeamSearch(_ADDITIVE_BEAM) if spec.kind == "RQ" else "nearest"
@@ -169,17 +175,18 @@ def fitted(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) -> Bu
     order = np.random.default_rng(seed).permutation(len(items))[: max(rows, layer.min_rows)]
     layer.warm_start(torch.from_numpy(np.ascontiguousarray(items[np.sort(order)], dtype=np.float32)))
     codes, lists = _encode(layer.eval(), items)
-    return in_memory(spec, metric, layer.arrays(), codes, lists)
+    return in_memory_bundle(spec, metric, layer.arrays(), codes, lists)
 
 
-def _encoded_by(bundle: Bundle, arrays: dict[str, np.ndarray], items: np.ndarray, spec: IndexSpec) -> Bundle:
-    """The items under changed arrays; words that only assigned codes, and how they did, are no longer wanted."""
+def _with_arrays(bundle: Bundle, arrays: dict[str, np.ndarray], items: np.ndarray, spec: IndexSpec) -> Bundle:
+    """The items encoded by changed arrays. Arrays that only the old encoder used are dropped."""
     kept = {name: array for name, array in bundle.arrays.items() if name in ("rotation", "coarse")}
-    return encoded_again(in_memory(spec, bundle.metric, kept | arrays, bundle.codes, bundle.lists, bundle.ids), items)
+    changed = in_memory_bundle(spec, bundle.metric, kept | arrays, bundle.codes, bundle.lists, bundle.ids)
+    return reencode(changed, items)
 
 
 def _rotated(bundle: Bundle, items: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Items behind the rotation, and the centroid of each where there are lists."""
+    """The rotated items, and the centroid of each if there are lists."""
     y = torch.from_numpy(items)
     if "rotation" in bundle.arrays:
         y = y @ torch.tensor(bundle.arrays["rotation"])

@@ -1,230 +1,210 @@
-"""What could be changed next: every change is made on the sample and measured, none is guessed."""
+"""Remedies: changes that could raise the recall, each made and measured on the sample."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from poeem.baselines.rescored import ExactScores, RescoredScorer
 from poeem.bundle.bundle import Bundle
 from poeem.evaluation.scorers import DecodedScorer, Scorer
 from poeem.explain import refits
 from poeem.explain.list_balance import nprobe_for
-from poeem.explain.loss_attribution import standard_error
-from poeem.explain.query_set import LABEL_DEPTH, LABELS, NEIGHBOURS, Values, found
+from poeem.explain.measures import (
+    LABEL_DEPTH,
+    LABELS,
+    NEIGHBOURS,
+    Values,
+    available_measures,
+    measure_recall,
+    standard_error,
+)
+from poeem.explain.options import SampleOptions
 from poeem.explain.workload import Workload
 from poeem.spec import IndexSpec
 
 K_FACTOR = 10
-# What a change costs: nothing; one training, at the same bytes; time at every query; both; memory.
+# The cost of a change: none; one training at the same bytes; time at each query; both; memory. The cheapest first.
 NOTHING, TRAINING, TIME, BOTH, MEMORY = "nothing", "training", "time", "training, time", "memory"
 _COSTS = (NOTHING, TRAINING, TIME, BOTH, MEMORY)
-# A change that costs less is taken if it brings this share of what is lost.
+# A cheaper change is preferred if it recovers this share of the loss.
 _WORTH = 0.25
-# What mends the main cause comes before another that brings little more.
+# A change against the main cause is preferred if its gain is at least this share of the best gain.
 _AS_GOOD = 0.8
-_LEAST = 0.002
+_LEAST_GAIN = 0.002
+
+_FIT = "poeem fit --items ... --queries ..."
+_ADAPTER_ONLY = "--from-faiss FILE --set train_codebooks=false"
+_REFINE = f"poeem export DIR --out FILE --refine flat --vectors V.npy --k-factor {K_FACTOR} (fp16, sq8 take less)"
 
 
 @dataclass(frozen=True)
-class Remedy:
-    """One change and what it brought.
+class Change:
+    """One change of the index or of the search.
 
     Args:
-        parameter: what is changed; ``before`` and ``after`` its values.
-        gain: mean by measure; ``error`` its standard error over the queries.
-        costs: ``nothing``, ``training``, ``time`` (at every query), both of these, or ``memory``.
-        mends: the cause that it is against.
-        scanned: codes compared a query.
-        bytes_per_vector: of the codes.
+        parameter: what is changed.
+        before, after: its values.
+        costs: ``nothing``, ``training``, ``time`` (at each query), ``training, time`` or ``memory``.
+        cause: the cause of loss that it reduces.
         how: what to do.
     """
 
     parameter: str
     before: str
     after: str
-    gain: dict[str, float]
-    error: dict[str, float]
     costs: str
-    mends: str
-    scanned: float
-    bytes_per_vector: int
+    cause: str
     how: str
 
 
-class Trials:
-    """Tries changes of one case against what is served.
+@dataclass(frozen=True)
+class Remedy(Change):
+    """A change with its measured gain.
 
     Args:
-        case: the sample.
-        served: what the index scores now.
-        values: what it finds, by measure.
-        tell: is told what is being done.
-        seed: of the fits.
+        gain: mean over the queries, by measure.
+        error: standard error of the gain.
+        scanned: codes scanned per query.
+        bytes_per_vector: of the codes.
     """
 
-    def __init__(
-        self, case: Workload, served: DecodedScorer, values: Values, tell: Callable[[str], None], seed: int = 0
-    ) -> None:
-        self.case, self.served, self.values, self._tell, self._seed = case, served, values, tell, seed
-        self.spec = case.bundle.spec
-        self.done: list[Remedy] = []
-        self._adapter = case.bundle.arrays.get("query_adapter")
-        self.queries = case.asked.queries if self._adapter is None else case.asked.queries @ self._adapter
+    gain: dict[str, float]
+    error: dict[str, float]
+    scanned: float
+    bytes_per_vector: int
 
-    def add(
-        self,
-        parameter: str,
-        before: Any,
-        after: Any,
-        scorers: Scorer | dict[str, Scorer],
-        costs: str,
-        mends: str,
-        how: str,
-        *,
-        size: int | None = None,
-        raw: bool = False,
-    ) -> None:
-        """Measure a change: one scorer, or one for each measure."""
-        values: Values = {}
-        for measure in self.case.asked.measures:
-            scorer = scorers[measure] if isinstance(scorers, dict) else scorers
-            adapter = None if raw else self._adapter
-            values |= found(scorer, self.case.asked, self.case.available, adapter=adapter, measures=(measure,))
-        scan = scorers if isinstance(scorers, DecodedScorer) else self.served
-        scanned = self._scanned(scan, raw=raw)
-        self.measured(parameter, before, after, values, costs, mends, how, scanned=scanned, size=size)
 
-    def measured(
-        self,
-        parameter: str,
-        before: Any,
-        after: Any,
-        values: Values,
-        costs: str,
-        mends: str,
-        how: str,
-        *,
-        scanned: float | None = None,
-        size: int | None = None,
+class Trials:
+    """Measures changes of one workload against the served index.
+
+    Args:
+        workload: the sample.
+        served: scores of the served index.
+        values: its recall, by measure.
+        options: seed of the fits, and log.
+    """
+
+    def __init__(self, workload: Workload, served: DecodedScorer, values: Values, options: SampleOptions) -> None:
+        self.workload, self.served, self.values = workload, served, values
+        self.spec = workload.bundle.spec
+        self.remedies: list[Remedy] = []
+        self._seed, self._log = options.seed, options.log
+        self._queries = workload.adapted_queries
+        self._scanned = float(served.scanned(self._queries.vectors).mean())
+        self._nprobe = workload.nprobe if self.spec.nlist else None
+
+    def record(
+        self, change: Change, values: Values, *, scanned: float | None = None, bytes_per_vector: int | None = None
     ) -> None:
-        """Note a change that has been measured already."""
+        """Add a change with its recall. Scanned codes and bytes are those of the served index by default."""
         gains = {name: values[name] - self.values[name] for name in values}
-        self.done.append(
+        self.remedies.append(
             Remedy(
-                parameter,
-                str(before),
-                str(after),
-                {name: float(gain.mean()) for name, gain in gains.items()},
-                {name: standard_error(gain) for name, gain in gains.items()},
-                costs,
-                mends,
-                self._scanned(self.served) if scanned is None else scanned,
-                self.spec.bytes_per_vector if size is None else size,
-                how,
+                **vars(change),
+                gain={name: float(gain.mean()) for name, gain in gains.items()},
+                error={name: standard_error(gain) for name, gain in gains.items()},
+                scanned=self._scanned if scanned is None else scanned,
+                bytes_per_vector=self.spec.bytes_per_vector if bytes_per_vector is None else bytes_per_vector,
             )
         )
 
-    def repair(self, change: str, after: IndexSpec, values: Values) -> None:
-        """Note a repair of the index that the chain has made and measured."""
-        parameter, before, now, costs, mends, how = {
-            "rotation_back": ("rotation", "lost", "put back", NOTHING, "rotation", "export the bundle again"),
-            "encoded_again": ("codes", "as stored", "encoded again", NOTHING, "stale", "encode the items again"),
-            "words": ("codebooks", "as they are", "refitted", TRAINING, "words", _again(self.spec)),
-            "rotation": ("rotation", "as it is", "refitted", TRAINING, "rotation", self._how(after)),
-            "adapter": ("query adapter", "none", "learnt", TRAINING, "gap", f"{_FIT} {_ADAPTER_ONLY}"),
-        }[change]
-        if change == "rotation" and not self.spec.rotated:
-            parameter, before, now = "spec", str(self.spec), str(after)
-        self.measured(parameter, before, now, values, costs, mends, how)
+    def try_scorer(
+        self, change: Change, scorer: DecodedScorer, *, bytes_per_vector: int | None = None, adapted: bool = True
+    ) -> None:
+        """Measure a change by the scorer it gives; ``adapted``: for queries multiplied by the query adapter."""
+        queries = self._queries if adapted else self.workload.queries
+        values = measure_recall(scorer, queries, self.workload.available)
+        scanned = float(scorer.scanned(queries.vectors).mean())
+        self.record(change, values, scanned=scanned, bytes_per_vector=bytes_per_vector)
 
-    def search_parameters(self) -> None:
-        """More lists; the best candidates ranked again by float vectors."""
-        nprobe, nlist = self.case.nprobe, self.spec.nlist
+    def record_repair(self, name: str, after: IndexSpec, values: Values) -> None:
+        """Add a repair that was measured as a state of the loss attribution."""
+        if name == "rotation" and not self.spec.rotated:
+            change = Change("spec", str(self.spec), str(after), TRAINING, "rotation", _train_or_fit(after))
+        else:
+            refit = f"fit the same structure to these vectors ({_FIT} --index {self.spec}), or train longer"
+            parameter, before, now, costs, cause, how = {
+                "rotation_restored": ("rotation", "lost", "restored", NOTHING, "rotation", "export the bundle again"),
+                "reencoded": ("codes", "as stored", "encoded again", NOTHING, "stale", "encode the items again"),
+                "codewords": ("codebooks", "as they are", "refitted", TRAINING, "codewords", refit),
+                "rotation": ("rotation", "as it is", "refitted", TRAINING, "rotation", refit),
+                "adapter": ("query adapter", "none", "learned", TRAINING, "query_shift", f"{_FIT} {_ADAPTER_ONLY}"),
+            }[name]
+            change = Change(parameter, before, now, costs, cause, how)
+        self.record(change, values)
+
+    def try_search_parameters(self) -> None:
+        """Visit more lists; re-rank the best candidates by float vectors."""
+        nprobe, nlist = self.workload.nprobe, self.spec.nlist
         if nprobe < nlist:
             more = min(2 * nprobe, nlist)
             how = f"search or export with --nprobe {more}"
-            self.add("nprobe", nprobe, more, self.served.with_nprobe(more), TIME, "probing", how)
-        exact, k = ExactScores(self.case.items, self.case.bundle.metric), self.case.asked.neighbours
-        assert k is not None
-        depths = {LABELS: K_FACTOR * LABEL_DEPTH, NEIGHBOURS: K_FACTOR * k.shape[1]}
-        again: dict[str, Scorer] = {name: RescoredScorer(self.served, exact, depth) for name, depth in depths.items()}
-        how = f"poeem export DIR --out FILE --refine flat --vectors V.npy --k-factor {K_FACTOR} (fp16, sq8 take less)"
-        self.add("refine", "none", f"k_factor {K_FACTOR}", again, TIME, "code", how)
+            change = Change("nprobe", str(nprobe), str(more), TIME, "probing", how)
+            self.try_scorer(change, self.served.with_nprobe(more))
+        exact, neighbours = ExactScores(self.workload.items, self.workload.bundle.metric), self._queries.neighbours
+        assert neighbours is not None
+        depths = {LABELS: K_FACTOR * LABEL_DEPTH, NEIGHBOURS: K_FACTOR * neighbours.shape[1]}
+        values: Values = {}
+        for measure in available_measures(self._queries):
+            refined: Scorer = RescoredScorer(self.served, exact, depths[measure])
+            values |= measure_recall(refined, self._queries, self.workload.available, (measure,))
+        self.record(Change("refine", "none", f"k_factor {K_FACTOR}", TIME, "code", _REFINE), values)
 
-    def lists(self, again: Bundle) -> None:
-        """New lists, as many of them as scan no more codes than now."""
-        scorer = refits.scorer_of(again, None)
-        nprobe = nprobe_for(scorer, self.queries, self._scanned(self.served))
-        how = f"{_again(self.spec)}; search {nprobe} lists"
-        self.add("lists", "as trained", "refitted", scorer.with_nprobe(nprobe), TRAINING, "coarse", how)
+    def try_lists(self, refitted: Bundle) -> None:
+        """Refitted lists, as many of them as scan the present number of codes."""
+        scorer = refits.bundle_scorer(refitted, None)
+        nprobe = nprobe_for(scorer, self._queries.vectors, self._scanned)
+        how = f"fit the same structure to these vectors ({_FIT} --index {self.spec}), or train longer"
+        change = Change("lists", "as trained", "refitted", TRAINING, "coarse", f"{how}; search {nprobe} lists")
+        self.try_scorer(change, scorer.with_nprobe(nprobe))
 
-    def metric(self, wanted: str) -> None:
-        """The same structure, made for another metric."""
-        self._tell(f"fitting {self.spec} for {wanted}")
-        again = refits.fitted(self.case.items, self.spec, wanted, self._seed)
-        how = f"train or fit with --metric {wanted}, and export that"
-        scorer = refits.scorer_of(again, self._nprobe)
-        self.add("metric", self.case.bundle.metric, wanted, scorer, TRAINING, "metric", how, raw=True)
+    def try_metric(self, metric: str) -> None:
+        """The same structure, fitted for another metric."""
+        self._log(f"fitting {self.spec} for {metric}")
+        refitted = refits.fit_index(self.workload.items, self.spec, metric, self._seed)
+        how = f"train or fit with --metric {metric}, and export that"
+        change = Change("metric", self.workload.bundle.metric, metric, TRAINING, "metric", how)
+        self.try_scorer(change, refits.bundle_scorer(refitted, self._nprobe), adapted=False)
 
-    def structures(self) -> None:
-        """Additive words at the same bytes, and twice the bytes."""
-        spec, dim = self.spec, self.case.bundle.dim
-        tried: list[tuple[IndexSpec, str]] = []
-        if spec.kind == "PQ":
-            tried.append((replace(spec, kind="RQ", rotated=False), BOTH))
+    def try_structures(self) -> None:
+        """Additive codewords at the same bytes, and twice the bytes."""
+        spec = self.spec
         double = replace(spec, M=2 * spec.M)
-        if spec.kind == "PQ" and dim % double.M:
+        if spec.kind == "PQ" and self.workload.bundle.dim % double.M:
             double = replace(double, kind="RQ", rotated=False)
-        tried.append((double, MEMORY))
-        for one, costs in tried:
-            self._tell(f"fitting {one}")
-            again = refits.fitted(self.case.prepared, one, self.case.bundle.metric, self._seed)
-            scorer = refits.scorer_of(again, self._nprobe)
-            self.add("spec", spec, one, scorer, costs, "code", _fit(one), size=one.bytes_per_vector)
-
-    def _how(self, after: IndexSpec) -> str:
-        return _again(after) if after == self.spec else _fit(after)
-
-    @property
-    def _nprobe(self) -> int | None:
-        return self.case.nprobe if self.spec.nlist else None
-
-    def _scanned(self, scorer: DecodedScorer, *, raw: bool = False) -> float:
-        return float(scorer.scanned(self.case.asked.queries if raw else self.queries).mean())
+        candidates = [(replace(spec, kind="RQ", rotated=False), BOTH)] if spec.kind == "PQ" else []
+        for candidate, costs in [*candidates, (double, MEMORY)]:
+            self._log(f"fitting {candidate}")
+            fit = refits.fit_index(self.workload.prepared_items, candidate, self.workload.bundle.metric, self._seed)
+            change = Change("spec", str(spec), str(candidate), costs, "code", _train_or_fit(candidate))
+            scorer = refits.bundle_scorer(fit, self._nprobe)
+            self.try_scorer(change, scorer, bytes_per_vector=candidate.bytes_per_vector)
 
 
 def next_change(remedies: Sequence[Remedy], measure: str, loss: float, main_cause: str | None) -> Remedy | None:
-    """The one to make next: of those that cost least, the best that is worth it; else the best at all.
+    """The change to make next.
 
-    Worth it is a change that brings a quarter of what is lost. One against the main cause comes before another that
-    brings a quarter more than it.
+    Only significant gains count. Of the cheapest changes that recover a quarter of the loss, it is the best; but a
+    change against the main cause comes first if its gain is nearly as large. If no change recovers so much, it is the
+    best of all.
 
     Args:
-        remedies: all that were tried.
-        measure: which decides.
-        loss: what is lost in all.
-        main_cause: of it.
+        remedies: all measured changes.
+        measure: the measure to compare by.
+        loss: the total loss of this measure.
+        main_cause: its main cause.
     """
-    certain = [one for one in remedies if one.gain[measure] > max(_LEAST, 2 * one.error[measure])]
+    significant = [remedy for remedy in remedies if remedy.gain[measure] > max(_LEAST_GAIN, 2 * remedy.error[measure])]
     for costs in _COSTS:
-        worth = [one for one in certain if one.costs == costs and one.gain[measure] >= _WORTH * loss]
+        worth = [remedy for remedy in significant if remedy.costs == costs and remedy.gain[measure] >= _WORTH * loss]
         if worth:
-            best = max(worth, key=lambda one: one.gain[measure])
+            best = max(worth, key=lambda remedy: remedy.gain[measure])
             enough = _AS_GOOD * best.gain[measure]
-            return next((one for one in worth if one.mends == main_cause and one.gain[measure] >= enough), best)
-    return max(certain, key=lambda one: one.gain[measure], default=None)
+            against_main = (r for r in worth if r.cause == main_cause and r.gain[measure] >= enough)
+            return next(against_main, best)
+    return max(significant, key=lambda remedy: remedy.gain[measure], default=None)
 
 
-_ADAPTER_ONLY = "--from-faiss FILE --set train_codebooks=false"
-_FIT = "poeem fit --items ... --queries ..."
-
-
-def _fit(spec: IndexSpec) -> str:
+def _train_or_fit(spec: IndexSpec) -> str:
     return f"poeem train ... --index {spec}, or {_FIT} --index {spec}"
-
-
-def _again(spec: IndexSpec) -> str:
-    # The training that made it has left it so: the same command once more would too.
-    return f"fit the same structure to these vectors ({_FIT} --index {spec}), or train longer"

@@ -1,4 +1,4 @@
-"""Workloads from files: a run with its own queries, or a bundle or faiss file with vectors beside it."""
+"""Workloads from a run with its own data, or from a bundle or faiss file with vectors."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from poeem.data.ragged import Ragged
 from poeem.data.relevance import read_pairs
 from poeem.data.vectors import read_vectors
 from poeem.engines.faiss.build import stored_nprobe
-from poeem.explain.faiss_source import ServedFile, read_served
-from poeem.explain.query_set import QuerySet
-from poeem.explain.workload import MORE_QUERIES, Twin, Workload, renumbered, rows_of
+from poeem.evaluation.query_set import QuerySet
+from poeem.explain.faiss_source import FaissSource, read_faiss_source
+from poeem.explain.workload import MORE_QUERIES, Twin, Workload, renumber, select_rows
 
 if TYPE_CHECKING:
     from poeem.training.load import Run
 
 
-def read_case(
+def read_workload(
     source: Any = None,
     *,
     vectors: Any = None,
@@ -32,54 +32,59 @@ def read_case(
     column: str | None = None,
     nprobe: int | None = None,
 ) -> Workload:
-    """The case of a run, of a bundle or of a faiss file.
+    """The workload of a run, of a bundle or of a faiss file.
 
     Args:
-        source: folder of a run, which brings its own items, queries and labels; or a bundle or its folder; None with
+        source: folder of a run, which has its own items, queries and labels; or a bundle or its folder; None with
             ``faiss`` alone.
-        vectors: the items' vectors before the index, ``(n, dim)``, or their file, in the order of ``bundle.ids`` (of a
-            faiss file: of the ids); a Parquet file with a column ``id`` may have another order.
-        queries: ``(nq, dim)`` or their file; None: items play queries.
+        vectors: item vectors before the index, ``(n, dim)``, or their file, in the order of ``bundle.ids`` or of the
+            ids of the faiss file. A Parquet file with a column ``id`` may have another order.
+        queries: ``(nq, dim)`` or their file; None: items are used as queries.
         relevance: pairs ``(p, 2)`` of query row and row of ``vectors``, or their file.
-        faiss: a faiss file, explained in place of the source's own codes, and checked to be the source's.
+        faiss: a faiss file. It is checked against the source and explained instead of the source's own codes.
         column: of the vectors in Parquet files.
-        nprobe: lists visited a query; default the index's.
+        nprobe: lists visited per query; default the index's.
     Raises:
         FileNotFoundError: there is nothing at ``source`` or ``faiss``.
-        ValueError: vectors are missing, or what is given does not fit together.
+        ValueError: vectors are missing, or the inputs do not match.
     """
     if source is None and faiss is None:
         raise ValueError("name what to explain: the folder of a run or bundle, or a faiss file")
     if vectors is None and (queries is not None or relevance is not None):
-        raise ValueError("queries and relevance go with the items' vectors; give vectors (--items FILE) too")
+        raise ValueError("queries and relevance need the item vectors; give vectors (--items FILE) too")
     if vectors is None and source is not None and _is_run(source):
-        return _of_run(Path(source), faiss, nprobe)
-    bundle = None if source is None else source if isinstance(source, Bundle) else open_bundle(source)
-    served = None if faiss is None else read_served(faiss, bundle)
-    held = bundle if served is None else served.bundle
-    assert held is not None
+        return _run_workload(Path(source), faiss, nprobe)
+    origin = None if source is None else source if isinstance(source, Bundle) else open_bundle(source)
+    file = None if faiss is None else read_faiss_source(faiss, origin)
+    bundle = origin if file is None else file.bundle
+    assert bundle is not None
     if vectors is None:
         raise ValueError(
-            f"vectors (=None): {str(faiss or held.path)!r} holds codes, no float vectors; give those of its items in "
+            f"vectors (=None): {str(faiss or bundle.path)!r} holds codes, no float vectors; give those of its items in "
             "the order of its ids (--items FILE.npy), and queries (--queries FILE.npy)"
         )
-    items, rows = _items(vectors, held, column)
-    held = held if rows is None else rows_of(held, rows)
-    if items.shape != (len(held), held.dim):
+    items, rows = _items(vectors, bundle, column)
+    bundle = bundle if rows is None else select_rows(bundle, rows)
+    if items.shape != (len(bundle), bundle.dim):
         raise ValueError(
-            f"vectors (of shape {items.shape}) must be ({len(held)}, {held.dim}): one for each item of "
-            f"{str(faiss or held.path)!r}, as wide as its index"
+            f"vectors (of shape {items.shape}) must be ({len(bundle)}, {bundle.dim}): one for each item of "
+            f"{str(faiss or bundle.path)!r}, as wide as its index"
         )
-    asked = _asked(items, queries, relevance, column, held.dim)
-    case = Workload(
-        name=str(faiss or (held.path if isinstance(source, Bundle) else source)),
-        bundle=held,
+    workload = Workload(
+        name=str(faiss or (bundle.path if isinstance(source, Bundle) else source)),
+        bundle=bundle,
         items=items,
-        asked=asked,
-        nprobe=_nprobe(held, served, nprobe),
-        notes=[] if queries is not None else ["no queries given: items play queries, none finds itself"],
+        queries=_query_set(items, queries, relevance, column, bundle.dim),
+        nprobe=_nprobe(bundle, file, nprobe),
+        notes=[] if queries is not None else ["no queries given: items are used as queries, and none finds itself"],
     )
-    return case if served is None else dataclasses.replace(case, notes=[*case.notes, *served.notes(case)])
+    return _with_file_notes(workload, file)
+
+
+def _with_file_notes(workload: Workload, file: FaissSource | None) -> Workload:
+    if file is None:
+        return workload
+    return dataclasses.replace(workload, notes=[*workload.notes, *file.notes(workload)])
 
 
 def _is_run(source: Any) -> bool:
@@ -88,13 +93,13 @@ def _is_run(source: Any) -> bool:
     return not isinstance(source, Bundle) and RunFolder(source).has_model
 
 
-def _of_run(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Workload:
+def _run_workload(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Workload:
     from poeem.training.load import load_run
 
     run = load_run(folder)
-    served = None if faiss is None else read_served(faiss, run.bundle)
-    if served is not None:
-        run = dataclasses.replace(run, bundle=served.bundle)
+    file = None if faiss is None else read_faiss_source(faiss, run.bundle)
+    if file is not None:
+        run = dataclasses.replace(run, bundle=file.bundle)
     split = run.split
     if not len(split.test):
         raise ValueError(
@@ -105,33 +110,33 @@ def _of_run(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Workl
     twin, recalls = _twin_and_recalls(run, numbers)
     if len(numbers) < len(run.bundle):
         notes.append(
-            f"{len(run.bundle) - len(numbers):,} items came after the training and are left out: the run has no "
-            "vectors of them; give --items and --queries to have them in"
+            f"{len(run.bundle) - len(numbers):,} items were added after the training and are left out: the run has no "
+            "vectors of them; give --items and --queries to include them"
         )
-    place = np.full(len(run.rows), -1, dtype=np.int64)
-    place[numbers] = np.arange(len(numbers))
-    relevant, seen = renumbered(split.test.relevant, place), renumbered(split.test.history, place)
+    new_row = np.full(len(run.rows), -1, dtype=np.int64)
+    new_row[numbers] = np.arange(len(numbers))
+    relevant, seen = renumber(split.test.relevant, new_row), renumber(split.test.history, new_row)
     trained = run.split.train
     users = np.flatnonzero(trained.lengths > 0)
     users = users[np.random.default_rng(0).permutation(len(users))[:MORE_QUERIES]]
-    case = Workload(
+    workload = Workload(
         name=str(faiss or folder),
-        bundle=rows_of(run.bundle, run.rows[numbers]),
+        bundle=select_rows(run.bundle, run.rows[numbers]),
         items=run.items(numbers),
-        asked=QuerySet(run.queries(split.test.history), relevant, seen),
-        nprobe=_nprobe(run.bundle, served, nprobe),
+        queries=QuerySet(run.queries(split.test.history), relevant, seen),
+        nprobe=_nprobe(run.bundle, file, nprobe),
         available=split.seen_in_training[numbers],
-        # What users had asked before: other vectors than those that are measured with.
+        # Histories before the test histories: different vectors from those that measure.
         more_queries=run.queries(trained.take(users)),
         notes=notes,
         twin=twin,
         recalls=recalls,
     )
-    return case if served is None else dataclasses.replace(case, notes=[*notes, *served.notes(case)])
+    return _with_file_notes(workload, file)
 
 
 def _twin_and_recalls(run: Run, numbers: np.ndarray) -> tuple[Twin | None, dict[str, float]]:
-    """Vectors of the run's float twin, if it is stored, and recall@100 of index and baselines from ``metrics.json``."""
+    """Vectors by the run's float twin if it is stored, and recall@100 of index and baselines from ``metrics.json``."""
     from poeem.training.compare import float_twin
     from poeem.training.devices import make_accelerator
     from poeem.training.tower_vectors import item_vectors, query_vectors
@@ -148,40 +153,40 @@ def _twin_and_recalls(run: Run, numbers: np.ndarray) -> tuple[Twin | None, dict[
     return twin, recalls
 
 
-def _nprobe(bundle: Bundle, served: ServedFile | None, nprobe: int | None) -> int:
+def _nprobe(bundle: Bundle, file: FaissSource | None, nprobe: int | None) -> int:
     if nprobe is not None and not bundle.spec.nlist:
-        raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, {str(bundle.spec)!r} has none; leave it out")
-    return stored_nprobe(bundle, served.nprobe if nprobe is None and served is not None else nprobe)
+        raise ValueError(f"nprobe (={nprobe}) needs inverted lists, and {str(bundle.spec)!r} has none; leave it out")
+    return stored_nprobe(bundle, file.nprobe if nprobe is None and file is not None else nprobe)
 
 
 def _items(vectors: Any, bundle: Bundle, column: str | None) -> tuple[Any, np.ndarray | None]:
-    """The vectors, and the row of the bundle of each where a file says so."""
+    """The vectors, and the bundle row of each if their file has ids."""
     if not isinstance(vectors, str | Path):
         return _checked_array("vectors", vectors), None
-    found = read_vectors(vectors, column=column, dim=bundle.dim)
+    items = read_vectors(vectors, column=column, dim=bundle.dim)
     if Path(vectors).suffix == ".npy":
-        return found, None
+        return items, None
     from poeem.training.encode import ids_beside
 
-    ids = ids_beside(Path(vectors), len(found))
+    ids = ids_beside(Path(vectors), len(items))
     if isinstance(ids, np.ndarray):
-        return found, None
+        return items, None
     try:
         rows = bundle.row_of(np.array(ids.to_pylist(), dtype=object if bundle.string_ids else None))
     except ValueError as error:
         raise ValueError(f"{vectors}: column 'id': {error}") from None
     if len(rows) != len(bundle):
         raise ValueError(
-            f"{vectors}: has {len(rows):,} of the {len(bundle):,} items; explain needs the vectors of all of them"
+            f"{vectors}: has {len(rows):,} of the {len(bundle):,} items; explain needs the vectors of all items"
         )
-    return found, rows
+    return items, rows
 
 
-def _asked(items: Any, queries: Any, relevance: Any, column: str | None, dim: int) -> QuerySet:
+def _query_set(items: Any, queries: Any, relevance: Any, column: str | None, dim: int) -> QuerySet:
     if queries is None:
         if relevance is not None:
-            raise ValueError("relevance needs the queries that it speaks of; give queries, or leave it out")
-        return QuerySet(items, own=np.arange(len(items)))
+            raise ValueError("relevance needs queries; give queries, or leave relevance out")
+        return QuerySet(items, self_rows=np.arange(len(items)))
     if isinstance(queries, str | Path):
         queries = read_vectors(queries, column=column, dim=dim)
     queries = _checked_array("queries", queries)

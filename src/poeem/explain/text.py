@@ -1,4 +1,4 @@
-"""An explanation for people: tables and a few sentences."""
+"""An explanation as text: tables and sentences."""
 
 from __future__ import annotations
 
@@ -6,21 +6,34 @@ from typing import NamedTuple
 
 from poeem.evaluation.intervals import few_queries_note
 from poeem.explain.explanation import Explanation
-from poeem.explain.query_set import LABELS, NEIGHBOURS
+from poeem.explain.measures import LABELS, NEIGHBOURS
 
-# What is wrong where a cause is the main one.
+# Description of each main cause.
 CAUSES = {
-    "metric": "the metric: the index scores by {metric}, the vectors are meant for {reference}",
+    "metric": "the metric: the index scores by {metric}, the vectors are made for {reference}",
     "adapter": "the query adapter",
     "probing": "too few lists are visited (nprobe {nprobe} of {nlist})",
-    "imbalance": "the lists are uneven: as many scanned codes could look into more of them",
+    "imbalance": "the lists are uneven: more even lists could be visited at the same number of scanned codes",
     "coarse": "the centroids do not fit the items",
-    "code": "codes of {bytes} bytes: no refit of this structure brings it back",
+    "code": "codes of {bytes} bytes: no refit of this structure recovers the loss",
     "rotation": "the rotation: it is missing, or does not fit",
-    "words": "the words of the codebooks: dead, skewed, or not fitted to these items",
+    "codewords": "the codewords: dead, unevenly used, or not fitted to these items",
     "stale": "stale codes: the items have changed since they were encoded",
     "twin": "joint training: the float model trained without the index finds more",
-    "gap": "queries look elsewhere than items: the index was made for the items' distribution",
+    "query_shift": "the queries are distributed differently from the items, to which the index was fitted",
+}
+
+_STEPS = {
+    "metric": "metric mismatch",
+    "adapter": "query adapter",
+    "probing": "lists that are not visited",
+    "imbalance": "uneven lists",
+    "coarse": "coarse error",
+    "code": "code error",
+    "rotation": "rotation",
+    "codewords": "codewords",
+    "stale": "stale codes",
+    "twin": "joint training",
 }
 
 
@@ -32,161 +45,142 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
-def title(found: Explanation) -> str:
-    """What was explained, and on how much."""
-    nprobe = f", nprobe {found.nprobe} of {found.lists['nlist']}" if found.nprobe else ""
+def title(result: Explanation) -> str:
+    """The index, the metric, and the number of items and queries."""
+    nprobe = f", nprobe {result.nprobe} of {result.lists['nlist']}" if result.nprobe else ""
     return (
-        f"{found.name}: {found.spec} ({found.metric}, {found.bytes_per_vector} bytes{nprobe}), "
-        f"{of(found.items, found.catalogue)} items, {of(found.queries, found.all_queries)} queries"
+        f"{result.name}: {result.spec} ({result.metric}, {result.bytes_per_vector} bytes{nprobe}), "
+        f"{part_of(result.items, result.catalogue)} items, {part_of(result.queries, result.all_queries)} queries"
     )
 
 
-def of(some: int, all_: int) -> str:
-    """A number, and of how many where it is not all of them.
+def part_of(part: int, whole: int) -> str:
+    """A number, and the whole if it is larger.
 
-    >>> of(10, 1000), of(10, 10)
+    >>> part_of(10, 1000), part_of(10, 10)
     ('10 of 1,000', '10')
     """
-    return f"{some:,} of {all_:,}" if some < all_ else f"{some:,}"
+    return f"{part:,} of {whole:,}" if part < whole else f"{part:,}"
 
 
-def loss_table(found: Explanation) -> Table:
-    """From exact search down to the index: the recall at both ends, and what each step costs."""
-    measures = found.measures
-    vectors = "float twin, trained without the index" if found.twin else "float vectors"
-    exact = f"exact search by {found.reference_metric}, {vectors}"
-    rows = [[exact, *(one.shown("exact") for one in measures.values())]]
+def loss_table(result: Explanation) -> Table:
+    """The recall of exact search, the loss of each step, and the recall of the index."""
+    measures = result.measures
+    vectors = "float twin, trained without the index" if result.twin else "float vectors"
+    exact = f"exact search by {result.reference_metric}, {vectors}"
+    rows = [[exact, *(measure.shown("exact") for measure in measures.values())]]
     for number, step in enumerate(next(iter(measures.values())).steps):
-        losses = [one.steps[number].loss for one in measures.values()]
-        rows.append([f"  {_step(step.cause, step.name)}", *(_signed(-loss) for loss in losses)])
-    rows.append(["the index as it is served", *(one.shown("served") for one in measures.values())])
-    if found.nprobe:
-        rows.append(["its ceiling: all lists visited", *(one.shown("ceiling") for one in measures.values())])
-    names = [f"{one.name} ({'labels' if key == LABELS else 'exact'})" for key, one in measures.items()]
+        losses = [measure.steps[number].loss for measure in measures.values()]
+        rows.append([f"  {_STEPS[step.cause]} [{step.name}]", *(_signed(-loss) for loss in losses)])
+    rows.append(["the index as it is served", *(measure.shown("served") for measure in measures.values())])
+    if result.nprobe:
+        rows.append(["its ceiling: all lists visited", *(measure.shown("ceiling") for measure in measures.values())])
+    names = [f"{measure.name} ({'labels' if key == LABELS else 'exact'})" for key, measure in measures.items()]
     return Table("What is lost", ("", *names), rows)
 
 
-def remedy_table(found: Explanation) -> Table:
-    """What was tried and what it brought."""
-    names = [f"{one.name}" for one in found.measures.values()]
+def remedy_table(result: Explanation) -> Table:
+    """All measured changes with their gains."""
     rows = [
         [
-            "-> " + remedy.parameter if remedy == found.next else "   " + remedy.parameter,
+            "-> " + remedy.parameter if remedy == result.next else "   " + remedy.parameter,
             f"{remedy.before} -> {remedy.after}",
-            *(f"{remedy.gain[key]:+.4f} ± {remedy.error[key]:.4f}" for key in found.measures),
+            *(f"{remedy.gain[key]:+.4f} ± {remedy.error[key]:.4f}" for key in result.measures),
             f"{remedy.scanned:,.0f}",
             str(remedy.bytes_per_vector),
             remedy.costs,
         ]
-        for remedy in found.remedies
+        for remedy in result.remedies
     ]
+    names = [measure.name for measure in result.measures.values()]
     return Table("What was tried", ("", "change", *names, "codes scanned", "bytes", "costs"), rows)
 
 
-def sentences(found: Explanation) -> list[str]:
-    """Main cause, figures beside it, the next change, notes."""
-    few = few_queries_note({"queries": one.queries} for one in found.measures.values())
-    notes = [*([few] if few else []), *(f"Note: {note}." for note in found.notes)]
-    return [*_cause(found), *_figures(found), *_next(found), *notes]
+def sentences(result: Explanation) -> list[str]:
+    """Main cause, further figures, the next change, notes."""
+    few = few_queries_note({"queries": measure.queries} for measure in result.measures.values())
+    notes = [*([few] if few else []), *(f"Note: {note}." for note in result.notes)]
+    return [*_baselines(result), *_causes(result), *_figures(result), _next_change(result), *notes]
 
 
-def _cause(found: Explanation) -> list[str]:
-    decides = found.measures[found.decides]
-    lines = []
-    better = found.better_baseline
+def _baselines(result: Explanation) -> list[str]:
+    """Whether a post-hoc index finds more, and whether labels are lost at all."""
+    lines, better = [], result.better_baseline
     if better is not None:
         lines.append(
-            f"An index built after training finds more: {better} has recall@100 {found.recalls[better]:.4f} on the "
-            f"test, this index {found.recalls['index']:.4f}. Train longer (--epochs), or use {better}."
+            f"A post-hoc index finds more: {better} has recall@100 {result.recalls[better]:.4f} on the test, this "
+            f"index {result.recalls['index']:.4f}. Train longer (--epochs), or use {better}."
         )
-    if found.decides == NEIGHBOURS and LABELS in found.measures:
-        labels = found.measures[LABELS]
+    if result.decides == NEIGHBOURS and LABELS in result.measures:
+        labels = result.measures[LABELS]
         change = f"{-labels.loss:+.4f} ± {labels.error:.4f}"
-        if found.twin and labels.loss > 0:
+        if result.twin and labels.loss > 0:
             lines.append(f"On labels the float twin finds more, within chance ({change}).")
         elif better is None:
             lines.append(f"On labels nothing is lost beyond chance ({change}).")
-    if found.main_cause is None:
-        return [*lines, f"Next to nothing is lost in {decides.name}: {decides.loss:.4f} ± {decides.error:.4f}."]
-    said = describe(found, found.main_cause)
-    share = decides.causes[found.main_cause]
-    lines.append(f"Main cause: {said}. It costs {share:.4f} of the {decides.loss:.4f} lost in {decides.name}.")
+    return lines
+
+
+def _causes(result: Explanation) -> list[str]:
+    breakdown = result.measures[result.decides]
+    if result.main_cause is None:
+        return [f"The loss in {breakdown.name} is negligible: {breakdown.loss:.4f} ± {breakdown.error:.4f}."]
+    main = CAUSES[result.main_cause].format(
+        metric=result.metric,
+        reference=result.reference_metric,
+        nprobe=result.nprobe,
+        nlist=result.lists.get("nlist"),
+        bytes=result.bytes_per_vector,
+    )
+    loss = breakdown.causes[result.main_cause]
+    lines = [f"Main cause: {main}. It costs {loss:.4f} of the {breakdown.loss:.4f} lost in {breakdown.name}."]
     others = sorted(
-        ((loss, cause) for cause, loss in decides.causes.items() if cause != found.main_cause and loss > 0.0005),
+        ((loss, cause) for cause, loss in breakdown.causes.items() if cause != result.main_cause and loss > 0.0005),
         reverse=True,
     )
     if others:
-        lines.append("Others: " + ", ".join(f"{cause} {loss:.4f}" for loss, cause in others) + ".")
+        lines.append("Other causes: " + ", ".join(f"{cause} {loss:.4f}" for loss, cause in others) + ".")
     return lines
 
 
-def describe(found: Explanation, cause: str) -> str:
-    """A cause in words."""
-    return CAUSES[cause].format(
-        metric=found.metric,
-        reference=found.reference_metric,
-        nprobe=found.nprobe,
-        nlist=found.lists.get("nlist"),
-        bytes=found.bytes_per_vector,
-    )
-
-
-def _figures(found: Explanation) -> list[str]:
-    lines, words, gap, errors = [], found.words, found.gap, found.distortion
-    if found.lists:
-        lists = found.lists
-        again = f" ({lists['imbalance_factor_refitted']:.2f} refitted)" if "imbalance_factor_refitted" in lists else ""
+def _figures(result: Explanation) -> list[str]:
+    lines, lists, codewords = [], result.lists, result.codewords
+    shift, errors = result.query_shift, result.distortion
+    if lists:
+        has_refit = "imbalance_factor_refitted" in lists
+        refitted = f" ({lists['imbalance_factor_refitted']:.2f} refitted)" if has_refit else ""
         lines.append(
-            f"Lists: imbalance factor {lists['imbalance_factor']:.2f}{again}; {lists['p50']:,.0f} rows at p50, "
-            f"{lists['p99']:,.0f} at p99, {lists['longest']:,} the longest, {lists['empty']} of {lists['nlist']} "
-            f"empty; a query is compared with {found.scanned:,.0f} codes."
+            f"Lists: imbalance factor {lists['imbalance_factor']:.2f}{refitted}; {lists['p50']:,.0f} rows at p50, "
+            f"{lists['p99']:,.0f} at p99, {lists['longest']:,} in the longest; {lists['empty']} of {lists['nlist']} "
+            f"lists are empty. A query scans {result.scanned:,.0f} codes."
         )
-    again = f" ({words['perplexity_refitted']:.0f} refitted)" if "perplexity_refitted" in words else ""
+    refitted = f" ({codewords['perplexity_refitted']:.0f} refitted)" if "perplexity_refitted" in codewords else ""
     lines.append(
-        f"Words: {words['perplexity']:.0f} of {words['ksub']} in use by perplexity{again}, {words['dead_share']:.1%} "
-        f"dead, the most used has {words['largest_share']:.1%} of the items."
+        f"Codewords: {codewords['perplexity']:.0f} of {codewords['ksub']} in use by perplexity{refitted}, "
+        f"{codewords['dead_share']:.1%} dead; the most used one has {codewords['largest_share']:.1%} of the items."
     )
-    coarse = f"{errors['coarse'] / errors['variance']:.0%} past the centroids, " if "coarse" in errors else ""
-    lines.append(
-        f"Squared error, of the items' variance: {coarse}{errors['code'] / errors['variance']:.0%} past the codes."
-    )
-    if gap:
+    coarse = f"{errors['coarse'] / errors['variance']:.0%} after the centroids, " if "coarse" in errors else ""
+    code = f"{errors['code'] / errors['variance']:.0%} after the codes"
+    lines.append(f"Squared error as a share of the items' variance: {coarse}{code}.")
+    if shift:
         lines.append(
-            f"Queries: {gap['loss_of_queries']:.4f} of the neighbours are lost for queries, "
-            f"{gap['loss_of_items_as_queries']:.4f} for items that play queries; {gap['energy_in_items_axes']:.0%} of "
-            f"their squared length lies in the axes that hold 90% of the items', the means meet at cosine "
-            f"{gap['cosine_of_means']:.2f}."
+            f"Queries: {shift['loss_of_queries']:.4f} of the neighbours are lost for queries, "
+            f"{shift['loss_of_items_as_queries']:.4f} for items as queries. {shift['energy_in_items_axes']:.0%} of the "
+            "queries' squared length is in the axes that hold 90% of the items' squared length. The cosine of the "
+            f"mean query and the mean item is {shift['cosine_of_means']:.2f}."
         )
-    if found.metrics:
-        by = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
-        lines.append(f"Labels found by exact search (recall@100): {by}.")
+    if result.metrics:
+        recalls = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+        lines.append(f"Labels found by exact search (recall@100): {recalls}.")
     return lines
 
 
-def _next(found: Explanation) -> list[str]:
-    if found.next is None:
-        return ["Nothing that was tried helps beyond chance."]
-    change = found.next
-    gains = ", ".join(f"{one.name} {change.gain[key]:+.4f}" for key, one in found.measures.items())
-    return [f"Change next: {change.parameter}, {change.before} -> {change.after} (measured: {gains}): {change.how}."]
-
-
-def _step(cause: str, name: str) -> str:
-    return f"{_STEPS[cause]} [{name}]"
-
-
-_STEPS = {
-    "metric": "metric mismatch",
-    "adapter": "query adapter",
-    "probing": "lists that are not visited",
-    "imbalance": "uneven lists",
-    "coarse": "coarse error",
-    "code": "code error",
-    "rotation": "rotation",
-    "words": "words",
-    "stale": "stale codes",
-    "twin": "joint training",
-}
+def _next_change(result: Explanation) -> str:
+    change = result.next
+    if change is None:
+        return "No change that was tried helps beyond chance."
+    gains = ", ".join(f"{measure.name} {change.gain[key]:+.4f}" for key, measure in result.measures.items())
+    return f"Change next: {change.parameter}, {change.before} -> {change.after} (measured: {gains}): {change.how}."
 
 
 def _signed(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Targets: what is chosen reaches them, and is the cheapest that does."""
+"""Targets: the choice reaches them, and is the cheapest that does."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from poeem.engines.faiss.build import build_index
+from poeem.evaluation.query_set import QuerySet
 from poeem.explain import explain_target, refits
-from poeem.explain.query_set import QuerySet
-from poeem.explain.target import retrain
-from poeem.explain.target.retrain import Fit, extrapolated
+from poeem.explain.target import quick_fits
+from poeem.explain.target.list_counts import try_list_counts
+from poeem.explain.target.quick_fits import Fit, extrapolate_bytes
 from poeem.explain.workload import Workload
 from poeem.functional.coarse import assign_lists
 
@@ -20,7 +21,7 @@ SPEC = "OPQ16,IVF32,PQ16x4"
 @pytest.fixture(scope="module")
 def reached(fitted, items, queries):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(retrain, "_MOST_BYTES", 16)
+        patched.setattr(quick_fits, "_MOST_BYTES", 16)
         return explain_target(fitted(SPEC), target="recall=0.9", vectors=items, queries=queries, max_queries=100)
 
 
@@ -63,7 +64,7 @@ def test_bytes(fitted, items, queries):
     assert found.best.bytes_per_vector == 4
     of_size = [fit for fit in found.fits if fit.bytes_per_vector == 4]
     assert found.best.recall["neighbours"] == max(fit.recall["neighbours"] for fit in of_size)
-    # Sums of wide words beat slices, on vectors as good as any.
+    # On these vectors additive codewords are better than slices.
     assert found.best.spec == "IVF32,RQ4x8"
 
 
@@ -90,20 +91,26 @@ def test_the_fits_are_for_the_metric_that_is_wanted(fitted, items, queries):
     stretched = items[:1500] * np.random.default_rng(0).lognormal(0, 0.7, (1500, 1)).astype(np.float32)
     given = {"target": "bytes=1", "vectors": stretched, "queries": queries, "max_queries": 100}
     spec = fitted("PQ8x4").spec
-    by_l2, by_product = (refits.fitted(stretched, spec, metric) for metric in ("l2", "ip"))
+    by_l2, by_product = (refits.fit_index(stretched, spec, metric) for metric in ("l2", "ip"))
     assert (
         explain_target(by_l2, metric="ip", **given).fits[0].recall == explain_target(by_product, **given).fits[0].recall
     )
 
 
 def test_lists_are_visited_until_they_hold_the_share(fitted, items, queries, monkeypatch):
-    made = []
-    monkeypatch.setattr(retrain, "assign_lists", lambda x, coarse: made.append(coarse) or assign_lists(x, coarse))
+    centroids, fit_lists = [], refits.fit_lists
+
+    def recording_fit(*arguments, **options):
+        coarse, lists = fit_lists(*arguments, **options)
+        centroids.append(coarse)
+        return coarse, lists
+
+    monkeypatch.setattr(refits, "fit_lists", recording_fit)
     exact = np.argsort(((queries[:, None].astype(np.float64) - items[None]) ** 2).sum(2), axis=1)[:, :10]
-    case = Workload("", fitted(SPEC), items, QuerySet(queries, neighbours=exact), nprobe=4)
-    found = retrain.lists_for(case, 0.9)
+    workload = Workload("", fitted(SPEC), items, QuerySet(queries, neighbours=exact), nprobe=4)
+    found = try_list_counts(workload, 0.9)
     assert {32, 64, 128} <= {one.nlist for one in found}
-    for one, coarse in zip(found, made):
+    for one, coarse in zip(found, centroids, strict=True):
         lists = assign_lists(torch.from_numpy(items), coarse).numpy()
         away = ((queries[:, None] - coarse.numpy()[None]) ** 2).sum(2)
         visited = np.argsort(away, axis=1)
@@ -116,7 +123,7 @@ def test_lists_are_visited_until_they_hold_the_share(fitted, items, queries, mon
 
 def test_a_line_that_rises_never_gets_there():
     fits = [Fit("PQ8", 8, {"neighbours": 0.5}, 0), Fit("PQ16", 16, {"neighbours": 0.5}, 0)]
-    assert extrapolated(fits, 0.9) is None
+    assert extrapolate_bytes(fits, 0.9) is None
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""From what is wanted to what to search with, or to train."""
+"""Targets for recall, size or latency: settings that reach them, or what to train."""

@@ -1,46 +1,50 @@
-"""How to reach a target: what to search with, or else what to train."""
+"""Settings that reach a target; what to train if none does."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from poeem.evaluation.scorers import FloatScorer
-from poeem.explain.explain import MAX_QUERIES, K, checked, sampled
-from poeem.explain.query_set import NEIGHBOURS, nearest
-from poeem.explain.target.curve import Point, best_within, cheapest, operating_points, optimal
-from poeem.explain.target.retrain import Fit, Lists, larger_codes, lists_for, of_bytes, quick_fits
+from poeem.explain.explain import check_vectors, with_neighbours
+from poeem.explain.measures import NEIGHBOURS, available_measures
+from poeem.explain.options import SampleOptions
+from poeem.explain.target.list_counts import ListCount, try_list_counts
+from poeem.explain.target.operating_curve import (
+    Point,
+    best_within_time,
+    fastest_with_recall,
+    operating_points,
+    optimal_points,
+)
+from poeem.explain.target.quick_fits import Fit, quick_fits, specs_of_size, try_larger_codes
 from poeem.explain.target.target import BYTES, RECALL, Target
-from poeem.explain.workload import Workload
+from poeem.explain.workload import Workload, sample_workload
 
-# Of all items, where memory allows: times of a sample would not be those of the catalogue.
-MAX_ITEMS = 1_000_000
-# Lists matter from here on.
+# Flat indexes of fewer items need no lists.
 _WORTH_LISTS = 10_000
-# Of the neighbours that visited lists must hold where only a latency is wanted.
+# Share of the neighbours that the visited lists must hold for a latency target.
 _HELD = 0.95
 
 
 @dataclass(frozen=True)
 class Reached:
-    """How a target is reached, or what stands in the way.
+    """The result of :func:`poeem.explain.explain_target`.
 
     Args:
-        name, spec, metric, bytes_per_vector: of the case.
-        target: what is wanted.
-        k: neighbours wanted.
-        items, catalogue, queries: measured with; that there are.
-        reached: whether it can be, by searching otherwise (``bytes``: whether there is a structure of that size).
-        choice: the setting to search with, vectors at hand; ``by_codes`` without them.
-        curve: settings that no other beats, the fastest first; ``points`` all that were tried.
-        fits: structures fitted to a sample; ``best`` of them.
-        retrain: what a training should take: ``bytes``, ``spec``, ``extrapolated``.
-        lists: numbers of lists that were tried; ``nlist`` the one that compares least.
+        name, spec, metric, bytes_per_vector: of the index.
+        target: the target.
+        k: neighbours per query.
+        items, queries: number measured with; ``catalogue``: items before sampling.
+        reached: whether a setting of the search reaches it (``bytes``: whether there is a structure of that size).
+        choice: the setting to search with, if vectors are available; ``by_codes``: without vectors.
+        curve: settings that no other beats, the fastest first; ``points``: all that were tried.
+        fits: structures fitted to a sample; ``best``: the best of them.
+        retrain: what to train: ``bytes``, ``spec``, ``extrapolated``.
+        lists: numbers of lists that were tried; ``nlist``: the one that compares the fewest vectors.
         notes: sentences.
-        seconds: that it took.
+        seconds: duration.
     """
 
     name: str
@@ -60,8 +64,8 @@ class Reached:
     fits: list[Fit] = field(default_factory=list)
     best: Fit | None = None
     retrain: dict[str, Any] | None = None
-    lists: list[Lists] = field(default_factory=list)
-    nlist: Lists | None = None
+    lists: list[ListCount] = field(default_factory=list)
+    nlist: ListCount | None = None
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -70,80 +74,70 @@ class Reached:
         return asdict(self) | {"target": {self.target.name: self.target.value}}
 
 
-def reach(
-    case: Workload,
-    target: Target,
-    *,
-    metric: str | None = None,
-    k: int = K,
-    max_items: int = MAX_ITEMS,
-    max_queries: int = MAX_QUERIES,
-    seed: int = 0,
-    tell: Callable[[str], None] = lambda line: None,
-) -> Reached:
-    """As :func:`poeem.explain.explain_target`, for a case that has been read."""
+def reach(workload: Workload, target: Target, options: SampleOptions) -> Reached:
+    """Reach a target with a workload that has been read. See :func:`poeem.explain.explain_target`."""
     began = time.perf_counter()
-    case = sampled(case, k=k, max_items=max_items, max_queries=max_queries, seed=seed)
-    if checked(case, seed) is not case.bundle:
+    workload = sample_workload(workload, options)
+    if check_vectors(workload, options.seed) is not workload.bundle:
         raise ValueError("the index has lost its rotation: fix that first, as poeem explain without --target says")
-    # An engine returns whatever it holds.
-    case = dataclasses.replace(case, available=None)
-    wanted = metric or case.bundle.metric
-    neighbours = nearest(FloatScorer(case.items, wanted), case.asked, None, k)
-    case = dataclasses.replace(case, asked=dataclasses.replace(case.asked, neighbours=neighbours))
-    spec = case.bundle.spec
-    # What would be trained, would be for the metric that is wanted.
-    trained = dataclasses.replace(case, bundle=dataclasses.replace(case.bundle, metric=wanted))
-    said = Reached(
-        name=case.name,
+    index_metric, metric = workload.bundle.metric, options.metric or workload.bundle.metric
+    # An engine may return every item it holds.
+    queries = with_neighbours(FloatScorer(workload.items, metric), workload.queries, None, options.k)
+    workload = replace(workload, available=None, queries=queries)
+    spec = workload.bundle.spec
+    result = Reached(
+        name=workload.name,
         spec=str(spec),
-        metric=case.bundle.metric,
+        metric=index_metric,
         bytes_per_vector=spec.bytes_per_vector,
         target=target,
-        k=k,
-        items=len(case.items),
-        catalogue=case.catalogue,
-        queries=len(case.asked),
+        k=options.k,
+        items=len(workload.items),
+        catalogue=workload.catalogue,
+        queries=len(queries),
         reached=False,
-        notes=list(case.notes),
+        notes=list(workload.notes),
     )
-    if wanted != case.bundle.metric:
-        said.notes.append(
-            f"fits and lists are made for {wanted}, by which exact search is; the index is for {said.metric}"
+    if metric != index_metric:
+        result.notes.append(
+            f"fits and lists are made for {metric}, as exact search is; the index is for {index_metric}"
         )
-    by_size = target.name == BYTES
-    found = _by_size(trained, said, seed, tell) if by_size else _by_search(case, trained, said, seed, tell)
-    if case.sampled:
-        found.notes.append(
-            f"measured on {len(case.items):,} of {case.catalogue:,} items: all of them take longer and recall is "
-            "lower; --max-items takes more"
-        )
-    return dataclasses.replace(found, seconds=time.perf_counter() - began)
-
-
-def _by_search(case: Workload, trained: Workload, said: Reached, seed: int, tell: Callable[[str], None]) -> Reached:
-    points, notes = operating_points(case, said.k, tell=tell)
-    codes = [point for point in points if point.k_factor is None]
-    changes: dict[str, Any] = {"points": points, "curve": optimal(points), "notes": [*said.notes, *notes]}
-    wants_recall = said.target.name == RECALL
-    if wants_recall:
-        choice, by_codes = cheapest(points, said.target.value), cheapest(codes, said.target.value)
-        if by_codes is None:
-            changes["fits"], changes["retrain"] = larger_codes(trained, said.target.value, said.k, seed=seed, tell=tell)
+    # Fits and lists are for the metric of exact search.
+    for_metric = replace(workload, bundle=replace(workload.bundle, metric=metric))
+    if target.name == BYTES:
+        result = _reach_size(for_metric, result, options)
     else:
-        choice, by_codes = best_within(points, said.target.value), best_within(codes, said.target.value)
-    if len(case.items) >= _WORTH_LISTS or case.bundle.spec.nlist:
-        tell("fitting lists")
-        changes["lists"] = lists_for(trained, said.target.value if wants_recall else _HELD, seed)
-        changes["nlist"] = min(changes["lists"], key=lambda one: one.compared, default=None)
-    return dataclasses.replace(said, reached=choice is not None, choice=choice, by_codes=by_codes, **changes)
+        result = _reach_by_search(workload, for_metric, result, options)
+    if workload.sampled:
+        result.notes.append(
+            f"measured on {len(workload.items):,} of {workload.catalogue:,} items: on all of them searches take longer "
+            "and recall is lower; --max-items takes more"
+        )
+    return replace(result, seconds=time.perf_counter() - began)
 
 
-def _by_size(case: Workload, said: Reached, seed: int, tell: Callable[[str], None]) -> Reached:
-    spec = case.bundle.spec
-    wanted = of_bytes(int(said.target.value), spec.nlist)
-    fits = quick_fits(case, [*wanted, *([] if spec in wanted else [spec])], said.k, seed=seed, tell=tell)
-    measure = case.asked.measures[0]
-    of_size = [fit for fit in fits if fit.bytes_per_vector == said.target.value]
+def _reach_by_search(workload: Workload, for_metric: Workload, result: Reached, options: SampleOptions) -> Reached:
+    target = result.target
+    points, notes = operating_points(workload, options)
+    code_points = [point for point in points if point.k_factor is None]
+    changes: dict[str, Any] = {"points": points, "curve": optimal_points(points), "notes": [*result.notes, *notes]}
+    select = fastest_with_recall if target.name == RECALL else best_within_time
+    choice, by_codes = select(points, target.value), select(code_points, target.value)
+    if target.name == RECALL and by_codes is None:
+        changes["fits"], changes["retrain"] = try_larger_codes(for_metric, target.value, options)
+    if len(workload.items) >= _WORTH_LISTS or workload.bundle.spec.nlist:
+        options.log("fitting lists")
+        share = target.value if target.name == RECALL else _HELD
+        changes["lists"] = try_list_counts(for_metric, share, options.seed)
+        changes["nlist"] = min(changes["lists"], key=lambda count: count.compared, default=None)
+    return replace(result, reached=choice is not None, choice=choice, by_codes=by_codes, **changes)
+
+
+def _reach_size(workload: Workload, result: Reached, options: SampleOptions) -> Reached:
+    spec = workload.bundle.spec
+    specs = specs_of_size(int(result.target.value), spec.nlist)
+    fits = quick_fits(workload, specs if spec in specs else [*specs, spec], options)
+    measure = available_measures(workload.queries)[0]
+    of_size = [fit for fit in fits if fit.bytes_per_vector == result.target.value]
     best = max(of_size, key=lambda fit: (fit.recall[measure], fit.recall[NEIGHBOURS]), default=None)
-    return dataclasses.replace(said, reached=best is not None, fits=fits, best=best)
+    return replace(result, reached=best is not None, fits=fits, best=best)

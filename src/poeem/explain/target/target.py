@@ -1,4 +1,4 @@
-"""What is wanted of an index: a recall, a size or a latency."""
+"""The target of an index: a recall, a size or a latency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EXAMPLES = "recall=0.95, bytes=16 or latency-ms=2"
 
 
 class Target(NamedTuple):
-    """A name and how much of it."""
+    """The name and the value of a target."""
 
     name: str
     value: float
@@ -20,7 +20,7 @@ def parse_target(text: str) -> Target:
     """Read ``recall=0.95``, ``bytes=16`` or ``latency-ms=2``.
 
     Raises:
-        ValueError: another name, or a value out of its range.
+        ValueError: another name, or a value out of range.
 
     >>> parse_target("recall=0.95")
     Target(name='recall', value=0.95)
@@ -29,17 +29,17 @@ def parse_target(text: str) -> Target:
     ...
     ValueError: target (='speed=9') must be one of recall=0.95, bytes=16 or latency-ms=2
     """
-    name, _, said = text.partition("=")
+    name, _, number = text.partition("=")
     try:
-        value = float(said)
+        value = float(number)
     except ValueError:
         value = math.nan
     if name not in (RECALL, BYTES, LATENCY) or math.isnan(value):
         raise ValueError(f"target (={text!r}) must be one of {_EXAMPLES}")
     if name == RECALL and not 0 < value <= 1:
-        raise ValueError(f"target (={text!r}): a recall is above 0 and at most 1; write recall=0.95")
+        raise ValueError(f"target (={text!r}): the recall must be above 0 and at most 1; write recall=0.95")
     if name == BYTES and not (value.is_integer() and 1 <= value <= 4096):
-        raise ValueError(f"target (={text!r}): bytes of a vector are a whole number from 1 to 4096; write bytes=16")
+        raise ValueError(f"target (={text!r}): the bytes must be a whole number from 1 to 4096; write bytes=16")
     if name == LATENCY and not 0 < value < math.inf:
-        raise ValueError(f"target (={text!r}): milliseconds a query are above 0; write latency-ms=2")
+        raise ValueError(f"target (={text!r}): the milliseconds must be above 0; write latency-ms=2")
     return Target(name, value)
