@@ -137,8 +137,8 @@ def train_in_memory(
     batches = build_batches(settings, split.train)
     steps = settings["steps"] or round(settings["epochs"] * batches.steps_per_epoch)
     settings, begin = settings | {"steps": steps}, int(warm_start * steps)
-    draws = column_log_q(settings, split.train, batches, split.n_items)
-    model = build_model(settings, split.n_items, indexed=indexed, draws=draws, train=split.train)
+    log_q = column_log_q(settings, split.train, batches, split.n_items)
+    model = build_model(settings, split.n_items, indexed=indexed, log_q=log_q, train=split.train)
     with tempfile.TemporaryDirectory() as folder:
         state = train_joint(
             model,

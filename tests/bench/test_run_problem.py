@@ -10,7 +10,7 @@ from poeem.bench.run import run_bench
 from poeem.bench.run_problem import problem_from_runs
 from poeem.cli.main import main
 from poeem.data.interactions import Interactions
-from poeem.training.compare import OF_THE_INDEX, share_twin
+from poeem.training.compare import INDEX_SETTINGS, share_twin
 from poeem.training.load import load_run
 from poeem.training.recipes.interactions import train_interactions
 
@@ -107,7 +107,7 @@ def test_nothing_of_the_index_changes_a_twin(runs, world, tmp_path):
     other = {"assignment": "balanced", "estimator": "soft", "rotation": "cayley", "index_lr": 0.5, "distill": 1.0}
     other |= {"views": "quantized", "share": 0.5, "commitment": 0.0, "list_loss": 0.5, "balance": 0.0, "nprobe": 2}
     train_interactions(world, spec="OPQ2,IVF4,PQ2x4", out=tmp_path / "run", baselines=("lsh",), **OPTIONS | other)
-    assert set(other) | {"spec", "codes"} == OF_THE_INDEX
+    assert set(other) | {"spec", "codes"} == INDEX_SETTINGS
     file = "model/float.safetensors"
     assert (tmp_path / "run" / file).read_bytes() == (runs / "rq" / file).read_bytes()
 

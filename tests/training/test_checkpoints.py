@@ -106,7 +106,7 @@ def test_damage_is_refused_with_what_to_do(tmp_path, name, how):
     else:
         data[len(data) // 2] ^= 255
         file.write_bytes(data if how == "flipped" else data[:0])
-    with pytest.raises(ValueError, match=r"checkpoint .*step-10 .*; delete .*step-10 to go on from the checkpoint"):
+    with pytest.raises(ValueError, match=r"checkpoint .*step-10 .*; delete .*step-10 to resume from the checkpoint"):
         kept.load(10, *trained())
 
 

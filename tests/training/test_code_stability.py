@@ -21,13 +21,15 @@ def case(spec, metric, margin, **options):
     index.requires_grad_(False)
     codes, lists = index.eval().encode(old)
     moved = old + 0.4 * torch.randn(N, DIM, generator=generator)
-    known = torch.rand(N, generator=generator) < 0.7
-    kept = StableCodes(known, codes.to(torch.uint8), None if lists is None else lists.to(torch.int32), margin=margin)
+    in_service = torch.rand(N, generator=generator) < 0.7
+    kept = StableCodes(
+        in_service, codes.to(torch.uint8), None if lists is None else lists.to(torch.int32), margin=margin
+    )
     return index, kept, moved, (codes, lists)
 
 
 def errors(index, x, codes, lists):
-    """What the layer makes small in choosing words, of vectors as it compares them, float64."""
+    """The error that the layer minimises when it assigns codewords, float64."""
     x = x.numpy().astype(np.float64)
     if index.metric == "cosine":
         x /= np.linalg.norm(x, axis=1, keepdims=True)
@@ -54,7 +56,7 @@ def test_a_code_changes_where_that_saves_more_than_the_margin(spec, metric, opti
     nearest, near_lists = index.encode(moved[some])
     old_lists = None if lists is None else lists[some]
     saved = errors(index, moved[some], codes[some], old_lists) - errors(index, moved[some], nearest, near_lists)
-    stays = kept.known[some].numpy() & (saved <= margin)
+    stays = kept.in_service[some].numpy() & (saved <= margin)
     sure = np.abs(saved - margin) > 1e-6  # float32 cannot tell the others
     found, found_lists = kept.encode(index, some, moved[some])
     expected = np.where(stays[:, None], codes[some].numpy(), nearest.numpy())
@@ -63,7 +65,7 @@ def test_a_code_changes_where_that_saves_more_than_the_margin(spec, metric, opti
         expected = np.where(stays, old_lists.numpy(), near_lists.numpy())
         np.testing.assert_array_equal(found_lists.numpy()[sure], expected[sure])
     if margin == 0.2:
-        assert 10 < stays.sum() < kept.known[some].sum() - 10  # both kinds are there
+        assert 10 < stays.sum() < kept.in_service[some].sum() - 10  # both kinds are there
 
 
 @pytest.mark.parametrize("spec", ["PQ4x4", "OPQ4,IVF4,PQ4x4"])
@@ -92,7 +94,7 @@ def test_before_the_warm_start_there_is_nothing_to_keep():
     assert kept.output(index, torch.arange(N), moved, out) is out
 
 
-def test_autocast_does_not_reach_what_is_compared():
+def test_autocast_does_not_change_the_comparison():
     index, kept, moved, _ = case("OPQ4,IVF4,PQ4x4", "cosine", 0.1)
     items = torch.arange(N)
     with torch.autocast("cpu", dtype=torch.bfloat16):

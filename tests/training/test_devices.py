@@ -13,7 +13,7 @@ def test_cpu_is_always_there():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
 def test_what_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"device \(='cuda'\) is not there on this machine"):
+    with pytest.raises(ValueError, match=r"device \(='cuda'\) is not available on this machine"):
         check_device("cuda")
 
 

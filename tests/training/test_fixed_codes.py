@@ -1,4 +1,4 @@
-"""Items keep their codes, and words learn what they score; held against numpy in float64."""
+"""Items keep their codes while codewords learn; compared with numpy in float64."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def case(spec, metric, estimator):
     old = torch.randn(N, DIM, generator=generator)
     index.warm_start(old)
     kept = FixedCodes(N, index.spec.M, lists=bool(index.spec.nlist))
-    kept.take(index.eval(), old)
+    kept.record(index.eval(), old)
     codes, lists = index.encode(old)
     # What no item would choose again.
     moved = torch.randn(N, DIM, generator=generator)
@@ -29,7 +29,7 @@ def case(spec, metric, estimator):
     ("spec", "metric"), [("PQ4x4", "ip"), ("OPQ4,IVF4,PQ4x4", "cosine"), ("IVF4,RQ2x4", "l2")], ids=str
 )
 @pytest.mark.parametrize("estimator", ["ste", "task"])
-def test_codes_stay_wherever_vectors_go_and_words_learn(spec, metric, estimator):
+def test_codes_stay_wherever_vectors_go_and_codewords_learn(spec, metric, estimator):
     index, kept, moved, codes, lists = case(spec, metric, estimator)
     some = torch.randperm(N, generator=torch.Generator().manual_seed(1))[:50]
     x = moved[some].requires_grad_()
@@ -47,20 +47,20 @@ def test_codes_stay_wherever_vectors_go_and_words_learn(spec, metric, estimator)
     expected = np.square(unit - decoded.double().numpy()).sum(1).mean()
     assert out.distortion.item() == pytest.approx(expected, rel=1e-5)
 
-    # The loss is linear in what is scored, so that each word's gradient is the sum of the weights of its items.
+    # The loss is linear in what is scored, so that each codeword's gradient is the sum of the weights of its items.
     weight = torch.randn(50, DIM, generator=torch.Generator().manual_seed(2))
     (out.embedding * weight).sum().backward()
-    words = index.quantizer.codebooks.grad
+    gradient = index.quantizer.codebooks.grad
     if estimator == "ste":
-        assert words is None or not words.any()
+        assert gradient is None or not gradient.any()
     else:
-        turned = weight if index.rotation is None else weight @ index.rotation.matrix().detach()
-        width = words.shape[-1]
+        rotated = weight if index.rotation is None else weight @ index.rotation.matrix().detach()
+        width = gradient.shape[-1]
         for m in range(index.spec.M):
-            part = turned if width == DIM else turned[:, m * width : (m + 1) * width]
+            part = rotated if width == DIM else rotated[:, m * width : (m + 1) * width]
             expected = np.zeros((index.spec.ksub, width))
             np.add.at(expected, codes[some, m].numpy(), part.double().numpy())
-            np.testing.assert_allclose(words[m].numpy(), expected, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(gradient[m].numpy(), expected, rtol=1e-4, atol=1e-5)
     assert x.grad.any()  # straight through
 
 

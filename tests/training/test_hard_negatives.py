@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.towers.two_tower import interaction_towers
 from poeem.training import hard_negatives
-from poeem.training.hard_negatives import HardNegatives, Mined, log_chance, mine
+from poeem.training.hard_negatives import HardNegatives, Mined, log_column_probability, mine_ranks
 from poeem.training.model import JointModel
 from poeem.training.options.groups import LossOptions
 
-N, DIM, NATS = 300, 8, 4.0
+N, DIM, TEMPERATURE = 300, 8, 0.25
 
 
 def world(metric: str, seed: int = 0):
@@ -29,12 +29,12 @@ def slow_search(table, queries, positive, known, metric, *, first, last, margin)
     """Eligible items of every query, by sorting all scores in float64."""
     x = table.double().numpy()
     found = []
-    for q, wanted, history in zip(queries.double().numpy(), positive.tolist(), known.tolist()):
+    for q, relevant, history in zip(queries.double().numpy(), positive.tolist(), known.tolist()):
         if metric == "cosine":
             q = q / np.linalg.norm(q)
         scores = -((x - q) ** 2).sum(1) if metric == "l2" else x @ q
-        order = [i for i in np.argsort(-scores) if i != wanted and i not in history]
-        ceiling = scores[wanted] + margin / NATS
+        order = [i for i in np.argsort(-scores) if i != relevant and i not in history]
+        ceiling = scores[relevant] + margin * TEMPERATURE
         found.append({int(i) for i in order[first - 1 : last] if scores[i] <= ceiling})
     return found
 
@@ -51,7 +51,7 @@ def test_it_finds_what_a_slow_search_finds(metric, margin):
     table, queries, positive, known = world(metric)
     # With as many as there are ranks, nothing is left to chance.
     mining = searcher(table, count=31, first=10, last=40, margin=margin)
-    mined = mining.mine(queries, positive, known, table[positive], metric=metric, nats=NATS)
+    mined = mining.mine(queries, positive, known, table[positive], metric=metric, temperature=TEMPERATURE)
     expected = slow_search(table, queries, positive, known, metric, first=10, last=40, margin=margin)
     assert mined.rows.tolist() == sorted(set.union(*expected))
     if margin == float("inf"):
@@ -69,7 +69,9 @@ def test_a_querys_own_items_are_never_taken_and_each_takes_so_many():
         mining = searcher(table, count=3, first=1, last=20, margin=float("inf"))
         for query in range(len(queries)):
             one = slice(query, query + 1)
-            mined = mining.mine(queries[one], positive[one], known[one], table[positive[one]], metric="ip", nats=NATS)
+            mined = mining.mine(
+                queries[one], positive[one], known[one], table[positive[one]], metric="ip", temperature=TEMPERATURE
+            )
             assert len(mined.rows) == 3
             assert not set(mined.rows.tolist()) & {int(positive[query]), *known[query].tolist()}
 
@@ -80,7 +82,7 @@ def test_chances_are_those_counted():
     torch.manual_seed(0)
     taken = torch.zeros(N)
     for _ in range(4000):
-        mined = mining.mine(queries, positive, known, table[positive], metric="ip", nats=NATS)
+        mined = mining.mine(queries, positive, known, table[positive], metric="ip", temperature=TEMPERATURE)
         taken[mined.rows] += 1 / 4000
     np.testing.assert_allclose(-torch.expm1(mined.log_missed).numpy(), taken.numpy(), atol=0.03)
 
@@ -93,28 +95,28 @@ def test_weights_make_a_sum_over_columns_one_over_the_catalogue():
     torch.manual_seed(0)
     chance, values, sums = torch.rand(N, generator=generator) * 0.3 + 0.05, torch.rand(N, generator=generator), []
     for _ in range(3000):
-        mined = mining.mine(queries, positive, known, table[positive], metric="ip", nats=NATS)
+        mined = mining.mine(queries, positive, known, table[positive], metric="ip", temperature=TEMPERATURE)
         in_batch = torch.nonzero(torch.rand(N) < chance)[:, 0]
         columns = torch.cat([in_batch, mined.rows]).unique()
-        log_p = log_chance(chance.log()[columns], mining.log_missed(mined, columns))
+        log_p = log_column_probability(chance.log()[columns], mining.log_missed(mined, columns))
         sums.append((values[columns] / log_p.exp()).sum().item())
     assert np.mean(sums) == pytest.approx(values.sum().item(), rel=0.01)
 
 
 def test_certain_columns_have_probability_one():
-    assert log_chance(torch.zeros(1), torch.zeros(1)).item() == 0
-    assert log_chance(torch.tensor([-30.0]), torch.tensor([-torch.inf])).item() == 0
+    assert log_column_probability(torch.zeros(1), torch.zeros(1)).item() == 0
+    assert log_column_probability(torch.tensor([-30.0]), torch.tensor([-torch.inf])).item() == 0
     # Far below what 1 - q can tell from 1 in float32.
-    assert log_chance(torch.tensor([-20.0]), torch.zeros(1)).item() == pytest.approx(-20, rel=1e-3)
+    assert log_column_probability(torch.tensor([-20.0]), torch.zeros(1)).item() == pytest.approx(-20, rel=1e-3)
 
 
 def test_of_a_large_catalogue_a_part_is_searched(monkeypatch):
     monkeypatch.setattr(hard_negatives, "ROWS", 50)
     items = torch.arange(100, 700, 2)
-    asked = []
+    requested = []
 
     def scored(numbers: torch.Tensor) -> torch.Tensor:
-        asked.append(numbers.clone())
+        requested.append(numbers.clone())
         return torch.randn(len(numbers), DIM)
 
     mining = HardNegatives(items, DIM, count=2, first=12, last=60)
@@ -122,12 +124,14 @@ def test_of_a_large_catalogue_a_part_is_searched(monkeypatch):
     assert mining.table.shape == (50, DIM)
     for step in (0, 16, 0):
         mining.refresh(scored, step)
-    assert all(len(one) == 50 and set(one.tolist()) <= set(items.tolist()) for one in asked)
-    assert torch.equal(asked[0], asked[2])
-    assert not torch.equal(asked[0], asked[1])
-    rows = mining.rows_of(torch.tensor([[asked[0][7], -1], [101, asked[0][49]]]))
+    assert all(len(one) == 50 and set(one.tolist()) <= set(items.tolist()) for one in requested)
+    assert torch.equal(requested[0], requested[2])
+    assert not torch.equal(requested[0], requested[1])
+    rows = mining.rows_of(torch.tensor([[requested[0][7], -1], [101, requested[0][49]]]))
     assert rows.tolist() == [[7, -1], [-1, 49]]
-    assert mining.log_missed(Mined(rows, torch.full((50,), -2.0)), torch.tensor([101, int(asked[0][3])])).tolist() == [
+    assert mining.log_missed(
+        Mined(rows, torch.full((50,), -2.0)), torch.tensor([101, int(requested[0][3])])
+    ).tolist() == [
         0,
         -2,
     ]
@@ -135,7 +139,9 @@ def test_of_a_large_catalogue_a_part_is_searched(monkeypatch):
 
 
 def test_a_query_without_eligible_items_takes_none():
-    mined = mine(torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[2]]), torch.tensor([0.5]), first=1, last=3, count=2)
+    mined = mine_ranks(
+        torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[2]]), torch.tensor([0.5]), first=1, last=3, count=2
+    )
     assert mined.rows.tolist() == []
     assert mined.log_missed.tolist() == [0, 0, 0]
 
@@ -174,7 +180,7 @@ def test_a_step_with_every_item_mined_is_the_softmax_over_the_catalogue(candidat
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"count": 0}, r"hard_negatives \(=0\) must be at least 1"),
         ({"count": 200}, r"hard_negatives \(=200\) must be at most 191"),
@@ -182,6 +188,6 @@ def test_a_step_with_every_item_mined_is_the_softmax_over_the_catalogue(candidat
         ({"count": 1, "every": 0}, "every"),
     ],
 )
-def test_senseless_numbers_are_refused(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_senseless_numbers_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         HardNegatives(torch.arange(N), DIM, **options)

@@ -69,7 +69,9 @@ def test_settings_of_another_version_are_refused(copied):
     config = json.loads(file.read_text())
     del config["settings"]["views"]
     file.write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"config.json: its settings are not those of this poeem \('views'\); use the"):
+    with pytest.raises(
+        ValueError, match=r"config.json: this version of poeem cannot read its settings \('views'\); use the"
+    ):
         load_run(copied)
 
 
@@ -106,7 +108,7 @@ def test_model_and_bundle_of_different_trainings_are_refused(copied, small, tmp_
     )
     shutil.rmtree(copied / "bundle")
     shutil.copytree(other / "bundle", copied / "bundle")
-    with pytest.raises(ValueError, match="not of one training"):
+    with pytest.raises(ValueError, match="come from different trainings"):
         load_run(copied)
 
 

@@ -89,7 +89,7 @@ def _fit(
         spec=spec,
         metric=metric,
         relevance=pairs,
-        start=served,
+        initial_index=served,
         seed=seed,
         device="cpu",
         show=False,

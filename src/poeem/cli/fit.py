@@ -76,16 +76,16 @@ def fit(
 def _structure(from_faiss: Path | None, index: VectorIndexOptions) -> dict[str, Any]:
     if from_faiss is None:
         spec = "RQ8" if index.spec is None else index.spec
-        return {"spec": spec, "metric": index.metric or "ip", "start": None}
+        return {"spec": spec, "metric": index.metric or "ip"}
     from poeem.engines.faiss.index_file import UNPROVEN
-    from poeem.engines.faiss.read import from_faiss as read_back
+    from poeem.engines.faiss.read import from_faiss as read_faiss
 
     if index.spec is not None or index.metric is not None:
-        raise ValueError("--from-faiss brings structure and metric along; leave --index and --metric out")
-    start = read_back(from_faiss)
-    if not start.proven:
+        raise ValueError("--from-faiss has its own structure and metric; leave --index and --metric out")
+    initial_index = read_faiss(from_faiss)
+    if not initial_index.proven:
         say(f"note: {UNPROVEN}")
-    return {"start": start}
+    return {"initial_index": initial_index}
 
 
 def _print(metrics: Mapping[str, Any], out: Path) -> None:

@@ -35,9 +35,9 @@ class RunOptions:
         None, "The same kinds of files, with item, title and other columns.", metavar="FILE", place="more"
     )
     out: Path | None = option(None, "Folder of the run; must be new.", metavar="DIR", place="first")
-    start: Path | None = option(
+    previous_run: Path | None = option(
         None,
-        "Continue from the towers and index of this run, on newer data: the next version.",
+        "Previous run: train its towers and index further, on newer data, to the next version.",
         flag="--from",
         metavar="OLD",
         place="first",
@@ -92,7 +92,7 @@ def train(
             run.out,
             # The name alone: a run can be resumed from another folder, and data are recognised by their checksum.
             dataset=run.dataset or str(run.interactions and run.interactions.name),
-            start=run.start,
+            previous_run=run.previous_run,
             stability=run.stability,
             baselines=names(run.baselines),
             resume=resume,

@@ -30,6 +30,6 @@ def learn_adapter(bundle: Bundle, items: np.ndarray, queries: np.ndarray, seed: 
         bundle.spec, bundle.metric, bundle.dim, arrays, bundle.codes, bundle.lists, np.arange(len(bundle))
     )
     result = fit_vectors(
-        items, queries, start=start, train_codebooks=False, epochs=_EPOCHS, seed=seed, device="cpu", show=False
+        items, queries, initial_index=start, train_codebooks=False, epochs=_EPOCHS, seed=seed, device="cpu", show=False
     ).result
     return result.adapter if result.kept else None

@@ -1,1 +1,1 @@
-"""Training: the loop's pieces, and the recipes made of them."""
+"""Training: the loop, its parts, and the recipes that put them together."""

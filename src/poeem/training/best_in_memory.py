@@ -1,4 +1,4 @@
-"""BestInMemory: the weights of the best validation, for trainings that write no checkpoints."""
+"""BestInMemory: the weights of the best validation, for a training that writes no checkpoints."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import nn
 
 
 class BestInMemory:
-    """In place of ``Checkpoints``: a copy of the best weights in memory; nothing is resumed."""
+    """A copy of the best weights in memory. It takes the place of ``Checkpoints``; nothing can be resumed."""
 
     def __init__(self) -> None:
         self._step, self._weights = -1, {}
 
     def begin(self) -> None:
-        """Nothing is to be prepared."""
+        """Do nothing: there is no folder to make."""
 
     def end_without_any(self) -> None:
         """Nothing was written."""
 
     def steps(self) -> list[int]:
-        """No step that a training could continue from."""
+        """Steps to resume from: none."""
         return []
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
@@ -32,7 +32,7 @@ class BestInMemory:
             self._step, self._weights = step, copy.deepcopy(model.state_dict())
 
     def load(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
-        """Bring back the weights of the best step."""
+        """Load the weights of the best step."""
         if step != self._step:
             raise ValueError(f"step (={step}) must be the best one (={self._step}); no other is kept")
         model.load_state_dict(self._weights)

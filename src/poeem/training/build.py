@@ -1,4 +1,4 @@
-"""A model from its settings: for training, for the float twin, and for a stored run."""
+"""Model and training batches from the settings of a run; also for the float twin and for a stored run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from poeem.data.batches import TrainingBatches
-from poeem.data.frequency import log_q
+from poeem.data.frequency import log_q as event_log_q
 from poeem.data.ragged import Ragged
 from poeem.layers.checks import check_choice
 from poeem.layers.embedding_index import EmbeddingIndex
@@ -25,7 +25,7 @@ from poeem.training.model import JointModel
 from poeem.training.options.groups import LossOptions
 
 ITEM_TABLES = ("full", "compressed")
-# Bytes an item of a compressed table, by default.
+# Default bytes per item of a compressed table.
 TABLE_BYTES = 8
 
 
@@ -34,18 +34,18 @@ def build_model(
     n_items: int,
     *,
     indexed: bool,
-    draws: np.ndarray | None = None,
+    log_q: np.ndarray | None = None,
     train: Ragged | None = None,
 ) -> JointModel:
-    """Towers, loss and, if ``indexed``, the index that the settings describe; initial weights by the seed.
+    """Towers, loss and, if ``indexed``, the index that the settings describe. The seed gives the initial weights.
 
     Args:
-        settings: of a run, see ``poeem.training.recipes.interactions``.
+        settings: settings of a run, see ``resolve_options``.
         n_items: size of the catalogue.
         indexed: False for the float twin, which is otherwise the same.
-        draws: float32, ``(n_items,)``: log-probability of each item as a column; not needed past training.
-        train: training events: a compressed table has its codes from them, hard negatives their items; not needed past
-            training.
+        log_q: float32, ``(n_items,)``: log-probability that an item is a column of the softmax; for training only.
+        train: training events, for training only: the codes of a compressed table are fitted to them, and hard
+            negatives are items that occur in them.
     Raises:
         ValueError: a setting is out of range.
     """
@@ -63,25 +63,25 @@ def build_model(
         spec, fixed = IndexSpec.parse(settings["spec"]), settings.get("codes") == "fixed"
         if fixed:
             kept = FixedCodes(n_items, spec.M, lists=bool(spec.nlist))
-        # Trained no further, an index has to stay to the bit what it was.
-        make: Any = EmbeddingIndex if settings.get("stability") is None else exact_layer
-        index = make(
+        # With stability the arrays of the previous run must stay equal to the bit.
+        make_index: Any = EmbeddingIndex if settings.get("stability") is None else exact_layer
+        index = make_index(
             settings["dim"],
             spec,
             metric=settings["metric"],
             estimator=settings["estimator"],
             assignment=settings.get("assignment", "nearest"),
             rotation=settings["rotation"],
-            # The recipe warm-starts on all items at a step of its own; the layer is not to begin before.
+            # The recipe warm-starts on all items at its own step; the layer must not start before.
             warmup_steps=settings["steps"] + 1,
-            # The layer counts the words that it would choose, not those that are kept.
+            # Reseeding goes by the codewords that the layer would choose, not by the fixed ones.
             **({"reseed_every": 0} if fixed else {}),
             seed=settings["seed"],
         )
     return JointModel(
         towers,
         index,
-        log_q=torch.zeros(n_items) if draws is None else torch.from_numpy(draws),
+        log_q=torch.zeros(n_items) if log_q is None else torch.from_numpy(log_q),
         loss=_loss(settings, indexed),
         metric=settings["metric"],
         hard_negatives=_hard_negatives(settings, train),
@@ -90,10 +90,10 @@ def build_model(
 
 
 def _loss(settings: Mapping[str, Any], indexed: bool) -> LossOptions:
-    # Runs of earlier versions lack these and were trained without.
-    missing: dict[str, Any] = {"distill": 0.0, "list_loss": 0.0, "balance": 0.0, "hard_negatives": 0}
-    known = {field.name: (missing | dict(settings))[field.name] for field in fields(LossOptions)}
-    return LossOptions(**(known if indexed else known | {"list_loss": 0.0}))
+    # Runs of earlier versions lack these settings and were trained without them.
+    complete: dict[str, Any] = {"distill": 0.0, "list_loss": 0.0, "balance": 0.0, "hard_negatives": 0, **settings}
+    values = {field.name: complete[field.name] for field in fields(LossOptions)}
+    return LossOptions(**(values if indexed else values | {"list_loss": 0.0}))
 
 
 def _hard_negatives(settings: Mapping[str, Any], train: Ragged | None) -> HardNegatives | None:
@@ -113,10 +113,10 @@ def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Ragged |
         return None
     size, width = TABLE_BYTES if size is None else size, settings["dim"]
     check_table_bytes(size)
-    if train is None:  # a stored model brings codes and words with its weights
+    if train is None:  # codes and codewords are among the weights of a stored model
         return CompressedTable(torch.zeros(n_items, size, dtype=torch.uint8), width)
-    codes, words = fit_item_codes(train, n_items, size, width, settings["seed"])
-    return CompressedTable(torch.from_numpy(codes), width, codewords=torch.from_numpy(words))
+    codes, codewords = fit_item_codes(train, n_items, size, width, settings["seed"])
+    return CompressedTable(torch.from_numpy(codes), width, codewords=torch.from_numpy(codewords))
 
 
 def build_batches(settings: Mapping[str, Any], train: Ragged) -> TrainingBatches:
@@ -133,13 +133,13 @@ def build_batches(settings: Mapping[str, Any], train: Ragged) -> TrainingBatches
 def column_log_q(
     settings: Mapping[str, Any], train: Ragged, batches: TrainingBatches, n_items: int, world: int = 1
 ) -> np.ndarray:
-    """Log-probability that an item is a column of the softmax of one process; float32 ``(n_items,)``."""
+    """Log-probability that an item is a column of the softmax on one of ``world`` processes; float32 ``(n_items,)``."""
     if settings["candidates"] == "positives":
-        return log_q(train, n_items)
-    events_a_row = 1.0
+        return event_log_q(train, n_items)
+    positives_per_example = 1.0
     if batches.kind == "positions":
-        # A window of a long history is full, the only one of a short history holds all of it.
+        # A window of a long history is full. A short history has one window with all of its events.
         lengths = train.lengths
         windows = -(-lengths // batches.history_length)
-        events_a_row = float((windows * np.minimum(lengths, batches.history_length)).sum() / windows.sum())
-    return log_q(train, n_items, draws=max(1, round(events_a_row * batches.batch_size / world)))
+        positives_per_example = float((windows * np.minimum(lengths, batches.history_length)).sum() / windows.sum())
+    return event_log_q(train, n_items, draws=max(1, round(positives_per_example * batches.batch_size / world)))

@@ -1,6 +1,6 @@
-"""Checkpoints of a run: written beside their place and renamed in, so that none is ever half there.
+"""Checkpoints of a run. Each is written in another folder and then renamed: none is ever incomplete.
 
-Our own rather than accelerate's: its restore unpickles random states, and ours are functions of the step.
+accelerate's checkpoints are not used: loading them unpickles random states, which here are functions of the step.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SETTINGS_FILE = "settings.json"
 
 
 class Checkpoints:
-    """The folder of a run's checkpoints, ``step-N/`` each: weights, optimizer, state, and a checksum of each file.
+    """The folder of a run's checkpoints: ``step-N/`` with weights, optimizer, state and a checksum of each file.
 
     Args:
-        folder: is made by ``begin``.
-        settings: what the run depends on, as JSON values; a run can be resumed with the same only.
+        folder: made by ``begin``.
+        settings: everything that the run depends on, as JSON values. A run is resumed with equal settings only.
         resume: whether the folder may hold a run already.
-        keep: newest checkpoints to keep; the best one is kept beside them.
+        keep: number of newest checkpoints to keep, besides the best one.
     Raises:
-        ValueError: there is a run and ``resume`` is false, or its settings are others.
+        ValueError: there is a run and ``resume`` is false, or its settings differ.
     """
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any], *, resume: bool, keep: int = 2) -> None:
@@ -48,7 +48,7 @@ class Checkpoints:
             _check_settings(file, settings)
 
     def begin(self) -> None:
-        """Make the folder and note the settings: from here on there is a run to resume."""
+        """Make the folder and write the settings. From then on there is a run to resume."""
         if not (self.folder / SETTINGS_FILE).is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / SETTINGS_FILE, json.dumps(self._settings, indent=2))
@@ -62,12 +62,12 @@ class Checkpoints:
             self.folder.rmdir()
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
-        """Write ``step-<step>`` and delete what is no longer kept.
+        """Write ``step-<step>`` and delete old checkpoints.
 
         Args:
             step: steps done.
-            model, optimizer: unwrapped.
-            state: JSON values to come back on resume; ``best_step``, if there and no None, is kept too.
+            model, optimizer: not wrapped by accelerate.
+            state: JSON values that ``load`` returns. The checkpoint of its ``best_step`` is not deleted.
         """
         target = self.folder / f"step-{step}"
         refuse_link(self.folder)
@@ -78,46 +78,46 @@ class Checkpoints:
             files = {name: file_sha256(new / name) for name in (WEIGHTS_FILE, OPTIMIZER_FILE)}
             (new / STATE_FILE).write_text(json.dumps({"step": step, "state": dict(state), "files": files}, indent=2))
             replace_directory(new, target)
-        kept = {*self.steps()[-self.keep :], state.get("best_step")}
+        keep = {*self.steps()[-self.keep :], state.get("best_step")}
         for old in self.steps():
-            if old not in kept:
+            if old not in keep:
                 shutil.rmtree(self.folder / f"step-{old}", ignore_errors=True)
         return target
 
     def steps(self) -> list[int]:
-        """Steps of the checkpoints that are there, ascending; an interrupted write is finished or forgotten first."""
+        """Steps of the stored checkpoints, ascending. An interrupted write is completed or dropped first."""
         for ready in self.folder.glob(".step-*.ready"):
             recover(self.folder / ready.name.removeprefix(".").removesuffix(".ready"))
         names = (re.fullmatch("step-([0-9]+)", path.name) for path in self.folder.glob("step-*"))
         return sorted(int(name[1]) for name in names if name)
 
     def load(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
-        """Bring back ``step-<step>``; returns the state that was saved with it.
+        """Load ``step-<step>`` into model and optimizer, and return the state that was saved with it.
 
         Raises:
-            ValueError: it is damaged or of another model.
+            ValueError: the checkpoint is damaged or belongs to another model.
         """
         folder = self.folder / f"step-{step}"
-        mend = f"delete {folder} to go on from the checkpoint before it"
+        fix = f"delete {folder} to resume from the checkpoint before it"
         try:
-            said = json.loads(read_file(folder / STATE_FILE))
-            files, state = said["files"], said["state"]
-            if not isinstance(files, dict) or not isinstance(state, dict) or type(said["step"]) is not int:
+            stored = json.loads(read_file(folder / STATE_FILE))
+            files, state = stored["files"], stored["state"]
+            if not isinstance(files, dict) or not isinstance(state, dict) or type(stored["step"]) is not int:
                 raise ValueError("step, state and files are not a number and two objects")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"checkpoint {folder} cannot be read ({STATE_FILE}: {error}); {mend}") from None
+            raise ValueError(f"checkpoint {folder} cannot be read ({STATE_FILE}: {error}); {fix}") from None
         for name in (WEIGHTS_FILE, OPTIMIZER_FILE):
             if not (folder / name).is_file() or file_sha256(folder / name) != files.get(name):
-                raise ValueError(f"checkpoint {folder} is damaged ({name} is not what was written); {mend}")
+                raise ValueError(f"checkpoint {folder} is damaged ({name} is not what was written); {fix}")
         load_weights(model, folder / WEIGHTS_FILE)
         if optimizer is not None:
-            # Whatever a foreign file makes torch raise: its advice to unpickle without checks must not be followed.
+            # torch raises many types for a foreign file, and advises to unpickle without checks: not repeated here.
             try:
                 optimizer.load_state_dict(torch.load(folder / OPTIMIZER_FILE, map_location="cpu", weights_only=True))
             except Exception as error:
                 kind = type(error).__name__
                 raise ValueError(
-                    f"checkpoint {folder}: {OPTIMIZER_FILE} is no optimizer state ({kind}); {mend}"
+                    f"checkpoint {folder}: {OPTIMIZER_FILE} holds no optimizer state ({kind}); {fix}"
                 ) from None
         return state
 
@@ -129,10 +129,10 @@ def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
             raise ValueError("no JSON object")
     except ValueError as error:
         raise ValueError(f"{file} cannot be read ({error}); start a new run in another folder") from None
-    asked = json.loads(json.dumps(dict(settings)))
-    for name in (*asked, *(name for name in stored if name not in asked)):
-        if stored.get(name) != asked.get(name):
+    given = json.loads(json.dumps(dict(settings)))
+    for name in (*given, *(name for name in stored if name not in given)):
+        if stored.get(name) != given.get(name):
             raise ValueError(
-                f"{name} (={asked.get(name)!r}) differs from that of the run to resume (={stored.get(name)!r}); "
+                f"{name} (={given.get(name)!r}) differs from that of the run to resume (={stored.get(name)!r}); "
                 "resume with the same settings, or start a new run in another folder"
             )

@@ -1,4 +1,4 @@
-"""Codes in service that a new model is to leave as they are, unless changing one is worth it."""
+"""StableCodes: items keep the codes of the index in service, unless another code lowers their error by a margin."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from poeem.layers.product import ProductQuantizer
 
 
 class StableCodes(nn.Module):
-    """Assignment at a price: ``argmin_c ‖x - x̂_c‖² + margin [c is not the code in service]``.
+    """Assignment that prefers the code in service: ``argmin_c ‖x - x̂_c‖² + margin [c is not the code in service]``.
 
-    That is, an item keeps code and list unless the nearest ones lower its squared error by more than ``margin``; where
-    words are chosen ``score-aware``, that error stands for the squared one.
-    Training, validation and bundle assign so alike: the item tower is drawn to the words that its items are served by,
-    the query tower learns to score them, and what is written is what was trained. The arrays of the index must not
-    change meanwhile.
+    An item keeps its code and list unless the nearest ones lower its error by more than ``margin``. The error is the
+    squared one, or the score-aware one if the index assigns by that. Training, validation and bundle assign in the same
+    way: the item tower moves items to their codewords in service, the query tower learns to score these, and the bundle
+    holds the codes that were trained. The arrays of the index must not change meanwhile.
 
     Args:
-        known: bool, ``(n_items,)``: whether an item is in service; others are assigned as ever.
-        codes: integers, ``(n_items, M)``, of those that are.
-        lists: integers, ``(n_items,)``; None for a flat spec.
+        in_service: bool, ``(n_items,)``: whether an item is in service. Other items get the nearest code.
+        codes: integers, ``(n_items, M)``: codes in service.
+        lists: integers, ``(n_items,)``: lists in service; None for a flat spec.
         margin: squared embedding units, 0 or more.
     """
 
-    known: Tensor
+    in_service: Tensor
     codes: Tensor
     lists: Tensor | None
 
-    def __init__(self, known: Tensor, codes: Tensor, lists: Tensor | None, *, margin: float) -> None:
+    def __init__(self, in_service: Tensor, codes: Tensor, lists: Tensor | None, *, margin: float) -> None:
         super().__init__()
         self.margin = margin
-        # Not persistent: they belong to the index in service, not to the model that follows it.
-        self.register_buffer("known", known, persistent=False)
+        # Not persistent: these belong to the index in service, not to the new model.
+        self.register_buffer("in_service", in_service, persistent=False)
         self.register_buffer("codes", codes, persistent=False)
         self.register_buffer("lists", lists, persistent=False)
 
@@ -44,32 +43,32 @@ class StableCodes(nn.Module):
     def encode(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
         """Codes ``(n, M)`` and lists ``(n,)`` of items ``(n,)`` with vectors ``(n, dim)``, both int64."""
         items = items.to(self.codes.device)
-        x = compared(index, vectors)
+        x = quantizer_input(index, vectors)
         codes, lists = index.encode(vectors)
-        kept, _ = self._keeps(index, items, x, index.reconstruct(codes, lists))
-        return self._settled(items, kept, codes, lists)
+        kept, _ = self._keep_mask(index, items, x, index.reconstruct(codes, lists))
+        return self._with_kept_codes(items, kept, codes, lists)
 
     def output(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor, out: Output) -> Output:
-        """What the layer has made of items, with those that keep their codes put back to them; differentiable."""
+        """The layer's output ``out``, with the old codes for the items that keep them; differentiable."""
         if out.codes is None:
             return out
-        # In float32, as the layer assigns: half precision would keep and change codes by its rounding.
+        # In float32, as the layer assigns: rounding to half precision would change which codes are kept.
         with torch.autocast(vectors.device.type, enabled=False):
-            x = compared(index, vectors)
-            kept, old = self._keeps(index, items, x.detach(), out.embedding.detach().float())
+            x = quantizer_input(index, vectors)
+            kept, old = self._keep_mask(index, items, x.detach(), out.embedding.detach().float())
             estimate = ESTIMATORS[index.estimator](x, old).to(out.embedding.dtype)
             embedding = torch.where(kept[:, None], estimate, out.embedding)
-            codes, lists = self._settled(items, kept, out.codes, out.lists)
+            codes, lists = self._with_kept_codes(items, kept, out.codes, out.lists)
             return Output(embedding, codes, lists, distortion(x, embedding.detach().float()))
 
     @torch.no_grad()
-    def _keeps(self, index: EmbeddingIndex, items: Tensor, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether each item stays, and the reconstruction by its code in service."""
+    def _keep_mask(self, index: EmbeddingIndex, items: Tensor, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether each item keeps its code, bool ``(n,)``; and its reconstruction by that code, ``(n, dim)``."""
         old = index.reconstruct(self.codes[items].long(), None if self.lists is None else self.lists[items])
         saved = assignment_error(index, x, old) - assignment_error(index, x, x_hat)
-        return self.known[items] & (saved <= self.margin), old
+        return self.in_service[items] & (saved <= self.margin), old
 
-    def _settled(
+    def _with_kept_codes(
         self, items: Tensor, kept: Tensor, codes: Tensor, lists: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         codes = torch.where(kept[:, None], self.codes[items].long(), codes)
@@ -79,12 +78,12 @@ class StableCodes(nn.Module):
 
 
 def assignment_error(index: EmbeddingIndex, x: Tensor, x_hat: Tensor) -> Tensor:
-    """What the index makes small in choosing the words of each vector: ``(n,)``, squared embedding units.
+    """The error that the index minimises when it assigns codewords: ``(n,)``, squared embedding units.
 
     Args:
-        index: the layer.
+        index: the layer; its ``assignment`` says which error.
         x: float32, ``(n, dim)``; of unit length under ``cosine``.
-        x_hat: its reconstruction, the same.
+        x_hat: reconstructions, float32, ``(n, dim)``.
     """
     quantizer = index.quantizer
     if isinstance(quantizer, ProductQuantizer) and quantizer.assignment == "score-aware":
@@ -92,7 +91,7 @@ def assignment_error(index: EmbeddingIndex, x: Tensor, x_hat: Tensor) -> Tensor:
     return (x - x_hat).square().sum(1)
 
 
-def compared(index: EmbeddingIndex, vectors: Tensor) -> Tensor:
-    """Vectors as the layer compares them with words."""
+def quantizer_input(index: EmbeddingIndex, vectors: Tensor) -> Tensor:
+    """Vectors as the layer quantizes them: float32, of unit length under ``cosine``."""
     x = vectors.float()
     return nn.functional.normalize(x) if index.metric == "cosine" else x

@@ -1,4 +1,4 @@
-"""The table of a run: float model, index and post-hoc baselines, on the test, as ``metrics.json``."""
+"""Evaluation of a run on its test part: float models, index and post-hoc baselines, as ``metrics.json``."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from poeem.training.train_joint import train_joint
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-# Settings that a model without an index has no use for.
-OF_THE_INDEX = {"spec", "assignment", "codes", "estimator", "rotation", "index_lr", "nprobe"}
-OF_THE_INDEX |= {"views", "share", "commitment", "distill", "list_loss", "balance"}
+# Settings that do not affect a model without an index.
+INDEX_SETTINGS = {"spec", "assignment", "codes", "estimator", "rotation", "index_lr", "nprobe"}
+INDEX_SETTINGS |= {"views", "share", "commitment", "distill", "list_loss", "balance"}
 
 
 def compare(
@@ -42,22 +42,22 @@ def compare(
 ) -> dict[str, Any]:
     """Evaluate a stored run on its test part and write ``metrics.json``.
 
-    The float model and every baseline come from a twin trained without the index on the same batches, with the same
-    seed, optimizer, schedule and number of steps, those of the runs that this one began from included; it is trained
-    here if the run has none yet.
+    The float model and all baselines come from the run's float twin: a model that is trained without the index, on the
+    same batches, with the same seed, optimizer, schedule and number of steps. The steps of previous runs count. The
+    twin is trained here if the run has none yet.
 
     Args:
         path: the run's folder.
-        accelerator: to train the twin on.
-        baselines: words of ``poeem.baselines``; without any, no twin is trained and ``float`` is null.
-        nprobe: lists visited a query, by index and baselines; default the run's.
-        show: the twin's progress.
+        accelerator: device and processes for the training of the twin.
+        baselines: names of ``poeem.baselines``; without any, no twin is trained and ``float`` is null.
+        nprobe: lists visited per query, by index and baselines; default the run's.
+        show: whether to show progress of the twin.
     Returns:
-        what ``metrics.json`` holds.
+        the content of ``metrics.json``.
     Raises:
         FileNotFoundError: there is no finished run.
-        ValueError: an unknown baseline, an nprobe where there are no lists, a damaged run, or one whose items have been
-            changed since its training.
+        ValueError: a baseline is unknown, ``nprobe`` is given without lists, the run is damaged, or its items have been
+            changed since the training.
     """
     baselines = check_baselines(baselines)
     run = load_run(path)
@@ -71,7 +71,7 @@ def compare(
         return {}
 
     timings = dict(run.config["timings"])
-    began = time.perf_counter()
+    started = time.perf_counter()
     test, split = run.split.test, run.split
     available = split.seen_in_training
     items = run.items(np.arange(split.n_items))
@@ -90,9 +90,9 @@ def compare(
         metrics["index_full_probe"] = score(BundleScorer(run.bundle, None), run.model, test, split, items)
         coarse = coarse_for_queries(run.bundle.arrays)
         for block, visited in (("index", nprobe), ("index_full_probe", None)):
-            # Which lists are visited, and how long they are, is all that counts.
-            lists = DecodedScorer(items, run.bundle.metric, coarse=coarse, lists=run.bundle.lists, nprobe=visited)
-            metrics[block]["scanned"] = lists.scanned_share(query_vectors(run.model, test.history))
+            # The share depends only on which lists are visited and on their lengths.
+            scorer = DecodedScorer(items, run.bundle.metric, coarse=coarse, lists=run.bundle.lists, nprobe=visited)
+            metrics[block]["scanned"] = scorer.scanned_share(query_vectors(run.model, test.history))
     metrics["baselines"] = {}
     if twin is not None:
         model, timings["float_train_seconds"] = twin
@@ -111,7 +111,7 @@ def compare(
         )
     if run.config.get("changes") is not None:
         metrics["changes"] = run.config["changes"]
-    timings["evaluate_seconds"] = time.perf_counter() - began
+    timings["evaluate_seconds"] = time.perf_counter() - started
     metrics["data"] = {
         "users": run.interactions.n_users,
         "items": run.interactions.n_items,
@@ -130,43 +130,42 @@ def compare(
 
 
 def share_twin(run: Run, other: Run) -> None:
-    """Give a run that has no float twin yet the twin of another run, if theirs would be the same training."""
+    """Copy the float twin of another run to a run without one, if both twins would be trained in the same way."""
 
-    def training(of: Run) -> tuple[Any, ...]:
-        return of.config["step"], {name: of.settings[name] for name in of.settings.keys() - OF_THE_INDEX}
+    def twin_settings(of: Run) -> tuple[Any, ...]:
+        return of.config["step"], {name: of.settings[name] for name in of.settings.keys() - INDEX_SETTINGS}
 
-    if other.folder.has_float and not run.folder.has_float and training(run) == training(other):
+    if other.folder.has_float and not run.folder.has_float and twin_settings(run) == twin_settings(other):
         run.folder.copy_float(other.folder)
 
 
 def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
-    """The model that never saw an index, trained for the run's steps or read back, and the seconds that took."""
+    """The model trained without the index, and the seconds of its training; read from the run if it has one."""
     settings, split = run.settings, run.split
     batches = build_batches(settings, split.train)
-    draws = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
-    model = build_model(settings, split.n_items, indexed=False, draws=draws, train=split.train)
+    log_q = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
+    model = build_model(settings, split.n_items, indexed=False, log_q=log_q, train=split.train)
     seconds = run.folder.load_float(model)
     if seconds is not None:
         return model.eval(), seconds
     if accelerator.num_processes != settings["processes"]:
-        # Candidates of the softmax are a process's own: another number of them is another training.
+        # Candidates of the softmax come from one process: with another number of processes they differ.
         raise ValueError(
             f"the run was trained on {settings['processes']} processes, its float twin cannot be trained on "
             f"{accelerator.num_processes}; start as many, or leave the baselines out"
         )
-    # A model that began from another one has had its steps too.
+    # The steps of the previous run count too.
     earlier = (settings.get("start") or {}).get("steps", 0)
     until = earlier + run.config["step"]
-    # The run's checkpoint folder may be gone: it is needed to resume, not to evaluate.
-    kept = Checkpoints(run.folder.float_checkpoints, settings | {"until": until}, resume=True)
-    # The run's trackers are closed by now, and its curves are not the twin's to go on with.
+    checkpoints = Checkpoints(run.folder.float_checkpoints, settings | {"until": until}, resume=True)
+    # The curves of the twin do not belong into the run's trackers, which are closed by now.
     accelerator.trackers.clear()
     state = train_joint(
         model,
         batches,
         Plan.from_settings(settings, steps=earlier + settings["steps"], until=until),
         accelerator=accelerator,
-        checkpoints=kept,
+        checkpoints=checkpoints,
         progress_title="float twin" if show else None,
     )
     model.hard_negatives = None

@@ -1,4 +1,4 @@
-"""Where a training runs: one accelerator object for device, processes and precision."""
+"""The device of a training, and accelerate's object for device, processes and precision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRACKERS = ("tensorboard", "wandb")
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is unknown or not there.
+    """Refuse a device that is unknown or not available.
 
     >>> check_device("gpu")
     Traceback (most recent call last):
@@ -24,13 +24,15 @@ def check_device(device: str) -> None:
     """
     if device not in DEVICES:
         raise ValueError(f"device (={device!r}) must be one of {', '.join(map(repr, DEVICES))}")
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(device, lambda: True)()
-    if not there:
-        raise ValueError(f"device (={device!r}) is not there on this machine, or torch was built without it; use 'cpu'")
+    available = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(device, lambda: True)()
+    if not available:
+        raise ValueError(
+            f"device (={device!r}) is not available on this machine, or torch was built without it; use 'cpu'"
+        )
 
 
 def torch_device(device: str) -> torch.device:
-    """The device for work without a training loop: the accelerator, if there is one and it is not refused."""
+    """The device for work without a training loop; ``auto`` is CUDA if available, else the CPU."""
     check_device(device)
     if device != "auto":
         return torch.device(device)
@@ -48,11 +50,11 @@ def make_accelerator(
 
     Args:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        mixed_precision: ``"no"``, ``"fp16"`` or ``"bf16"``; default what ``accelerate launch`` says.
-        log_with: ``"tensorboard"`` or ``"wandb"``; default neither.
-        log_folder: for the tracker's files.
+        mixed_precision: ``"no"``, ``"fp16"`` or ``"bf16"``; default that of ``accelerate launch``.
+        log_with: ``"tensorboard"`` or ``"wandb"``; default no tracker.
+        log_folder: folder of the tracker's files.
     Raises:
-        ValueError: an argument is none of its choices, or the tracker is not installed.
+        ValueError: an unknown value, or the device or tracker is not available.
     """
     check_device(device)
     if log_with is not None and log_with not in TRACKERS:
@@ -62,7 +64,7 @@ def make_accelerator(
 
     if log_with and not {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}[log_with]():
         raise ValueError(f"log_with (={log_with!r}) is not installed; run: pip install {log_with}")
-    # Every process computes its buffers from the same gradients; sending them at each forward would only cost time.
+    # All processes compute equal buffers; broadcasting them at each forward would only cost time.
     ddp = DistributedDataParallelKwargs(broadcast_buffers=False)
     return Accelerator(
         cpu=device == "cpu",

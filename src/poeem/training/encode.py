@@ -1,4 +1,4 @@
-"""Codes of items, in Parquet parts: vectors from anywhere, or items that a run knows."""
+"""Encoding of vectors, or of items that a run knows, into Parquet parts with ids, lists and codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from poeem.training.load import Run
 ROWS_A_PART = 2**20
 # Rows in memory at a time.
 BLOCK_ROWS = 2**15
-# No data set reader takes a name with an underscore for a part.
+# Readers of data sets skip names that begin with an underscore.
 FACTS_FILE = "_poeem.json"
 
 
@@ -38,20 +38,22 @@ def encode_items(
     column: str | None = None,
     rows_a_part: int = ROWS_A_PART,
 ) -> dict[str, Any]:
-    """Write ``out/part-00000.parquet`` and on: ``id``, ``list`` if there are lists, and ``code`` packed as in a bundle.
+    """Write ``out/part-00000.parquet`` and so on, with ``id``, ``list`` (if there are lists) and ``code``.
+
+    Codes are packed as in a bundle.
 
     Args:
-        source: the stored run; or a bundle, of which a run or a fit is made.
-        items: ``.npy`` with vectors ``(n, dim)`` as they come before the index (ids are then row numbers); for a run,
-            a Parquet or CSV file with a column ``item`` of ids that it knows; for a bundle, a Parquet file of vectors,
-            whose ids are its column ``id`` or else row numbers.
+        source: a stored run or a bundle.
+        items: ``.npy`` with item vectors ``(n, dim)`` before the index; ids are row numbers. For a run also a Parquet
+            or CSV file with a column ``item`` of known ids. For a bundle also a Parquet file of vectors; ids are its
+            column ``id``, else row numbers.
         out: folder to write; must be empty or absent.
-        column: of the vectors in a Parquet file; default the only one that holds lists of floats.
-        rows_a_part: rows of a part.
+        column: column of the vectors in a Parquet file; default the only one that holds lists of floats.
+        rows_a_part: rows per part.
     Returns:
-        rows, parts, spec and fingerprint, as they stand in ``out/_poeem.json`` too.
+        rows, parts, spec and fingerprint, the content of ``out/_poeem.json``.
     Raises:
-        ValueError: a file that cannot be used, an unknown id, a vector that is not finite, or ``out`` is taken.
+        ValueError: a file cannot be used, an id is unknown, a vector is not finite, or ``out`` is not empty.
     """
     items, out = Path(items), Path(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
@@ -107,7 +109,7 @@ def _blocks(total: int, rows_a_part: int) -> Iterator[slice]:
 
 
 def ids_beside(path: Path, rows: int) -> Any:
-    """The ids of a file of vectors: its column ``id``, all of them distinct, or else row numbers."""
+    """The ids of a file of vectors: its column ``id``, which must be distinct, else row numbers."""
     if path.suffix == ".npy":
         return np.arange(rows)
     import pyarrow.parquet as pq
@@ -127,7 +129,7 @@ def _from_ids(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.
         raise ValueError(f"{path}: column 'item' is missing (found: {found}); rename the column that holds the ids")
     try:
         lookup = Lookup(run.interactions.item_ids, "item")
-        numbers = np.array([lookup.number(str(one)) for one in read_ids(table["item"], "item").to_pylist()], np.int64)
+        numbers = np.array([lookup.number(str(id)) for id in read_ids(table["item"], "item").to_pylist()], np.int64)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if len(numbers) == 0:

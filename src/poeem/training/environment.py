@@ -1,4 +1,4 @@
-"""Where a figure comes from: versions and hardware."""
+"""Versions and hardware of this machine, stored with the figures."""
 
 from __future__ import annotations
 

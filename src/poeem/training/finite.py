@@ -1,4 +1,4 @@
-"""Watching for a loss or a gradient that is no longer a number."""
+"""FiniteGuard: stops a training whose loss or gradient is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from poeem.layers.checks import NotFiniteRows
 
 
 class NotFinite(ValueError):
-    """Training has diverged."""
+    """The training has diverged: a loss or gradient is NaN or infinite."""
 
 
 class FiniteGuard:
     """Remembers the first step with a loss or gradient norm that is NaN or infinite.
 
-    On an accelerator, looking at every step would make the host wait for it; so a step is noted on the device, and
-    ``check`` looks, before anything is written.
+    Reading a value from an accelerator makes the host wait. Steps are therefore noted on the device, and ``check``
+    reads the result before a checkpoint is written.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -27,23 +27,23 @@ class FiniteGuard:
         self._on_cpu = device.type == "cpu"
 
     def note(self, step: int, *values: Tensor | None) -> None:
-        """Note the values of a step; on a CPU, where looking is free, ``check`` at once."""
+        """Note the loss and gradient norm of a step. On a CPU, where reading is free, ``check`` at once."""
         for value in values:
             if value is not None:
-                here = torch.where(value.detach().isfinite(), 2**62, step)
-                self._first = torch.minimum(self._first, here.to(self._first.device))
+                bad_step = torch.where(value.detach().isfinite(), 2**62, step)
+                self._first = torch.minimum(self._first, bad_step.to(self._first.device))
         if self._on_cpu:
             self.check()
 
     def check(self) -> None:
         """Raises:
-        NotFinite: some step so far was not finite.
+        NotFinite: a value noted so far is not finite.
         """
         first = int(self._first)
         if first < 2**62:
             raise NotFinite(
-                f"loss or gradient is not finite at step {first}: training has diverged; the last checkpoint is from "
-                "before. Start again with a lower lr, or a higher temperature"
+                f"loss or gradient is not finite at step {first}: training has diverged. The last checkpoint is "
+                "earlier. Start again with a lower lr or a higher temperature"
             )
 
 

@@ -1,4 +1,4 @@
-"""Hard negatives: items that the index, as it is at this moment, ranks high for a query and that are not its own."""
+"""Hard negatives: items that the current index ranks high for a query, without the items of the query's user."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Bounds of a step: so many queries search, so many items are searched. Their scores are 64 MB.
+# Largest number of queries that search in a step, and of items that they search. Their scores take 64 MB.
 QUERIES, ROWS = 256, 65536
-# Ranks in a catalogue that is searched whole. The first few are too often items that the user would take.
+# Ranks from which negatives are taken. The first ranks often hold items that the user would like.
 FIRST_RANK, LAST_RANK = 10, 200
-# Items whose logit is above the positive's by more than this are taken for positives that nobody has marked, in nats.
+# An item whose logit exceeds the positive's by more than this counts as an unlabelled positive, in nats.
 MARGIN = 2.0
 
 
 class Mined(NamedTuple):
-    """Columns for the softmax, and how likely each item of the table was to become one."""
+    """Mined columns of the softmax, and the probability of every item to be mined."""
 
     rows: Tensor  # int64 (m,): distinct rows of the table
-    log_missed: Tensor  # float (n,): log-probability that a row of the table is not among them
+    log_missed: Tensor  # float (n,): log-probability that a row of the table is not mined
 
 
 class HardNegatives(nn.Module):
-    """Searches the catalogue through the model's quantized scores, without building anything.
+    """Exact search for hard negatives by the model's quantized scores. No index is built.
 
-    A table of ``x_hat`` (of float vectors, for a model without an index) is decoded anew every ``every`` steps; in
-    every step up to ``QUERIES`` queries of the batch search it and take ``count`` items each, see :func:`mine`. Memory
-    is bounded by ``ROWS`` items and ``QUERIES`` queries; of a larger catalogue each refresh takes another random part,
-    and ranks shrink with the part's share.
+    The search goes over a table of decoded items ``x_hat`` (float vectors, for a model without an index), which is
+    computed again every ``every`` steps. In each step up to ``QUERIES`` queries of the batch search it and take
+    ``count`` items each, see :func:`mine_ranks`. The table has at most ``ROWS`` items: for a larger catalogue each
+    refresh samples another part, and ranks are scaled by its share.
 
-    The table is a buffer, so that a resumed run goes on with the very same one.
+    The table is a buffer: a resumed run continues with the same one.
 
     Args:
-        items: int64, ``(n,)``, ascending: item numbers that may be mined; those with training events.
-        dim: of the vectors.
-        count: items a query takes.
+        items: int64, ``(n,)``, ascending: item numbers that may be mined, those with training events.
+        dim: width of the vectors.
+        count: items taken per query.
         every: steps between two refreshes.
-        first, last: ranks taken, from 1; the query's own items are not counted.
+        first, last: ranks that are taken, from 1; items of the query's user are not counted.
         margin: nats, see ``MARGIN``.
-        seed: of the part that is searched.
+        seed: seed of the sampled part.
     Raises:
         ValueError: an argument is out of range.
     Source:
-        Xiong et al., "Approximate nearest neighbor negative contrastive learning for dense text retrieval", ICLR 2021
-        (there by an index that is rebuilt beside the training); the guard after Qu et al., "RocketQA", NAACL 2021.
+        Xiong et al., "Approximate nearest neighbor negative contrastive learning for dense text retrieval", ICLR 2021,
+        with an index that is rebuilt during training; the margin after Qu et al., "RocketQA", NAACL 2021.
     """
 
     table: Tensor
@@ -76,140 +76,146 @@ class HardNegatives(nn.Module):
             raise ValueError(f"margin (={margin}) must be 0 or more; float('inf') turns the guard off")
         self.count, self.every, self.margin, self.seed = count, every, margin, seed
         rows = min(len(items), ROWS)
-        part = rows / len(items)
-        self.first = min(rows, max(1, round(first * part)))
-        self.last = min(rows, max(round(last * part), self.first + count - 1))
+        share = rows / len(items)
+        self.first = min(rows, max(1, round(first * share)))
+        self.last = min(rows, max(round(last * share), self.first + count - 1))
         self.register_buffer("catalogue", items, persistent=False)
         self.register_buffer("numbers", items[:rows].clone())
         self.register_buffer("table", torch.zeros(rows, dim))
         self.active = False
-        self.seconds, self._began = 0.0, 0.0
+        self.seconds, self._first_refresh_at = 0.0, 0.0
 
     def extra_repr(self) -> str:
         return f"count={self.count}, every={self.every}, ranks={self.first}-{self.last}, margin={self.margin}"
 
     @property
     def time_share(self) -> float:
-        """Share of the wall time since the first refresh that refreshes and searches took, 0 to 1."""
-        return self.seconds / (time.perf_counter() - self._began) if self._began else 0.0
+        """Share of the wall time since the first refresh that was spent on refreshes and searches, 0 to 1."""
+        return self.seconds / (time.perf_counter() - self._first_refresh_at) if self._first_refresh_at else 0.0
 
     @property
     def memory(self) -> int:
-        """Bytes that a step takes at most: the table, and the scores of ``QUERIES`` queries."""
-        held = sum(one.numel() * one.element_size() for one in (self.table, self.numbers, self.catalogue))
-        return held + 4 * QUERIES * len(self.table)
+        """Largest number of bytes that a step needs: the table, and the scores of ``QUERIES`` queries."""
+        buffers = sum(buffer.numel() * buffer.element_size() for buffer in self.buffers())
+        return buffers + 4 * QUERIES * len(self.table)
 
     @torch.no_grad()
-    def refresh(self, scored: Callable[[Tensor], Tensor], step: int) -> None:
-        """Decode the table anew.
+    def refresh(self, scored_vectors: Callable[[Tensor], Tensor], step: int) -> None:
+        """Compute the table again.
 
         Args:
-            scored: item numbers ``(n,)`` to the vectors that the engine would score, ``(n, dim)``.
-            step: of the training; part of the seed.
+            scored_vectors: from item numbers ``(n,)`` to the vectors that an engine would score, ``(n, dim)``.
+            step: step of the training; part of the seed.
         """
-        began = time.perf_counter()
-        self._began = self._began or began
+        started = time.perf_counter()
+        self._first_refresh_at = self._first_refresh_at or started
         if len(self.numbers) < len(self.catalogue):
             generator = torch.Generator().manual_seed(self.seed + step)
-            drawn = torch.randperm(len(self.catalogue), generator=generator)[: len(self.numbers)]
-            self.numbers.copy_(self.catalogue[drawn.sort().values.to(self.catalogue.device)])
-        self.table.copy_(scored(self.numbers))
-        self.seconds += time.perf_counter() - began
+            sample = torch.randperm(len(self.catalogue), generator=generator)[: len(self.numbers)]
+            self.numbers.copy_(self.catalogue[sample.sort().values.to(self.catalogue.device)])
+        self.table.copy_(scored_vectors(self.numbers))
+        self.seconds += time.perf_counter() - started
 
     @torch.no_grad()
     def mine(
-        self, queries: Tensor, positive: Tensor, known: Tensor, positive_vectors: Tensor, *, metric: str, nats: float
+        self,
+        queries: Tensor,
+        positive: Tensor,
+        known: Tensor,
+        positive_vectors: Tensor,
+        *,
+        metric: str,
+        temperature: float,
     ) -> Mined:
-        """What some queries of a batch take; draws from the global generator.
+        """Mine negatives for some queries of a batch; samples with the global generator.
 
         Args:
             queries: float, ``(b, dim)``.
-            positive: int64, ``(b,)``, and their vectors as scored, ``(b, dim)``.
-            known: int64, ``(b, L)``: other items never to be taken by a query; -1 for none.
-            positive_vectors: float, ``(b, dim)``.
+            positive: int64, ``(b,)``: the positive item of each query.
+            known: int64, ``(b, L)``: other items that must not be mined for the query; -1 for none.
+            positive_vectors: float, ``(b, dim)``: vectors of the positives as they are scored.
             metric: ``"ip"``, ``"cosine"`` or ``"l2"``.
-            nats: a logit's units a unit of score: 1 / temperature.
+            temperature: of the softmax; a logit is a score divided by it.
         """
-        began = time.perf_counter()
+        started = time.perf_counter()
         if metric == "cosine":
             queries = F.normalize(queries, dim=-1)
         if metric == "l2":
             # |q|^2 is the same for every item of a query.
-            half, scale = self.table.square().sum(1) / 2, 2 * nats
+            half, nats_per_score = self.table.square().sum(1) / 2, 2 / temperature
             scores = torch.addmm(half, queries, self.table.T, beta=-1)
-            ceiling = (queries * positive_vectors).sum(1) - positive_vectors.square().sum(1) / 2
+            positive_scores = (queries * positive_vectors).sum(1) - positive_vectors.square().sum(1) / 2
         else:
-            scores, scale = queries @ self.table.T, nats
-            ceiling = (queries * positive_vectors).sum(1)
-        own = self.rows_of(torch.cat([known, positive[:, None]], dim=1))
-        found = mine(scores, own, ceiling + self.margin / scale, first=self.first, last=self.last, count=self.count)
-        self.seconds += time.perf_counter() - began
-        return found
+            scores, nats_per_score = queries @ self.table.T, 1 / temperature
+            positive_scores = (queries * positive_vectors).sum(1)
+        excluded = self.rows_of(torch.cat([known, positive[:, None]], dim=1))
+        limit = positive_scores + self.margin / nats_per_score
+        mined = mine_ranks(scores, excluded, limit, first=self.first, last=self.last, count=self.count)
+        self.seconds += time.perf_counter() - started
+        return mined
 
     def rows_of(self, items: Tensor) -> Tensor:
-        """Rows of the table of item numbers, of any shape; -1 where an item is not in it."""
+        """Rows of the table that hold items, in the shape of ``items``; -1 for an item that is not in the table."""
         rows = torch.searchsorted(self.numbers, items).clamp(max=len(self.numbers) - 1)
         return torch.where(self.numbers[rows] == items, rows, -1)
 
     def log_missed(self, mined: Mined, items: Tensor) -> Tensor:
-        """Log-probability that items ``(m,)`` were not mined; 0 for those not in the table."""
+        """Log-probability that items ``(m,)`` are not mined; 0 for items that are not in the table."""
         rows = self.rows_of(items)
         return torch.where(rows >= 0, mined.log_missed[rows.clamp(min=0)], 0.0)
 
 
-def mine(scores: Tensor, own: Tensor, ceiling: Tensor, *, first: int, last: int, count: int) -> Mined:
-    """Items at ranks ``first`` to ``last`` of each query's search, ``count`` of them drawn at random.
+def mine_ranks(scores: Tensor, excluded: Tensor, limit: Tensor, *, first: int, last: int, count: int) -> Mined:
+    """A random sample of ``count`` items from ranks ``first`` to ``last`` of each query.
 
-    Of a query's search its own items are left out before ranks are counted, and those that score above its ceiling
-    after: they are likelier to be positives that nobody has marked than negatives. A query with fewer items than
-    ``count`` takes all of them.
+    Excluded items have no rank. Items that score above ``limit`` have a rank but are not sampled: they are more likely
+    unlabelled positives than negatives. A query with fewer than ``count`` eligible items takes all of them.
 
     Args:
         scores: float, ``(b, n)``, larger is better; overwritten.
-        own: int64, ``(b, L)``: columns never to be taken; -1 for none.
-        ceiling: float, ``(b,)``.
+        excluded: int64, ``(b, L)``: columns that a query must not take; -1 for none.
+        limit: float, ``(b,)``: highest score that a query may take.
         first, last: ranks from 1, ``last`` at most n.
-        count: items a query takes.
+        count: items taken per query.
     Returns:
-        the columns taken by any query, and for all columns how likely none was to take them: the product over queries
-        of ``1 - min(1, count / eligible)`` where the column is eligible. Those who estimate a softmax over all
-        columns weigh by that, see :func:`log_chance`.
+        the columns that at least one query took; and for every column the log-probability that none takes it: the
+        product over queries of ``1 - min(1, count / eligible)`` where the column is eligible.
+        :func:`log_column_probability` corrects the softmax with it.
 
-    >>> scores, own, ceiling = torch.tensor([[5.0, 4, 3, 2, 1]]), torch.tensor([[1]]), torch.tensor([4.5])
-    >>> mined = mine(scores, own, ceiling, first=1, last=3, count=2)
+    >>> scores, excluded, limit = torch.tensor([[5.0, 4, 3, 2, 1]]), torch.tensor([[1]]), torch.tensor([4.5])
+    >>> mined = mine_ranks(scores, excluded, limit, first=1, last=3, count=2)
     >>> sorted(mined.rows.tolist()), mined.log_missed
     ([2, 3], tensor([0., 0., -inf, -inf, 0.]))
     """
-    nothing = torch.where(own >= 0, -torch.inf, torch.inf).to(scores.dtype)
-    scores.scatter_reduce_(1, own.clamp(min=0), nothing, "amin")
+    upper_bounds = torch.where(excluded >= 0, -torch.inf, torch.inf).to(scores.dtype)
+    scores.scatter_reduce_(1, excluded.clamp(min=0), upper_bounds, "amin")
     best, columns = scores.topk(last, dim=1)
     best, columns = best[:, first - 1 :], columns[:, first - 1 :]
-    eligible = (best <= ceiling[:, None]) & (best > -torch.inf)
+    eligible = (best <= limit[:, None]) & (best > -torch.inf)
     keys = torch.rand(eligible.shape, device=scores.device).masked_fill_(~eligible, -1.0)
-    drawn, places = keys.topk(min(count, keys.shape[1]), dim=1)
-    rows = columns.gather(1, places)[drawn >= 0].unique()
+    sampled_keys, places = keys.topk(min(count, keys.shape[1]), dim=1)
+    rows = columns.gather(1, places)[sampled_keys >= 0].unique()
     share = (count / eligible.sum(1, keepdim=True).clamp(min=1)).clamp(max=1).to(scores.dtype)
     log_missed = scores.new_zeros(scores.shape[1])
     log_missed.index_add_(0, columns[eligible], torch.log1p(-share).expand(columns.shape)[eligible])
     return Mined(rows, log_missed)
 
 
-def log_chance(log_q: Tensor, log_missed: Tensor, draws: int | None = None) -> Tensor:
-    """Log-probability of being a column, as a positive of the batch or as mined.
+def log_column_probability(log_q: Tensor, log_missed: Tensor, draws: int | None = None) -> Tensor:
+    """Log-probability that an item is a column of the softmax, as a positive of the batch or because it is mined.
 
-    Taken off the logits it keeps the softmax of a step an estimate of the softmax over the whole catalogue: mined
-    columns then weigh what they are, not more for being looked for. Without it the loss would punish a rare item that
-    is mined as if it stood for all the rare items that were not.
+    Subtracted from the logits, it makes the softmax over the columns an estimate of the softmax over the whole
+    catalogue. Without it a mined rare item would weigh as much as all the rare items that were not mined.
 
     Args:
-        log_q: float, ``(m,)``: as a positive; with ``draws``, of one draw.
-        log_missed: float, ``(m,)``: of not being mined.
-        draws: positives of the batch, where each is a column of its own: then the expected number of columns of the
-            item, over ``draws``, takes the place of the probability.
+        log_q: float, ``(m,)``: log-probability to be a positive of the batch; with ``draws``, of one draw.
+        log_missed: float, ``(m,)``: log-probability not to be mined.
+        draws: number of positives of the batch, if each is a column of its own. The result is then the expected number
+            of columns of the item, divided by ``draws``, as a logarithm.
 
-    >>> log_chance(torch.tensor([0.5]).log(), torch.tensor([0.5]).log()).exp()  # 1 - 0.5 * 0.5
+    >>> log_column_probability(torch.tensor([0.5]).log(), torch.tensor([0.5]).log()).exp()  # 1 - 0.5 * 0.5
     tensor([0.7500])
-    >>> log_chance(torch.tensor([0.5]).log(), torch.tensor([0.5]).log(), draws=4).exp()  # 0.5 + 0.5 / 4
+    >>> log_column_probability(torch.tensor([0.5]).log(), torch.tensor([0.5]).log(), draws=4).exp()  # 0.5 + 0.5 / 4
     tensor([0.6250])
     """
     if draws is None:

@@ -1,4 +1,4 @@
-"""Numbers of ids, with a hint where an id is unknown."""
+"""Lookup: numbers of ids. The error for an unknown id names the nearest known one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-# Up to so many ids the nearest one is looked for: comparing two texts takes some 10 µs.
+# The nearest id is searched among at most so many: comparing two texts takes about 10 µs.
 HINTED_IDS = 50_000
 
 
@@ -18,9 +18,9 @@ class Lookup:
 
     Args:
         ids: int64 or strings, ``(n,)``.
-        kind: what they are ids of, for messages.
-        bundle_ids: ids of the index, for messages about items that were added after the training; None if ``ids`` are
-            those.
+        kind: ``"item"`` or ``"user"``, for messages.
+        bundle_ids: ids of the index, for a message about items that were added after the training; None if ``ids`` are
+            the ids of the index.
 
     >>> Lookup(np.array(["Heat (1995)", "Toy Story (1995)"], object), "item").number("toy story")
     Traceback (most recent call last):
@@ -46,15 +46,15 @@ class Lookup:
             return number
         if self._bundle_ids is not None and text.strip() in map(str, self._bundle_ids.tolist()):
             raise ValueError(
-                f"{self._kind} (={text.strip()!r}) was added after the training, so that the model cannot read it in a "
-                f"history; leave it out, or ask for items similar to it"
+                f"{self._kind} (={text.strip()!r}) was added after the training, the model cannot read it in a "
+                "history; leave it out, or search for items similar to it"
             )
         raise ValueError(
             f"{self._kind} (={text.strip()!r}) is not among the {len(self._ids):,} known ones; {self._hint(text)}"
         )
 
     def numbers(self, text: str) -> np.ndarray:
-        """Numbers of ids in a list that is separated by commas, in its order; an id may hold commas itself.
+        """Numbers of the ids in a list that is separated by commas, in its order. An id may contain commas.
 
         Raises:
             ValueError: an id is unknown, or the list is empty.
@@ -66,7 +66,7 @@ class Lookup:
         if not text.strip():
             raise ValueError(f"{self._kind} list is empty; write ids separated by commas")
         while parts:
-            # The longest run of parts that is an id.
+            # The longest sequence of parts that is an id.
             length = next((n for n in range(len(parts), 0, -1) if ",".join(parts[:n]).strip() in self._numbers), 1)
             numbers.append(self.number(",".join(parts[:length])))
             parts = parts[length:]
@@ -78,10 +78,10 @@ class Lookup:
         Raises:
             ValueError: an id is unknown; the message names the nearest one.
         """
-        found = [self._numbers.get(str(one), -1) for one in (ids.tolist() if isinstance(ids, np.ndarray) else ids)]
-        numbers = np.array(found, dtype=np.int64)
+        listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+        numbers = np.array([self._numbers.get(str(id), -1) for id in listed], dtype=np.int64)
         if (numbers < 0).any():
-            self.number(str(list(ids)[int(np.argmax(numbers < 0))]))
+            self.number(str(listed[int(np.argmax(numbers < 0))]))
         return numbers
 
     def _hint(self, text: str) -> str:

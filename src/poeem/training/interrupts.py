@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps rather than within one."""
+"""Ctrl-C is handled between two training steps, not within one."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupt_flag() -> Iterator[threading.Event]:
-    """Within the block the first Ctrl-C only sets the event; the second one interrupts as usual.
+    """Within the block the first Ctrl-C only sets the event; the second one raises ``KeyboardInterrupt``.
 
-    In the midst of a step some parameters have moved and others not: a checkpoint from there would not continue as an
-    uninterrupted run does. Outside the main thread, where Python allows no handler, the event is never set.
+    Within a step some parameters are updated and others are not: a run resumed from there would differ from an
+    uninterrupted one. Outside the main thread, where Python allows no handler, the event is never set.
     """
-    asked = threading.Event()
+    requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield requested
         return
 
     def handler(number: int, frame: object) -> None:
-        if asked.is_set():
+        if requested.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        requested.set()
 
     before = signal.signal(signal.SIGINT, handler)
     try:
-        yield asked
+        yield requested
     finally:
         signal.signal(signal.SIGINT, before)

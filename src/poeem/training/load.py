@@ -1,4 +1,4 @@
-"""A stored run, ready to encode queries and items."""
+"""Run: a stored run of ``poeem train``, with query and item vectors; ``load_run`` reads it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Run:
     """A finished run of ``poeem train``: ``poeem.load(DIR)``.
 
     Args:
-        folder: paths.
+        folder: paths of the run.
         config: settings, steps, timings, name of the data set.
         model: towers and index, in eval mode.
-        bundle: the index with the coded catalogue.
-        interactions: the events it was trained and tested on; row i of the bundle is item number i, unless the
-            catalogue has been changed since.
+        bundle: the index with the codes of the catalogue.
+        interactions: the events of training and test. Row i of the bundle is item number i, unless items have been
+            added or deleted after the training.
     """
 
     folder: RunFolder
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the run was started with."""
+        """Settings of the training."""
         return self.config["settings"]
 
     @cached_property
@@ -56,7 +56,7 @@ class Run:
 
     @cached_property
     def seen_in_training(self) -> np.ndarray:
-        """bool, ``(n_items,)``: whether an item has a training event, as ``split`` says."""
+        """bool, ``(n_items,)``: whether an item has a training event in ``split``, which need not be made for it."""
         return seen_before_last(self.interactions)
 
     @property
@@ -66,23 +66,23 @@ class Run:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """Row of the bundle of every item number, int64; -1 for an item that has been deleted since the training."""
+        """Row of the bundle for every item number, int64; -1 for an item that was deleted after the training."""
         known = self.interactions.item_ids
         if np.array_equal(self.bundle.ids, known):
             return np.arange(len(known))
-        row_of = {one: row for row, one in enumerate(self.bundle.ids.tolist())}
-        return np.array([row_of.get(one, -1) for one in known.tolist()], dtype=np.int64)
+        row_of = {id: row for row, id in enumerate(self.bundle.ids.tolist())}
+        return np.array([row_of.get(id, -1) for id in known.tolist()], dtype=np.int64)
 
     def check_unchanged(self) -> None:
-        """Refuse a run whose items have been changed since its training.
+        """Refuse a run whose items have been changed after its training.
 
         Raises:
-            ValueError: as above.
+            ValueError: items were added or deleted.
         """
         if not np.array_equal(self.rows, np.arange(len(self.bundle))):
             raise ValueError(
-                f"the items of {str(self.bundle.path)!r} are no longer those of its training; figures would not "
-                "compare: evaluate a copy of the run from before, or train again"
+                f"the items of {str(self.bundle.path)!r} are no longer those of its training, figures cannot be "
+                "compared; evaluate a copy of the run without the changes, or train again"
             )
 
     def queries(self, histories: Ragged) -> np.ndarray:
@@ -90,7 +90,7 @@ class Run:
         return query_vectors(self.model, histories)
 
     def items(self, numbers: np.ndarray) -> np.ndarray:
-        """Item vectors before the index: float32 ``(n, dim)``."""
+        """Item vectors before the index, by item number: float32 ``(n, dim)``."""
         return item_vectors(self.model, numbers)
 
     def encode_users(self, ids: Iterable[Any]) -> np.ndarray:
@@ -107,10 +107,10 @@ class Run:
         return self._as_served(self.queries(self.histories.take(users)))
 
     def encode_histories(self, histories: Iterable[Iterable[Any]]) -> np.ndarray:
-        """Query vectors of users by their items, as an exported index takes them.
+        """Query vectors of users who are known by their items, as an exported index takes them.
 
         Args:
-            histories: item ids of every user, oldest first; only the last ones are read.
+            histories: item ids of every user, oldest first; the model reads the last ``history_length`` of them.
         Returns:
             float32, ``(n, dim)``; of unit length under ``cosine``.
         Raises:
@@ -118,7 +118,7 @@ class Run:
         """
         rows = [list(history) for history in histories]
         lookup = Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
-        numbers = lookup.numbers_of([one for row in rows for one in row])
+        numbers = lookup.numbers_of([id for row in rows for id in row])
         return self._as_served(self.queries(Ragged.from_lengths(np.array([len(row) for row in rows], int), numbers)))
 
     def encode_items(self, ids: Iterable[Any]) -> np.ndarray:
@@ -140,7 +140,7 @@ class Run:
         Returns:
             float32, ``(n, dim)``; of unit length under ``cosine``.
         Raises:
-            ValueError: items were added after the training: the model has no vectors of them.
+            ValueError: items were added after the training, so that the model has no vectors of them.
         """
         number_of_row = np.full(len(self.bundle), -1)
         number_of_row[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
@@ -166,15 +166,15 @@ def load_run(path: str | Path, device: str = "cpu") -> Run:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     Raises:
         FileNotFoundError: there is no finished run.
-        ValueError: a part is damaged, or parts of different runs are mixed.
+        ValueError: a part is damaged, or parts come from different runs.
     """
     folder = RunFolder(path)
     config = folder.config()
     bundle = open_bundle(folder.bundle)
     if bundle.fingerprint != config.get("fingerprint"):
         raise ValueError(
-            f"{folder.model} and {folder.bundle} are not of one training (their fingerprints differ); "
-            "restore the folder that belongs to the other, or train again"
+            f"{folder.model} and {folder.bundle} come from different trainings (their fingerprints differ); "
+            "restore both from one training, or train again"
         )
     folder.check_files(config)
     interactions = read_stored_interactions(folder.model)
@@ -182,7 +182,7 @@ def load_run(path: str | Path, device: str = "cpu") -> Run:
         model = build_model(config["settings"], interactions.n_items, indexed=True)
     except (KeyError, TypeError) as error:
         raise ValueError(
-            f"{folder.model / CONFIG_FILE}: its settings are not those of this poeem ({error}); "
+            f"{folder.model / CONFIG_FILE}: this version of poeem cannot read its settings ({error}); "
             "use the version that trained it, or train again"
         ) from None
     load_weights(model, folder.model / WEIGHTS_FILE)

@@ -1,4 +1,4 @@
-"""The training loop: forward, backward, step."""
+"""The training loop: forward, backward and optimizer step, with checkpoints and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def run_steps(
     after_step: Callable[[int, StepOutput], bool] | None = None,
     save: Callable[[int], object] | None = None,
 ) -> int:
-    """Do the steps from ``start`` to the plan's last. A step depends on its number, model and optimizer only.
+    """Run the steps from ``start`` to the last one of the plan. A step depends on its number, model and optimizer only.
 
     Args:
         model, optimizer: as ``accelerator.prepare`` returned them; the model is called with a batch and returns a
             ``StepOutput``.
-        batch_at: the batch of a step, this process's part.
+        batch_at: from the step to this process's part of its batch.
         plan: last step, learning rates, clipping, seed, steps between checkpoints.
         accelerator: device, processes, precision.
         start: steps already done.
         before_step: called with the step, from 0.
-        after_step: called with the number of steps done and the output; True ends the run.
-        save: writes a checkpoint of so many steps; called regularly, at the end, and on Ctrl-C.
+        after_step: called with the number of steps done and the output; if it returns True, the run ends.
+        save: writes a checkpoint, called with the number of steps done: regularly, at the end, and on Ctrl-C.
     Returns:
         steps done.
     Raises:
-        NotFinite: loss or gradient is NaN or infinite; no checkpoint is written from there on.
+        NotFinite: loss or gradient is NaN or infinite; no later checkpoint is written.
         KeyboardInterrupt: Ctrl-C, after the step and its checkpoint are done.
     """
     guard = FiniteGuard(accelerator.device)
@@ -70,7 +70,7 @@ def run_steps(
                 output = model(**batch)
             accelerator.backward(output.loss)
             norm = accelerator.clip_grad_norm_(model.parameters(), plan.clip)
-            # Under float16 infinite gradients are usual: the scaler skips such a step by itself.
+            # Under float16 infinite gradients are usual, and the scaler skips such a step.
             guard.note(step, output.loss, None if scales_loss else norm)
             optimizer.step()
             optimizer.zero_grad()
@@ -80,7 +80,7 @@ def run_steps(
                 if after_step is not None and after_step(step, output):
                     break
             if interrupted.is_set() and step < plan.last_step:
-                # With several processes the others may be a step away: the last checkpoint has to be enough.
+                # With several processes the others may be a step ahead: they resume from the last checkpoint.
                 if accelerator.num_processes == 1:
                     checkpoint()
                 raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The towers, the index and the loss as one module: a training step is a single forward of it."""
+"""JointModel: towers, index and loss as one module. A training step is one forward of it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from poeem.towers.protocol import EveryPositionTower
 from poeem.towers.two_tower import TwoTower
 from poeem.training.code_stability import StableCodes
 from poeem.training.fixed_codes import FixedCodes
-from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_chance
+from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_column_probability
 from poeem.training.options.groups import LossOptions
 from poeem.training.step_output import StepOutput
 
-# Queries of a batch whose two rankings are compared: more of them would only cost memory, n * m floats several times.
+# Largest number of queries in the distillation term. More cost memory and do not improve the result.
 DISTILLED_QUERIES = 1024
 DEFAULT_LOSS = LossOptions()
 
@@ -31,19 +31,20 @@ DEFAULT_LOSS = LossOptions()
 class JointModel(nn.Module):
     """Towers, index and loss.
 
-    One forward a step, since DistributedDataParallel hooks into forward alone. Candidates of the softmax are the
-    positives of the batch, and what ``hard_negatives`` adds to them.
+    A step is a single forward, because DistributedDataParallel synchronises gradients of ``forward`` only. Columns of
+    the softmax are the positives of the batch and the hard negatives.
 
     Args:
         towers: query and item tower.
         index: the index behind the item tower; None for the float model.
         log_q: float, ``(n_items,)``: log-probability that an item is a column, see ``poeem.data.frequency``.
-        loss: terms of the loss and their weights; ``loss = retrieval + (1 + commitment) * distortion`` and more.
-        metric: ``"ip"``, ``"cosine"`` or ``"l2"``; the index's, if there is one.
-        hard_negatives: mines further columns once it is active; None for in-batch negatives alone.
-        kept: codes that items keep, whatever the index would choose; None: always the nearest.
+        loss: terms of the loss and their weights.
+        metric: ``"ip"``, ``"cosine"`` or ``"l2"``; equal to that of the index.
+        hard_negatives: mines further columns once it is active; None: in-batch negatives only.
+        kept: codes that items keep instead of the nearest ones; None: always the nearest. Its name is a part of the
+            names in weight files.
     Raises:
-        ValueError: an unknown metric, or the widths or metrics of towers and index differ.
+        ValueError: an unknown metric, the widths or metrics of towers and index differ, or ``list_loss`` without lists.
     """
 
     log_q: Tensor
@@ -86,14 +87,14 @@ class JointModel(nn.Module):
 
     @torch.no_grad()
     def scored_vectors(self, items: Tensor) -> Tensor:
-        """What an engine would score of items ``(n,)`` at this moment: ``x_hat``, or the float vectors; float32."""
+        """Vectors of items ``(n,)`` as an engine would score them now: ``x_hat``, or floats without index; float32."""
         vectors = self.towers.item(items).float()
         if self.index is not None and self.quantizes:
             return self.index.decode(*self.encode(items, vectors))
         return nn.functional.normalize(vectors) if self.metric == "cosine" else vectors
 
     def encode(self, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Codes ``(n, M)`` and lists ``(n,)`` that a bundle has of items ``(n,)`` with vectors ``(n, dim)``."""
+        """Codes ``(n, M)`` and lists ``(n,)`` of items ``(n,)`` with vectors ``(n, dim)``, as a bundle stores them."""
         assert self.index is not None
         if self.kept is None:
             return self.index.encode(vectors)
@@ -104,20 +105,20 @@ class JointModel(nn.Module):
 
         Args:
             history: int64, ``(B, L)``, oldest first, right-aligned, -1 empty.
-            positive: int64, ``(B,)``: the next item; or ``(B, L)``: the next item after every place, -1 for none.
+            positive: int64, ``(B,)``: the next item; or ``(B, L)``: the next item at every position, -1 for none.
         """
         if positive.dim() == 2:
-            asked = positive >= 0
-            queries = cast(EveryPositionTower, self.towers.query).every_position(history)[asked]
-            # The later items of a window are its user's too.
-            known, positive = history[asked.nonzero()[:, 0]], positive[asked]
+            has_next = positive >= 0
+            queries = cast(EveryPositionTower, self.towers.query).every_position(history)[has_next]
+            # The whole window is known: its later items are items of the same user.
+            known, positive = history[has_next.nonzero()[:, 0]], positive[has_next]
         else:
             queries, known = self.towers.query(history), history
         mined = self._mined(queries, positive, known)
         numbers = positive
         if mined is not None and self.hard_negatives is not None:
             numbers = torch.cat([positive, self.hard_negatives.numbers[mined.rows]])
-        # Each item through the tower and the index once, however often the batch wants it.
+        # Each distinct item goes through tower and index once.
         unique, place = numbers.unique(return_inverse=True)
         items = self.towers.item(unique)
         out = None if self.index is None else self.index(items)
@@ -137,10 +138,10 @@ class JointModel(nn.Module):
             "item_ids": ids,
         }
         if out is None or quantized is None or not self.quantizes:
-            # Before the warm start the two views are one and the same.
+            # Before the warm start the two views are equal.
             retrieval = retrieval_softmax(queries, items, target, normalize_items=self.metric == "cosine", **settings)
         else:
-            # A mean of the views: the loss keeps its size when the index sets in, and so does the step of training.
+            # A mean of the views: the size of the loss does not change at the warm start.
             retrieval = two_views(queries, items, quantized, target, share=self.share, **settings)
         if out is None or quantized is None:
             return StepOutput(retrieval, retrieval, retrieval.new_zeros(()))
@@ -155,8 +156,8 @@ class JointModel(nn.Module):
                 loss = loss + self.distill * self._distillation(queries, floats, decoded, settings["log_q"])
             if self.list_loss and out.lists is not None:
                 lists = out.lists if self.candidates == "unique" else out.lists[place]
-                wanted = out.lists[column]
-                loss = loss + self.list_loss * self._list_softmax(queries, wanted, lists, settings["log_q"])
+                positive_lists = out.lists[column]
+                loss = loss + self.list_loss * self._list_softmax(queries, positive_lists, lists, settings["log_q"])
         return StepOutput(loss, retrieval, out.distortion)
 
     def _mined(self, queries: Tensor, positive: Tensor, known: Tensor) -> Mined | None:
@@ -170,7 +171,7 @@ class JointModel(nn.Module):
             known[searching],
             self.scored_vectors(positive[searching]),
             metric=self.metric,
-            nats=1 / self.temperature,
+            temperature=self.temperature,
         )
 
     def _log_q(self, columns: Tensor, mined: Mined | None, n_positives: int) -> Tensor:
@@ -178,14 +179,14 @@ class JointModel(nn.Module):
         if mined is None or self.hard_negatives is None:
             return log_q
         log_missed = self.hard_negatives.log_missed(mined, columns)
-        return log_chance(log_q, log_missed, draws=n_positives if self.candidates == "positives" else None)
+        return log_column_probability(log_q, log_missed, draws=n_positives if self.candidates == "positives" else None)
 
     def _distillation(self, queries: Tensor, floats: Tensor, decoded: Tensor, log_q: Tensor) -> Tensor:
-        """How far the ranking by ``x_hat`` is from that by ``x``, as the softmax over the catalogue sees them.
+        """Distillation of the ranking by ``x`` into that by ``x_hat``; columns weigh as in the softmax.
 
-        The index alone learns from it. Had items a straight-through gradient of it, each would move with its student
-        and the gap between them, which is what it learns from, would never close: (MovieLens-1M, OPQ4,PQ4, validation)
-        at weight 1 that costs 0.04 of the float recall@100 and 0.017 of the index's.
+        Only the index learns from it. With a straight-through gradient, each item would move together with its
+        reconstruction, and the gap between them would never close. Measured on MovieLens-1M with OPQ4,PQ4 at weight 1,
+        that gradient costs 0.04 of the float recall@100 and 0.017 of the index's (validation).
         """
         queries = queries[:DISTILLED_QUERIES].detach()
         # Columns weigh as in the softmax; the loss divides by the temperature.
@@ -193,18 +194,18 @@ class JointModel(nn.Module):
         student, teacher = (scores(queries, view, self.metric) - bias for view in (decoded, floats))
         return distillation(student, teacher, temperature=self.temperature)
 
-    def _list_softmax(self, queries: Tensor, wanted: Tensor, lists: Tensor, log_q: Tensor) -> Tensor:
-        """The loss of the lists ``(n,)`` that hold the positives, with the lists of the columns ``(m,)``."""
+    def _list_softmax(self, queries: Tensor, positive_lists: Tensor, lists: Tensor, log_q: Tensor) -> Tensor:
+        """The list loss, from the lists of the positives ``(n,)`` and those of the columns ``(m,)``."""
         assert self.index is not None
         assert self.index.coarse is not None
         centroids = self.index.coarse.centroids()
         if self.index.rotation is not None:
-            # Queries live before the rotation, which has its own view to learn from.
+            # Queries are not rotated. The rotation does not learn from this term.
             centroids = centroids @ self.index.rotation.matrix().detach().T
         return list_softmax(
             queries,
             centroids,
-            wanted,
+            positive_lists,
             lists,
             log_q=log_q,
             balance=self.balance,

@@ -1,4 +1,4 @@
-"""A model by the evaluation protocol: its float vectors, its index in training, its bundle."""
+"""Metrics of a model by the evaluation protocol: of its float vectors, its index in training, or its bundle."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from poeem.evaluation.scorers import DecodedScorer, FloatScorer, Scorer, coarse_
 from poeem.training.model import JointModel
 from poeem.training.tower_vectors import item_vectors, query_vectors
 
-# Validation is a look, not a figure: so many users tell enough, whatever the size of the data.
+# Largest number of validation queries, a random sample: validation only compares steps of one run.
 VALIDATION_QUERIES = 10_000
 
 
 class BundleScorer:
-    """The reference scorer with larger as better, as the evaluation wants it under ``l2`` too."""
+    """The reference scorer with scores negated under ``l2``: the evaluation expects that larger is better."""
 
     def __init__(self, bundle: Bundle, nprobe: int | None) -> None:
         self._reference, self._nprobe = ReferenceScorer(bundle), nprobe
@@ -32,7 +32,7 @@ class BundleScorer:
 
 
 def validation_score(model: JointModel, split: Split, *, nprobe: int | None, seed: int) -> float:
-    """ndcg@10 on validation: of the quantized items once there are any, else of the float items."""
+    """ndcg@10 on validation: of the quantized items after the warm start, of the float items before."""
     queries = split.validation
     if len(queries) > VALIDATION_QUERIES:
         rows = np.random.default_rng(seed).choice(len(queries), VALIDATION_QUERIES, replace=False)
@@ -58,7 +58,7 @@ def score(
 
 
 def index_scorer(model: JointModel, items: np.ndarray, nprobe: int | None) -> DecodedScorer:
-    """What the index makes of the vectors of all items at this moment of the training."""
+    """Scorer of all items as the index now quantizes them, from their vectors before the index."""
     index = model.index
     assert index is not None
     codes, lists = model.encode(torch.arange(len(items)), torch.from_numpy(items).to(index.device))

@@ -1,4 +1,4 @@
-"""The optimizer: AdamW, with weight decay where it means something."""
+"""AdamW with weight decay on matrices only, and its own learning rate for the index."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ def make_optimizer(
 ) -> torch.optim.AdamW:
     """AdamW over all parameters; weight decay on matrices only.
 
-    Embeddings are left out of the decay (a rare item's vector would shrink between its visits), so are biases, norms
-    and single weights, and so is the index: its words stand where the vectors are, not near the origin.
+    Embeddings do not decay, because the vector of a rare item would shrink between its batches. Biases, norms and
+    single weights do not decay. The index does not decay: its codewords lie near the vectors, not near the origin.
 
     Args:
         model: may hold an ``EmbeddingIndex``.
         lr: learning rate.
-        weight_decay: of what decays.
-        index_lr: factor on ``lr`` for the index. Groups carry theirs as ``"lr_factor"``, for those who set the rate.
+        weight_decay: weight decay of the matrices.
+        index_lr: factor on ``lr`` for the index. Every parameter group has its factor as ``"lr_factor"``, for the
+            schedule.
     Raises:
         ValueError: ``lr`` is not above 0, or ``weight_decay`` or ``index_lr`` is negative.
     """
@@ -31,20 +32,19 @@ def make_optimizer(
     if not 0 <= index_lr < float("inf"):
         raise ValueError(f"index_lr (={index_lr}) must be 0 or more: a factor on lr; 1 is the same rate")
     indexed = _parameters_in(model, EmbeddingIndex)
-    kept = indexed | _parameters_in(model, nn.Embedding)
+    undecayed = indexed | _parameters_in(model, nn.Embedding)
     decayed, rest, index = [], [], []
     for parameter in model.parameters():
         if id(parameter) in indexed and index_lr != 1:
             index.append(parameter)
         else:
-            (rest if id(parameter) in kept or parameter.ndim < 2 else decayed).append(parameter)
+            (rest if id(parameter) in undecayed or parameter.ndim < 2 else decayed).append(parameter)
     groups = [
         {"params": decayed, "weight_decay": weight_decay, "lr_factor": 1.0},
         {"params": rest, "weight_decay": 0.0, "lr_factor": 1.0},
         {"params": index, "weight_decay": 0.0, "lr_factor": index_lr, "lr": index_lr * lr},
     ]
-    # One kernel over all parameters: an index adds a handful of small ones, whose separate steps would cost more than
-    # its arithmetic.
+    # Fused: an index adds a few small parameters, whose separate kernels would take longer than the arithmetic.
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, fused=True)
 
 

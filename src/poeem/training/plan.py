@@ -11,19 +11,20 @@ from poeem.training.schedule import DECAYS, learning_rate
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is trained.
+    """Length, learning rate, validation and checkpoints of one training.
 
     Args:
-        steps: length of the schedule.
-        until: steps to do; default all. For a second model that gets the steps of one that was stopped early.
-        lr, decay: highest learning rate and how it falls; a parameter group may have an ``lr_factor``.
-        weight_decay, index_lr: of the optimizer, see ``make_optimizer``.
+        steps: length of the learning rate schedule.
+        until: step at which training ends; default ``steps``. The float twin of a run that stopped early ends where
+            the run did.
+        lr, decay: highest learning rate, and how it falls; a parameter group may have an ``lr_factor``.
+        weight_decay, index_lr: see ``make_optimizer``.
         clip: largest norm of the gradient.
-        seed: of everything random within a step.
-        warm_start_step: the step before which an index is fitted; default half of the steps.
-        validate_every: steps between two validations; default an epoch, but 20 validations at most.
+        seed: seed of everything random within a step.
+        warm_start_step: step before which the index is warm-started; default half of the steps.
+        validate_every: steps between two validations; default an epoch, but at most 20 validations.
         validate_first: also validate before the first step.
-        patience: validations without gain after which training stops; the model is then the best one. Default: never.
+        patience: number of validations without gain after which training stops, with the best model. Default: never.
         checkpoint_every: steps between two checkpoints; default 1/20 of the run, at least 50.
     Raises:
         ValueError: a number is out of range, or an unknown decay.
@@ -53,10 +54,10 @@ class Plan:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], **changes: Any) -> Plan:
-        """The plan of a run's settings; runs of earlier versions lack ``index_lr``."""
+        """The plan for a run's settings; those of earlier versions lack ``index_lr``."""
         names = ("steps", "lr", "decay", "weight_decay", "seed")
-        given = {name: settings[name] for name in names} | {"index_lr": settings.get("index_lr", 1.0)}
-        return cls(**(given | changes))
+        stored = {name: settings[name] for name in names} | {"index_lr": settings.get("index_lr", 1.0)}
+        return cls(**(stored | changes))
 
     @property
     def last_step(self) -> int:
@@ -65,7 +66,7 @@ class Plan:
 
     @property
     def index_step(self) -> int:
-        """The step before which the index is fitted."""
+        """Step before which the index is warm-started."""
         return self.steps // 2 if self.warm_start_step is None else self.warm_start_step
 
     @property

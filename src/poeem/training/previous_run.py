@@ -1,4 +1,4 @@
-"""A run as the beginning of the next one: its structure, its weights, and the codes that are in service."""
+"""PreviousRun: structure, weights and codes in service of the run from which the next version is trained."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from poeem.training.run_folder import WEIGHTS_FILE
 
 
 class PreviousRun:
-    """The run in ``path``, and its bundle with all changes since its training.
+    """A stored run, with its bundle as it is now: items may have been added, replaced or deleted.
 
     Args:
         path: folder of a finished run.
@@ -39,12 +39,12 @@ class PreviousRun:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the run was started with."""
+        """Settings of the previous run."""
         return self.run.settings
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What a training that starts here depends on, as JSON values; ``steps`` are all that led to these weights."""
+        """What the next training depends on, as JSON values. ``steps`` counts those of all earlier runs."""
         return {
             "fingerprint": self.run.bundle.fingerprint,
             "rows": rows_sha256(self.run.bundle),
@@ -53,7 +53,7 @@ class PreviousRun:
         }
 
     def check_items(self, interactions: Interactions) -> None:
-        """Refuse interactions whose items are not those of the run, grown or shrunk.
+        """Refuse interactions whose item ids do not match those of the previous run.
 
         Raises:
             ValueError: ids are of another type, or no item is in both.
@@ -62,22 +62,21 @@ class PreviousRun:
         if (known.dtype == object) != (new.dtype == object):
             kinds = ["strings" if ids.dtype == object else "integers" for ids in (new, known)]
             raise ValueError(
-                f"interactions: item ids are {kinds[0]}, those of the run to start from {kinds[1]}; use the same ids"
+                f"interactions: item ids are {kinds[0]}, those of the previous run {kinds[1]}; use the same ids"
             )
-        if not len(_shared(known, new)[0]):
-            one, other = new[:1].tolist()[0], known[:1].tolist()[0]
+        if not len(_shared_rows(known, new)[0]):
             raise ValueError(
-                f"interactions: no item (such as {one!r}) is among those of the run to start from (such as {other!r}); "
-                "use the same ids, or train without a run to start from"
+                f"interactions: no item (such as {new.tolist()[0]!r}) is among those of the previous run (such as "
+                f"{known.tolist()[0]!r}); use the same ids, or train without a previous run"
             )
 
     def load_into(self, model: JointModel, interactions: Interactions, *, exact: bool) -> None:
-        """Give a model the run's weights and arrays; items that the run does not know keep their random rows."""
+        """Copy the weights and arrays of the previous run into a model. New items keep their random rows."""
         old, new = self.run.model.towers, model.towers
-        there, here = _shared(self.run.interactions.item_ids, interactions.item_ids)
-        by_item = {
+        old_rows, new_rows = _shared_rows(self.run.interactions.item_ids, interactions.item_ids)
+        per_item = {
             name + field
-            # Both towers hold the one table, each under a name of its own.
+            # Both towers share the item table; it appears under two names.
             for name, module in new.named_modules(remove_duplicate=False)
             for kind, field in ((ItemTable, ".ids.weight"), (CompressedTable, ".codes"))
             if isinstance(module, kind)
@@ -85,76 +84,77 @@ class PreviousRun:
         weights = old.state_dict()
         with torch.no_grad():
             for name, tensor in new.state_dict().items():
-                if name in by_item:
-                    tensor[here] = weights[name][there]
+                if name in per_item:
+                    tensor[new_rows] = weights[name][old_rows]
                 else:
                     tensor.copy_(weights[name])
         assert model.index is not None
         set_arrays(model.index, self.run.bundle.arrays, exact=exact)
 
     def stable_codes(self, interactions: Interactions, stability: float) -> StableCodes:
-        """The codes in service of the items of a new training, and what changing one must save.
+        """The codes in service, for the items of a new training.
 
         Args:
-            interactions: of the new training.
-            stability: that, in multiples of the mean squared error of the items by their codes in service.
+            interactions: events of the new training.
+            stability: margin by which another code must lower an item's error, in multiples of the mean error of all
+                items with their codes in service.
         """
         bundle = self.run.bundle
-        there, here = _shared(bundle.ids, interactions.item_ids)
-        known = torch.zeros(interactions.n_items, dtype=torch.bool)
+        old_rows, new_rows = _shared_rows(bundle.ids, interactions.item_ids)
+        in_service = torch.zeros(interactions.n_items, dtype=torch.bool)
         codes = torch.zeros(interactions.n_items, bundle.spec.M, dtype=torch.uint8)
-        known[here], codes[here] = True, torch.from_numpy(bundle.codes[there])
+        in_service[new_rows], codes[new_rows] = True, torch.from_numpy(bundle.codes[old_rows])
         lists = None
         if bundle.lists is not None:
             lists = torch.zeros(interactions.n_items, dtype=torch.int32)
-            lists[here] = torch.from_numpy(bundle.lists[there])
-        return StableCodes(known, codes, lists, margin=stability * self.distortion)
+            lists[new_rows] = torch.from_numpy(bundle.lists[old_rows])
+        return StableCodes(in_service, codes, lists, margin=stability * self.distortion)
 
     @cached_property
     def distortion(self) -> float:
-        """Mean error of the run's items by their codes in service and its own item tower, see `assignment_error`."""
+        """Mean error of the run's items with their codes in service, see `assignment_error`."""
         bundle, index = self.run.bundle, self.run.model.index
         assert index is not None
-        there, numbers = _shared(bundle.ids, self.run.interactions.item_ids)
-        if not len(there):
+        rows, numbers = _shared_rows(bundle.ids, self.run.interactions.item_ids)
+        if not len(rows):
             raise ValueError(
                 f"{self.run.folder.bundle}: none of the items that the run was trained on is left, so that there is no "
-                "mean error to hold changes against; leave stability out"
+                "mean error to compare changes with; leave stability out"
             )
         x = torch.from_numpy(self.run.items(numbers))
         x = torch.nn.functional.normalize(x) if bundle.metric == "cosine" else x
-        codes = torch.tensor(bundle.codes[there]).long()
-        lists = None if bundle.lists is None else torch.tensor(bundle.lists[there]).long()
+        codes = torch.tensor(bundle.codes[rows]).long()
+        lists = None if bundle.lists is None else torch.tensor(bundle.lists[rows]).long()
         with torch.no_grad():
             return float(assignment_error(index, x, index.decode(codes, lists)).mean())
 
     def diff(self, new: Bundle) -> BundleDiff:
-        """What a bundle has otherwise than the run's."""
+        """Differences of a new bundle from that of the previous run."""
         return diff_bundles(self.run.bundle, new)
 
 
-def check_stability(stability: float | None, start: PreviousRun | None, estimator: str) -> None:
-    """Refuse a weight below 0, one without a run to compare with, and what does not go with it.
+def check_stability(stability: float | None, previous: PreviousRun | None, estimator: str) -> None:
+    """Check the option ``stability``.
 
     Raises:
-        ValueError: as above.
+        ValueError: it is below 0, there is no previous run, or the estimator does not keep codes.
     """
     if stability is None:
         return
     if not 0 <= stability < float("inf"):
         raise ValueError(f"stability (={stability}) must be 0 or more; 1 to 8 is usual, and with 1000 no code changes")
-    if start is None:
-        raise ValueError(f"stability (={stability}) needs the run whose codes are to stay; name it with start (--from)")
+    if previous is None:
+        raise ValueError(f"stability (={stability}) needs a previous run, whose codes stay; give previous_run (--from)")
     if estimator not in ESTIMATORS:
         raise ValueError(
-            f"estimator (={estimator!r}) goes by distances to all words, stability keeps codes; "
+            f"estimator (={estimator!r}) weighs all codewords, but stability keeps one code; "
             f"choose one of {', '.join(map(repr, ESTIMATORS))}"
         )
 
 
-def _shared(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the ids that are in both, in the one and in the other, int64."""
-    place = {one: number for number, one in enumerate(old.tolist())}
-    found = np.array([place.get(one, -1) for one in new.tolist()], dtype=np.int64)
-    here = np.flatnonzero(found >= 0)
-    return found[here], here
+def _shared_rows(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the shared ids in ``old`` and in ``new``, int64, in the order of ``new``."""
+    row_of = {id: row for row, id in enumerate(old.tolist())}
+    old_rows = np.array([row_of.get(id, -1) for id in new.tolist()], dtype=np.int64)
+    new_rows = np.flatnonzero(old_rows >= 0)
+    return old_rows[new_rows], new_rows

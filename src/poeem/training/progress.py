@@ -20,7 +20,7 @@ class SilentProgress:
     """Prints nothing."""
 
     def update(self, step: int, output: StepOutput, model: nn.Module) -> None:
-        """After a step; ``step`` counts from 1."""
+        """Report a step; ``step`` counts from 1."""
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
@@ -30,19 +30,19 @@ class PlainProgress(SilentProgress):
     """Lines for log files, about ten in all.
 
     Args:
-        title: at the beginning of each line.
-        steps: of the whole training.
-        start: steps that are done already.
+        title: begins each line.
+        steps: steps of the whole training.
+        start: steps that are already done.
     """
 
     def __init__(self, title: str, steps: int, start: int = 0) -> None:
         self._title, self._steps, self._start = title, steps, start
         self._every = max(1, steps // PLAIN_LINES)
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
     def update(self, step: int, output: StepOutput, model: nn.Module) -> None:
         if step % self._every == 0 or step == self._steps:
-            elapsed = time.monotonic() - self._began
+            elapsed = time.monotonic() - self._started
             remaining = elapsed / max(step - self._start, 1) * (self._steps - step)
             self.note(
                 f"step {step}/{self._steps}  {describe(output, model)}  "
@@ -70,7 +70,7 @@ class BarProgress(SilentProgress):
 
     def update(self, step: int, output: StepOutput, model: nn.Module) -> None:
         now = time.monotonic()
-        # Reading the loss makes the host wait for an accelerator: only when the bar is redrawn.
+        # Reading the loss makes the host wait for an accelerator, so it is read only when the bar is redrawn.
         if now - self._redrawn_at < 1 / REDRAWS_PER_SECOND and step < self._steps:
             return
         self._redrawn_at = now
@@ -82,7 +82,7 @@ class BarProgress(SilentProgress):
 
 @contextmanager
 def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -> Iterator[SilentProgress]:
-    """Progress of ``steps`` steps, of which ``start`` are done."""
+    """Progress of a training of ``steps`` steps, of which ``start`` are already done."""
     if not show:
         yield SilentProgress()
         return
@@ -112,7 +112,7 @@ def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -
 
 
 def describe(output: StepOutput, model: nn.Module) -> str:
-    """``loss 3.21  distortion 0.048  perplexity 211``; with hard negatives their share of the time and their memory."""
+    """Figures of a step: ``loss 3.21  distortion 0.048  perplexity 211``; with hard negatives their time and memory."""
     text = f"loss {float(output.loss):.3f}"
     index = getattr(model, "index", None)
     if index is not None and index.ready:

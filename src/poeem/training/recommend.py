@@ -1,4 +1,4 @@
-"""The best items of an index for users, for histories, and like an item; seen and untrained items are left out."""
+"""The best items of an index for users, histories or a similar item, without known and untrained items."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 def recommend(run: Run, histories: Ragged, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The best items for histories, as the index scores them; the items of a history are left out.
+    """The best items for histories, as the index scores them. Items of the history are left out.
 
     Args:
         run: the stored run.
         histories: item numbers, oldest first, ``nq`` rows.
-        k: items a query.
+        k: items per query.
         nprobe: inverted lists visited; default the run's.
     Returns:
-        scores float32 and rows of the bundle int64, ``(nq, k)``, best first; row -1 where there are not so many items.
+        scores float32 and rows of the bundle int64, ``(nq, k)``, best first; row -1 if there are fewer items.
     Raises:
         ValueError: ``k`` or ``nprobe`` below 1.
     """
-    # The catalogue may have lost items since the training: these have no row.
+    # Items that were deleted after the training have no row.
     rows, query = run.rows[histories.values], histories.row_of_value
     left_out = np.stack([query[rows >= 0], rows[rows >= 0]])
     return _best(run.bundle, run.queries(histories), left_out, untrained_rows(run), k, _nprobe(run, nprobe))
 
 
 def similar_items(run: Run, rows: np.ndarray, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The items nearest to those in some rows of the bundle ``(nq,)``, as ``recommend``; each leaves itself out.
+    """The items most similar to those in rows ``(nq,)`` of the bundle, without themselves; results as ``recommend``.
 
-    The query is the item tower's vector; for an item that was added after the training it is the decoded vector.
+    The query is the item tower's vector, or the decoded vector for an item that was added after the training.
     """
     queries = ReferenceScorer(run.bundle).decode(rows)
     number_of_row = np.full(len(run.bundle), -1)
@@ -52,7 +52,7 @@ def similar_items(run: Run, rows: np.ndarray, k: int = 10, nprobe: int | None = 
 def similar_in_bundle(
     bundle: Bundle, rows: np.ndarray, k: int = 10, nprobe: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As ``similar_items`` without a model: the queries are decoded vectors."""
+    """As ``similar_items`` for a bundle without a model: all queries are decoded vectors."""
     left_out = np.stack([np.arange(len(rows)), rows])
     return _best(
         bundle, ReferenceScorer(bundle).decode(rows), left_out, np.empty(0, np.int64), k, bundle_nprobe(bundle, nprobe)
@@ -60,13 +60,13 @@ def similar_in_bundle(
 
 
 def untrained_rows(run: Run) -> np.ndarray:
-    """Rows of items without a training event, int64: their vectors mean nothing."""
+    """Rows of items without a training event, int64. Their vectors are random."""
     rows = run.rows[~run.seen_in_training]
     return rows[rows >= 0]
 
 
 def bundle_nprobe(bundle: Bundle, nprobe: int | None) -> int:
-    """Inverted lists to visit: those asked for, else those that the training chose, else the square root of all."""
+    """Inverted lists to visit: ``nprobe``, else that of the training, else the square root of ``nlist``."""
     nlist = bundle.spec.nlist
     chosen = bundle.training.get("nprobe") if nprobe is None else nprobe
     return check_nprobe(chosen, nlist, default=default_nprobe(nlist))
@@ -84,9 +84,9 @@ def _best(
     Args:
         bundle: the index.
         queries: float32, ``(nq, dim)``.
-        left_out: int64, ``(2, n)``: queries and the rows that each leaves out.
-        untrained: rows that every query leaves out.
-        k: rows a query.
+        left_out: int64, ``(2, n)``: pairs of a query and a row that it leaves out.
+        untrained: rows that all queries leave out.
+        k: rows per query.
         nprobe: inverted lists visited.
     """
     k, scorer = check_k(k), ReferenceScorer(bundle)

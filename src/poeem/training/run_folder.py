@@ -1,4 +1,4 @@
-"""The folder of a run: ``bundle/ model/ checkpoints/ metrics.json``."""
+"""RunFolder: paths of a run (``bundle/ model/ checkpoints/ metrics.json``); writes and reads ``model/``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class RunFolder:
     """Paths within a run, and its ``model/``.
 
     Args:
-        path: of the run; need not exist.
+        path: folder of the run; need not exist.
     Raises:
-        ValueError: a folder within it is a symbolic link: what stands behind it is not the run's to replace.
+        ValueError: a folder within it is a symbolic link, whose target must not be replaced.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -40,10 +40,10 @@ class RunFolder:
             refuse_link(folder)
 
     def check_startable(self, *, resume: bool) -> None:
-        """Refuse to start where something is already, or to resume where nothing is.
+        """Check that a new run finds an empty folder, and a resumed run its checkpoints.
 
         Raises:
-            ValueError: the message says what to do instead.
+            ValueError: it does not; the message says what to do instead.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"out (={str(self.path)!r}) is a file; name a folder for the run")
@@ -54,10 +54,9 @@ class RunFolder:
             raise ValueError(f"out (={str(self.path)!r}) holds {what}, or choose another folder")
 
     def store_model(self, model: JointModel, interactions: Interactions, config: Mapping[str, Any]) -> None:
-        """Write ``model/`` whole: weights, interactions, and the facts from which the towers are built again."""
-        foreign = self.model.exists() and not (self.model / CONFIG_FILE).is_file()
-        if foreign:
-            raise ValueError(f"{str(self.model)!r} holds no {CONFIG_FILE}, so that no training wrote it; move it away")
+        """Write ``model/``: weights, interactions, and ``config`` with the settings that build the towers."""
+        if self.model.exists() and not (self.model / CONFIG_FILE).is_file():
+            raise ValueError(f"{str(self.model)!r} was not written by a training (no {CONFIG_FILE}); move it away")
         with staging(self.model) as new:
             save_weights(model, new / WEIGHTS_FILE)
             write_interactions(new, interactions)
@@ -67,7 +66,7 @@ class RunFolder:
             replace_directory(new, self.model)
 
     def store_float(self, model: JointModel, seconds: float) -> None:
-        """Put the float twin's weights, and what its training took, beside the model's."""
+        """Write the weights of the float twin and the seconds of its training into ``model/``."""
         beside = self.model / f".{FLOAT_WEIGHTS_FILE}.new"
         save_weights(model, beside)
         facts = {"seconds": seconds, "sha256": file_record(beside).sha256}
@@ -80,14 +79,14 @@ class RunFolder:
         return (self.model / FLOAT_FILE).is_file()
 
     def copy_float(self, source: RunFolder) -> None:
-        """Take over another run's float twin."""
-        for name in (FLOAT_WEIGHTS_FILE, FLOAT_FILE):  # the facts last: they say that there is a twin
+        """Copy the float twin of another run."""
+        for name in (FLOAT_WEIGHTS_FILE, FLOAT_FILE):  # the JSON file last: it says that there is a twin
             beside = self.model / f".{name}.new"
             shutil.copyfile(source.model / name, beside)
             beside.replace(self.model / name)
 
     def load_float(self, model: JointModel) -> float | None:
-        """Bring back the float twin's weights and return the seconds of its training; None if there is no twin yet.
+        """Load the float twin's weights and return the seconds of its training; None if there is no twin yet.
 
         Raises:
             FileNotFoundError: the weights are missing.
@@ -107,9 +106,9 @@ class RunFolder:
         return seconds
 
     def check_files(self, config: Mapping[str, Any]) -> None:
-        """Compare the files of ``model/`` with the checksums that ``store_model`` noted in the config.
+        """Compare the files of ``model/`` with the checksums that ``store_model`` wrote to the config.
 
-        A file that is missing or cannot be read at all is left to its reader, which says so in its own words.
+        Missing and empty files are skipped: the functions that read them raise an error of their own.
 
         Raises:
             ValueError: a file has changed since it was written.
@@ -127,7 +126,7 @@ class RunFolder:
         return (self.model / CONFIG_FILE).is_file()
 
     def config(self) -> dict[str, Any]:
-        """What ``store_model`` was given.
+        """The config that ``store_model`` wrote.
 
         Raises:
             FileNotFoundError: there is no run, or it has not been finished.
@@ -137,18 +136,18 @@ class RunFolder:
             raise FileNotFoundError(f"no run at {str(self.path)!r}: there is no such folder")
         if not self.has_model:
             unfinished = self.checkpoints.is_dir()
-            mend = "its training is not finished: resume it" if unfinished else "name the folder that a training wrote"
-            raise FileNotFoundError(f"no model in {str(self.path)!r}; {mend}")
+            fix = "its training is not finished: resume it" if unfinished else "name the folder that a training wrote"
+            raise FileNotFoundError(f"no model in {str(self.path)!r}; {fix}")
         file = self.model / CONFIG_FILE
         try:
             config = json.loads(file.read_text(encoding="utf-8"))
-            said, number = config["format"], config["format_version"]
+            format, version = config["format"], config["format_version"]
             _ = config["settings"], config["step"], config["timings"], config["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file}: cannot be read ({error}); restore the file, or train again") from None
-        if said != FORMAT or number != FORMAT_VERSION:
+        if format != FORMAT or version != FORMAT_VERSION:
             raise ValueError(
-                f"{file}: is {said!r} version {number!r}, this poeem reads {FORMAT!r} version {FORMAT_VERSION}; "
+                f"{file}: is {format!r} version {version!r}, this poeem reads {FORMAT!r} version {FORMAT_VERSION}; "
                 "upgrade poeem, or train again"
             )
         return config

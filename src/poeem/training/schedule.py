@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step."""
+"""The learning rate of each step: linear warm-up, then linear, cosine or no decay."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ DECAYS = ("linear", "cosine", "constant")
 
 
 def learning_rate(step: int, steps: int, *, peak: float, decay: str = "linear", warmup_share: float = 0.02) -> float:
-    """Up to ``peak`` in the first share of the steps, then down towards 0.
+    """The learning rate of a step. It rises to ``peak`` in the first share of the steps and then falls towards 0.
 
     Args:
         step: from 0.
-        steps: of the whole run, also where it is stopped early or resumed.
+        steps: steps of the whole run, also if it stops early or is resumed.
         peak: highest learning rate.
         decay: ``"linear"``, ``"cosine"`` or ``"constant"``.
-        warmup_share: share of the steps that rise, 0 to 1.
+        warmup_share: share of the steps in which it rises, 0 to 1.
     Raises:
         ValueError: an unknown decay.
 
@@ -24,7 +24,7 @@ def learning_rate(step: int, steps: int, *, peak: float, decay: str = "linear", 
     """
     if decay not in DECAYS:
         raise ValueError(f"decay (={decay!r}) must be one of {', '.join(map(repr, DECAYS))}")
-    # At least one step: Adam's first steps go by the sign of the gradient alone.
+    # At least one step, because Adam's first updates depend on the sign of the gradient only.
     warmup = max(1, int(warmup_share * steps))
     if step < warmup:
         return peak * (step + 1) / warmup

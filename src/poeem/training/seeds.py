@@ -1,4 +1,4 @@
-"""Randomness as a pure function of (seed, step): nothing to save in a checkpoint, nothing to restore from one."""
+"""Random seeds as a function of (seed, step): checkpoints need not store random states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def check_seed(seed: int) -> None:
-    """Refuse what is no seed.
+    """Refuse an invalid seed.
 
     >>> check_seed(-1)
     Traceback (most recent call last):
@@ -23,13 +23,13 @@ def check_seed(seed: int) -> None:
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """Seed Python's, numpy's and torch's global generators for one step of one process.
 
-    Whatever draws from them within the step (dropout, a user's own module) then draws the same after a restart, and
-    whatever runs between steps (validation, a checkpoint) cannot disturb it.
+    Random numbers within the step (of dropout, or a user's module) are then equal after a restart, and do not depend on
+    what ran between steps (validation, a checkpoint).
 
     Args:
-        seed: of the run.
+        seed: seed of the run.
         step: from 0.
-        rank: of the process; ranks must not drop the same units.
+        rank: number of the process. Processes get different random numbers, for instance for dropout.
 
     >>> seed_step(0, step=7); first = torch.rand(2)
     >>> seed_step(0, step=7); bool((first == torch.rand(2)).all())
@@ -37,5 +37,5 @@ def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """
     state = int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
     random.seed(state)
-    np.random.seed(state % 2**32)  # noqa: NPY002  the global generator is what others draw from
+    np.random.seed(state % 2**32)  # noqa: NPY002  other modules use the global generator
     torch.manual_seed(state)

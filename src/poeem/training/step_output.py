@@ -1,4 +1,4 @@
-"""StepOutput: what a model returns for a batch."""
+"""StepOutput: the loss of a training step and its parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class StepOutput(NamedTuple):
-    """The loss of a training step, and the parts of it that are shown; all scalars."""
+    """What a model returns for a batch: the loss, and the parts of it that progress shows. All are scalars."""
 
     loss: Tensor
     retrieval: Tensor  # nats

@@ -1,4 +1,4 @@
-"""A run's interactions beside its model: users' histories for search, and the split for a later evaluation."""
+"""Interactions stored beside a run's model, for histories in searches and for the split of later evaluations."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def write_interactions(folder: Path, interactions: Interactions) -> None:
     pq.write_table(pa.table({"id": pa.array(interactions.user_ids)}), folder / USERS_FILE, compression="zstd")
     items = pa.table({"id": pa.array(interactions.item_ids)})
     if interactions.item_table is not None:
-        # The id comes first, so that the columns after it are the table again, whatever their names.
+        # The id is the first column, the item table is all others: names cannot collide.
         for name, column in zip(interactions.item_table.column_names, interactions.item_table.columns):
             items = items.append_column(name, column)
     pq.write_table(items, folder / ITEMS_FILE, compression="zstd")
 
 
 def read_stored_interactions(folder: Path) -> Interactions:
-    """What ``write_interactions`` wrote.
+    """Read the files of ``write_interactions``.
 
     Raises:
         ValueError: a file is missing or damaged.
@@ -46,7 +46,7 @@ def read_stored_interactions(folder: Path) -> Interactions:
 
 
 def interactions_digest(interactions: Interactions) -> str:
-    """SHA-256 over the numbered events and the ids: a run may only be resumed on the data it began with."""
+    """SHA-256 over events and ids. A run is resumed only on equal data."""
     digest = hashlib.sha256()
     for numbers in (interactions.user, interactions.item, interactions.timestamp):
         digest.update(numbers.tobytes())

@@ -19,18 +19,18 @@ QUERY_ROWS = 1024
 
 @contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Eval mode without gradients; the mode that was is brought back."""
-    was = model.training
+    """Eval mode without gradients within the block."""
+    was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.train(was)
+        model.train(was_training)
 
 
 def item_vectors(model: JointModel, items: np.ndarray) -> np.ndarray:
-    """The item tower's vectors, before the index: item numbers ``(n,)`` to float32 ``(n, dim)``."""
+    """Vectors of items by number ``(n,)``, from the item tower, before the index: float32 ``(n, dim)``."""
     device = model.log_q.device
     with evaluating(model):
         parts = [
@@ -41,7 +41,7 @@ def item_vectors(model: JointModel, items: np.ndarray) -> np.ndarray:
 
 
 def query_vectors(model: JointModel, histories: Ragged) -> np.ndarray:
-    """The query tower's vectors of whole histories: ``nq`` rows to float32 ``(nq, dim)``."""
+    """Vectors of histories, from the query tower: float32 ``(nq, dim)``."""
     query, device = model.towers.query, model.log_q.device
     length: Any = query.history_length
     parts = []

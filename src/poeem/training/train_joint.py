@@ -1,4 +1,4 @@
-"""Training of a joint model: warm start of its index and hard negatives at their steps."""
+"""Training of a JointModel: the loop with warm start of the index, hard negatives and validation."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def train_joint(
     before_step: Iterable[BeforeStep] = (),
     progress_title: str | None = "training",
 ) -> TrainState:
-    """Train towers and index in place; continues from the last checkpoint if there is one.
+    """Train towers and index in place; resumes from the last checkpoint if there is one.
 
     Args:
         model: towers, index (or none) and loss.
         batches: training batches.
-        plan: from its ``index_step`` on the index quantizes and hard negatives are mined, by a model without an index
-            as well: before, the rankings are those of a model that has learnt little.
+        plan: from its ``index_step`` on the index quantizes and hard negatives are mined, also without an index.
+            Earlier rankings come from a model that has hardly been trained.
         accelerator: device, processes, precision, trackers.
         checkpoints: where checkpoints are stored.
-        warm_start_items: item numbers whose vectors the index is fitted to; None: no warm start.
-        validate: ndcg@10 of a model.
-        before_step: called after a warm start that is due before the same step.
+        warm_start_items: item numbers whose vectors the warm start is fitted to; None: no warm start.
+        validate: returns ndcg@10 of a model.
+        before_step: called before each step, after the warm start.
         progress_title: of the progress bar; None shows nothing.
     Returns:
-        the state at the end; ``step`` is the step of the weights that ``model`` has.
+        the state at the end; ``step`` is that of the weights in ``model``.
     Raises:
         ValueError: a number is out of range.
         NotFinite: training has diverged.
@@ -58,14 +58,14 @@ def train_joint(
     def warm_start(step: int, state: TrainState) -> str | None:
         if model.index is None or warm_start_items is None or step != plan.index_step:
             return None
-        began = time.perf_counter()
-        # Every process fits its own share; the index gathers them.
+        started = time.perf_counter()
+        # Every process passes its share of the vectors; the index gathers them.
         share = warm_start_items[accelerator.process_index :: accelerator.num_processes]
         model.index.warm_start(torch.from_numpy(item_vectors(model, share)).to(accelerator.device))
         if isinstance(model.kept, FixedCodes):
             vectors = torch.from_numpy(item_vectors(model, np.arange(len(model.log_q))))
-            model.kept.take(model.index, vectors.to(accelerator.device))
-        state.warm_start_seconds = time.perf_counter() - began
+            model.kept.record(model.index, vectors.to(accelerator.device))
+        state.warm_start_seconds = time.perf_counter() - started
         return f"the index is warm-started on {len(warm_start_items)} items"
 
     def refresh_negatives(step: int, state: TrainState) -> None:
@@ -98,9 +98,9 @@ def train_joint(
 
 
 def _facts(model: JointModel) -> Mapping[str, float]:
-    found: dict[str, float] = {}
+    facts: dict[str, float] = {}
     if model.index is not None and model.index.ready:
-        found |= {f"index/{name}": value for name, value in model.index.usage().items()}
+        facts |= {f"index/{name}": value for name, value in model.index.usage().items()}
     if model.hard_negatives is not None and model.hard_negatives.active:
-        found["training/mining_time_share"] = model.hard_negatives.time_share
-    return found
+        facts["training/mining_time_share"] = model.hard_negatives.time_share
+    return facts

@@ -1,4 +1,4 @@
-"""Training of any model: the loop with validation, early stopping, checkpoints and resume."""
+"""Training of any model: the loop with validation, early stopping, checkpoints and resuming."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG_EVERY = 50
 
 
 class Batches(Protocol):
-    """Batches as a pure function of the step."""
+    """Training batches; a batch depends on its step only."""
 
     @property
     def steps_per_epoch(self) -> int: ...
@@ -31,8 +31,8 @@ class Batches(Protocol):
     def batch(self, step: int, rank: int = 0, world: int = 1) -> Mapping[str, Tensor]: ...
 
 
-class Saved(Protocol):
-    """Where checkpoints are written and read: ``Checkpoints`` or ``BestInMemory``."""
+class CheckpointStore(Protocol):
+    """``Checkpoints`` or ``BestInMemory``."""
 
     def begin(self) -> None: ...
 
@@ -49,10 +49,10 @@ class Validation(NamedTuple):
     """The result of a validation.
 
     Args:
-        value: what decides, larger is better; further numbers decide between equal ones.
-        text: for people.
-        figures: for trackers, by name.
-        counts: whether the model may be chosen as the best; not before its index is fitted, for instance.
+        value: figures by which models are compared, larger is better; later ones decide if earlier ones are equal.
+        text: line for progress.
+        figures: figures for trackers, by name.
+        counts: whether the model may become the best one; False before the warm start of its index.
     """
 
     value: tuple[float, ...]
@@ -63,15 +63,15 @@ class Validation(NamedTuple):
 
 @dataclass
 class TrainState:
-    """The state of a run beside weights and optimizer; stored with every checkpoint.
+    """State of a training besides weights and optimizer; stored with every checkpoint.
 
     Args:
         step: steps done.
-        seconds: wall time of the steps, over all restarts.
-        warm_start_seconds: wall time of the warm start, within ``seconds``.
-        best_step, best_value: of the best validation so far.
-        rounds: validations since then.
-        stopped: whether early stopping has ended the run.
+        seconds: wall time of all steps, restarts included.
+        warm_start_seconds: wall time of the warm start, a part of ``seconds``.
+        best_step, best_value: step and value of the best validation so far.
+        rounds: validations after the best one.
+        stopped: whether early stopping has ended the training.
     """
 
     step: int = 0
@@ -83,7 +83,7 @@ class TrainState:
     stopped: bool = False
 
 
-# Called with the step, from 0, and the state; returns a line for people, or None.
+# Called with the step, from 0, and the state; returns a line for progress, or None.
 BeforeStep = Callable[[int, TrainState], "str | None"]
 
 
@@ -94,27 +94,27 @@ def train_model(
     plan: Plan,
     *,
     accelerator: Accelerator,
-    checkpoints: Saved,
+    checkpoints: CheckpointStore,
     validate: Callable[[], Validation] | None = None,
     before_step: Iterable[BeforeStep] = (),
     facts: Callable[[], Mapping[str, float]] | None = None,
     progress_title: str | None = "training",
 ) -> TrainState:
-    """Train a model in place; continues from the last checkpoint if there is one.
+    """Train a model in place; resumes from the last checkpoint if there is one.
 
     Args:
         model: called with a batch, returns a ``StepOutput``.
-        optimizer: of its parameters.
+        optimizer: optimizer of its parameters.
         batches: training batches.
         plan: length, learning rate, validation, checkpoints.
         accelerator: device, processes, precision, trackers.
         checkpoints: where checkpoints are stored.
         validate: called on the main process.
         before_step: called in order before each step.
-        facts: further numbers for trackers.
+        facts: returns further figures for trackers.
         progress_title: of the progress bar; None shows nothing.
     Returns:
-        the state at the end; ``step`` is the step of the weights that ``model`` has.
+        the state at the end; ``step`` is that of the weights in ``model``.
     Raises:
         NotFinite: training has diverged.
         KeyboardInterrupt: after a checkpoint.
@@ -134,14 +134,14 @@ def train_model(
             checkpoints.save(step, model, optimizer, asdict(state))
         accelerator.wait_for_everyone()
 
-    def validated(step: int) -> bool:
-        found = _from_main(validate() if validate and accelerator.is_main_process else None)
-        progress.note(f"step {step}: {found.text}")
-        accelerator.log(dict(found.figures), step=step)
-        if not found.counts:
+    def run_validation(step: int) -> bool:
+        result = _from_main(validate() if validate and accelerator.is_main_process else None)
+        progress.note(f"step {step}: {result.text}")
+        accelerator.log(dict(result.figures), step=step)
+        if not result.counts:
             return False
-        if state.best_value is None or list(found.value) > state.best_value:
-            state.best_step, state.best_value, state.rounds = step, list(found.value), 0
+        if state.best_value is None or list(result.value) > state.best_value:
+            state.best_step, state.best_value, state.rounds = step, list(result.value), 0
             save(step)
         else:
             state.rounds += 1
@@ -161,13 +161,13 @@ def train_model(
             lr = {"training/lr": optimizer.param_groups[0]["lr"]}
             accelerator.log({**shown, **lr, **(facts() if facts else {})}, step=step)
         due = step % validate_every == 0 or step == plan.last_step
-        return validate is not None and due and validated(step)
+        return validate is not None and due and run_validation(step)
 
     try:
         show = progress_title is not None and accelerator.is_main_process
         with progress_bar(progress_title or "", plan.last_step, start=state.step, show=show) as progress:
             if plan.validate_first and state.step == 0:
-                validated(0)
+                run_validation(0)
             if not state.stopped:
                 run_steps(
                     wrapped,
@@ -190,8 +190,8 @@ def train_model(
     return state
 
 
-def _from_main(found: Any) -> Any:
-    """The main process's object on every process: all must decide alike."""
+def _from_main(result: Any) -> Any:
+    """The object of the main process, on every process: all must come to the same decision."""
     from accelerate.utils import broadcast_object_list
 
-    return broadcast_object_list([found])[0]
+    return broadcast_object_list([result])[0]

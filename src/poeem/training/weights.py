@@ -1,4 +1,4 @@
-"""Weights of a module in a safetensors file: no pickle, and what towers share is stored once."""
+"""Weights of a module in a safetensors file, without pickle; shared tensors are stored once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Write parameters, buffers and the index's progress."""
+    """Write parameters and buffers, which include the phase of the index."""
     from safetensors.torch import save_model
 
     save_model(model, str(path))
@@ -19,7 +19,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or it holds another model.
+        ValueError: the file is damaged, or holds the weights of another model.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_model
@@ -32,5 +32,5 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     except SafetensorError as error:
         raise ValueError(f"{path}: cannot be read ({error}); restore the file, or train again") from None
     except RuntimeError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{path}: holds the weights of another model ({said[:300]}); train again") from None
+        message = " ".join(str(error).split())
+        raise ValueError(f"{path}: holds the weights of another model ({message[:300]}); train again") from None

@@ -17,7 +17,7 @@ def test_an_epoch_sees_every_query_once_and_the_next_in_another_order():
 
 
 def test_items_are_of_the_teachers_lists_each_once_and_as_many_as_asked():
-    step = Candidates(TOP, batch_size=30, drawn=4).step(1)
+    step = Candidates(TOP, batch_size=30, sampled=4).step(1)
     assert (np.diff(step.items) > 0).all()
     allowed = set(TOP[step.queries].ravel().tolist())
     assert set(step.items.tolist()) <= allowed

@@ -47,7 +47,7 @@ def run(data, index, codes=None, **options):
         given,
         held_out=judged(items, held, index.metric),
         accelerator=make_accelerator("cpu"),
-        drawn=4,  # with more, all of so few items would be in every step
+        sampled=4,  # with more, every step would hold all of so few items
     )
 
 

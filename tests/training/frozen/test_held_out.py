@@ -38,8 +38,8 @@ def test_of_two_that_find_as_many_labels_the_one_stands_higher_that_has_them_in_
     labelled = HeldOut(queries, neighbours, Ragged.from_lengths(np.ones(40, np.int64), neighbours[:, 5]))
     exact = labelled.figures(queries, blocks(items), "ip")
     back = exact | {"ndcg@10": exact["ndcg@10"] - 0.1, "neighbour_recall@10": 2.0}
-    assert labelled.standing(exact) > labelled.standing(back) == labelled.standing(dict(back))
-    assert labelled.standing(back) > labelled.standing(exact | {"recall@100": exact["recall@100"] - 0.01})
+    assert labelled.sort_key(exact) > labelled.sort_key(back) == labelled.sort_key(dict(back))
+    assert labelled.sort_key(back) > labelled.sort_key(exact | {"recall@100": exact["recall@100"] - 0.01})
 
 
 def test_without_labels_the_neighbours_decide():

@@ -128,7 +128,7 @@ def test_fixed_codes_are_those_of_the_warm_start(small, tmp_path, spec):
     ("wrong", "message"),
     [
         ({"codes": "kept"}, r"codes \(='kept'\) must be one of 'reassigned', 'fixed'"),
-        ({"codes": "fixed", "estimator": "soft"}, r"estimator \(='soft'\) goes by distances .* one of 'ste', 'task'"),
+        ({"codes": "fixed", "estimator": "soft"}, r"estimator \(='soft'\) weighs all codewords.* one of 'ste', 'task'"),
         ({"codes": "fixed", "assignment": "balanced"}, r"assignment \(='balanced'\) .*give codes='reassigned' too"),
     ],
 )
@@ -190,8 +190,8 @@ def test_a_finished_run_resumes_to_its_own_table(finished, small, copied):
         ({"spec": "RQ3x4", "baselines": ("rq", "pq")}, r"divisible by M \(=3\) for baseline 'pq'"),
         ({"hard_negatives": -1}, r"hard_negatives \(=-1\)"),
         ({"distill": -1}, "distill"),
-        ({"balance": 1}, r"balance \(=1\) is of the loss of lists, and 'PQ2x4' has no lists"),
-        ({"balance": 1, "list_loss": 0, "spec": "IVF4,PQ2x4"}, "balance .* is of the loss of lists"),
+        ({"balance": 1}, r"balance \(=1\) is a part of the list loss, and 'PQ2x4' has no lists"),
+        ({"balance": 1, "list_loss": 0, "spec": "IVF4,PQ2x4"}, "balance .* is a part of the list loss"),
         ({"balance": -1, "spec": "IVF4,PQ2x4"}, r"balance \(=-1\) must be 0 or more"),
         ({"list_loss": 1}, "list_loss .* goes with inverted lists"),
         ({"index_lr": -1}, "index_lr"),

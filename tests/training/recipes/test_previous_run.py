@@ -47,7 +47,7 @@ def first(tmp_path_factory):
 
 
 def follow(first, out, **options):
-    return train_interactions(SECOND, start=first, out=out, **(OPTIONS | options))
+    return train_interactions(SECOND, previous_run=first, out=out, **(OPTIONS | options))
 
 
 def test_few_rows_change_and_a_delta_carries_them(first, tmp_path):
@@ -155,7 +155,11 @@ def test_without_stability_the_index_is_trained_on(first, tmp_path):
 def test_a_third_version_follows_a_second_and_counts_all_steps(first, tmp_path):
     follow(first, tmp_path / "second", stability=0.5)
     metrics = train_interactions(
-        SECOND, start=tmp_path / "second", stability=0.5, out=tmp_path / "third", **(OPTIONS | {"baselines": ("opq",)})
+        SECOND,
+        previous_run=tmp_path / "second",
+        stability=0.5,
+        out=tmp_path / "third",
+        **(OPTIONS | {"baselines": ("opq",)}),
     )
     assert metrics["settings"]["start"]["steps"] == 120
     assert metrics["changes"]["same_fingerprint"]
@@ -235,12 +239,12 @@ def test_a_start_of_which_nothing_is_left_is_refused(tmp_path):
         editor.add([1000], np.ones((1, 8)))
         editor.delete(first.item_ids)
     with pytest.raises(ValueError, match=r"no item \(such as 0\) is among .* \(such as 1000\)"):
-        train_interactions(first, start=tmp_path / "first", out=tmp_path / "next", **OPTIONS)
+        train_interactions(first, previous_run=tmp_path / "first", out=tmp_path / "next", **OPTIONS)
     grown = Interactions.from_columns(
         user=np.append(FIRST.user, 0), item=np.append(item, 1000), timestamp=np.append(FIRST.timestamp, 99)
     )
     with pytest.raises(ValueError, match="none of the items that the run was trained on is left"):
-        train_interactions(grown, start=tmp_path / "first", stability=1, out=tmp_path / "next", **OPTIONS)
+        train_interactions(grown, previous_run=tmp_path / "first", stability=1, out=tmp_path / "next", **OPTIONS)
     assert not (tmp_path / "next").exists()
 
 
@@ -250,8 +254,8 @@ def test_a_start_of_which_nothing_is_left_is_refused(tmp_path):
         ({"stability": -1}, r"stability \(=-1\) must be 0 or more"),
         ({"stability": float("inf")}, r"stability \(=inf\) must be 0 or more"),
         ({"stability": 1, "estimator": "soft"}, r"estimator \(='soft'\)"),
-        ({"spec": "PQ2x4"}, r"spec \(='PQ2x4'\) is not that of the run to start from \(='OPQ2,IVF4,PQ2x4'\)"),
-        ({"dim": 16}, r"dim \(=16\) is not that of the run to start from \(=8\)"),
+        ({"spec": "PQ2x4"}, r"spec \(='PQ2x4'\) differs from the previous run's \(='OPQ2,IVF4,PQ2x4'\)"),
+        ({"dim": 16}, r"dim \(=16\) differs from the previous run's \(=8\)"),
         ({"tower": "sequence"}, "tower"),
         ({"metric": "ip"}, "metric"),
     ],
@@ -264,16 +268,16 @@ def test_what_does_not_go_with_the_start_is_refused(first, tmp_path, wrong, said
 
 
 def test_a_start_that_is_none_is_refused(first, tmp_path):
-    with pytest.raises(ValueError, match="needs the run whose codes are to stay"):
+    with pytest.raises(ValueError, match="needs a previous run"):
         train_interactions(FIRST, out=tmp_path / "next", stability=1, dim=8, **OPTIONS)
     with pytest.raises(FileNotFoundError, match="no run at"):
         follow(tmp_path / "none", tmp_path / "next")
     others = Interactions.from_columns(user=FIRST.user, item=FIRST.item, timestamp=FIRST.timestamp)
-    with pytest.raises(ValueError, match="item ids are integers, those of the run to start from strings"):
-        train_interactions(others, start=first, out=tmp_path / "next", **OPTIONS)
+    with pytest.raises(ValueError, match="item ids are integers, those of the previous run strings"):
+        train_interactions(others, previous_run=first, out=tmp_path / "next", **OPTIONS)
     strangers = Interactions.from_columns(user=FIRST.user, item=[f"x{one}" for one in FIRST.item])
-    with pytest.raises(ValueError, match=r"no item \(such as 'x0'\) is among those of the run"):
-        train_interactions(strangers, start=first, out=tmp_path / "next", **OPTIONS)
+    with pytest.raises(ValueError, match=r"no item \(such as 'x0'\) is among those of the previous run"):
+        train_interactions(strangers, previous_run=first, out=tmp_path / "next", **OPTIONS)
     assert not (tmp_path / "next").exists()
 
 

@@ -55,7 +55,7 @@ def test_fit_returns_an_index_whose_bundle_finds_more(data, tmp_path):
 
 def test_without_queries_items_play_them_and_it_says_so(data):
     fitted = fit_vectors(data[0], spec="PQ2x4", epochs=1, show=False)
-    assert any("items play queries" in note for note in fitted.notes)
+    assert any("items serve as queries" in note for note in fitted.notes)
     assert "recall@100" not in fitted.exact
 
 
@@ -158,12 +158,12 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
         ({"spec": "PQ4x4", "codes": "frozen"}, r"codes \(='frozen'\) must be one of"),
         ({"spec": "PQ4x4", "epochs": 0}, r"epochs \(=0\)"),
         ({"spec": "PQ4x4", "train_codebooks": False, "adapter": False}, r"leave nothing to train"),
-        ({"spec": "PQ4x4", "distill_weight": 0}, r"nothing would be learnt.*label_weight \(=1.0\) \(of no use without"),
+        ({"spec": "PQ4x4", "distill_weight": 0}, r"nothing would be trained.*label_weight \(=1.0\) \(without effect"),
         (
             {"spec": "PQ4x4", "distill_weight": 0, "distortion_weight": 1, "train_codebooks": False},
-            "nothing would be learnt",
+            "nothing would be trained",
         ),
-        ({"spec": "PQ4x4", "ranked_codebooks": False, "adapter": False}, r"nothing would be learnt"),
+        ({"spec": "PQ4x4", "ranked_codebooks": False, "adapter": False}, r"nothing would be trained"),
         ({"spec": "PQ4x4", "relevance": [[0, 1]]}, r"relevance needs the queries"),
         ({"spec": "PQ4x4", "assignment": "balanced", "codes": "fixed"}, r"give codes='reassigned' too"),
         (
@@ -216,7 +216,7 @@ def test_mistakes_are_told_by_the_names_of_the_options(files, capsys):
         ),
         (["--index", "PQ4x4", "--set", "assignment=balanced", "--codes", "fixed"], "give --codes reassigned too"),
         (["--max-queries", "0"], "--max-queries (=0) must be at least 1"),
-        (["--from-faiss", "narrow.faiss"], "items (dim=16) must be as wide as the index to start from (dim=8)"),
+        (["--from-faiss", "narrow.faiss"], "items (dim=16) must be as wide as the initial index (dim=8)"),
         (["--from-faiss", "binary.faiss"], "is a binary index of faiss; name one of float vectors"),
         (["--queries", "noise.npy"], "noise.npy: is not a .npy file; write it with numpy.save"),
     ):

@@ -1,1 +1,1 @@
-"""An index for embeddings that stay as they are: fitted to how queries see them."""
+"""Training of an index and a query adapter on frozen embeddings."""

@@ -1,4 +1,4 @@
-"""Which queries and which items meet in a training step."""
+"""Candidates: the queries and items of each training step."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from poeem.data.ragged import Ragged
 class Step(NamedTuple):
     """Rows of a step, all int64.
 
-    Labels are pairs of places: ``label_query[i]`` in ``queries`` wants ``label_item[i]`` in ``items``; at
-    ``(other_query, other_item)`` stand further relevant items that no query may be pushed away from.
+    Labels are pairs of positions: the item at ``label_item[i]`` in ``items`` is relevant to the query at
+    ``label_query[i]`` in ``queries``. The pairs ``(other_query, other_item)`` are further relevant items, which must
+    not count as negatives.
     """
 
     queries: np.ndarray  # (B,)
@@ -25,30 +26,30 @@ class Step(NamedTuple):
 
 
 class Candidates:
-    """Draws every step's queries, and for each of them some of the items that the teacher ranks first.
+    """Samples the queries of each step, and for each query some of its best items by exact search.
 
-    The items drawn for one query are the other queries' contrast, so that a pool of some thousand unique items costs
-    one product. A draw is a pure function of seed and step.
+    The items sampled for one query are negatives of the other queries. A pool of some thousand distinct items thus
+    costs one matrix product. The sample depends on seed and step only.
 
     Args:
-        top: int64, ``(nq, k)``: the teacher's best items of every query.
-        relevant: rows of the relevant items of every query, ``nq`` rows; None without labels. One of them, drawn
-            anew every time, joins the items.
-        batch_size: queries a step.
-        drawn: items drawn a query.
-        seed: of the draws.
+        top: int64, ``(nq, k)``: best items of every query by exact search.
+        relevant: rows of the relevant items of every query, ``nq`` rows; None without labels. Each step adds one
+            random relevant item of each query.
+        batch_size: queries per step.
+        sampled: items sampled per query.
+        seed: seed of the samples.
     """
 
     def __init__(
-        self, top: np.ndarray, relevant: Ragged | None = None, *, batch_size: int = 512, drawn: int = 8, seed: int = 0
+        self, top: np.ndarray, relevant: Ragged | None = None, *, batch_size: int = 512, sampled: int = 8, seed: int = 0
     ) -> None:
         self._top, self._relevant = top, relevant
-        self.batch_size, self._drawn, self._seed = min(batch_size, len(top)), min(drawn, top.shape[1]), seed
+        self.batch_size, self._sampled, self._seed = min(batch_size, len(top)), min(sampled, top.shape[1]), seed
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in which every query is seen once, but for the rest of an uneven division."""
+        """Steps in which every query is used once, without those left over by an uneven division."""
         return max(1, len(self._top) // self.batch_size)
 
     def step(self, number: int) -> Step:
@@ -58,8 +59,8 @@ class Candidates:
             self._epoch, self._order = epoch, np.random.default_rng((self._seed, epoch)).permutation(len(self._top))
         queries = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         rng = np.random.default_rng((self._seed, epoch, place))
-        # Distinct ranks in every row: the first of a random order.
-        ranks = np.argsort(rng.random((len(queries), self._top.shape[1])), axis=1)[:, : self._drawn]
+        # The first ranks of a random order, so that they are distinct in every row.
+        ranks = np.argsort(rng.random((len(queries), self._top.shape[1])), axis=1)[:, : self._sampled]
         items = np.take_along_axis(self._top[queries], ranks, axis=1).ravel()
         if self._relevant is None:
             return Step(queries, np.unique(items), *(np.empty(0, np.int64),) * 4)

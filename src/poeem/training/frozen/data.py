@@ -1,4 +1,4 @@
-"""FrozenData: the vectors, exact rankings and labels that a fit learns from."""
+"""FrozenData: vectors, exact rankings and labels for a fit; FrozenBatches: its training batches."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import torch
 from poeem.data.ragged import Ragged
 from poeem.training.frozen.candidates import Candidates
 
-# Vectors of which the mean length is taken.
+# Number of vectors from which the mean length is computed.
 SAMPLED_ROWS = 2**14
 
 
 @dataclass(frozen=True, eq=False)
 class FrozenData:
-    """What a fit learns from.
+    """Vectors, exact rankings and labels for a fit.
 
     Args:
         items: float32, ``(n, dim)``, may be memory-mapped; of unit length under ``cosine``.
         queries: float32, ``(nq, dim)``, as for ``items``.
         top: int64, ``(nq, k)``: best items of every query by exact scores.
         relevant: rows of the relevant items of every query; None without labels.
-        codes, lists: of all items, kept as they are while codebooks and adapter learn (JPQ); None: assigned at every
-            step.
+        codes, lists: fixed codes and lists of all items, while codebooks and adapter learn (JPQ); None: items are
+            assigned at every step.
     """
 
     items: Any
@@ -51,12 +51,12 @@ class FrozenBatches:
 
     Args:
         data: vectors, rankings, labels.
-        batch_size, drawn, seed: see ``Candidates``.
+        batch_size, sampled, seed: see ``Candidates``.
     """
 
-    def __init__(self, data: FrozenData, *, batch_size: int, drawn: int, seed: int) -> None:
+    def __init__(self, data: FrozenData, *, batch_size: int, sampled: int, seed: int) -> None:
         self._data = data
-        self._candidates = Candidates(data.top, data.relevant, batch_size=batch_size, drawn=drawn, seed=seed)
+        self._candidates = Candidates(data.top, data.relevant, batch_size=batch_size, sampled=sampled, seed=seed)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -78,5 +78,5 @@ class FrozenBatches:
 
 
 def _typical_length(vectors: Any) -> float:
-    some = np.asarray(vectors[:SAMPLED_ROWS], dtype=np.float32)
-    return float(np.sqrt((some**2).sum(1).mean()))
+    sample = np.asarray(vectors[:SAMPLED_ROWS], dtype=np.float32)
+    return float(np.sqrt((sample**2).sum(1).mean()))

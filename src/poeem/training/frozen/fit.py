@@ -1,4 +1,4 @@
-"""Fit an index to frozen embeddings: codebooks, centroids, rotation and query adapter learn the exact ranking."""
+"""Training on frozen embeddings: codebooks, centroids, rotation and query adapter learn the exact ranking."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from poeem.evaluation.intervals import format_figure
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.training.best_in_memory import BestInMemory
 from poeem.training.frozen.data import FrozenBatches, FrozenData
-from poeem.training.frozen.encoded import decoded_blocks, encoded
+from poeem.training.frozen.encode_blocks import decode_blocks, encode_all
 from poeem.training.frozen.held_out import HeldOut
 from poeem.training.frozen.list_visits import Visits
 from poeem.training.frozen.model import FrozenModel
@@ -26,7 +26,7 @@ from poeem.training.train_model import Validation, train_model
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-# Learning rates at unit length. The rotation's is the lowest: it has to follow the codebooks.
+# Learning rates for vectors of unit length. The rotation has the lowest one, because it must follow the codebooks.
 CODEBOOK_LR = {"PQ": 3e-3, "RQ": 1e-3}
 ADAPTER_LR, ROTATION_LR = 5e-4, 1e-4
 
@@ -38,10 +38,11 @@ class FrozenFit:
     Args:
         layer: the index.
         adapter: float32 ``(dim, dim)``, or None.
-        kept: whether training was kept; False: it did not beat the warm start on held-out queries.
-        warm_start, best: held-out figures before training and of what is kept.
+        kept: whether ``layer`` has the trained weights; False: training was not better than the warm start on held-out
+            queries, and ``layer`` is the warm start.
+        warm_start, best: held-out figures before training and of ``layer``.
         history: held-out figures by step.
-        steps, seconds: of the training.
+        steps, seconds: steps and wall time of the training.
     """
 
     layer: EmbeddingIndex
@@ -61,28 +62,28 @@ def fit_frozen(
     *,
     held_out: HeldOut,
     accelerator: Accelerator,
-    drawn: int = 8,
+    sampled: int = 8,
 ) -> FrozenFit:
     """Train a warm-started index in place.
 
-    Held-out queries validate after every epoch. The layer ends with the best weights, which are those of the warm start
-    if training never beats it.
+    Held-out queries validate after every epoch. The layer ends with the best weights; these may be those of the warm
+    start.
 
     Args:
         layer: a warm-started index.
         data: vectors, exact rankings, labels and fixed codes.
         options: losses, length, learning rates; without ``train_codebooks`` the data need codes.
-        held_out: queries to validate by.
+        held_out: queries for validation.
         accelerator: device and precision.
-        drawn: items per query and step, see ``Candidates``.
+        sampled: items per query and step, see ``Candidates``.
     Source:
         Zhan et al., "Jointly Optimizing Query Encoder and Product Quantization", CIKM 2021 (fixed codes); Xiao et al.,
         "Distill-VQ", SIGIR 2022 (distillation to codewords).
     """
-    began = time.perf_counter()
+    started = time.perf_counter()
     scale = data.item_length * data.query_length
     model = FrozenModel(layer, options, labelled=data.relevant is not None, scale=scale)
-    batches = FrozenBatches(data, batch_size=options.batch_size, drawn=drawn, seed=options.seed)
+    batches = FrozenBatches(data, batch_size=options.batch_size, sampled=sampled, seed=options.seed)
     result = FrozenFit(layer)
 
     def validate() -> Validation:
@@ -91,20 +92,22 @@ def fit_frozen(
         step = len(result.history) * batches.steps_per_epoch
         result.history[min(step, plan.steps)] = figures
         shown = ", ".join(f"{name} {format_figure(figures, name)}" for name in figures["intervals"])
-        return Validation(held_out.standing(figures), f"held-out {shown}")
+        return Validation(held_out.sort_key(figures), f"held-out {shown}")
 
     plan = Plan(
         steps=max(1, round(options.epochs * batches.steps_per_epoch)),
         lr=1.0,
         decay="cosine",
-        # Steps of Adam do not depend on the size of gradients, and those of the layer are of very different sizes.
+        # No clipping: Adam's steps do not depend on the size of gradients, which differ widely between parameters.
         clip=float("inf"),
         seed=options.seed,
         validate_every=batches.steps_per_epoch,
         validate_first=True,
         patience=options.patience,
     )
-    groups = _groups(model, options.lr or CODEBOOK_LR[layer.spec.kind], options.train_codebooks, data.item_length)
+    groups = _parameter_groups(
+        model, options.lr or CODEBOOK_LR[layer.spec.kind], options.train_codebooks, data.item_length
+    )
     state = train_model(
         model,
         torch.optim.AdamW(groups, lr=1.0, weight_decay=0.0),
@@ -121,7 +124,7 @@ def fit_frozen(
     result.best = result.history[state.step] if result.kept else result.warm_start
     if result.kept and model.adapter is not None:
         result.adapter = model.adapter.detach().float().cpu().numpy()
-    result.seconds = time.perf_counter() - began
+    result.seconds = time.perf_counter() - started
     return result
 
 
@@ -130,23 +133,23 @@ def _figures(model: FrozenModel, data: FrozenData, held_out: HeldOut) -> dict[st
     queries = model.adapted(torch.from_numpy(held_out.queries).to(layer.device))
     if layer.coarse is not None:
         if codes is None:
-            codes, lists = encoded(layer, data.items)
+            codes, lists = encode_all(layer, data.items)
         assert lists is not None
-        # For an equal number of codes scanned: else longer lists would look like better ones.
+        # With an equal number of codes scanned: otherwise longer lists would seem better.
         nlist = layer.spec.nlist
         scanned = default_nprobe(nlist) / nlist * len(data.items)
         visits = Visits.within(model.list_scores(queries).cpu().numpy(), lists, scanned)
-    blocks = decoded_blocks(layer, data.items, codes, lists)
+    blocks = decode_blocks(layer, data.items, codes, lists)
     return held_out.figures(queries.cpu().numpy(), blocks, layer.metric, visits)
 
 
-def _groups(model: FrozenModel, lr: float, train_codebooks: bool, length: float) -> list[dict[str, Any]]:
-    """Parameter groups with learning rates as factors of the schedule; codewords move in units of a typical item."""
+def _parameter_groups(model: FrozenModel, lr: float, train_codebooks: bool, length: float) -> list[dict[str, Any]]:
+    """Parameter groups; ``lr_factor`` is the learning rate, for codewords in units of a typical item's length."""
     layer, groups = model.layer, []
     if model.adapter is not None:
         groups.append({"params": [model.adapter], "lr_factor": ADAPTER_LR})
     if train_codebooks and layer.encoder_codebooks is not None:
-        # Codes are fixed: what assigned them is fixed too, only the decoded codewords change.
+        # Codes are fixed: centroids and rotation, which assigned them, are fixed too. Only decoded codewords change.
         groups.append({"params": [layer.quantizer.codebooks], "lr_factor": lr * length})
     elif train_codebooks:
         rotation = [] if layer.rotation is None else list(layer.rotation.parameters())

@@ -1,4 +1,4 @@
-"""How good an index is for queries that were held out of its training."""
+"""HeldOut: queries held out of training, and the recall of an index for them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEPTH = 100
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Queries that training does not see, and what they should find.
+    """Queries that are not trained on, with their nearest neighbours and relevant items.
 
     Args:
         queries: float32, ``(nq, dim)``.
-        neighbours: int64, ``(nq, 10)``: their best items by exact scores.
-        relevant: rows of their relevant items, ``nq`` rows; None without labels.
+        neighbours: int64, ``(nq, 10)``: best items by exact scores.
+        relevant: rows of the relevant items, ``nq`` rows; None without labels.
     """
 
     queries: np.ndarray
@@ -33,20 +33,20 @@ class HeldOut:
 
     @property
     def measure(self) -> str:
-        """What decides: ``recall@100`` on labels, or else ``neighbour_recall@10``."""
+        """The figure that decides: ``recall@100`` with labels, else ``neighbour_recall@10``."""
         return NEIGHBOUR_RECALL if self.relevant is None else "recall@100"
 
-    def standing(self, figures: dict[str, Any]) -> tuple[float, ...]:
-        """By what two states compare: the measure, and where they find as many labels, how far in front those stand."""
+    def sort_key(self, figures: dict[str, Any]) -> tuple[float, ...]:
+        """Figures by which two states of training are compared; with labels, ndcg@10 decides if recall is equal."""
         return (figures[self.measure], *([] if self.relevant is None else [figures["ndcg@10"]]))
 
     def figures(
         self, queries: np.ndarray, item_blocks: Iterable[np.ndarray], metric: str, visits: Visits | None = None
     ) -> dict[str, Any]:
-        """Recall, with intervals, of the items in ``item_blocks`` as scored for (adapted) ``queries``.
+        """Recall and intervals of ``queries`` (after the adapter) on the items in ``item_blocks``.
 
-        All items are ranked, or those in the lists of ``visits``.
-        Equal scores stand in the order of the rows, which differs from the expected rank by less than a query.
+        All items are ranked, or those in the lists of ``visits``. Items of equal score are ranked by row. This changes
+        a recall by less than one query would.
         """
         _, rows = top_items(queries, item_blocks, DEPTH, metric=metric, visits=visits)
         return with_intervals(returned_metrics(rows, self.neighbours, self.relevant))

@@ -1,4 +1,4 @@
-"""What a fit is given, checked before any work: items, queries, and which item answers which query."""
+"""Checks of the inputs of a fit: item and query vectors, and relevant pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from poeem.training.frozen.top_items import blocks
 
 
 class UnitRows:
-    """Rows of (possibly memory-mapped) vectors, brought to unit length when they are read.
+    """Rows of (possibly memory-mapped) vectors, scaled to unit length when they are read.
 
     >>> UnitRows(np.array([[3.0, 4.0]]))[[0]]
     array([[0.6, 0.8]], dtype=float32)
@@ -29,20 +29,20 @@ class UnitRows:
 
 
 def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None, like: str = "the items") -> Any:
-    """Vectors ``(n, dim)`` to be indexed by rows; of unit length under ``cosine``.
+    """Vectors ``(n, dim)`` after all checks; scaled to unit length under ``cosine``.
 
     Args:
         name: ``"items"`` or ``"queries"``, for messages.
         vectors: floats, an array (memory-mapped or not) or a tensor.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        dim: width that is wanted.
-        like: what has that width, for messages.
+        dim: required width.
+        like: object of that width, for messages.
     Raises:
         ValueError: not ``(n, dim)`` of numbers, no rows, NaN or infinity, or under ``cosine`` a zero vector.
     """
     if hasattr(vectors, "detach"):
         vectors = vectors.detach().cpu().float().numpy()
-    # Not np.asarray, which would hide that an array is mapped.
+    # np.asarray would turn a memory-mapped array into a plain one.
     vectors = vectors if isinstance(vectors, np.ndarray) else np.asarray(vectors)
     if vectors.dtype.kind not in "fiu" or vectors.ndim != 2 or not len(vectors):
         raise ValueError(
@@ -56,7 +56,7 @@ def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None
     for block in blocks(vectors):
         finite = np.isfinite(block).all(1)
         if not finite.all():
-            raise ValueError(f"{name}: row {start + int(np.argmin(finite))} holds NaN or infinity; mend or drop it")
+            raise ValueError(f"{name}: row {start + int(np.argmin(finite))} holds NaN or infinity; fix or drop it")
         if metric == "cosine" and not block.any(1).all():
             row = start + int(np.argmin(block.any(1)))
             raise ValueError(f"{name}: row {row} is zero, which has no direction under metric='cosine'; drop it")
@@ -69,9 +69,9 @@ def checked_relevance(pairs: Any, n_queries: int, n_items: int) -> Ragged:
 
     Args:
         pairs: integers ``(p, 2)``: row of the query, row of the item; or two arrays ``(p,)``.
-        n_queries, n_items: rows there are.
+        n_queries, n_items: number of queries and items.
     Raises:
-        ValueError: other shapes or types, a row that does not exist, or no pair at all.
+        ValueError: another shape or type, a row that does not exist, or no pair.
 
     >>> checked_relevance([[1, 7], [1, 3]], n_queries=2, n_items=9)[1].tolist()
     [3, 7]
@@ -91,6 +91,6 @@ def checked_relevance(pairs: Any, n_queries: int, n_items: int) -> Ragged:
                 f"relevance: pair {at} names {name} {found[at, column]}, there are only 0 to {stop - 1}; "
                 f"drop such pairs ({int(wrong.sum())} of them)"
             )
-    # Each pair once, in the order of the queries.
+    # Sorted by query, without repeated pairs.
     found = np.unique(found.astype(np.int64), axis=0)
     return Ragged.from_lengths(np.bincount(found[:, 0], minlength=n_queries), found[:, 1])

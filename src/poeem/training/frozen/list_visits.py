@@ -1,4 +1,4 @@
-"""Which lists held-out queries visit, so that indexes are judged by as many codes scanned."""
+"""Visits: the lists that each query visits, for a given number of codes scanned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Queries at a time: of tens of thousands of lists, all at once would take gigabytes.
+# Queries per block: with tens of thousands of lists, all queries at once would take gigabytes.
 QUERIES = 128
 
 
@@ -18,12 +18,12 @@ class Visits(NamedTuple):
 
     @classmethod
     def within(cls, scores: np.ndarray, lists: np.ndarray, codes: float) -> Visits:
-        """Lists by falling score, until as many codes have been scanned; the last one is scanned to its end.
+        """Lists of the highest scores, until ``codes`` codes have been scanned; the last list is scanned completely.
 
         Args:
-            scores: float, ``(nq, nlist)``, of the centroids.
-            lists: integers, ``(n,)``, of all items.
-            codes: to scan for a query; so many that nprobe lists of the mean length hold them, for instance.
+            scores: float, ``(nq, nlist)``: scores of the centroids.
+            lists: integers, ``(n,)``: list of every item.
+            codes: codes to scan per query, for instance ``nprobe`` times the mean length of a list.
 
         >>> scores, lists = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]]), np.array([0, 0, 1, 2])
         >>> Visits.within(scores, lists, codes=2).visited

@@ -1,4 +1,4 @@
-"""What is trained when embeddings stay as they are: the index, and a matrix on the queries' side."""
+"""FrozenModel: index, query adapter and loss for frozen embeddings."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from poeem.losses.distillation import distillation
 from poeem.training.options.fit import FitOptions
 from poeem.training.step_output import StepOutput
 
-# Of the cross-entropy of labels.
+# Temperature of the cross-entropy of labels.
 LABEL_TEMPERATURE = 0.03
 
 
 class FrozenModel(nn.Module):
-    """Scores of the quantized candidates, trained by the exact scores of the same candidates and by labels.
+    """Index and query adapter, trained by the exact scores of sampled items and by labels.
+
+    The loss has three terms: distillation of exact scores into scores of the quantized items (``distill_weight``),
+    cross-entropy of labels (``label_weight``), and ``‖x - x_hat‖²`` (``distortion_weight``). With lists, the first two
+    are added once more with the centroid of its list in place of each item (``list_weight``, Distill-VQ's term for
+    IVF). Without ``ranked_codebooks`` the ranking terms do not reach the index, as in Poeem. The adapter is a matrix
+    ``(dim, dim)`` for queries, which starts as the identity.
 
     Args:
         layer: a warm-started index.
-        options: ``adapter``: a matrix ``(dim, dim)`` on the queries' side is trained, from the identity.
-            ``temperature`` of the distillation, in units of a unit vector's inner product. ``distill_weight``,
-            ``label_weight``, ``distortion_weight`` of the three terms: ranking as exact search does, ranking relevant
-            items first, and ``‖x - x_hat‖²``. ``list_weight``: with lists, the weight of the same two rankings with the
-            centroid of its list in place of an item, so that lists are ranked as their items are (Distill-VQ's term
-            for the IVF). Without ``ranked_codebooks`` the ranking terms do not reach the index, as in Poeem.
-        labelled: whether there are labels; without, there is no second term.
-        scale: length of a typical item times that of a typical query, by which temperatures are multiplied.
+        options: the weights above; ``temperature`` of the distillation is in units of a unit vector's inner product.
+        labelled: whether there are labels; if not, ``label_weight`` does nothing.
+        scale: length of a typical item times that of a typical query; temperatures are multiplied by it.
     """
 
     def __init__(self, layer: EmbeddingIndex, options: FitOptions, *, labelled: bool, scale: float = 1.0) -> None:
@@ -46,12 +47,12 @@ class FrozenModel(nn.Module):
         self.ranked_codebooks = options.ranked_codebooks
 
     def adapted(self, queries: Tensor) -> Tensor:
-        """Queries ``(n, dim)`` as they are scored: ``q W``."""
+        """Queries ``(n, dim)`` after the adapter ``W``: ``q W``."""
         return queries if self.adapter is None else queries @ self.adapter
 
     def scores(self, queries: Tensor, items: Tensor) -> Tensor:
-        """``(n, m)``, larger is better; under ``l2`` without ``‖q‖²``, which is the same for all items."""
-        # Under cosine all came at unit length; how long the adapter makes a query changes no ranking of its own.
+        """Scores ``(n, m)``, larger is better; under ``l2`` without ``‖q‖²``, which is the same for all items."""
+        # Under cosine inputs have unit length. The adapter changes a query's length, but not its ranking.
         return scores(queries, items, "l2" if self.layer.metric == "l2" else "ip")
 
     def forward(
@@ -70,38 +71,38 @@ class FrozenModel(nn.Module):
         Args:
             queries: float, ``(B, dim)``.
             items: float, ``(m, dim)``, exact.
-            label_query, label_item, other_query, other_item: as of ``candidates.Step``.
-            codes, lists: int64, ``(m, M)`` and ``(m,)``, fixed; None: the layer assigns anew.
+            label_query, label_item, other_query, other_item: see ``candidates.Step``.
+            codes, lists: int64, ``(m, M)`` and ``(m,)``, fixed; None: the layer assigns them.
         """
         with torch.no_grad():
             if codes is None:
                 codes, lists = self.layer.encode(items, step=self.training)
             teacher = self.scores(queries, items)
         decoded = self.layer.reconstruct(codes, lists)
-        lost = distortion(items, decoded)
+        error = distortion(items, decoded)
         others = torch.zeros_like(teacher, dtype=torch.bool)
         others[other_query, other_item] = True
 
         def ranking(views: Tensor) -> tuple[Tensor, Tensor]:
-            """Loss and distillation of what stands for the items, ``(m, dim)``."""
+            """Weighted loss and distillation, with ``views (m, dim)`` in place of the items."""
             student = self.scores(self.adapted(queries), views if self.ranked_codebooks else views.detach())
             labelled = self.label_weight > 0 and len(label_query) > 0
-            # Without weight it is only shown; its gradient, nought, is worth its time where there is no other.
+            # With weight 0 the distillation is only shown, without a gradient if the labels have one.
             with torch.set_grad_enabled(torch.is_grad_enabled() and (self.distill_weight > 0 or not labelled)):
-                taught = distillation(student, teacher, temperature=self.temperature)
-            loss = self.distill_weight * taught
+                distilled = distillation(student, teacher, temperature=self.temperature)
+            loss = self.distill_weight * distilled
             if labelled:
                 logits = (student / self.label_temperature).masked_fill(others, -torch.inf)
                 loss = loss + self.label_weight * F.cross_entropy(logits[label_query], label_item)
-            return loss, taught
+            return loss, distilled
 
-        loss, taught = ranking(decoded)
+        loss, distilled = ranking(decoded)
         if self.list_weight and lists is not None:
             loss = loss + self.list_weight * ranking(self._centroids(lists))[0]
-        return StepOutput(loss + self.distortion_weight * lost, taught, lost)
+        return StepOutput(loss + self.distortion_weight * error, distilled, error)
 
     def list_scores(self, queries: Tensor) -> Tensor:
-        """``(n, nlist)``: by what adapted queries ``(n, dim)`` choose the lists that they visit."""
+        """Scores ``(n, nlist)`` by which queries ``(n, dim)``, after the adapter, choose the lists that they visit."""
         assert self.layer.coarse is not None
         centroids = self._centroids(torch.arange(self.layer.spec.nlist, device=queries.device))
         stored = self.layer.coarse.centroids().detach().cpu().numpy()
@@ -109,7 +110,7 @@ class FrozenModel(nn.Module):
         return scores(queries, centroids, "ip" if inner else "l2")
 
     def _centroids(self, lists: Tensor) -> Tensor:
-        """The centroid of each of the lists ``(m,)``, in the space of the queries: ``(m, dim)``."""
+        """Centroids of lists ``(m,)``, rotated back to the space of the queries: ``(m, dim)``."""
         assert self.layer.coarse is not None
         y = self.layer.coarse.centroids().index_select(0, lists.long())
         return y if self.layer.rotation is None else y @ self.layer.rotation.matrix().T

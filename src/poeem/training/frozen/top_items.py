@@ -1,4 +1,4 @@
-"""The best items of many queries, over blocks of items that need not fit into memory together."""
+"""Exact search for the best items of queries, over blocks of items that need not fit into memory together."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from poeem.evaluation.neighbours import exact_neighbours
 from poeem.evaluation.scorers import pairwise_scores
 from poeem.training.frozen.list_visits import Visits
 
-# Queries scored at a time where they do not see all items: 64 MiB of scores.
-SCORED = 256
+# Queries scored at a time if they visit lists: 64 MiB of scores.
+QUERIES = 256
 # Rows read at a time: 64 MiB at dim 256.
 BLOCK_ROWS = 65_536
 
@@ -32,28 +32,28 @@ def top_items(
 
     Args:
         queries: float32, ``(nq, dim)``.
-        item_blocks: float32 ``(rows, dim)`` each; rows are counted through all of them.
-        k: results a query, at most as many as there are items.
+        item_blocks: float32 ``(rows, dim)`` each; row numbers count through all blocks.
+        k: results per query, at most the number of items.
         metric: ``"ip"`` (also for ``cosine``, of unit vectors) or ``"l2"`` (scores are then ``-‖q - x‖²``).
-        visits: the lists that each query sees; None: it sees all items.
+        visits: the lists that each query visits; None: all items are scored.
     Returns:
-        float32 scores, larger is better, and int64 rows, both ``(nq, k)``, best first; ``-inf`` and -1 where a query
-        sees fewer items.
+        float32 scores, larger is better, and int64 rows, both ``(nq, k)``, best first; ``-inf`` and -1 if the lists of
+        a query hold fewer items.
     """
     import faiss
 
-    measure = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+    faiss_metric = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     best_scores = np.empty((len(queries), 0), dtype=np.float32)
     best_rows = np.empty((len(queries), 0), dtype=np.int64)
     start = 0
     for block in item_blocks:
-        kept = min(k, len(block))
+        count = min(k, len(block))
         if visits is None:
-            scores, rows = faiss.knn(queries, block, kept, metric=measure)
+            scores, rows = faiss.knn(queries, block, count, metric=faiss_metric)
             scores = -scores if metric == "l2" else scores
         else:
-            scores, rows = _best_seen(queries, block, kept, metric, visits, start)
+            scores, rows = _best_in_lists(queries, block, count, metric, visits, start)
         scores = np.concatenate([best_scores, scores], axis=1)
         rows = np.concatenate([best_rows, rows + start], axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -64,13 +64,13 @@ def top_items(
     return best_scores, best_rows
 
 
-def _best_seen(
+def _best_in_lists(
     queries: np.ndarray, block: np.ndarray, k: int, metric: str, visits: Visits, start: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and places in a block of its ``k`` best items in the lists that each query visits, in any order."""
+    """Scores and rows within a block of the ``k`` best items in the lists that each query visits, in any order."""
     lists, parts = visits.lists[start : start + len(block)], []
-    for first in range(0, len(queries), SCORED):
-        chunk = slice(first, first + SCORED)
+    for first in range(0, len(queries), QUERIES):
+        chunk = slice(first, first + QUERIES)
         scores = pairwise_scores(queries[chunk], block, metric)
         scores[~visits.visited[chunk][:, lists]] = -np.inf
         rows = exact_neighbours(scores, k)

@@ -1,4 +1,4 @@
-"""Methods of papers by name: a module each, with its paper and its settings. A new module is found by itself."""
+"""Methods of papers by name: a module for each, with paper and settings. A new module here is a new method."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def method_names() -> list[str]:
 
 
 def method_settings(name: str, command: str) -> dict[str, Any]:
-    """What a method changes in the defaults.
+    """Settings of a method that differ from the defaults.
 
     Args:
         name: of ``method_names``.

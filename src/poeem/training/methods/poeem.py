@@ -1,4 +1,4 @@
-"""Our recipe: the defaults."""
+"""The defaults of this library."""
 
 TRAIN: dict = {}
 FIT: dict = {}

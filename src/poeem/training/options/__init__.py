@@ -1,1 +1,1 @@
-"""Options of a training in groups: what is decided together is one frozen dataclass. Loads neither torch nor numpy."""
+"""Options of a training: a frozen dataclass for each group of related options. Imports neither torch nor numpy."""

@@ -20,7 +20,7 @@ class VectorIndexOptions:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What a fit trains, by which losses, and for how long."""
+    """Parts that a fit trains, losses, and length."""
 
     codes: str | None = option(
         None,
@@ -43,7 +43,7 @@ class FitOptions:
     distill_weight: float = option(1.0, "Weight of ranking as exact search does.", place="set")
     label_weight: float = option(1.0, "Weight of ranking relevant items first.", place="set")
     distortion_weight: float = option(0.0, "Weight of the squared error.", place="set")
-    list_weight: float = option(1.0, "With lists: weight of ranking lists as their items are.", place="set")
+    list_weight: float = option(1.0, "With lists: weight of ranking lists like the items in them.", place="set")
     temperature: float = option(0.02, "Temperature of the distillation, for unit vectors.", place="set")
     top: int = option(50, "Best items of a query by exact search; each step samples eight of them.", place="set")
     epochs: float = option(6.0, "Passes over the queries.", place="first")

@@ -74,11 +74,11 @@ class IndexOptions:
 class LossOptions:
     """Terms of the loss and their weights.
 
-    ``commitment`` draws items to their codewords as the distortion draws codewords to items: items near their codewords
-    lose less and change codes less often. ``distill`` is the distillation of the float scores into those of the decoded
-    items, see ``poeem.losses.distillation``. ``list_loss`` is a further view, in which the centroid of its list stands
-    for an item, see ``list_softmax``; with ``balance`` 1 lists are visited in the order of what they hold for each code
-    scanned, with 0 of what they hold.
+    ``commitment`` pulls items to their codewords, as the distortion pulls codewords to items. Items near their
+    codewords lose less and change codes less often. ``distill`` is the distillation of the float scores into those of
+    the decoded items, see ``poeem.losses.distillation``. ``list_loss`` is a softmax in which the centroid of its list
+    stands for an item, see ``list_softmax``. With ``balance`` 1 lists are ranked by the relevant items that they hold
+    per code scanned, with 0 by the relevant items that they hold.
 
     Raises:
         ValueError: a value is out of range.
@@ -89,7 +89,7 @@ class LossOptions:
         "both", "both, or quantized: the paper's loss, with commitment 0.", choices=("both", "quantized"), place="set"
     )
     share: float = option(0.75, "Share of the quantized view in the loss, with views both.", place="set")
-    commitment: float = option(1.0, "Weight of the term that draws items to their codewords.", place="set")
+    commitment: float = option(1.0, "Weight of the term that pulls items to their codewords.", place="set")
     candidates: str = option(
         "unique",
         "Columns of the softmax: every item of the batch once, or once for every positive.",
@@ -102,7 +102,7 @@ class LossOptions:
         None, "Weight of queries finding the inverted list of their item. Default: 0.5 with lists.", place="set"
     )
     balance: float | None = option(
-        None, "1: lists are visited by what they hold per code scanned; 0: by what they hold. Default: 1.", place="set"
+        None, "1: lists are ranked by relevant items per code scanned; 0: by relevant items. Default: 1.", place="set"
     )
 
     def __post_init__(self) -> None:
@@ -166,7 +166,7 @@ GROUPS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """All groups.
+    """The options of a training, in groups.
 
     >>> TrainOptions.named(dim=32, spec="PQ4", steps=100).index.spec
     'PQ4'
@@ -180,7 +180,7 @@ class TrainOptions:
 
     @classmethod
     def named(cls, **values: Any) -> TrainOptions:
-        """The groups with some fields by their names, which are distinct over all groups.
+        """All groups, with the given fields by name. Names are distinct over the groups.
 
         Raises:
             ValueError: an unknown name, or a value out of range.

@@ -1,1 +1,1 @@
-"""Recipes: short lists of choices that make a good model with its index."""
+"""Recipes: complete trainings, from data to a stored run."""

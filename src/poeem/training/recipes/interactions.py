@@ -42,7 +42,7 @@ def train_interactions(
     out: str | Path,
     *,
     dataset: str = "interactions",
-    start: str | Path | None = None,
+    previous_run: str | Path | None = None,
     stability: float | None = None,
     baselines: Sequence[str] = ("pq", "opq", "rq"),
     resume: bool = False,
@@ -53,44 +53,44 @@ def train_interactions(
     Args:
         interactions: events; the last and second last of a user test and validate.
         out: folder of the run; must be empty or absent, unless ``resume``.
-        dataset: what to call the data.
-        start: folder of the previous run. Its towers and index are trained further, on interactions that may have
-            other events and other items: the next version of a model.
-        stability: leave the index as the previous run has it, and items by the codes they are served by: a code
-            changes only if that lowers the item's squared error by more than so many times the mean one, see
-            ``StableCodes``. 0 is always the nearest code, a large number keeps them all. The fingerprint stays, so that
-            a delta carries what differs. Default: the index is trained further, and every row is another.
+        dataset: name of the data.
+        previous_run: folder of the previous run. Its towers and index are trained further, to the next version of the
+            model. The interactions may have other events and other items.
+        stability: keep the index of the previous run and the codes in service. A code changes only if that lowers the
+            item's error by more than ``stability`` times the mean error, see ``StableCodes``. 0 always takes the
+            nearest code, a large number keeps all codes. The fingerprint stays, so that a delta holds all changes.
+            Default: the index is trained further, and every row changes.
         baselines: post-hoc indexes to compare with; without any, no float twin is trained.
-        resume: continue the run in ``out``, which must have been started with the same settings.
-        options: fields of the groups in ``poeem.training.options.groups``, by name. What is None takes the value of
-            the previous run or a default by tower and index, see ``poeem.training.options.resolve``.
+        resume: resume the run in ``out``, which must have been started with the same settings.
+        options: fields of the groups in ``poeem.training.options.groups``, by name. None stands for the value of the
+            previous run, or for a default by tower and index, see ``poeem.training.options.resolve``.
     Returns:
-        what ``out/metrics.json`` holds; empty on all but the main process.
+        the content of ``out/metrics.json``; empty on all but the main process.
     Raises:
-        ValueError: an argument is out of range, the data do not suffice, or ``out`` is taken.
+        ValueError: an argument is out of range, the data do not suffice, or ``out`` is not empty.
         NotFinite: training has diverged.
         KeyboardInterrupt: after a checkpoint.
     """
     given = TrainOptions.named(**options)
     execution = given.execution
-    begun = None if start is None else PreviousRun(start)
-    chosen = resolve_options(given, None if begun is None else begun.settings)
-    if chosen["codes"] == "fixed" and begun is not None:
+    previous = None if previous_run is None else PreviousRun(previous_run)
+    resolved = resolve_options(given, None if previous is None else previous.settings)
+    if resolved["codes"] == "fixed" and previous is not None:
         raise ValueError(
-            "codes (='fixed') are those of a warm start, and a run to start from has had its own; to leave codes in "
-            "service as they are give a large stability, such as 1000"
+            "codes (='fixed') are those of a warm start, which a run with a previous run does not have; to keep the "
+            "codes in service give a large stability, such as 1000"
         )
-    check_stability(stability, begun, chosen["estimator"])
+    check_stability(stability, previous, resolved["estimator"])
     baselines = check_baselines(baselines)
-    parsed = IndexSpec.parse(chosen["spec"])
+    parsed = IndexSpec.parse(resolved["spec"])
     for name in {"pq", "opq"} & set(baselines):
-        # Now rather than after the training: an RQ of the same bytes splits nothing, but they do.
-        check_subspaces(name, chosen["dim"], parsed.M)
+        # Checked before the training: these baselines split the vectors, even if the index (RQ) does not.
+        check_subspaces(name, resolved["dim"], parsed.M)
     check_seed(execution.seed)
     ids_to_arrow(interactions.item_ids)
     check_columns(_columns(interactions), interactions.n_items)
-    if begun is not None:
-        begun.check_items(interactions)
+    if previous is not None:
+        previous.check_items(interactions)
     split = leave_last_out(interactions)
     if len(split.test) == 0:
         raise ValueError("interactions: no user has 3 events or more, so that nothing is left to test with; add data")
@@ -108,32 +108,32 @@ def train_interactions(
     settings: dict[str, Any] = {
         "dataset": dataset,
         "interactions": interactions_digest(interactions),
-        # Before what follows from them: a resume that lacks one is told so.
-        "start": None if begun is None else begun.facts,
+        # These two come first: if a resumed run lacks one, the error names it and not a setting that follows from it.
+        "start": None if previous is None else previous.facts,
         "stability": stability,
-        **chosen,
-        # An index that stays as it is has no use for a trained one.
-        "rotation": chosen["rotation"] if stability is None else "frozen",
+        **resolved,
+        # With stability the index is not trained.
+        "rotation": resolved["rotation"] if stability is None else "frozen",
         "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
     }
     batches = build_batches(settings, split.train)
     if settings["steps"] is None:
         settings["steps"] = max(1, round(settings["epochs"] * batches.steps_per_epoch))
-    draws = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
-    model = build_model(settings, split.n_items, indexed=True, draws=draws, train=split.train)
+    log_q = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
+    model = build_model(settings, split.n_items, indexed=True, log_q=log_q, train=split.train)
     trained_items = np.flatnonzero(split.seen_in_training)
-    if begun is None:
+    if previous is None:
         _check_items(model, parsed, len(trained_items))
     else:
-        _begin(model, begun, interactions, stability)
+        _load_previous(model, previous, interactions, stability)
     checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
     if not folder.has_model:
         if execution.log_with:
             accelerator.init_trackers("poeem", config=settings)
         plan = Plan.from_settings(
             settings,
-            warm_start_step=None if begun is None else 0,
+            warm_start_step=None if previous is None else 0,
             validate_every=execution.validate_every,
             patience=execution.patience,
             checkpoint_every=execution.checkpoint_every,
@@ -144,14 +144,14 @@ def train_interactions(
             plan,
             accelerator=accelerator,
             checkpoints=checkpoints,
-            warm_start_items=trained_items if begun is None else None,
+            warm_start_items=trained_items if previous is None else None,
             validate=lambda model: validation_score(model, split, nprobe=settings["nprobe"], seed=execution.seed),
             progress_title=f"{settings['tower']} + {parsed}" if execution.show else None,
         )
         if execution.log_with:
             accelerator.end_training()
         if accelerator.is_main_process:
-            _store(folder, model, interactions, settings, state, begun)
+            _store(folder, model, interactions, settings, state, previous)
         accelerator.wait_for_everyone()
     return compare(folder.path, accelerator=accelerator, baselines=baselines, show=execution.show)
 
@@ -165,12 +165,14 @@ def _check_items(model: JointModel, spec: IndexSpec, trained: int) -> None:
         )
 
 
-def _begin(model: JointModel, start: PreviousRun, interactions: Interactions, stability: float | None) -> None:
-    """Let a model go on from where another one ended."""
+def _load_previous(
+    model: JointModel, previous: PreviousRun, interactions: Interactions, stability: float | None
+) -> None:
+    """Load weights and index of the previous run; with ``stability`` also its codes, and freeze the index."""
     assert model.index is not None
-    start.load_into(model, interactions, exact=stability is not None)
+    previous.load_into(model, interactions, exact=stability is not None)
     if stability is not None:
-        model.kept = start.stable_codes(interactions, stability)
+        model.kept = previous.stable_codes(interactions, stability)
         model.index.requires_grad_(False)
         model.index.reseed_every = 0
 
@@ -181,14 +183,14 @@ def _store(
     interactions: Interactions,
     settings: dict[str, Any],
     state: TrainState,
-    start: PreviousRun | None,
+    previous: PreviousRun | None,
 ) -> None:
-    """Bundle and model, from which everything after this is done."""
+    """Write bundle and model."""
     index = model.index
     assert index is not None
-    # Its table is of use to a training alone.
+    # Only needed for training.
     model.hard_negatives = None
-    began = time.perf_counter()
+    started = time.perf_counter()
     facts = {name: settings[name] for name in ("dataset", "seed", "nprobe")} | {"steps": state.step}
     vectors = torch.from_numpy(item_vectors(model, np.arange(interactions.n_items))).to(index.device)
     codes, lists = as_stored(*model.encode(torch.arange(interactions.n_items), vectors))
@@ -197,17 +199,17 @@ def _store(
     timings = {
         "train_seconds": state.seconds,
         "warm_start_seconds": state.warm_start_seconds,
-        # What takes the place of building an index: encode the catalogue and write it.
-        "bundle_seconds": time.perf_counter() - began,
+        # Encoding and writing the catalogue, instead of building an index.
+        "bundle_seconds": time.perf_counter() - started,
     }
     config = {"dataset": settings["dataset"], "settings": settings, "step": state.step}
-    if start is not None:
-        config["changes"] = start.diff(bundle).counts()
+    if previous is not None:
+        config["changes"] = previous.diff(bundle).counts()
     folder.store_model(model, interactions, config | {"fingerprint": bundle.fingerprint, "timings": timings})
 
 
 def _columns(interactions: Interactions) -> Any:
-    """Titles and other columns for the bundle; names that it needs for itself get a prefix."""
+    """Titles and other columns for the bundle. Columns with a name that the bundle uses itself get a prefix."""
     table = interactions.item_table
     if table is None:
         return None

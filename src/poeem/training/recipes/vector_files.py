@@ -1,4 +1,4 @@
-"""``poeem fit``: files in, a folder with bundle and figures out."""
+"""The recipe for frozen embeddings in files (``poeem fit``): reads files, writes a folder with bundle and figures."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ def fit_files(
     queries: Path | None = None,
     column: str | None = None,
     relevance: Path | None = None,
-    start: FaissContents | None = None,
+    initial_index: FaissContents | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Fit an index to vectors in files and write ``out/bundle`` and ``out/metrics.json``.
 
     Args:
-        items: ``.npy`` or Parquet vectors; ids are the column ``id`` of a Parquet file, those of ``start``, or else row
-            numbers.
+        items: ``.npy`` or Parquet vectors. Ids are those of ``initial_index``, else the column ``id`` of a Parquet
+            file, else row numbers.
         out: a new or empty folder.
         queries: ``.npy`` or Parquet vectors.
-        column: of the vectors in Parquet files.
-        relevance: Parquet or CSV with columns ``query`` and ``item``, row numbers from 0, and maybe ``weight``; rows of
-            weight 0 are left out.
-        start: an index in service whose rows are ``items``.
-        options: of ``fit_vectors``.
+        column: column of the vectors in Parquet files.
+        relevance: Parquet or CSV with columns ``query`` and ``item``, row numbers from 0, and optionally ``weight``;
+            rows of weight 0 are left out.
+        initial_index: an index in service whose rows are ``items``.
+        options: see ``fit_vectors``.
     Returns:
-        what ``metrics.json`` holds.
+        the content of ``metrics.json``.
     Raises:
-        ValueError: a file or an argument is wrong; nothing has been written then.
+        ValueError: a file or an argument is wrong; nothing is written then.
     """
     folder = RunFolder(out)
     folder.check_startable(resume=False)
     vectors = read_vectors(items, column=column)
     query_vectors = None if queries is None else read_vectors(queries, column=column)
     pairs = None if relevance is None else read_pairs(relevance)
-    ids = ids_beside(items, len(vectors)) if start is None else start.ids
-    result = fit_vectors(vectors, query_vectors, relevance=pairs, start=start, **options)
+    ids = ids_beside(items, len(vectors)) if initial_index is None else initial_index.ids
+    result = fit_vectors(vectors, query_vectors, relevance=pairs, initial_index=initial_index, **options)
     out.mkdir(parents=True, exist_ok=True)
-    began = time.perf_counter()
+    started = time.perf_counter()
     bundle = result.bundle(ids, vectors, folder.bundle)
-    timings = result.timings | {"bundle_seconds": time.perf_counter() - began}
+    timings = result.timings | {"bundle_seconds": time.perf_counter() - started}
     metrics = {
         "dataset": items.name,
         "spec": str(bundle.spec),

@@ -1,4 +1,4 @@
-"""All items as an index in training has them: their codes, and what these stand for."""
+"""Codes and reconstructions of all items by an index in training, block by block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poeem.training.frozen.top_items import blocks
 
 
 @torch.no_grad()
-def encoded(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def encode_all(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Codes uint8 ``(n, M)`` and lists int32 ``(n,)`` of all items."""
     parts = [as_stored(*layer.encode(torch.from_numpy(block).to(layer.device))) for block in blocks(items)]
     lists = [places for _, places in parts if places is not None]
@@ -21,10 +21,10 @@ def encoded(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 @torch.no_grad()
-def decoded_blocks(
+def decode_blocks(
     layer: EmbeddingIndex, items: np.ndarray, codes: np.ndarray | None = None, lists: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Items as the index sees them, float32 block by block; encoded as they are read where no codes are given."""
+    """Reconstructions of items, float32, block by block. Without ``codes`` the items are encoded first."""
     start = 0
     for block in blocks(items):
         part = slice(start, start + len(block))
