@@ -103,7 +103,8 @@ def test_every_extra_is_documented_with_an_install_line():
 def test_versions_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"version: {project['version']}" in read("CITATION.cff")
-    assert f"poeem_torch-{project['version']}-" in read("docs/get_started/install.md")
+    for page in pages():
+        assert set(re.findall(r"poeem_torch-([\d.]+)-", read(page))) <= {project["version"]}, page
 
 
 @pytest.mark.slow
