@@ -53,9 +53,7 @@ class IndexSpec:
         _check_whole("nbits", self.nbits, NBITS.start, NBITS.stop - 1)
         _check_whole("nlist", self.nlist, 0, MAX_NLIST)
         if self.rotated and self.kind == "RQ":
-            raise ValueError(
-                "RQ gains nothing from a rotation: its codebooks learn the same; leave OPQ out, or use PQ"
-            )
+            raise ValueError("RQ gains nothing from a rotation: its codebooks learn the same; leave OPQ out, or use PQ")
 
     @classmethod
     def parse(cls, text: str) -> IndexSpec:

@@ -17,7 +17,7 @@ def test_every_baseline_at_the_bytes_of_the_spec():
     spec = IndexSpec.parse("OPQ4,IVF4,PQ4x6")
     names = [
         name for name in BASELINES if name not in ("scann", "opq-fastscan")
-    ]  # 3 bytes are no words of 16 dimensions for them
+    ]  # 3 bytes are 6 codes, which do not divide 16 dimensions
     blocks = evaluate_baselines(names, items, spec, "ip", queries, vectors, nprobe=2, seed=0)
     assert list(blocks) == names
     own_bytes = {"rabitq": 10, "binary": 2, "sq8": 16}

@@ -86,7 +86,7 @@ def test_additive_codes_by_local_search_are_at_least_as_near_as_residual_ones():
     assert errors["lsq"] < errors["rq"]
 
 
-def test_refined_words_fit_their_codes_better():
+def test_refined_codewords_fit_their_codes_better():
     few = ITEMS[:300]
     errors = {
         name: np.square(BUILDERS[name](few, M=4, nbits=4, metric="l2").scorer.decoded - few).sum(1).mean()

@@ -15,11 +15,11 @@ def squared_distances(x, codewords):
 
 
 def assert_nearest(codes, x, codewords):
-    """The codeword taken is within 2^-15 of the nearest, relative: what float32 can promise."""
+    """The chosen codeword is within 2^-15 of the nearest, relative, the limit of float32."""
     exact = squared_distances(x, codewords)
-    taken = np.take_along_axis(exact, codes.numpy()[..., None], -1)[..., 0]
+    chosen = np.take_along_axis(exact, codes.numpy()[..., None], -1)[..., 0]
     scale = (x.numpy().astype(np.float64) ** 2).sum(-1) + 1e-12
-    assert np.all(taken - exact.min(-1) <= 2**-15 * np.maximum(scale, exact.min(-1)))
+    assert np.all(chosen - exact.min(-1) <= 2**-15 * np.maximum(scale, exact.min(-1)))
     assert np.mean(codes.numpy() == exact.argmin(-1)) > 0.999
 
 
@@ -40,9 +40,9 @@ def test_far_from_the_origin_nothing_cancels():
     codewords = offset + torch.randn(1, 64, 3, generator=g)
     x = offset + torch.randn(500, 1, 3, generator=g)
     exact = squared_distances(x, codewords)
-    taken = np.take_along_axis(exact, assign_nearest(x, codewords).numpy()[..., None], -1)[..., 0]
+    chosen = np.take_along_axis(exact, assign_nearest(x, codewords).numpy()[..., None], -1)[..., 0]
     # Without moving to the codewords' mean the error would be about 0.5, as large as the distances.
-    assert np.abs(taken - exact.min(-1)).max() < 1e-3
+    assert np.abs(chosen - exact.min(-1)).max() < 1e-3
 
 
 def test_threads_and_the_device_form_agree_with_one_thread(monkeypatch):

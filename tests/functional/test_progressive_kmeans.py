@@ -35,10 +35,10 @@ def test_ends_where_lloyd_on_all_axes_ends():
 
 def test_does_not_depend_on_the_axes():
     x = noise(500, 8)
-    turn = torch.linalg.qr(torch.randn(8, 8, generator=generator(3))).Q
-    turned = progressive_kmeans(x @ turn, 10, iterations=50, generator=generator())
+    rotation = torch.linalg.qr(torch.randn(8, 8, generator=generator(3))).Q
+    rotated = progressive_kmeans(x @ rotation, 10, iterations=50, generator=generator())
     torch.testing.assert_close(
-        turned @ turn.T, progressive_kmeans(x, 10, iterations=50, generator=generator()), atol=1e-3, rtol=0
+        rotated @ rotation.T, progressive_kmeans(x, 10, iterations=50, generator=generator()), atol=1e-3, rtol=0
     )
 
 

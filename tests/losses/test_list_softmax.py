@@ -41,13 +41,13 @@ def test_at_0_it_is_the_softmax_over_lists_whatever_their_lengths():
 def test_where_it_is_least_lists_are_ordered_by_what_they_hold_for_each_code(balance, by):
     # One query; what it wants lies in lists of 1, 4 and 10 items.
     lists = torch.arange(3).repeat_interleave(torch.tensor([1, 4, 10]))
-    wanted = torch.arange(3).repeat_interleave(torch.tensor([20, 30, 50]))
+    target_lists = torch.arange(3).repeat_interleave(torch.tensor([20, 30, 50]))
     queries, centroids = torch.eye(3)[:1].expand(100, 3), torch.zeros(3, 3, requires_grad=True)
     optimizer = torch.optim.LBFGS([centroids], max_iter=200)
 
     def closure():
         optimizer.zero_grad()
-        loss = list_softmax(queries, centroids, wanted, lists, balance=balance, temperature=1.0, metric="ip")
+        loss = list_softmax(queries, centroids, target_lists, lists, balance=balance, temperature=1.0, metric="ip")
         loss.backward()
         return loss
 

@@ -62,16 +62,16 @@ def test_cosine_leaves_items_as_they_are_unless_told():
 
 
 def test_log_q_makes_sampled_columns_estimate_the_whole_softmax():
-    # Columns drawn with replacement by q: sum over the sample of exp(s_j) / (n q_j) estimates sum_j exp(s_j).
+    # Columns sampled with replacement by q: sum over the sample of exp(s_j) / (n q_j) estimates sum_j exp(s_j).
     g = torch.Generator().manual_seed(0)
     catalogue, q = torch.randn(50, 4, generator=g), torch.rand(50, generator=g) ** 3 + 1e-3
     q /= q.sum()
-    query, drawn = torch.randn(1, 4, generator=g), torch.multinomial(q, 20000, replacement=True, generator=g)
-    columns, target = catalogue[drawn], torch.tensor([0])
-    full = retrieval_softmax(query, catalogue, drawn[:1], metric="ip", temperature=1.0)
-    sampled = retrieval_softmax(query, columns, target, metric="ip", temperature=1.0, log_q=q[drawn].log())
-    # The constant of the sample's size stays in both, and is taken off with the positive's own correction.
-    estimate = sampled - np.log(len(drawn)) - q[drawn[0]].log()
+    query, sample = torch.randn(1, 4, generator=g), torch.multinomial(q, 20000, replacement=True, generator=g)
+    columns, target = catalogue[sample], torch.tensor([0])
+    full = retrieval_softmax(query, catalogue, sample[:1], metric="ip", temperature=1.0)
+    sampled = retrieval_softmax(query, columns, target, metric="ip", temperature=1.0, log_q=q[sample].log())
+    # The constant of the sample's size stays in both, and is subtracted with the positive's own correction.
+    estimate = sampled - np.log(len(sample)) - q[sample[0]].log()
     assert estimate.item() == pytest.approx(full.item(), abs=0.05)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 
 # Scores of one block of rows against all extensions of its beam: 1 MiB, which stays in a core's second-level cache.
 _BLOCK_SCORES = 2**18
@@ -102,7 +102,7 @@ def extend_beam(x: Tensor, codebooks: Tensor, codes: Tensor, cost: Tensor, beam:
     origin = codebooks[0].mean(0)
     earlier, codewords = torch.cat([codebooks[0] - origin, codebooks[1:].flatten(0, 1)]).split([m * ksub, ksub])
     half_norms = codewords.square().sum(1) / 2
-    exporting = torch.compiler.is_exporting()  # the number of rows is a symbol then, and all rows are one block
+    exporting = is_exporting()  # the number of rows is a symbol then, and all rows are one block
     products = earlier @ codewords.T if (width > 1 if exporting else n * width > n + m * ksub) else None
     kept = min(beam, width * ksub)
     if exporting:
@@ -146,7 +146,7 @@ def _extend_rows(
 
 def _smallest(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:
     """The smallest scores of each row, ascending, and their places; ``scores`` may be overwritten."""
-    if scores.device.type != "cpu" or kept > _MOST_ARGMINS or torch.compiler.is_exporting():
+    if scores.device.type != "cpu" or kept > _MOST_ARGMINS or is_exporting():
         return scores.topk(kept, dim=1, largest=False)
     values, places = scores.new_empty(len(scores), kept), torch.empty(len(scores), kept, dtype=torch.int64)
     table = scores.numpy()

@@ -1,4 +1,4 @@
-"""compile_guard: keep a function out of the graphs of torch.compile, without loading the compiler."""
+"""compile_guard: keep a function out of the graphs of torch.compile; is_exporting: whether torch.export traces."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ import torch
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+# torch before 2.7 lacks it; there an index cannot be exported.
+_is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)
+
+
+def is_exporting() -> bool:
+    """Whether ``torch.export`` traces the caller, so that no values are known.
+
+    >>> is_exporting()
+    False
+    """
+    return _is_exporting()
+
 
 def compile_guard(method: Method) -> Method:
     """``torch.compiler.disable`` for a function that reads values, counts steps or calls other libraries.
@@ -18,7 +30,7 @@ def compile_guard(method: Method) -> Method:
     Here that waits until something is compiled, when the compiler is loaded anyway.
 
     ``torch.export`` takes one graph only, so it traces into the function. A guarded function that an export reaches
-    must not depend on values there: ask ``torch.compiler.is_exporting()``.
+    must not depend on values there: ask `is_exporting`.
 
     >>> class Twice:
     ...     @compile_guard
@@ -37,7 +49,7 @@ def compile_guard(method: Method) -> Method:
 
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        if torch.compiler.is_compiling() and not is_exporting():
             return disabled()(*args, **kwargs)
         return method(*args, **kwargs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 from poeem.functional.threads import for_spans
 
 # Scores of one block of rows against one set of codewords: 1 MiB, which stays in a core's second-level cache.
@@ -35,7 +35,7 @@ def assign_nearest(x: Tensor, codewords: Tensor) -> Tensor:
     centred = codewords - centre[:, None]
     # [x, 1] . [w, -‖w‖²/2]: the product itself carries the norm, so the scores are written once and read once.
     columns = torch.cat([centred.mT, -centred.square().sum(-1)[:, None] / 2], dim=1)
-    if torch.compiler.is_exporting():
+    if is_exporting():
         # Blocks of rows and numpy's argmax do not go into a graph.
         return torch.baddbmm(columns[:, -1:], (x - centre).transpose(0, 1), columns[:, :-1]).argmax(-1).T
     if x.device.type != "cpu":

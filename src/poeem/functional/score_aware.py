@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 from poeem.functional.pq import assign_codes, split
 
 # Scores of one block of rows against all codewords: 4 MiB.
@@ -53,7 +53,7 @@ def assign_score_aware(
     codes = assign_codes(residuals, codebooks)
     M, ksub, _ = codebooks.shape
     rows = max(1, _BLOCK_SCORES // (M * ksub))
-    if torch.compiler.is_exporting():  # the number of rows is a symbol then
+    if is_exporting():  # the number of rows is a symbol then
         codes = codes.clone()
         _descend(residuals, vectors, codebooks, codes, eta - 1, sweeps)
         return codes.reshape(*leading, M)
@@ -104,5 +104,5 @@ def _descend(residuals: Tensor, vectors: Tensor, codebooks: Tensor, codes: Tenso
             codes[:, m] = torch.where(best < held, place, codes[:, m])
             chosen[m] = along[m].gather(1, codes[:, m, None])[:, 0]
             parallel = without - chosen[m]
-        if not torch.compiler.is_exporting() and torch.equal(before, codes):
+        if not is_exporting() and torch.equal(before, codes):
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 
 
 def unit_length(x: Tensor, *, zeros_allowed: bool = False, first: int = 0) -> Tensor:
@@ -30,7 +30,7 @@ def unit_length(x: Tensor, *, zeros_allowed: bool = False, first: int = 0) -> Te
 
 @compile_guard
 def _check_nonzero(norms: Tensor, first: int) -> None:
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return
     zero = norms[:, 0] == 0
     if bool(zero.any()):

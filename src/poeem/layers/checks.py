@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 from poeem.spec import IndexSpec
 
 
@@ -48,7 +48,7 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
         raise ValueError(f"x (shape {tuple(x.shape)}) must be (n, {dim}) or (..., {dim}), rows as wide as dim")
     if x.device != device:
         raise ValueError(f"x (on {x.device}) must be on the device of the index ({device}); move one of them")
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return
     # A finite sum is cheap proof that all is finite; the rows are searched only without it.
     if not bool(x.detach().sum().isfinite()):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import _register_namedtuple
 
 from poeem.bundle.storage_dtypes import as_stored
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 from poeem.functional.distortion import distortion
 from poeem.functional.estimators import ESTIMATORS
 from poeem.functional.unit_length import unit_length
@@ -150,7 +150,7 @@ class EmbeddingIndex(StagedIndex):
                 validate before the first step.
         """
         check_vectors(x, self.dim, self.device)
-        if self.training and torch.compiler.is_exporting():
+        if self.training and is_exporting():
             raise RuntimeError("the index must be in eval mode to be exported: torch.export.export(model.eval(), ...)")
         if x.ndim == 2:
             return self._forward_rows(x)
@@ -171,7 +171,7 @@ class EmbeddingIndex(StagedIndex):
             x_hat, codes, lists = self._quantized(vectors.detach())
             if self.estimator != "soft":
                 estimate = ESTIMATORS[self.estimator](vectors, x_hat)
-            elif torch.is_grad_enabled() and not torch.compiler.is_exporting():
+            elif torch.is_grad_enabled() and not is_exporting():
                 soft = soft_estimate(self, vectors, lists, self.soft_temperature)
                 estimate = soft + (x_hat - soft).detach()
             else:
@@ -275,7 +275,7 @@ class EmbeddingIndex(StagedIndex):
 
     @compile_guard
     def _warn_not_ready(self) -> None:
-        if torch.compiler.is_exporting():
+        if is_exporting():
             raise RuntimeError("the index is not ready to be exported: warm-start it, then call eval()")
         if not self._warned:
             self._warned = True

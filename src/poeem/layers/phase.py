@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 from poeem.layers.usage import Usage
 from poeem.layers.warm_start import RowBuffer
 
@@ -63,7 +63,7 @@ class Phase(nn.Module):
     def is_ready(self) -> bool:
         """As ``ready``; may be called while the index is compiled or exported."""
         # An exporter gives buffers without values.
-        return self._ready_at_eval if torch.compiler.is_exporting() else self.ready
+        return self._ready_at_eval if is_exporting() else self.ready
 
     def set_(self, *, step: int | None = None, ready: bool | None = None) -> None:
         """Replace the step, the readiness or both."""

@@ -56,7 +56,7 @@ def train(kind: str, setting: dict[str, Any], rank: int) -> torch.Tensor:
             model.state_dict()
             rotation.eval().matrix()
             rotation.train()
-        # What this process has used, before a broadcast from the first could mend it.
+        # What this process has used, before a broadcast from the first could correct it.
         found.append(model.module.used)
     return torch.stack(found)
 

@@ -93,7 +93,7 @@ def test_stays_orthogonal_under_any_optimizer(kind, optimizer):
     check_stays_orthogonal(kind, optimizer, hundreds=2)
 
 
-# Only a product of many factors can drift; the other kinds start afresh at every step.
+# Only a product of many factors can drift; the other kinds start from scratch at every step.
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_orthogonal_after_ten_thousand_steps(optimizer):
@@ -260,7 +260,7 @@ def test_set_refuses(kind):
 
 
 @pytest.mark.parametrize("kind", TRAINED)
-def test_says_when_the_optimizer_has_broken_it(kind):
+def test_refuses_parameters_that_are_not_finite(kind):
     for value in (float("nan"), float("inf")):
         rotation = make_rotation(3, kind, seed=0)
         with torch.no_grad():

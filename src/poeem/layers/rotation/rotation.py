@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poeem.functional.compile_guard import compile_guard
+from poeem.functional.compile_guard import compile_guard, is_exporting
 from poeem.functional.newton_schulz import newton_schulz
 
 # A matrix this close to orthogonal, max|R^T R - I|, needs no correction: rounding to float32 makes about 1e-7.
@@ -55,7 +55,7 @@ class Rotation(nn.Module, ABC):
         Raises:
             RuntimeError: the optimizer has made the parameters infinite or NaN; or an export in training mode.
         """
-        if torch.compiler.is_exporting():
+        if is_exporting():
             if self.training or self._at_eval is None:
                 raise RuntimeError(
                     "the index must be in eval mode to be exported: torch.export.export(model.eval(), ...)"
