@@ -10,7 +10,7 @@ from benchmarks.figure import BLUE, GREEN, OTHER, OURS, OURS_LIGHT, name_lines, 
 from benchmarks.read import Results
 from poeem.bench.equal_recall import found_metric
 from poeem.bench.plots import draw_scanned, draw_speed
-from poeem.bench.style import named_sizes
+from poeem.bench.style import mark_sizes
 from poeem.bench.summary import Row, summarise
 
 DATA = "debian"
@@ -47,7 +47,7 @@ def where(results: Results, out: Path) -> None:
             ha="left", va="top", fontsize=9, color=OTHER,
         )  # fmt: skip
     _mark_float(axes, rows)
-    named_sizes(axes, sorted({row.bytes_per_vector for line, *_ in lines for row in line} | {56, 384}))
+    mark_sizes(axes, sorted({row.bytes_per_vector for line, *_ in lines for row in line} | {56, 384}))
     axes.set_xlim(1.0, 560)
     axes.set_ylim(0.3, 0.99)
     axes.set_xlabel("bytes per vector")
@@ -93,7 +93,7 @@ def by_bytes(results: Results, out: Path) -> None:
         for method, _, colour in methods:
             _draw(axes, _method(rows, method), colour, bold=name == "ours")
         _mark_float(axes, rows, named=axes is axes_of[1])
-        named_sizes(axes, (4, 8, 16, 32))
+        mark_sizes(axes, (4, 8, 16, 32))
         axes.set_xlim(*((3.4, 95) if name == "ours" else (1.3, 36)))
         axes.set_ylim(0.2, 1)
         axes.set_title(name, fontsize=10, loc="left")

@@ -87,7 +87,7 @@ def main() -> None:
         seeds=[args.seed],
         speed=False,
         command=shlex.join(["python", "-m", "benchmarks.frozen.taught_queries", *sys.argv[1:]]),
-        say=print,
+        log=print,
     )
     for record in store.records:
         print(f"{record['method']:12} {record['bytes_per_vector']:5} seed {record['seed']}: {record['recall@100']:.4f}")

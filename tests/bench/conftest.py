@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from poeem.bench.problem import Problem, one_each
+from poeem.bench.problem import Problem, one_per_query
 
 
 @pytest.fixture
@@ -10,4 +10,4 @@ def problem():
     items = random.normal(size=(400, 16)).astype(np.float32)
     answers = random.integers(0, 400, 30)
     queries = (items[answers] + 0.3 * random.normal(size=(30, 16))).astype(np.float32)
-    return Problem("toy", items, queries, one_each(answers))
+    return Problem("toy", items, queries, one_per_query(answers))

@@ -41,9 +41,9 @@ def test_methods_at_shares_of_exact_search():
     assert levels == pytest.approx([0.5, 0.75])
     assert found == [
         ("opq", 8, [pytest.approx(100), pytest.approx(25)]),
-        ("fast", 8, [50, None]),  # by what the engine finds, not by what its codes would
-        ("opq", 16, [60, 60]),
-        ("float", 64, [5, 5]),
+        ("fast", 8, [pytest.approx(50), None]),  # by what the engine finds, not by what its codes would
+        ("opq", 16, [pytest.approx(60), pytest.approx(60)]),
+        ("float", 64, [pytest.approx(5), pytest.approx(5)]),
         ("opq", None, [pytest.approx(100), pytest.approx(60)]),
     ]
 

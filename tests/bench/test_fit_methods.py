@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 
 import numpy as np
 import pytest
 
 from poeem.baselines import build_baseline
-from poeem.bench.fit_methods import RECIPES, fitted
+from poeem.bench.fit_methods import RECIPES
 from poeem.bench.measure import measure_engine
 from poeem.bench.methods import METHODS
-from poeem.bench.problem import Problem, one_each
+from poeem.bench.problem import Problem, one_per_query
 from poeem.bench.problem_sources import problem_from_dataset
 from poeem.data import datasets
 from poeem.data.datasets.embedded import EmbeddedSet
@@ -27,7 +28,7 @@ def problem():
     rows = rng.integers(0, 600, 5000)
     queries = items[rows] + 0.5 * rng.standard_normal((5000, 16))
     items, queries = (items @ mixing).astype(np.float32), (queries @ mixing).astype(np.float32)
-    relevant = one_each(rows)
+    relevant = one_per_query(rows)
     train, test = np.arange(4500), np.arange(4500, 5000)
     return Problem("made up", items, queries[test], relevant.take(test), queries[train], relevant.take(train))
 
@@ -36,12 +37,13 @@ LISTED = tuple(name for name in RECIPES if name != "poeem-adapter" and "fastscan
 
 
 def short(name, **options):
-    """The recipe at 4 bits a word and for one epoch."""
-    recipe = dict(RECIPES[name])
-    structure = recipe.pop("structure")
+    """The recipe with 4-bit codewords and for one epoch."""
+    recipe = RECIPES[name]
+    structure = recipe.structure
     if "{M2}" not in structure:
         structure = "RQ{M}x4" if structure.startswith("RQ") else "OPQ{M},PQ{M}x4"
-    return fitted(name, structure, **{**recipe, "epochs": 1, **options})
+    options = {**recipe.options, "epochs": 1, **options}
+    return dataclasses.replace(recipe, structure=structure, options=options).method(name)
 
 
 # The adapter starts from a flat index.
@@ -110,7 +112,7 @@ def test_the_index_before_the_adapter_has_the_seed():
 
 
 def test_what_tells_the_recipes_apart(problem, monkeypatch):
-    """By what reaches the trainer: words of a step, terms of the loss, codes that are kept, who learns."""
+    """By the arguments of the trainer: terms of the loss, fixed codes, trained parts."""
     calls = {}
     for name in LISTED:
         monkeypatch.setattr(vectors, "fit_frozen", partial(_kept, calls, name))

@@ -7,7 +7,7 @@ import pytest
 from poeem.bench import methods
 from poeem.bench.exact import build_exact
 from poeem.bench.method import Method
-from poeem.bench.problem import one_each
+from poeem.bench.problem import one_per_query
 from poeem.bench.run import run_bench
 from poeem.bench.store import Store
 from poeem.bench.summary import summarise
@@ -95,7 +95,7 @@ def test_what_cannot_be_built_is_said_before_anything_is(problem, monkeypatch, t
             run_bench(problem, ["sq8"], tmp_path / "lists", nlist=nlist)
     with pytest.raises(ValueError, match=r"nprobe \(=9\) must be different whole numbers, 1 to 8"):
         run_bench(problem, ["sq8"], tmp_path, nlist=8, nprobe=[9])
-    empty = dataclasses.replace(one_each(np.arange(30)), offsets=np.r_[0, 1, 1, np.arange(3, 31)])
+    empty = dataclasses.replace(one_per_query(np.arange(30)), offsets=np.r_[0, 1, 1, np.arange(3, 31)])
     with pytest.raises(ValueError, match="query 1 has no relevant item"):
         dataclasses.replace(problem, relevant=empty)
     assert not (tmp_path / "bench.json").exists()

@@ -126,7 +126,10 @@ def test_mistakes_are_a_line(runs, world, tmp_path, capsys):
     one = ["bench", "--run", str(runs / "rq"), "--out", str(tmp_path / "bench"), "--no-plots"]
     for extra, line in (
         (["--run", str(tmp_path / "other")], "different float twins"),
-        (["--run", str(tmp_path / "twice")], "has 1 bytes a vector and 0 lists, as another run has; give one of them"),
+        (
+            ["--run", str(tmp_path / "twice")],
+            "has 1 bytes per vector and 0 lists, as another run has",
+        ),
         (["--run", str(tmp_path / "nowhere")], "nowhere"),
         (["--dataset", "glove"], "--run DIR brings its own vectors"),
         (["--metric", "ip"], "metric (='ip') is not what the runs were trained for (='cosine')"),

@@ -6,7 +6,7 @@ pytest.importorskip("matplotlib")
 
 import itertools
 
-from poeem.bench.style import label_ends, named_sizes, new_figure, recall_limits
+from poeem.bench.style import label_ends, mark_sizes, new_figure, recall_limits
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def axes():
 
 
 def test_sizes_are_marked_and_no_number_stands_on_another(axes):
-    named_sizes(axes, [4, 8, 16, 32, 48, 56, 384, 1536])
+    mark_sizes(axes, [4, 8, 16, 32, 48, 56, 384, 1536])
     assert axes.get_xticks().tolist() == [4, 8, 16, 32, 48, 56, 384, 1536]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["4", "8", "16", "32", "48", "", "384", "1,536"]
     axes.figure.canvas.draw()
@@ -25,7 +25,7 @@ def test_sizes_are_marked_and_no_number_stands_on_another(axes):
 
 
 def test_of_two_close_sizes_a_power_of_two_is_named(axes):
-    named_sizes(axes, [15, 16])
+    mark_sizes(axes, [15, 16])
     assert [text.get_text() for text in axes.get_xticklabels()] == ["", "16"]
 
 

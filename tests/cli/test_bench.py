@@ -76,20 +76,20 @@ def test_mistakes_are_a_line(files, tmp_path, capsys):
         (["--bytes", "2,x"], "bytes (='2,x') must be whole numbers separated by commas"),
         (["--dataset", "glove"], "--dataset NAME brings its own vectors"),
         (["--rescore", "-1"], "rescore (=-1) must be different whole numbers, 0 or more"),
-        (["--nprobe", "2"], "nprobe (=2) goes with inverted lists"),
-        (["--train-relevance", "x"], "--train-relevance goes with --train-queries"),
+        (["--nprobe", "2"], "nprobe (=2) needs inverted lists"),
+        (["--train-relevance", "x"], "--train-relevance needs --train-queries"),
     ):
         assert main([*files, "--no-plots", *extra]) == 2
         assert line in capsys.readouterr().err
     pq.write_table(pa.table({"query": [20], "item": [0]}), tmp_path / "rel.parquet")
     assert main([*files, "--no-plots"]) == 2
-    assert "query 20 is no row of the 20 queries" in capsys.readouterr().err
+    assert "query 20 is not a row of the 20 queries" in capsys.readouterr().err
     pq.write_table(pa.table({"query": range(20), "item": [*range(19), -4]}), tmp_path / "rel.parquet")
     assert main([*files, "--no-plots"]) == 2
     assert "relevance of queries names item -4, the items are 0 to 299" in capsys.readouterr().err
     np.save(tmp_path / "q.npy", np.ones((20, 12), np.float32))
     assert main([*files, "--no-plots"]) == 2
-    assert "queries must be (n, 16) as the items are, got (20, 12)" in capsys.readouterr().err
+    assert "queries must be (n, 16), as wide as the items, got (20, 12)" in capsys.readouterr().err
 
 
 def test_a_column_of_parquet_files(files, tmp_path, capsys):

@@ -1,1 +1,1 @@
-"""Methods compared on vectors that stay as they are: every method, at several sizes, with several seeds."""
+"""Benchmark of quantizers on fixed vectors: each method at several sizes, with several seeds."""

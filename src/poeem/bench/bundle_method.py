@@ -1,4 +1,4 @@
-"""A bundle as a result of the benchmark: the reference scorer ranks, its faiss file is timed."""
+"""A bundle as a baseline: ranked by the reference scorer, timed with its faiss file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AdaptedIndex:
-    """A faiss index behind the product with a query adapter.
+    """A faiss index whose queries are first multiplied by a query adapter.
 
     Args:
         index: of faiss.
@@ -27,12 +27,12 @@ class AdaptedIndex:
         self._index, self._adapter = index, adapter
 
     def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """As faiss's ``search``."""
+        """Search as faiss does."""
         return self._index.search(x if self._adapter is None else x @ self._adapter, k)
 
     @property
     def nprobe(self) -> int:
-        """Lists visited a query."""
+        """Lists visited per query."""
         import faiss
 
         return faiss.extract_index_ivf(self._index).nprobe
@@ -44,7 +44,7 @@ class AdaptedIndex:
         faiss.extract_index_ivf(self._index).nprobe = value
 
 
-def baseline_of_bundle(
+def bundle_baseline(
     name: str,
     bundle: Bundle,
     seconds: float,
@@ -52,13 +52,13 @@ def baseline_of_bundle(
     fastscan: bool = False,
     vectors: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Baseline:
-    """A bundle as the bench takes it, all lists visited; what is searched is its faiss file.
+    """A bundle as a baseline with all lists visited. Its engine is its faiss file.
 
     Args:
         name: of the method.
-        bundle: may be thrown away afterwards.
-        seconds: that it took to make it.
-        fastscan: whether the file has the layout that is scanned by SIMD, for words of 4 bits.
+        bundle: may be deleted afterwards.
+        seconds: time to make it.
+        fastscan: whether the file has the FastScan layout, for 4-bit codes.
         vectors: see ``Baseline``.
     """
     from poeem.engines.export import export

@@ -1,4 +1,4 @@
-"""Exact float scores: the line that codes are measured against."""
+"""Exact float search, the reference of all other methods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from poeem.evaluation.scorers import FloatScorer
 
 
 def build_exact(problem: Problem, *, n_bytes: int = 0, nlist: int = 0, metric: str, seed: int = 0) -> Baseline:
-    """Float vectors as they are, ``4 dim`` bytes each; a method like the others."""
+    """The float vectors, ``4 dim`` bytes each. Called as every method is."""
     import faiss
 
     scorer = FloatScorer(problem.items, metric)

@@ -1,4 +1,4 @@
-"""Method: something that builds an index on a problem's items, and what it asks for."""
+"""Method: a way to build an index on a problem's items, and its requirements."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from poeem.bench.problem import Problem
 
 
 class Build(Protocol):
-    """How every method is called."""
+    """The signature of every method."""
 
     def __call__(self, problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
         """The index of a problem's items.
 
         Args:
-            problem: its ``items``, ``train_queries`` and ``train_relevant`` may be used; its ``queries`` and
-                ``relevant`` are the test, and never may.
+            problem: its ``items``, ``train_queries`` and ``train_relevant`` may be used. Its ``queries`` and
+                ``relevant`` are the test and must not be used.
             n_bytes: bytes per vector.
-            nlist: inverted lists; 0, or a structure that cannot have any, is a flat index.
+            nlist: inverted lists; 0 is a flat index. A structure that cannot have lists stays flat.
             metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
             seed: of everything random.
         Returns:
-            a baseline with all lists visited. Its ``scorer`` takes queries as they come; its ``index``, if it has one,
-            takes them of unit length under ``cosine``. For several ``nprobe`` the scorer must be a ``DecodedScorer``
-            with lists.
+            a baseline with all lists visited. Its ``scorer`` takes any queries; its ``index``, if it has one, takes
+            queries of unit length under ``cosine``. For several ``nprobe`` the scorer must be a ``DecodedScorer`` with
+            lists.
         """
         ...
 
@@ -35,15 +35,15 @@ class Method:
     """A way to build an index.
 
     Args:
-        name: the word it is asked for by.
-        build: see :class:`Build`; ``build_seconds`` counts training as well.
-        own_bytes: its size follows from dim alone, so that it is built once and not at every size.
+        name: its name in ``--methods``.
+        build: see :class:`Build`; ``build_seconds`` includes the training.
+        own_bytes: whether its size follows from dim alone. It is then built once, not at each size.
         seeded: whether another seed gives another index.
-        divides: dim must be a multiple of so many times the bytes; 0 is no condition.
-        needs_labels: whether it cannot do without training queries and their relevant items.
-        trained: whether it is an index that a problem brings along, trained together with its model.
-        package: what must be importable.
-        ours: drawn to stand out.
+        divides: dim must be a multiple of ``divides`` times the bytes; 0 is no condition.
+        needs_labels: whether it needs training queries and their relevant items.
+        trained: whether it is one of the problem's jointly trained indexes.
+        package: package that must be importable.
+        ours: whether it is one of our methods.
     """
 
     name: str
@@ -57,18 +57,18 @@ class Method:
     ours: bool = False
 
     def check(self, problem: Problem, sizes: list[int], nlist: int = 0) -> None:
-        """Refuse, before hours are spent on other methods, what this one will not be able to do.
+        """Check before anything is built that this method can be built.
 
         Raises:
-            ValueError: the data lack what it needs, the sizes do not fit, or its package is not installed.
+            ValueError: the problem lacks what it needs, the sizes do not divide dim, or its package is not installed.
         """
         from importlib.util import find_spec
 
         if self.needs_labels and problem.train_relevant is None:
             raise ValueError(f"method {self.name!r} learns from labels; give training relevance, or leave it out")
-        missing = [size for size in sizes if self.trained and (size, nlist) not in problem.trained]
+        missing = [size for size in sizes if self.trained and (size, nlist) not in problem.joint_indexes]
         if missing:
-            runs = " and ".join(f"{size} bytes with {lists} lists" for size, lists in problem.trained) or "none"
+            runs = " and ".join(f"{size} bytes with {lists} lists" for size, lists in problem.joint_indexes) or "none"
             raise ValueError(
                 f"method {self.name!r} has runs of {runs}, not of {','.join(map(str, missing))} with {nlist}; give "
                 "such a run (--run), other --bytes or --nlist, or leave it out"

@@ -8,17 +8,17 @@ from typing import Any
 from poeem.baselines import build_baseline
 from poeem.baselines.baseline import Baseline
 from poeem.bench.exact import build_exact
-from poeem.bench.fit_methods import FITTED
+from poeem.bench.fit_methods import FIT_METHODS
 from poeem.bench.method import Method
 from poeem.bench.problem import Problem
 from poeem.bench.run_problem import build_joint
 
 
-def _baseline(name: str, **facts: Any) -> Method:
+def _baseline(name: str, **requirements: Any) -> Method:
     def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
         return build_baseline(name, problem.items, M=n_bytes, nbits=8, nlist=nlist, metric=metric, seed=seed)
 
-    return Method(name, build, **facts)
+    return Method(name, build, **requirements)
 
 
 METHODS: dict[str, Method] = {
@@ -37,18 +37,18 @@ METHODS: dict[str, Method] = {
         _baseline("rabitq", own_bytes=True),
         _baseline("binary", own_bytes=True, seeded=False),
         _baseline("sq8", own_bytes=True, seeded=False),
-        *FITTED,
-        # Of the runs that the problem is of.
+        *FIT_METHODS,
+        # The indexes of the problem's runs.
         Method("joint", build_joint, seeded=False, trained=True, ours=True),
     )
 }
 
 
 def check_methods(names: Iterable[str]) -> list[Method]:
-    """The methods, exact float scores always in front.
+    """The methods by name, with exact float search always first.
 
     Raises:
-        ValueError: one of them is unknown, or there twice.
+        ValueError: a name is unknown, or given twice.
 
     >>> [method.name for method in check_methods(["opq", "sq8"])]
     ['float', 'opq', 'sq8']

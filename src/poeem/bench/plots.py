@@ -1,4 +1,4 @@
-"""Pictures of a benchmark: recall against bytes, against scanned codes, against queries a second."""
+"""Pictures of a benchmark: recall by bytes, by scanned codes, and by queries per second."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ import numpy as np
 from poeem.bench.equal_recall import Point, found_metric, front, operating_point
 from poeem.bench.style import (
     label_ends,
-    named_sizes,
+    mark_sizes,
     new_figure,
     readable_powers,
     recall_limits,
     save,
     style_of,
+    styled,
 )
 from poeem.bench.summary import Row, metrics_of, summarise
 
 if TYPE_CHECKING:
     from poeem.bench.store import Store
 
-WORDS = {
+AXIS_LABELS = {
     "recall@100": "recall@100 of relevant items",
     "neighbour_recall@10": "10 nearest neighbours in the top 10",
     "neighbour_recall@10_in_100": "10 nearest neighbours in the top 100",
 }
-# Sizes side by side in one picture.
+# The largest number of sizes in one picture, a panel each.
 PANELS = 4
 
 
 def draw_all(store: Store, out: str | Path) -> list[Path]:
-    """The pictures that the records allow: ``bytes.svg``, with lists ``scanned.svg``, with speeds ``qps.svg``."""
+    """Draw what was measured: ``bytes.svg``, with lists ``scanned.svg``, with speeds ``qps.svg``."""
     rows, metrics = summarise(store.records), metrics_of(store.records)
-    shown = [name for name in WORDS if name in metrics][:2]
+    shown = [name for name in AXIS_LABELS if name in metrics][:2]
     title = _title(store.settings)
     paths = [draw_bytes(rows, shown, title, Path(out) / "bytes.svg")]
     if any(row.nprobe is not None for row in rows):
@@ -45,17 +46,18 @@ def draw_all(store: Store, out: str | Path) -> list[Path]:
     return paths
 
 
+@styled
 def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Path) -> Path:
-    """Recall against bytes per vector, a panel for each metric, with all lists visited; bars are a deviation.
+    """Recall by bytes per vector with all lists visited, a panel for each metric. Bars are standard deviations.
 
-    Where there are several depths of re-ranking, with the least of them.
+    If there are several depths of re-ranking, the smallest is drawn.
     """
-    best = _full_probe(rows)
+    shown = _full_probe(rows)
     figure, panels = new_figure(len(metrics), title, width=5.6, height=4.4)
-    sizes = sorted({row.bytes_per_vector for row in best if row.method != "float"})
+    sizes = sorted({row.bytes_per_vector for row in shown if row.method != "float"})
     for axes, metric in zip(panels, metrics):
         ends = []
-        for method, group in _by_method(best).items():
+        for method, group in _by_method(shown).items():
             values = [row.means[metric] for row in group]
             if method == "float":
                 axes.axhline(values[0], color="black", linewidth=0.9, linestyle=(0, (4, 3)))
@@ -68,39 +70,40 @@ def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Pa
                     fontsize=8,
                 )
                 continue
-            where = [row.bytes_per_vector for row in group]
-            axes.errorbar(where, values, [row.spreads.get(metric, 0) for row in group], **style_of(method))
-            ends.append((where[-1], values[-1], method))
-        named_sizes(axes, sizes)
-        recall_limits(axes, [row.means[metric] for row in best])
+            bytes_per_vector = [row.bytes_per_vector for row in group]
+            axes.errorbar(bytes_per_vector, values, [row.spreads.get(metric, 0) for row in group], **style_of(method))
+            ends.append((bytes_per_vector[-1], values[-1], method))
+        mark_sizes(axes, sizes)
+        recall_limits(axes, [row.means[metric] for row in shown])
         axes.set_xlabel("bytes per vector")
-        axes.set_ylabel(WORDS[metric])
+        axes.set_ylabel(AXIS_LABELS[metric])
         label_ends(axes, ends)
     return save(figure, path)
 
 
 def draw_scanned(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
-    """Recall against scanned codes over ``nprobe``, a panel for each size; sizes of a method's own in all of them."""
+    """Recall by scanned codes over ``nprobe``, a panel for each size. Methods with one fixed size are in all panels."""
     least = min(row.rescore for row in rows if row.method != "float")
-    listed = [row for row in rows if row.nprobe is not None and row.rescore == least]
+    with_lists = [row for row in rows if row.nprobe is not None and row.rescore == least]
 
     def points(group: Sequence[Row]) -> list[Point]:
         return sorted((row.means[metric], row.means["scanned"]) for row in group)
 
-    return _curves(listed, points, metric, title, path, "codes scanned per query")
+    return _draw_curves(with_lists, points, metric, title, path, "codes scanned per query")
 
 
 def draw_speed(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
-    """Recall against queries a second: of all ``nprobe`` and depths those that no other one beats in both."""
+    """Recall by queries per second, at the settings of ``nprobe`` and re-ranking that no other beats in both."""
 
     def points(group: Sequence[Row]) -> list[Point]:
-        found = (operating_point(row, metric) for row in group)
-        return front([point for point in found if point is not None])
+        measured = (operating_point(row, metric) for row in group)
+        return front([point for point in measured if point is not None])
 
-    return _curves(rows, points, metric, title, path, "queries per second, one thread")
+    return _draw_curves(rows, points, metric, title, path, "queries per second, one thread")
 
 
-def _curves(
+@styled
+def _draw_curves(
     rows: Sequence[Row],
     points: Callable[[Sequence[Row]], list[Point]],
     metric: str,
@@ -108,47 +111,47 @@ def _curves(
     path: Path,
     label: str,
 ) -> Path:
-    """A panel for each size, in it a line for each method through ``points`` (recall, place) of its rows."""
-    sizes = _sizes(rows)
-    own = {row.method for row in rows} - {row.method for row in rows if row.bytes_per_vector in sizes}
+    """A panel for each size, with a line for each method through the ``points`` (recall, x) of its rows."""
+    sizes = _panel_sizes(rows)
+    fixed_size = {row.method for row in rows} - {row.method for row in rows if row.bytes_per_vector in sizes}
     figure, panels = new_figure(len(sizes), title, width=4.6, height=4.2, sharey=True)
-    named: list[tuple[Any, list[tuple[float, float, str]]]] = []
-    seen: list[float] = []
+    ends_of_panels: list[list[tuple[float, float, str]]] = []
+    recalls_of_all: list[float] = []
     for axes, size in zip(panels, sizes):
         ends = []
         for method, group in _by_method(rows).items():
-            chosen = [row for row in group if method in own or row.bytes_per_vector == size]
-            found = points(chosen)
-            if not found:
+            chosen = [row for row in group if method in fixed_size or row.bytes_per_vector == size]
+            line = points(chosen)
+            if not line:
                 continue
-            values, where = [recall for recall, _ in found], [place for _, place in found]
-            axes.errorbar(where, values, **style_of(method))
-            # The rightmost point, not the last: with more lists the speed falls.
-            end = max(range(len(where)), key=lambda number: where[number])
-            name = f"{method} ({chosen[0].bytes_per_vector})" if method in own else method
-            ends.append((where[end], values[end], name))
-            seen += values
+            recalls, x = zip(*line)
+            axes.errorbar(x, recalls, **style_of(method))
+            # The rightmost point is not always the last one: with more lists the speed falls.
+            end = int(np.argmax(x))
+            name = f"{method} ({chosen[0].bytes_per_vector})" if method in fixed_size else method
+            ends.append((x[end], recalls[end], name))
+            recalls_of_all += recalls
         axes.set_xscale("log")
         axes.margins(x=0.12)
-        axes.set_title(f"{size} bytes per vector", fontsize=9, loc="left", color="#444444")
+        axes.set_title(f"{size} bytes per vector")
         axes.set_xlabel(label)
-        named.append((axes, ends))
+        ends_of_panels.append(ends)
         readable_powers(axes)
-    # The panels share their limits, and names are placed by them.
-    recall_limits(panels[0], seen)
-    for axes, ends in named:
+    # The panels share their limits, and the names are placed by them.
+    recall_limits(panels[0], recalls_of_all)
+    for axes, ends in zip(panels, ends_of_panels):
         label_ends(axes, ends)
-    panels[0].set_ylabel(WORDS[metric])
+    panels[0].set_ylabel(AXIS_LABELS[metric])
     return save(figure, path)
 
 
-def _sizes(rows: Sequence[Row]) -> list[int]:
-    """Up to :data:`PANELS` sizes that most methods have, spread over their range."""
-    counts: dict[int, set[str]] = {}
+def _panel_sizes(rows: Sequence[Row]) -> list[int]:
+    """Up to :data:`PANELS` of the sizes that most methods have, spread over their range."""
+    methods: dict[int, set[str]] = {}
     for row in rows:
-        counts.setdefault(row.bytes_per_vector, set()).add(row.method)
-    most = max(len(methods) for methods in counts.values())
-    shared = sorted(size for size, methods in counts.items() if len(methods) == most)
+        methods.setdefault(row.bytes_per_vector, set()).add(row.method)
+    most = max(len(names) for names in methods.values())
+    shared = sorted(size for size, names in methods.items() if len(names) == most)
     chosen = np.linspace(0, len(shared) - 1, min(PANELS, len(shared))).round().astype(int)
     return [shared[place] for place in sorted(set(chosen.tolist()))]
 
@@ -161,11 +164,11 @@ def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _full_probe(rows: Sequence[Row]) -> list[Row]:
-    """Of every method and size the row with the most lists visited, and the least re-ranked."""
+    """For each method and size the row with the least re-ranking, then the most lists visited."""
     best: dict[tuple[str, int], Row] = {}
     for row in rows:
-        before = best.get((row.method, row.bytes_per_vector))
-        if before is None or (-row.rescore, row.nprobe or 0) > (-before.rescore, before.nprobe or 0):
+        other = best.get((row.method, row.bytes_per_vector))
+        if other is None or (-row.rescore, row.nprobe or 0) > (-other.rescore, other.nprobe or 0):
             best[row.method, row.bytes_per_vector] = row
     return list(best.values())
 
@@ -174,6 +177,6 @@ def _title(settings: dict[str, Any]) -> str:
     problem = settings["problem"]
     lists = f", {settings['nlist']} lists" if settings["nlist"] else ""
     depth = settings["rescore"]
-    again = f", best {depth} re-ranked by float vectors" if isinstance(depth, int) and depth else ""
+    rescored = f", best {depth} re-ranked by float vectors" if isinstance(depth, int) and depth else ""
     sizes = f"{problem['items']:,} items, dim {problem['dim']}, {problem['queries']:,} queries"
-    return f"{problem['name']}: {sizes}{lists}{again}"
+    return f"{problem['name']}: {sizes}{lists}{rescored}"

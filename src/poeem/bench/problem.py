@@ -1,4 +1,4 @@
-"""What is compared on: items, queries, and which items answer them."""
+"""The data of a benchmark: items, queries and relevant items, with training queries."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from poeem.data.split import Queries
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Vectors as a frozen encoder left them. Methods are built on the items and the ``train_`` fields alone.
+    """Vectors of a fixed encoder. Methods may use the items and the ``train_`` fields only.
 
     Args:
         name: for titles.
-        items: float, ``(n, dim)``, possibly mapped.
-        queries: float, ``(nq, dim)``: those that are tested.
-        relevant: rows of the relevant items of every query, at least one each; None where nobody has said.
+        items: float, ``(n, dim)``, may be memory-mapped.
+        queries: float, ``(nq, dim)``: the test queries.
+        relevant: rows of the relevant items of each query, at least one each; None without labels.
         train_queries: float, ``(nt, dim)``, none of them among ``queries``; for methods that learn from queries.
-        train_relevant: rows of the relevant items of every training query.
-        warning: what a reader of the figures must know of the data.
-        asked: who asks, where what they have seen is masked in the ranking; None: nothing is.
-        available: bool, ``(n,)``: with ``asked``, items that may be found; the others are misses. None is all.
-        trained: indexes that were trained together with a model of their own, by bytes per vector and lists.
+        train_relevant: rows of the relevant items of each training query.
+        warning: a limitation of the data, printed with the figures.
+        run_queries: of a run: its test queries with the items each user has seen, which are masked; None: no masking.
+        available: bool, ``(n,)``: with ``run_queries``, items that may be returned; the others are misses. None is all.
+        joint_indexes: indexes trained together with a model of their own, by bytes per vector and number of lists.
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not match.
     """
 
     name: str
@@ -41,9 +41,9 @@ class Problem:
     train_queries: np.ndarray | None = None
     train_relevant: Ragged | None = None
     warning: str = ""
-    asked: Queries | None = None
+    run_queries: Queries | None = None
     available: np.ndarray | None = None
-    trained: Mapping[tuple[int, int], Baseline] = field(default_factory=dict)
+    joint_indexes: Mapping[tuple[int, int], Baseline] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, queries, relevant in (
@@ -52,12 +52,12 @@ class Problem:
         ):
             if queries is None:
                 if relevant is not None:
-                    raise ValueError("train_relevant goes with train_queries; give both")
+                    raise ValueError("train_relevant needs train_queries; give both")
                 continue
             if queries.ndim != 2 or queries.shape[1] != self.items.shape[1]:
                 raise ValueError(
-                    f"{name} must be (n, {self.items.shape[1]}) as the items are, got {queries.shape}: both come from "
-                    "one model"
+                    f"{name} must be (n, {self.items.shape[1]}), as wide as the items, got {queries.shape}: both "
+                    "must be by the same model"
                 )
             _check_relevant(name, relevant, len(queries), len(self.items))
 
@@ -68,8 +68,10 @@ class Problem:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Name, sizes and checksums, as JSON values: equal for equal data."""
-        trained = [[one.structure, _checksum(one.vectors and one.vectors[1])] for one in self.trained.values()]
+        """Name, sizes and checksums as JSON values. Equal data give equal values."""
+        trained = [
+            [joint.structure, _checksum(joint.vectors and joint.vectors[1])] for joint in self.joint_indexes.values()
+        ]
         return {
             "name": self.name,
             "items": len(self.items),
@@ -111,10 +113,10 @@ def _checksum(values: np.ndarray | Ragged | None) -> str | None:
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
-def one_each(rows: np.ndarray) -> Ragged:
-    """One relevant item for every query, ``(nq,)``, as rows of one.
+def one_per_query(rows: np.ndarray) -> Ragged:
+    """One relevant item for each query, from an array ``(nq,)``.
 
-    >>> one_each(np.array([7, 3]))[1].tolist()
+    >>> one_per_query(np.array([7, 3]))[1].tolist()
     [3]
     """
     rows = np.asarray(rows, dtype=np.int64)

@@ -1,7 +1,8 @@
-"""Every method, at every size, with every seed."""
+"""Run a benchmark: build and measure each method at each size with each seed."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,16 +31,16 @@ DEPTH = 100
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is measured of every method.
+    """The settings of a benchmark.
 
     Args:
         sizes: bytes per vector.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seeds: of the methods that are random.
+        seeds: for the methods that are random.
         nlist: inverted lists for the methods that can have them; 0 is flat.
         nprobe: lists visited per query, one record each; default powers of two up to ``nlist``.
         rescore: candidates per query that are re-ranked by float vectors, one record each; 0 is none.
-        speed: whether queries per second are measured, with lists also the recall of the engine itself.
+        speed: whether to measure queries per second, and with lists the recall of the engine itself.
     """
 
     sizes: Sequence[int] = (4, 8, 16, 32)
@@ -57,32 +58,32 @@ def run_bench(
     out: str | Path,
     *,
     command: str | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Store:
-    """Build and measure, cell by cell; cells that ``out`` already holds are left as they are.
+    """Build and measure cell by cell. Cells whose records are already in ``out`` are skipped.
 
     Args:
         problem: vectors and queries.
-        methods: names of :data:`poeem.bench.methods.METHODS`; exact float scores are added.
+        methods: names of :data:`poeem.bench.methods.METHODS`; exact float search is added.
         out: folder of the records.
         command: the command line, stored with the records.
-        say: called with a line per cell.
-        options: fields of ``Measurement``, by name.
+        log: called with a line per cell.
+        options: fields of :class:`Measurement`, by name.
     Raises:
-        ValueError: an unknown method, one that cannot be built on this, or records of other settings in ``out``.
+        ValueError: a method is unknown or cannot be built on this problem, or ``out`` has records of other settings.
     """
     measurement = Measurement(**options)
     metric, nlist, speed = measurement.metric, measurement.nlist, measurement.speed
     check_metric(metric)
     chosen = check_methods(methods)
-    sizes, seeds = _whole(measurement.sizes, "bytes", 1), _whole(measurement.seeds, "seeds", 0)
+    sizes, seeds = _check_numbers(measurement.sizes, "bytes", 1), _check_numbers(measurement.seeds, "seeds", 0)
     check_count("nlist", nlist)
     for method in chosen:
         method.check(problem, sizes, nlist)
     if nlist > len(problem.items):
-        raise ValueError(f"nlist (={nlist}) must be at most the number of items (={len(problem.items)}); choose less")
-    probes, depths = _probes(nlist, measurement.nprobe), _whole(measurement.rescore, "rescore", 0)
+        raise ValueError(f"nlist (={nlist}) must be at most the number of items (={len(problem.items)})")
+    probes, depths = _probes(nlist, measurement.nprobe), _check_numbers(measurement.rescore, "rescore", 0)
     settings = {
         "problem": problem.facts,
         "metric": metric,
@@ -98,47 +99,48 @@ def run_bench(
     ]
     if not cells:
         return store
-    # Where items of the history are masked, `evaluate` searches for neighbours by itself.
-    neighbours = None if problem.asked is not None else _neighbours(problem, metric)
+    # `evaluate` masks items of the history and finds the neighbours itself.
+    neighbours = None if problem.run_queries is not None else _neighbours(problem, metric)
     for number, (method, size, seed) in enumerate(cells, start=1):
         began = time.perf_counter()
         built = method.build(problem, n_bytes=size or 0, nlist=nlist, metric=metric, seed=seed)
         queries, items = built.vectors or (problem.queries, problem.items)
-        listed = neighbours if nlist else None
+        # The engine's own recall is measured with lists only.
+        engine_neighbours = neighbours if nlist else None
         records = []
         # Exact scores are not re-ranked.
-        again = depths if method.name != "float" else [0]
-        for visited, depth in [(v, d) for v in (probes if _lists(built) else [None]) for d in again]:
-            one = built if visited is None else built.with_nprobe(visited)
-            one = rescored(one, items, depth, metric=metric) if depth else one
+        own_depths = depths if method.name != "float" else [0]
+        for nprobe, depth in itertools.product(probes if _nlist(built) else [None], own_depths):
+            searched = built if nprobe is None else built.with_nprobe(nprobe)
+            searched = rescored(searched, items, depth, metric=metric) if depth else searched
             records.append(
                 {
                     "method": method.name,
-                    "structure": one.structure,
+                    "structure": searched.structure,
                     "bytes_asked": size,
-                    "bytes_per_vector": one.bytes_per_vector,
+                    "bytes_per_vector": searched.bytes_per_vector,
                     "seed": seed,
-                    "nlist": _lists(built),
-                    "nprobe": visited,
+                    "nlist": _nlist(built),
+                    "nprobe": nprobe,
                     "rescore": depth,
-                    **_found(one, problem, queries, items, neighbours, metric),
-                    "scanned": _scanned(built, visited, queries, len(items)),
-                    "build_seconds": one.build_seconds,
-                    **(_speed(one, problem, queries, metric, listed) if speed else {"qps": None}),
+                    **_recall(searched, problem, queries, items, neighbours, metric),
+                    "scanned": _scanned(built, nprobe, queries, len(items)),
+                    "build_seconds": searched.build_seconds,
+                    **(_speed(searched, problem, queries, metric, engine_neighbours) if speed else {"qps": None}),
                 }
             )
         store.append(records)
-        say(_line(records[-1], number, len(cells), time.perf_counter() - began))
+        log(_line(records[-1], number, len(cells), time.perf_counter() - began))
     return store
 
 
 def _neighbours(problem: Problem, metric: str) -> np.ndarray:
-    """Rows of the 10 items nearest to every query by exact float scores."""
+    """Rows of the 10 items nearest to each query by exact float scores."""
     queries, items = (prepared(x, metric, name) for x, name in ((problem.queries, "queries"), (problem.items, "items")))
     return top_items(queries, blocks(items), min(10, len(items)), metric=metric)[1]
 
 
-def _found(
+def _recall(
     built: Baseline,
     problem: Problem,
     queries: np.ndarray,
@@ -146,24 +148,24 @@ def _found(
     neighbours: np.ndarray | None,
     metric: str,
 ) -> dict[str, Any]:
-    """What is found of the relevant items and of the nearest."""
-    if problem.asked is not None:
+    """Recall of the relevant items and of the nearest items, with the other ranking metrics."""
+    if problem.run_queries is not None:
         return evaluate(
-            built.scorer, problem.asked, queries, exact_items=items, metric=metric, available=problem.available
+            built.scorer, problem.run_queries, queries, exact_items=items, metric=metric, available=problem.available
         )
     assert neighbours is not None
     return measure(built.scorer, queries, neighbours, problem.relevant)
 
 
 def _scanned(built: Baseline, nprobe: int | None, queries: np.ndarray, n: int) -> float:
-    """Codes compared a query, mean over the queries."""
+    """Codes scanned per query, mean over the queries."""
     if nprobe is None or not isinstance(built.scorer, DecodedScorer):
         return float(n)
     return float(built.scorer.with_nprobe(nprobe).scanned(queries).mean())
 
 
 def _cells(methods: Iterable[Method], sizes: list[int], seeds: list[int]) -> list[tuple[Method, int | None, int]]:
-    """Seed by seed, so that a benchmark that is stopped early has all methods with fewer seeds."""
+    """All cells, seed by seed: a benchmark that is stopped early has all methods with fewer seeds."""
     return [
         (method, size, seed)
         for seed in seeds
@@ -173,7 +175,7 @@ def _cells(methods: Iterable[Method], sizes: list[int], seeds: list[int]) -> lis
     ]
 
 
-def _lists(built: Baseline) -> int:
+def _nlist(built: Baseline) -> int:
     scorer = built.scorer
     return len(scorer.coarse) if isinstance(scorer, DecodedScorer) and scorer.coarse is not None else 0
 
@@ -181,15 +183,15 @@ def _lists(built: Baseline) -> int:
 def _probes(nlist: int, nprobe: Sequence[int] | None) -> list[int]:
     if not nlist:
         if nprobe:
-            raise ValueError(f"nprobe (={','.join(map(str, nprobe))}) goes with inverted lists; give nlist too")
+            raise ValueError(f"nprobe (={','.join(map(str, nprobe))}) needs inverted lists; give nlist too")
         return []
     if nprobe is None:
         powers = [2**power for power in range(nlist.bit_length()) if 2**power < nlist]
         return [*powers, nlist]
-    return _whole(nprobe, "nprobe", 1, nlist)
+    return _check_numbers(nprobe, "nprobe", 1, nlist)
 
 
-def _whole(values: Sequence[int], name: str, least: int, most: int | None = None) -> list[int]:
+def _check_numbers(values: Sequence[int], name: str, least: int, most: int | None = None) -> list[int]:
     values = list(values)
     wrong = not values or len(set(values)) < len(values) or min(values) < least
     if wrong or (most is not None and max(values) > most):
@@ -201,13 +203,13 @@ def _whole(values: Sequence[int], name: str, least: int, most: int | None = None
 def _speed(
     built: Baseline, problem: Problem, queries: np.ndarray, metric: str, neighbours: np.ndarray | None
 ) -> dict[str, float | None]:
-    """Queries a second, and with ``neighbours`` what the engine itself finds, which masks nothing."""
+    """Queries per second, and with ``neighbours`` the recall of the engine, which masks nothing."""
     if built.index is None:
         return {"qps": None}
     queries = prepared(queries, metric, "queries")
     speed = queries_per_second(built.index, queries[:2000], min(DEPTH, len(problem.items)))
-    found = {} if neighbours is None else measure_engine(built.index, queries, neighbours, problem.relevant)
-    return {"qps": speed, **found}
+    recall = {} if neighbours is None else measure_engine(built.index, queries, neighbours, problem.relevant)
+    return {"qps": speed, **recall}
 
 
 def _environment() -> dict[str, Any]:

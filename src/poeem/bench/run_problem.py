@@ -1,4 +1,4 @@
-"""Trained runs as a problem: post-hoc indexes on the float twin's vectors against the jointly trained index."""
+"""Trained runs as a problem: post-hoc indexes on the float twin's vectors, compared with the jointly trained index."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.baselines.baseline import Baseline
-from poeem.bench.bundle_method import baseline_of_bundle
-from poeem.bench.problem import Problem, one_each
+from poeem.bench.bundle_method import bundle_baseline
+from poeem.bench.problem import Problem, one_per_query
 from poeem.data.histories import history_before
 from poeem.data.ragged import Ragged
 
@@ -23,21 +23,21 @@ TRAIN_QUERIES = 65_536
 
 
 def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show: bool = True) -> tuple[Problem, str]:
-    """The test of runs by the evaluation protocol, with the float twin's vectors for every index that comes afterwards.
+    """The test of runs by the evaluation protocol, with the float twin's vectors for all post-hoc indexes.
 
-    Items and queries are the twin's, which is trained now, once, if the runs have none yet; training queries are its
-    vectors of histories in training, each with the item that came next. Seen items are masked. The runs' own indexes
-    (method ``joint``) rank by the vectors of the models that they were trained with.
+    Items and queries are vectors by the float twin. The twin is trained now if the runs have none yet. Training queries
+    are histories from training, and the next item is relevant. Seen items are masked. The runs' own indexes (method
+    ``joint``) rank by the vectors of the models that they were trained with.
 
     Args:
-        paths: folders of finished runs that differ in the index alone: other bytes, other structures.
+        paths: folders of finished runs that differ only in the index: in bytes or structure.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        show: the twin's progress.
+        show: whether to show the progress of the twin's training.
     Returns:
         the problem, and the metric of the runs.
     Raises:
-        FileNotFoundError: one of them is no finished run.
-        ValueError: their float twins differ, two have the same bytes and lists, or items were changed since a training.
+        FileNotFoundError: a folder is not a finished run.
+        ValueError: the float twins differ, two runs have the same bytes and lists, or items changed after training.
     """
     from poeem.training.compare import float_twin, share_twin
     from poeem.training.devices import make_accelerator
@@ -53,24 +53,24 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
         for other in runs:
             share_twin(run, other)
         twins.append(float_twin(run, accelerator, show=show)[0])
-    everything = np.arange(first.split.n_items)
-    items = item_vectors(twins[0], everything)
+    all_items = np.arange(first.split.n_items)
+    items = item_vectors(twins[0], all_items)
     for run, twin in zip(runs[1:], twins[1:]):
-        if len(run.bundle) != len(items) or not np.array_equal(item_vectors(twin, everything), items):
+        if len(run.bundle) != len(items) or not np.array_equal(item_vectors(twin, all_items), items):
             raise ValueError(
-                f"{run.folder.path} and {first.folder.path} have different float twins, so that nothing would compare; "
-                "give runs that were trained alike but for --index"
+                f"{run.folder.path} and {first.folder.path} have different float twins and cannot be compared; give "
+                "runs that differ only in --index"
             )
-    trained: dict[tuple[int, int], Baseline] = {}
+    joint_indexes: dict[tuple[int, int], Baseline] = {}
     for run in runs:
         size = (run.bundle.spec.bytes_per_vector, run.bundle.spec.nlist)
-        if size in trained:
+        if size in joint_indexes:
             raise ValueError(
-                f"{run.folder.path} has {size[0]} bytes a vector and {size[1]} lists, as another run has; give one of "
-                "them"
+                f"{run.folder.path} has {size[0]} bytes per vector and {size[1]} lists, as another run has; give only "
+                "one of them"
             )
-        trained[size] = _joint(run)
-    train_queries, wanted = _train_queries(twins[0], first.split.train)
+        joint_indexes[size] = _joint_index(run)
+    train_queries, next_items = _train_queries(twins[0], first.split.train)
     test = first.split.test
     problem = Problem(
         name=f"{first.config['dataset']}, float twin",
@@ -78,35 +78,33 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
         queries=query_vectors(twins[0], test.history),
         relevant=test.relevant,
         train_queries=train_queries,
-        train_relevant=one_each(wanted),
-        asked=test,
+        train_relevant=one_per_query(next_items),
+        run_queries=test,
         available=first.split.seen_in_training,
-        trained=trained,
+        joint_indexes=joint_indexes,
     )
     return problem, first.bundle.metric
 
 
-def _joint(run: Run) -> Baseline:
-    """The run's own index, asked by its own model."""
+def _joint_index(run: Run) -> Baseline:
+    """The run's own index, with the queries of its own model."""
     vectors = (run.queries(run.split.test.history), run.items(np.arange(run.split.n_items)))
-    return baseline_of_bundle("joint", run.bundle, run.config["timings"]["bundle_seconds"], vectors=vectors)
+    return bundle_baseline("joint", run.bundle, run.config["timings"]["bundle_seconds"], vectors=vectors)
 
 
-def _train_queries(model: JointModel, train: Ragged) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of histories in training ``(nt, dim)``, drawn at random where there are many, and the items ``(nt,)``
-    that came next."""
+def _train_queries(model: JointModel, events: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of histories from training ``(nt, dim)``, a sample if there are many, and the next items ``(nt,)``."""
     from poeem.training.tower_vectors import query_vectors
 
-    events = train
-    later = np.ones(len(events.values), dtype=bool)
-    later[events.offsets[:-1][events.lengths > 0]] = False  # nothing is known before a user's first event
-    places = np.random.default_rng(0).permutation(np.flatnonzero(later))[:TRAIN_QUERIES]
+    has_history = np.ones(len(events.values), dtype=bool)
+    has_history[events.offsets[:-1][events.lengths > 0]] = False  # the first event of each user
+    places = np.random.default_rng(0).permutation(np.flatnonzero(has_history))[:TRAIN_QUERIES]
     length: Any = model.towers.query.history_length
-    known = history_before(events, events.row_of_value[places], places, length)
-    histories = Ragged.from_lengths((known >= 0).sum(1), known[known >= 0])
+    items = history_before(events, events.row_of_value[places], places, length)
+    histories = Ragged.from_lengths((items >= 0).sum(1), items[items >= 0])
     return query_vectors(model, histories), events.values[places]
 
 
 def build_joint(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
-    """The index of the run that has so many bytes and lists; a method like the others."""
-    return problem.trained[n_bytes, nlist]
+    """The index of the run with these bytes and lists. Called as every method is."""
+    return problem.joint_indexes[n_bytes, nlist]

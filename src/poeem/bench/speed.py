@@ -1,4 +1,4 @@
-"""Queries a second of an engine on one thread."""
+"""Queries per second of an engine on one thread."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from poeem.baselines.baseline import Searchable
 
 
 def queries_per_second(index: Searchable, queries: np.ndarray, k: int = 100, *, seconds: float = 1.0) -> float:
-    """The best of several runs over a batch of queries, on one thread of faiss.
+    """The best of several searches of a batch of queries, on one thread of faiss.
 
-    A batch is what faiss is fastest with: figures of single queries are lower.
+    faiss is fastest with batches. Single queries are slower.
 
     Args:
         index: anything with faiss's ``search``.
         queries: float32, ``(nq, dim)``, of unit length under ``cosine``.
-        k: results a query.
-        seconds: how long to repeat; at least three runs are made of a batch cut to take about a third of it.
+        k: results per query.
+        seconds: how long to repeat. There are at least three searches, of a batch that takes about a third of it.
     """
     import faiss
 
-    before = faiss.omp_get_max_threads()
+    threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
         few = queries[:16]
-        index.search(few, k)  # what is only done once is not counted
-        once = _seconds(index, few, k) / len(few)
-        batch = queries[: max(16, min(len(queries), int(seconds / 3 / once)))]
+        index.search(few, k)  # one-time work of the first search is not counted
+        per_query = _seconds(index, few, k) / len(few)
+        batch = queries[: max(16, min(len(queries), int(seconds / 3 / per_query)))]
         best, began = np.inf, time.perf_counter()
-        runs = 0
-        while runs < 3 or time.perf_counter() - began < seconds:
+        searches = 0
+        while searches < 3 or time.perf_counter() - began < seconds:
             best = min(best, _seconds(index, batch, k) / len(batch))
-            runs += 1
+            searches += 1
     finally:
-        faiss.omp_set_num_threads(before)
+        faiss.omp_set_num_threads(threads)
     return 1 / best
 
 

@@ -1,4 +1,4 @@
-"""The records of a benchmark: kept after every cell, so that one that was killed goes on where it was."""
+"""The records of a benchmark, written after each cell, so that a stopped benchmark can resume."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ FORMAT = 1
 
 
 class Store:
-    """``bench.json`` and ``bench.csv`` of a folder.
+    """The files ``bench.json`` and ``bench.csv`` of a folder.
 
-    ``bench.json`` holds ``settings``, ``environments`` and ``records``; a record names its environment (machine,
-    versions, command) by number, as a benchmark may go on on another machine. A cell is a method at a size with a seed,
-    and may have several records.
+    ``bench.json`` holds ``settings``, ``environments`` and ``records``. A record names its environment (machine,
+    versions, command) by number, because a benchmark may resume on another machine. A cell is a method at a size with a
+    seed. It may have several records.
 
     Args:
-        folder: made for the first record, if it is not there.
-        settings: what all records share, JSON values.
-        environment: where new records come from.
+        folder: created with the first record.
+        settings: JSON values that all records share.
+        environment: environment of new records.
     Raises:
-        ValueError: the folder has records of other settings, or a file that is none of ours.
+        ValueError: the folder has records of other settings, or another kind of file.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
@@ -37,31 +37,31 @@ class Store:
         self.environments: list[dict[str, Any]] = []
         if self.json.exists():
             self._read()
-        own = json.loads(json.dumps(dict(environment)))
-        if own not in self.environments:
-            self.environments.append(own)
-        self._environment = self.environments.index(own)
+        new_environment = json.loads(json.dumps(dict(environment)))
+        if new_environment not in self.environments:
+            self.environments.append(new_environment)
+        self._environment = self.environments.index(new_environment)
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"out (={str(folder)!r}) is a file; name a folder")
 
     @property
     def json(self) -> Path:
-        """One document with everything."""
+        """The document with everything."""
         return self.folder / "bench.json"
 
     @property
     def csv(self) -> Path:
-        """The records alone, for spreadsheets."""
+        """The records, for spreadsheets."""
         return self.folder / "bench.csv"
 
     def has(self, method: str, bytes_asked: int | None, seed: int | None) -> bool:
-        """Whether the cell is done; ``seed`` None: with whatever seed, as all give the same."""
+        """Whether the cell is done. ``seed`` None: with any seed, for methods without randomness."""
         cell = (method, bytes_asked)
         done = {record["seed"] for record in self.records if (record["method"], record["bytes_asked"]) == cell}
         return seed in done if seed is not None else bool(done)
 
     def append(self, records: Sequence[Record]) -> None:
-        """All records of a cell, on disk when this returns, or none of them."""
+        """Write all records of a cell; after an interruption the files have all of them or none."""
         self.records += [{**record, "environment": self._environment} for record in records]
         self.folder.mkdir(parents=True, exist_ok=True)
         document = {
@@ -89,7 +89,7 @@ class Store:
 
 
 def as_csv(records: Sequence[Record]) -> str:
-    """A line each under the names of all fields, in the order they first come in; ``intervals`` as two columns a name.
+    """The records as CSV. Columns are in order of first appearance; each interval has two columns.
 
     >>> as_csv([{"method": "pq", "qps": 10.0}, {"method": "lsh", "seed": 1}])
     'method,qps,seed\\npq,10.0,\\nlsh,,1\\n'

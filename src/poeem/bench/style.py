@@ -1,13 +1,16 @@
-"""How the pictures look: colours that the colour-blind tell apart, and names beside the lines."""
+"""The style of the pictures: colours for colour-blind readers, and names beside the lines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-# Okabe and Ito's colours, in which marks differ too; what is alike (one family of codes) is alike in colour. Ours are
-# warm and strong.
+_STYLE = "poeem.bench.style"  # style.mplstyle in this folder
+P, T = ParamSpec("P"), TypeVar("T")
+
+# Okabe and Ito's colours, with different markers. Methods of one family share a colour. Our methods have warm colours.
 OURS: dict[str, tuple[str, str, str]] = {
     "joint": ("#b3202c", "*", "-"),
     "poeem-rq": ("#d55e00", "o", "-"),
@@ -32,72 +35,79 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "rabitq": ("#e69f00", "p", "-"),
     "sq8": ("#7a5c00", "h", "-"),
     "float": ("#000000", ".", "-"),
-    # Of other papers, by our trainer.
+    # Methods of other papers in our trainer.
     "poeem-2021": ("#8a7fb5", "o", "-."),
     "jpq": ("#8a7fb5", "s", "-."),
     "repconc": ("#8a7fb5", "^", "-."),
     "mopq": ("#5b4f99", "D", "-."),
     "distill-vq": ("#5b4f99", "v", "-."),
 }
-# For methods that are not known here: of the user's own, drawn as ours are.
+# For unknown methods, which are the user's own: drawn as ours are.
 OTHERS = (("#d55e00", "o", "-"), ("#d55e00", "s", "--"), ("#a03000", "D", "-."), ("#a03000", "^", ":"))
-_given: dict[str, tuple[str, str, str]] = {}
+_style_of_unknown: dict[str, tuple[str, str, str]] = {}
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Run a drawing function under ``style.mplstyle``."""
+
+    @functools.wraps(draw)
+    def draw_styled(*args: P.args, **kwargs: P.kwargs) -> T:
+        import matplotlib.style
+
+        with matplotlib.style.context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return draw_styled
 
 
 def style_of(method: str) -> dict[str, Any]:
     """Arguments of ``errorbar`` for a method."""
-    known = method in STYLES
-    if not known and method not in OURS:
-        _given.setdefault(method, OTHERS[len(_given) % len(OTHERS)])
-    colour, marker, line = STYLES[method] if known else OURS.get(method) or _given[method]
+    is_ours = method not in STYLES
+    if is_ours and method not in OURS:
+        _style_of_unknown.setdefault(method, OTHERS[len(_style_of_unknown) % len(OTHERS)])
+    colour, marker, line = (STYLES | OURS | _style_of_unknown)[method]
     return {
         "color": colour,
         "marker": marker,
         "linestyle": line,
-        "linewidth": 1.4 if known else 2.4,
-        "markersize": 5.5 if known else 6.5,
+        "linewidth": 2.4 if is_ours else 1.4,
+        "markersize": 6.5 if is_ours else 5.5,
         "markeredgecolor": "white",
-        "markeredgewidth": 0.5,
         "elinewidth": 1.0,
-        "capsize": 2,
-        "zorder": 2 if known else 3,
+        "zorder": 3 if is_ours else 2,
     }
 
 
 def new_figure(panels: int, title: str, *, width: float, height: float, sharey: bool = False) -> tuple[Any, list[Any]]:
-    """A figure with panels side by side, in inches each; nothing of pyplot's state is touched."""
+    """A figure with panels side by side, each of the given size in inches. The state of pyplot is not used."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * panels, height), layout="constrained")
+    figure = Figure(figsize=(width * panels, height))
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, panels, sharey=sharey, squeeze=False)[0]
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
-    for one in axes:
-        one.spines[["top", "right"]].set_visible(False)
-        one.grid(axis="y", color="#e5e5e5", linewidth=0.7)
-        one.set_axisbelow(True)
-        one.tick_params(labelsize=9)
+    figure.suptitle(title, x=0.01, ha="left")
     return figure, list(axes)
 
 
 def label_ends(axes: Any, ends: Sequence[tuple[float, float, str]], *, size: float = 8.5) -> None:
-    """The name of every line at the right edge, in its colour, joined to its end by a hair, none over another.
+    """Write the name of each line at the right edge, in its colour, connected to its end. Names do not overlap.
 
     Args:
-        axes: limits are settled by now.
-        ends: the last point of every line, in data, and its name, whose first word is the method.
+        axes: with final limits.
+        ends: the last point of each line, in data coordinates, and its name. The first word of a name is the method.
     """
     if not ends:
         return
     height = axes.get_window_extent().height
     gap = size * 1.35 * axes.figure.dpi / 72 / height
-    places = [axes.transAxes.inverted().transform(axes.transData.transform((x, y))) for x, y, _ in ends]
-    order = sorted(range(len(ends)), key=lambda number: places[number][1])
-    levels = spread([places[number][1] for number in order], gap)
+    heights = [axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[1] for x, y, _ in ends]
+    order = sorted(range(len(ends)), key=lambda number: heights[number])
+    levels = spread([heights[number] for number in order], gap)
     for number, level in zip(order, levels):
         x, y, name = ends[number]
-        colour = style_of(name.split(" ")[0])["color"]
+        method = name.split(" ")[0]
+        colour = style_of(method)["color"]
         axes.annotate(
             name,
             (x, y),
@@ -106,14 +116,14 @@ def label_ends(axes: Any, ends: Sequence[tuple[float, float, str]], *, size: flo
             fontsize=size,
             color=colour,
             va="center",
-            fontweight="bold" if name.split(" ")[0] not in STYLES else "normal",
+            fontweight="normal" if method in STYLES else "bold",
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3},
             annotation_clip=False,
         )
 
 
 def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]:
-    """Ascending places moved as little as need be to stand ``gap`` apart, and none past ``top``.
+    """Move ascending places as little as possible, so that they are ``gap`` apart and none is above ``top``.
 
     >>> spread([0.0, 0.5, 0.5], 0.2), spread([1.0, 1.0], 0.2)
     ([0.0, 0.4, 0.6], [0.8, 1.0])
@@ -121,10 +131,10 @@ def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]
     groups: list[tuple[list[float], float]] = []
     for place in places:
         members, first = [place], place
-        # A group that would touch the one before joins it, and both stand about their common middle.
+        # A group that would touch the previous one joins it, and both are centred on their common mean.
         while groups and groups[-1][1] + gap * len(groups[-1][0]) > first + 1e-12:
-            before, _ = groups.pop()
-            members = before + members
+            previous, _ = groups.pop()
+            members = previous + members
             first = sum(members) / len(members) - gap * (len(members) - 1) / 2
         groups.append((members, first))
     levels = [first + gap * number for members, first in groups for number in range(len(members))]
@@ -134,16 +144,16 @@ def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]
 
 
 def recall_limits(axes: Any, values: Sequence[float]) -> None:
-    """From 0 where values come near it, else from below the least: nothing is said by an empty half."""
+    """Start the axis at 0 if values come near it, else just below the smallest value."""
     least = min(values)
     bottom = 0.0 if least < 0.3 * max(values) else least - 0.15 * (max(values) - least) - 0.01
     axes.set_ylim(bottom, max(values) + 0.05 * (max(values) - bottom))
 
 
-def named_sizes(axes: Any, sizes: Sequence[int]) -> None:
-    """Sizes as marks of a logarithmic axis, each with its number but where that would stand on another's.
+def mark_sizes(axes: Any, sizes: Sequence[int]) -> None:
+    """Mark the sizes on a logarithmic axis. A number that would overlap another one is left out.
 
-    Of two that are close the one that more methods are likely to have, a power of two, goes first.
+    Powers of two have priority, because more methods have them.
     """
     named: list[int] = []
     for size in sorted(sizes, key=lambda size: (size & (size - 1) != 0, size)):
@@ -156,7 +166,7 @@ def named_sizes(axes: Any, sizes: Sequence[int]) -> None:
 
 
 def readable_powers(axes: Any) -> None:
-    """Marks of a logarithmic axis as plain numbers, at 1, 2 and 5 where it spans but a few powers of ten."""
+    """Plain numbers on a logarithmic axis: powers of ten, with 2 and 5 times them if the axis is short."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     low, high = axes.get_xlim()
@@ -165,11 +175,9 @@ def readable_powers(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
+@styled
 def save(figure: Any, path: Path) -> Path:
-    """Write the picture; the same figures give the same file."""
-    import matplotlib
-
+    """Write the picture. Equal figures give equal files."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({"svg.hashsalt": "poeem", "svg.fonttype": "none"}):
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

@@ -1,4 +1,4 @@
-"""Records of several seeds as one row with its spread."""
+"""Records of several seeds, summarised as one row."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Row:
     """A method at a size, an ``nprobe`` and a depth of rescoring, over its seeds.
 
     Args:
-        method, bytes_per_vector, nprobe, rescore: what the seeds share; ``nprobe`` is None where all codes are scanned.
-        seeds: how many there are.
-        means: by name of metrics, ``build_seconds``, ``scanned`` and ``qps``; what was not measured is absent.
-        spreads: standard deviation over the seeds (of the sample); absent for a single one.
-        queries: how many the metrics are means over; None in records of earlier versions.
-        intervals: 95 % interval over the queries, by name of metrics; the mean over the seeds of its ends.
+        method, bytes_per_vector, nprobe, rescore: common to the seeds; ``nprobe`` is None if all codes are scanned.
+        seeds: number of seeds.
+        means: by name: metrics, ``build_seconds``, ``scanned`` and ``qps``, as far as they were measured.
+        spreads: sample standard deviation over the seeds; absent for a single seed.
+        queries: number of queries of the metrics; None in records of earlier versions.
+        intervals: 95 % intervals over the queries, by metric; the means of their ends over the seeds.
     """
 
     method: str
@@ -38,17 +38,17 @@ class Row:
 
     @property
     def few(self) -> bool:
-        """Whether the queries are so few that a figure is not shown without its interval."""
+        """Whether the queries are few, so that each figure is shown with its interval."""
         return self.queries is not None and self.queries < FEW_QUERIES
 
 
 def metrics_of(records: Sequence[Record]) -> list[str]:
-    """The metrics that the records have, labels first."""
+    """The metrics of the records, label metrics first."""
     return [name for name in (*LABEL_METRICS, *NEIGHBOUR_DEPTHS) if records and name in records[0]]
 
 
 def summarise(records: Sequence[Record]) -> list[Row]:
-    """Rows, float first, then by size, by method as they came, and by ``nprobe``.
+    """Rows: float first, then by size, by method in order of the records, by re-ranking and by ``nprobe``.
 
     >>> record = {"method": "pq", "bytes_per_vector": 8, "nprobe": None, "seed": 0, "recall@10": 0.5}
     >>> (row,) = summarise([record, {**record, "seed": 1, "recall@10": 0.7}])
@@ -58,7 +58,7 @@ def summarise(records: Sequence[Record]) -> list[Row]:
     names = [*metrics_of(records), *ENGINE_METRICS, "build_seconds", "scanned", "qps"]
     groups: dict[tuple[str, int, int | None, int], list[Record]] = {}
     for record in records:
-        # Records of earlier versions say it in the settings alone.
+        # Records of earlier versions have ``rescore`` only in the settings.
         key = (record["method"], record["bytes_per_vector"], record["nprobe"], record.get("rescore", 0))
         groups.setdefault(key, []).append(record)
     order = list(dict.fromkeys(record["method"] for record in records))
@@ -85,8 +85,8 @@ def summarise(records: Sequence[Record]) -> list[Row]:
 
 
 def _intervals(group: Sequence[Record]) -> dict[str, tuple[float, float]]:
-    every = [record["intervals"] for record in group if "intervals" in record]
-    if not every:
+    of_seeds = [record["intervals"] for record in group if "intervals" in record]
+    if not of_seeds:
         return {}
-    ends = {name: np.mean([one[name] for one in every], axis=0) for name in every[0]}
+    ends = {name: np.mean([intervals[name] for intervals in of_seeds], axis=0) for name in of_seeds[0]}
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}

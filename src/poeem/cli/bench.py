@@ -100,7 +100,7 @@ def bench(given: dict[str, Any], *, context: typer.Context, json: Json = False) 
         problem,
         methods,
         out,
-        sizes=sorted({n for n, _ in problem.trained}) if runs and not options.sizes else numbers(sizes, "bytes"),
+        sizes=sorted({n for n, _ in problem.joint_indexes}) if runs and not options.sizes else numbers(sizes, "bytes"),
         metric=options.metric or own or "ip",
         seeds=numbers(options.seeds, "seeds"),
         nlist=options.nlist,
@@ -108,7 +108,7 @@ def bench(given: dict[str, Any], *, context: typer.Context, json: Json = False) 
         rescore=numbers(options.rescore, "rescore"),
         speed=options.speed,
         command=context.obj,
-        say=say,
+        log=say,
     )
     if plots:
         from poeem.bench.plots import draw_all
