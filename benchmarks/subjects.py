@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.durability import tables as durability
 from benchmarks.engines import tables as engines
 from benchmarks.frozen import figures as frozen_figures
 from benchmarks.frozen import speed_at_recall
@@ -184,6 +185,13 @@ SUBJECTS = {
             "search": [Script("search_overhead", "engines.search_overhead", smoke="--rows 12000")],
         },
         tables={"ENGINES": engines.engines},
+    ),
+    "durability": Subject(
+        "damaged files, bad commands, full disks and kills: nothing lost, every refusal in one line",
+        parts={
+            "attacks": [Script("attacks", "durability.attacks", smoke="--quick", first_seed_only=True)],
+        },
+        tables={"ATTACKS": durability.attacks},
     ),
     "speed": Subject(
         "time of a training step, of encoding and of a step of the rotation",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poeem.bundle.arrays_file import write_arrays_file
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.check import check_arrays, check_codes
@@ -99,10 +100,8 @@ def swap_in(
     training: Mapping[str, Any],
 ) -> Bundle:
     """Write contents that have been checked and put them in the place of ``path``; by the holder of its lock."""
-    from safetensors.numpy import save_file
-
     with staging(path) as new:
-        save_file(dict(arrays), new / ARRAYS_FILE)
+        write_arrays_file(arrays, new / ARRAYS_FILE)
         write_items(new / ITEMS_FILE, items, spec.nbits)
         manifest = Manifest(
             spec=spec,

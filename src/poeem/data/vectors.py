@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from poeem.data.npy_file import map_npy
 from poeem.data.tables import PARQUET_SUFFIXES, missing_file
 
 
@@ -49,13 +50,9 @@ def release_pages(vectors: np.ndarray) -> None:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    with path.open("rb") as file:
-        # numpy would take any other file for a pickle, and its error message would be misleading.
-        if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
-            raise ValueError(f"{path}: is not a .npy file; write it with numpy.save")
     try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        vectors = map_npy(path)
+    except ValueError as error:
         raise ValueError(f"{path}: cannot be read as .npy ({error}); write it with numpy.save") from None
     if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f" or vectors.ndim != 2:
         actual = f"{vectors.dtype}, {vectors.shape}" if isinstance(vectors, np.ndarray) else "an archive of arrays"

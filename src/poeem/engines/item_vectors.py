@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
+from poeem.data.npy_file import map_npy
 from poeem.engines.reference import ReferenceScorer
 
 _ROWS_AT_ONCE = 65536
@@ -19,7 +20,7 @@ def read_item_vectors(vectors: Any) -> Any:
     if not isinstance(vectors, str | Path):
         return vectors
     try:
-        return np.load(vectors, mmap_mode="r", allow_pickle=False)
+        return map_npy(Path(vectors))
     except ValueError as error:
         raise ValueError(f"vectors (={str(vectors)!r}) is no .npy file of numbers ({error})") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
@@ -82,6 +82,29 @@ class TrainState:
     rounds: int = 0
     stopped: bool = False
 
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> TrainState:
+        """The state that a checkpoint stored.
+
+        Raises:
+            ValueError: it is not of this class.
+        """
+        numbers = {int: (int,), float: (int, float), bool: (bool,)}
+        for field in fields(cls):
+            value, default = stored.get(field.name), field.default
+            optional = default is None and value is None
+            kinds = numbers[type(default)] if default is not None else (int,) if field.name == "best_step" else (list,)
+            if field.name not in stored or not (optional or type(value) in kinds):
+                raise ValueError(f"the checkpoint's state has {field.name}={value!r}; delete that checkpoint")
+        if len(stored) > len(fields(cls)):
+            unknown = sorted(set(stored) - {field.name for field in fields(cls)})
+            raise ValueError(f"the checkpoint's state has an unknown field {unknown[0]!r}; delete that checkpoint")
+        if any(type(value) not in (int, float) for value in stored["best_value"] or ()):
+            raise ValueError(
+                "the checkpoint's state has a best_value that is no list of numbers; delete that checkpoint"
+            )
+        return cls(**stored)
+
 
 # Called with the step, from 0, and the state; returns a line for progress, or None.
 BeforeStep = Callable[[int, TrainState], "str | None"]
@@ -124,7 +147,7 @@ def train_model(
     model.train()
     state = TrainState()
     if checkpoints.steps():
-        state = TrainState(**checkpoints.load(checkpoints.steps()[-1], model, optimizer))
+        state = TrainState.of(checkpoints.load(checkpoints.steps()[-1], model, optimizer))
     started = time.perf_counter() - state.seconds
     validate_every = plan.validate_every or max(batches.steps_per_epoch, -(-plan.steps // 20))
 

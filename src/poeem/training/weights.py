@@ -6,12 +6,15 @@ from pathlib import Path
 
 from torch import nn
 
+from poeem.bundle.arrays_file import rights_by_umask
+
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
     """Write parameters and buffers, which include the phase of the index."""
     from safetensors.torch import save_model
 
     save_model(model, str(path))
+    rights_by_umask(Path(path))
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:

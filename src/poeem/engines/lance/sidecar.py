@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from poeem.bundle.arrays_file import write_arrays_file
+
 # Key of the schema's metadata, and the file in the dataset's folder.
 METADATA_KEY = b"poeem"
 ARRAYS_FILE = "poeem.safetensors"
@@ -66,10 +68,7 @@ def read_facts(path: Path, metadata: Mapping[bytes, bytes] | None) -> Facts:
 
 def write_arrays(arrays: Mapping[str, np.ndarray], folder: Path, facts: Facts) -> None:
     """All arrays of the index, with its fingerprint: queries and new rows go through them."""
-    from safetensors.numpy import save_file
-
-    copies = {name: np.array(array) for name, array in arrays.items()}
-    save_file(copies, folder / ARRAYS_FILE, metadata={"fingerprint": facts.fingerprint})
+    write_arrays_file(arrays, folder / ARRAYS_FILE, metadata={"fingerprint": facts.fingerprint})
 
 
 def read_arrays(path: Path, facts: Facts) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from poeem.bundle.arrays_file import write_arrays_file
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.ids import ids_to_arrow
 from poeem.engines.faiss.build import stored_nprobe
@@ -59,12 +60,11 @@ def write_facts(bundle: Bundle, folder: Path, facts: Facts) -> None:
     """Facts, ids in row order, rotation and query adapter."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from safetensors.numpy import save_file
 
     (folder / FACTS_FILE).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
     pq.write_table(pa.table({"id": ids_to_arrow(bundle.ids)}), folder / IDS_FILE)
-    arrays = {name: np.array(bundle.arrays[name]) for name in _ARRAYS if name in bundle.arrays}
-    save_file(arrays, folder / ARRAYS_FILE, metadata={"fingerprint": facts.fingerprint})
+    arrays = {name: bundle.arrays[name] for name in _ARRAYS if name in bundle.arrays}
+    write_arrays_file(arrays, folder / ARRAYS_FILE, metadata={"fingerprint": facts.fingerprint})
 
 
 def read_facts(folder: Path) -> tuple[Facts, np.ndarray, dict[str, np.ndarray]]:

@@ -1,0 +1,1 @@
+"""Attacks on files and commands: damage, full disks, kills, bad command lines."""

@@ -1,0 +1,168 @@
+"""Bad command lines, made from the tables of options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.durability.child import run
+from benchmarks.durability.world import FIT, TRAIN, copy_of
+
+# A command line of each command that works.
+GOOD = {
+    "train": f"{TRAIN} new",
+    "fit": f"{FIT} new",
+    "evaluate": "evaluate run --baselines none",
+    "explain": "explain run --max-items 100",
+    "export": "export run --out new.faiss",
+    "search": "search run --item i3",
+    "encode": "encode run --items coded.npy --out new",
+    "add": "add run --items new.npy --ids new.csv",
+    "replace": "replace run --items new.npy --ids old.txt",
+    "delete": "delete run --ids old.txt",
+    "apply": "apply run --delta new.csv",
+    "compact": "compact run",
+    "refresh": "refresh run --out items.faiss",
+    "diff": "diff run run",
+    "bench": "bench --items items.npy --queries queries.npy --methods pq --bytes 4 --no-plots --out new",
+}
+NUMBERS = (
+    "0",
+    "-1",
+    "1e30",
+    "-1e30",
+    "nan",
+    "inf",
+    "10000000000000",
+    "-10000000000000",
+    "0.5",
+    "1e-300",
+    "",
+    "x",
+    "1,2",
+    "٣",
+)
+TEXTS = (
+    "",
+    " ",
+    "none",
+    "x",
+    "ip,l2",
+    "\u00e9\u4e2d",
+    "../..",
+    "-",
+    "--",
+    "a" * 5000,
+    "RQ0",
+    "PQ1000000",
+    "OPQ3,PQ3",
+    "IVF0,PQ2",
+    "0",
+)
+PATHS = (
+    "missing",
+    "missing/x",
+    "",
+    ".",
+    "..",
+    "/",
+    "run",
+    "run/bundle/manifest.json",
+    "events.csv",
+    "queries.npy",
+    "binary.csv",
+    "binary.npy",
+    "binary.parquet",
+    "fifo",
+    "link",
+    "/dev/null",
+    "/dev/full",
+    "/dev/zero",
+    "/proc/x",
+    "a" * 300,
+    "items.faiss",
+    "wide.npy",
+    "nan.npy",
+    "huge.npy",
+    "objects.npy",
+)
+
+
+def attack(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Spoil one or two options of a command that works."""
+    from poeem.cli.main import COMMANDS
+
+    rng = np.random.default_rng(seed)
+    names = sorted(COMMANDS.commands)
+    counts = {"trials": trials, "refused": 0, "accepted": 0, "tracebacks": 0, "over 2 s before the error": 0}
+    for trial in range(trials):
+        copy = copy_of(folder)
+        _write_hostile(copy)
+        name = names[trial % len(names)]
+        words = GOOD[name].split()
+        for _ in range(int(rng.integers(1, 3))):
+            words = spoil(words, COMMANDS.commands[name], rng)
+        outcome = run(words, copy, limit_seconds=20, limit_wall=60)
+        if outcome.code == 0:
+            counts["accepted"] += 1
+            continue
+        bad = (
+            outcome.traceback
+            or outcome.code < 0
+            or not (outcome.refused_in_one_line or "Usage" in outcome.error or outcome.code == 2)
+        )
+        counts["refused"] += not bad
+        counts["tracebacks"] += bad
+        slow = outcome.seconds > 2
+        counts["over 2 s before the error"] += slow
+        if bad or slow:
+            tell(f"{trial}: {words}: code {outcome.code}, {outcome.seconds:.1f} s: {outcome.error[-1500:]}")
+    return counts
+
+
+def spoil(words: list[str], command: Any, rng: np.random.Generator) -> list[str]:
+    """The command line with an option changed, added, repeated or taken away."""
+    options = [one for one in command.params if one.opts and one.opts[0].startswith("-") and one.name != "help"]
+    one = options[int(rng.integers(len(options)))]
+    option = (one.opts + one.secondary_opts)[int(rng.integers(len(one.opts + one.secondary_opts)))]
+    kind = str(getattr(getattr(one, "type", None) or one.type_descriptor, "name", "text"))
+    if rng.random() < 0.1:
+        return [word for word in words if rng.random() < 0.8] or [command.name]
+    if one.is_flag:
+        return [*words, option]
+    pool = (
+        NUMBERS
+        if kind in ("integer", "float", "integer range", "float range")
+        else PATHS
+        if kind in ("path", "file")
+        else TEXTS
+    )
+    if rng.random() < 0.1:
+        pool = (*NUMBERS, *TEXTS, *PATHS)
+    value = pool[int(rng.integers(len(pool)))]
+    if option in words:
+        at = words.index(option)
+        return [*words[: at + 1], value, *words[at + 2 :]]
+    return [*words, option, value]
+
+
+def _write_hostile(folder: Path) -> None:
+    import os
+
+    rng = np.random.default_rng(0)
+    for suffix in ("csv", "npy", "parquet"):
+        (folder / f"binary.{suffix}").write_bytes(rng.bytes(2000))
+    os.mkfifo(folder / "fifo")
+    (folder / "link").symlink_to("/dev/zero")
+    np.save(folder / "wide.npy", rng.standard_normal((600, 16)) * 1e300)
+    np.save(folder / "nan.npy", np.full((600, 16), np.nan, "float32"))
+    np.save(folder / "objects.npy", np.array([{}], object), allow_pickle=True)
+    header = (
+        b"\x93NUMPY\x01\x00v\x00"
+        + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 16), }".ljust(117)
+        + b"\n"
+    )
+    (folder / "huge.npy").write_bytes(header + bytes(100))

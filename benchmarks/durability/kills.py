@@ -1,0 +1,103 @@
+"""``kill -9`` at random moments of every command that writes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.durability.child import run
+from benchmarks.durability.world import FIT, TRAIN, copy_of, leftovers
+
+# Commands, and the folder or file that each writes.
+COMMANDS = {
+    "add": ("add run --items new.npy --ids new.csv", "run"),
+    "compact": ("compact run", "run"),
+    "export": ("export run --out new.faiss", "new.faiss"),
+    "encode": ("encode run --items coded.npy --out new", "new"),
+    "delete": ("delete run --ids old.txt", "run"),
+    "refresh": ("refresh run --out items.faiss", "items.faiss"),
+    "train": (f"{TRAIN} new", "new"),
+    "fit": (f"{FIT} new", "new"),
+}
+
+
+def attack(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Kill a command, look at what stands there, run it again, and look for leftovers."""
+    rng = np.random.default_rng(seed)
+    seconds = {name: _time(folder, name) for name in list(COMMANDS)[:trials]}
+    counts = {"trials": trials, "killed": 0, "lost or doubled": 0, "not repeatable": 0, "leftovers": 0}
+    for trial in range(trials):
+        name = list(COMMANDS)[trial % len(COMMANDS)]
+        copy = prepared(folder, name)
+        before = rows_of(copy)
+        command, output = COMMANDS[name]
+        outcome = run(command.split(), copy, kill_after=float(rng.uniform(0, 1.1 * seconds[name])))
+        counts["killed"] += outcome.code < 0
+        found = rows_of(copy)
+        if found not in (before, expected(before, name)):
+            counts["lost or doubled"] += 1
+            tell(f"{trial}: {name}: {len(before)} rows before, {len(found)} after the kill")
+        again = repeated(copy, name, output, done=found != before)
+        if again is not None:
+            outcome = run(again.split(), copy)
+            if outcome.code != 0 or outcome.traceback:
+                counts["not repeatable"] += 1
+                tell(f"{trial}: {again}: code {outcome.code}: {outcome.error[-1500:]}")
+                continue
+        if rows_of(copy) != expected(before, name):
+            counts["lost or doubled"] += 1
+            tell(f"{trial}: {name}: other rows after the command was repeated")
+        left = leftovers(copy)
+        if left:
+            counts["leftovers"] += 1
+            tell(f"{trial}: {name}: leftovers {left}")
+    return counts
+
+
+def prepared(folder: Path, name: str) -> Path:
+    """A copy of the world in which a command has something to do."""
+    copy = copy_of(folder)
+    if name in ("compact", "refresh"):
+        run(COMMANDS["add"][0].split(), copy)
+    return copy
+
+
+def rows_of(copy: Path) -> list[str]:
+    """The ids of the run's bundle, sorted."""
+    from poeem.bundle.read import open_bundle
+
+    return sorted(open_bundle(copy / "run").ids.tolist())
+
+
+def expected(before: list[str], name: str) -> list[str]:
+    """The ids after the command."""
+    if name == "add":
+        return sorted([*before, "n1", "n2", "n3"])
+    return [one for one in before if one not in ("i3", "i4")] if name == "delete" else before
+
+
+def repeated(copy: Path, name: str, output: str, *, done: bool) -> str | None:
+    """What a user types after the kill; None where nothing is left to do."""
+    command = COMMANDS[name][0]
+    if name in ("add", "delete"):
+        return None if done else command
+    if name == "train" and (copy / output / "checkpoints").exists():
+        return f"{command} --resume"
+    if name == "encode" and (copy / output).exists():
+        shutil.rmtree(copy / output)
+    if name == "fit" and (copy / output / "metrics.json").exists():
+        return None
+    return command
+
+
+def _time(folder: Path, name: str) -> float:
+    import time
+
+    copy = prepared(folder, name)
+    start = time.perf_counter()
+    run(COMMANDS[name][0].split(), copy)
+    return time.perf_counter() - start

@@ -1,0 +1,31 @@
+"""The table of the subject *durability*: what every attack found, beside the value it must reach."""
+
+from __future__ import annotations
+
+from benchmarks.markdown import table
+from benchmarks.read import Results
+
+TITLES = {
+    "log": "`changes.log`: cuts and flips",
+    "mutations": "random damage of checkpoints, configs, metrics, bundles, faiss files, inputs",
+    "commands": "bad commands, made from the tables of options",
+    "full disk": "commands on a full disk, then repeated",
+    "places": "outputs in places that cannot be written",
+    "kills": "`kill -9` at random moments of every command that writes, then repeated",
+}
+_GOOD = ("trials", "refused", "survived", "accepted", "killed")
+
+
+def attacks(results: Results) -> str:
+    """Trials of every attack, and the sum of each count that must be 0."""
+    runs = results.runs("attacks")
+    if not runs:
+        return ""
+    lines = []
+    for name, title in TITLES.items():
+        rows = [run["rows"][name] for run in runs if name in run["rows"]]
+        if rows:
+            found = {key: sum(row[key] for row in rows) for key in rows[0] if key not in _GOOD}
+            shown = ", ".join(f"{key}: {count}" for key, count in found.items())
+            lines.append((title, f"{sum(row['trials'] for row in rows):,}", shown, "0"))
+    return table("Attacks on a small run and its files", ("attack", "trials", "found", "must"), lines)
