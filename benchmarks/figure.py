@@ -1,4 +1,4 @@
-"""The style of the figures: one look for all subjects, drawn with matplotlib's object interface.
+"""The style of the figures of all subjects, drawn with matplotlib's object interface.
 
 Colours: warm for ours, grey, blue and green for others. A title says the finding; a line has its name at one end; error
 bars are standard deviations over the seeds.
@@ -18,7 +18,7 @@ __all__ = ["BLUE", "GREEN", "OTHER", "OTHER_DARK", "OTHER_LIGHT", "OURS", "OURS_
 OURS, OURS_LIGHT = "#a5281b", "#d9776c"
 OTHER_DARK, OTHER, OTHER_LIGHT = "#4a5657", "#6c7a7b", "#b0b7ba"
 BLUE, GREEN = "#0072b2", "#00725a"
-# A line's end in data, its name, its colour.
+# The end of a line in data coordinates (x, y), its name, its colour.
 End = tuple[float, float, str, str]
 
 
@@ -44,15 +44,15 @@ def panels(count: int, width: float, height: float, *, title: str = "", **option
 
 
 def name_lines(axes: Any, ends: Sequence[End], *, size: float = 9, left: bool = False) -> None:
-    """Write the name of every line beside its end, in its colour, no name on another.
+    """Write the name of every line beside its end, in its colour, without overlaps.
 
     Call it after the layout and the limits are final.
 
     Args:
-        axes: of the lines.
-        ends: the point of every line that is named.
-        size: of the letters, in points.
-        left: names stand left of their points.
+        axes: axes of the lines.
+        ends: the end of every line.
+        size: font size in points.
+        left: write the names to the left of the ends.
     """
     height = axes.get_window_extent().height
     to_axes = axes.transAxes.inverted()

@@ -1,4 +1,4 @@
-"""The long table of figures, one line each; a line without results is left out."""
+"""The long table of all headline figures, a line per figure; a line without results is left out."""
 
 from __future__ import annotations
 

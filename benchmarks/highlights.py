@@ -10,11 +10,11 @@ from benchmarks.read import Results, Run
 from poeem.bench.equal_recall import at_equal_recall
 from poeem.bench.summary import summarise
 
-HEAD = ("", "ours", "best built after training", "float vectors")
+HEAD = ("", "ours", "best post-hoc index", "float vectors")
 Line = tuple[str, str, str, str]
 POST_HOC = {"rq-refined": "refined RQ", "rq": "RQ", "opq": "OPQ", "opq-fastscan": "OPQ, FastScan", "scann": "ScaNN"}
 RECALL, NDCG = "recall@100", "ndcg@10"
-# Place of the recall in the table of speeds that all compared methods reach: 85 % of the float recall.
+# Column of the table of speeds: 85 % of the float recall, which all compared methods reach.
 LEVEL = 2
 PARTS = ("build", "write")
 
@@ -25,7 +25,7 @@ def highlights(results: Results) -> str:
 
 
 def wins(results: Results) -> Iterator[Line]:
-    """Where training pays."""
+    """Lines in which ours is better."""
     yield from trained(results, "movielens-additive", "RQ4", NDCG, "MovieLens-1M, 4 bytes: NDCG@10")
     yield from trained(results, "movielens-additive", "RQ8", RECALL, "MovieLens-1M, 8 bytes: recall@100")
     yield from trained(results, "journey", "RQ4", NDCG, "Complete Journey (baskets), 4 bytes: NDCG@10")
@@ -36,7 +36,7 @@ def wins(results: Results) -> Iterator[Line]:
 
 
 def losses(results: Results) -> Iterator[Line]:
-    """Where it loses."""
+    """Lines in which ours is worse."""
     yield from seconds(results, "ours, RQ", "**loses:** the same with `RQ`")
     yield from trained(
         results, "movielens-history", "OPQ8,PQ8", RECALL, "**loses:** MovieLens-1M, `OPQ8,PQ8`: recall@100"
@@ -55,7 +55,7 @@ def trained(results: Results, name: str, spec: str, metric: str, title: str) -> 
 
 
 def frozen(results: Results, method: str, size: int, title: str) -> Iterator[Line]:
-    """A fit to the Debian descriptions, and the best quantizer of faiss or ScaNN of as many bytes."""
+    """A fit to the Debian descriptions, and the best quantizer of faiss or ScaNN with as many bytes."""
     found: dict[str, list[float]] = {}
     for record in results.bench("debian", "frozen"):
         if not (record["nlist"] or record["rescore"]) and (

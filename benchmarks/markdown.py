@@ -1,4 +1,4 @@
-"""Markdown tables, and the marked blocks of the documents that hold them."""
+"""Markdown tables, and the marked blocks of the documents in which they are written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pages(root: Path = ROOT) -> list[Path]:
 
 
 def blocks(text: str) -> dict[str, str]:
-    """The blocks of a text by name: what stands between ``<!-- NAME -->`` and ``<!-- end -->``.
+    """The blocks of a text by name: the text between ``<!-- NAME -->`` and ``<!-- end -->``.
 
     >>> blocks("a\\n<!-- X -->\\n1\\n<!-- end -->\\nb")
     {'X': '1'}

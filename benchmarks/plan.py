@@ -1,4 +1,4 @@
-"""What a subject of the benchmarks consists of: measurements, tables and figures."""
+"""Subject and its measurements: scripts, runs of `poeem bench` and of `poeem train`, with their commands."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Context:
 
     Args:
         results: folder of the result files.
-        seeds: to measure with.
-        smoke: tiny sizes, to see that every script works; the figures mean nothing.
+        seeds: seeds to measure with.
+        smoke: tiny sizes, to test every script; the figures are meaningless.
     """
 
     results: Path
@@ -44,9 +44,9 @@ class Script:
     """A script of this folder, once per seed; it writes ``NAME-SEED.json``.
 
     Args:
-        name: of the result files.
-        module: below ``benchmarks``.
-        arguments: beside seed and file.
+        name: name of the result files.
+        module: module below ``benchmarks``.
+        arguments: arguments besides seed and file.
         smoke: further arguments for tiny sizes.
         first_seed_only: measure with one seed.
     """
@@ -58,7 +58,7 @@ class Script:
     first_seed_only: bool = False
 
     def outputs(self, context: Context) -> list[Path]:
-        """The result files that are there, of all seeds: a table must not mix runs of two days."""
+        """The existing result files of all seeds, so that no table mixes old and new runs."""
         return sorted(context.results.glob(f"{self.name}-[0-9]*.json"))
 
     def commands(self, context: Context) -> list[list[str]]:
@@ -78,8 +78,8 @@ class Bench:
     """`poeem bench` for all seeds; it writes a folder.
 
     Args:
-        name: of the folder, ``DATA-KIND``.
-        arguments: beside seeds and folder.
+        name: name of the folder, ``DATA-KIND``.
+        arguments: arguments besides seeds and folder.
         data: arguments that choose the vectors; ``{runs}`` is the folder of the runs of `poeem train`.
         smoke: further arguments for tiny sizes.
         first_seed_only: measure with one seed.
@@ -158,8 +158,8 @@ class Subject:
     Args:
         title: one line.
         parts: measurements by name, in the order they run.
-        tables: what makes the block ``<!-- NAME -->`` of a document, by name; an empty text if there are no results.
-        figures: what draws ``docs/figures/NAME``, by name.
+        tables: functions that make the block ``<!-- NAME -->`` of a document, by name; empty text without results.
+        figures: functions that draw ``docs/figures/NAME``, by name.
     """
 
     title: str

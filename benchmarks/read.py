@@ -31,7 +31,7 @@ class Results:
         ]
 
     def bench(self, data: str, kind: str) -> list[Run]:
-        """What `poeem bench` measured on a data set, over the folders ``DATA-KIND*``; each cell counts once."""
+        """Records of `poeem bench` for a data set, from all folders ``DATA-KIND*``; each cell counts once."""
         found: dict[tuple[Any, ...], Run] = {}
         for file in sorted(self.folder.glob(f"{data}-{kind}*/bench.json")):
             document = _load(file)
@@ -54,7 +54,7 @@ def _load(file: Path) -> Run:
 
 
 def number_of_seeds(count: int) -> str:
-    """A number of seeds in words."""
+    """A number of seeds with its unit."""
     return "1 seed" if count == 1 else f"{count} seeds"
 
 

@@ -1,4 +1,4 @@
-"""The subjects: what is measured, and the tables and figures of the docs that come from it."""
+"""The subjects: their measurements, and the tables and figures of the docs that come from these."""
 
 from __future__ import annotations
 

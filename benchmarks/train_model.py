@@ -1,7 +1,7 @@
 """Models for benchmarks, by the recipe of `poeem train`: the only file here that calls poeem's training.
 
-`train_run` trains into a folder, as the command does. `train_in_memory` returns the model itself, for experiments that
-change what the recipe does not let one change.
+`train_run` trains into a folder, as the command does. `train_in_memory` returns the model, for experiments with changes
+that are no option of the recipe.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def train_run(interactions: Interactions, out: Path, **options: Any) -> Run:
 
 
 def run_metrics(run: Run) -> dict[str, Any]:
-    """What ``metrics.json`` of a run holds."""
+    """The content of ``metrics.json`` of a run."""
     return json.loads(run.folder.metrics.read_text(encoding="utf-8"))
 
 
 def compare_run(run: Run, baselines: tuple[str, ...], *, twin_of: Run | None = None) -> dict[str, Any]:
-    """Metrics of a run, its float twin and post-hoc baselines; with the twin of another run of the same training."""
+    """Metrics of a run, its float twin and post-hoc baselines; ``twin_of`` is a run whose twin would be the same."""
     if twin_of is not None:
         share_twin(run, twin_of)
     return compare(run.folder.path, accelerator=make_accelerator("cpu"), baselines=baselines)
@@ -132,22 +132,22 @@ def train_in_memory(
         indexed: False for the float twin.
         warm_start: share of the steps before the index is fitted to all items.
         before_step: called with the model and the steps since the warm start.
-        title: of the progress bar.
+        title: title of the progress bar.
     """
     batches = build_batches(settings, split.train)
     steps = settings["steps"] or round(settings["epochs"] * batches.steps_per_epoch)
-    settings, begin = settings | {"steps": steps}, int(warm_start * steps)
+    settings, warm_start_step = settings | {"steps": steps}, int(warm_start * steps)
     log_q = column_log_q(settings, split.train, batches, split.n_items)
     model = build_model(settings, split.n_items, indexed=indexed, log_q=log_q, train=split.train)
     with tempfile.TemporaryDirectory() as folder:
         state = train_joint(
             model,
             batches,
-            Plan.from_settings(settings, warm_start_step=begin),
+            Plan.from_settings(settings, warm_start_step=warm_start_step),
             accelerator=make_accelerator("cpu"),
             checkpoints=Checkpoints(Path(folder), settings, resume=False),
             warm_start_items=np.flatnonzero(split.seen_in_training),
-            before_step=[] if before_step is None else [lambda step, state: before_step(model, step - begin)],
+            before_step=[] if before_step is None else [lambda step, state: before_step(model, step - warm_start_step)],
             progress_title=title,
         )
     return Trained(model.cpu().eval(), split, state.seconds)

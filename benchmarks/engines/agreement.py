@@ -64,19 +64,19 @@ def exact(reference: ReferenceScorer, search: Search, queries: np.ndarray, k: in
     """Worst score error and share of equal ranks of the best k."""
     expected, rows, largest = reference.ranked(queries, k)
     scores, ids = search(queries, k)
-    # By the formula for the returned items: an engine's score may be right, but of another item.
-    own = reference.scores_of(queries, ids)
-    error = np.abs(scores - own) / largest[:, None]
-    same = (ids == rows) | (np.abs(own - expected) <= TIE * largest[:, None])
+    # Reference scores of the returned items: an engine's score may be right, but belong to another item.
+    true_scores = reference.scores_of(queries, ids)
+    error = np.abs(scores - true_scores) / largest[:, None]
+    same = (ids == rows) | (np.abs(true_scores - expected) <= TIE * largest[:, None])
     return {"worst_score_error": float(error.max()), "same_ranks": float(same.mean())}
 
 
 def contained(reference: ReferenceScorer, search: Search, queries: np.ndarray) -> dict[str, float]:
     """Share of the best 10 among the engine's best 50, by true scores, so that items of equal score are equal."""
     expected, _, largest = reference.ranked(queries, 10)
-    own = reference.scores_of(queries, search(queries, 50)[1])
+    true_scores = reference.scores_of(queries, search(queries, 50)[1])
     sign = -1.0 if reference.larger_is_better else 1.0
-    best = sign * np.sort(sign * own, axis=1)[:, :10]
+    best = sign * np.sort(sign * true_scores, axis=1)[:, :10]
     return {"top_10_in_50": float((np.abs(best - expected) <= TIE * largest[:, None]).mean())}
 
 

@@ -1,4 +1,4 @@
-"""From a trained model to an engine's file of 1,000,000 items, against the engine's own training and filling.
+"""Time from a trained model to an engine's file of 1,000,000 items, compared with the engine's train and add.
 
 Ours: encode and write the bundle; then export, which writes the engine's file, reads it back and checks it against the
 reference. The engines: faiss trains rotation, lists and codebooks, and adds the vectors; Lance, which has no rotation,
@@ -34,12 +34,12 @@ FEW = 100
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    began = time.perf_counter()
+    started = time.perf_counter()
     result = work()
-    return time.perf_counter() - began, result
+    return time.perf_counter() - started, result
 
 
-def ours(engine: str, x: np.ndarray, seed: int, folder: Path) -> dict[str, float]:
+def build_ours(engine: str, x: np.ndarray, seed: int, folder: Path) -> dict[str, float]:
     index = poeem.EmbeddingIndex(DIM, SPECS[engine], metric="cosine", seed=seed)
     index.warm_start(torch.from_numpy(x))
     index.eval()
@@ -55,12 +55,12 @@ def exported(index: poeem.EmbeddingIndex, x: np.ndarray, engine: str, place: Pat
     return {"encode_and_bundle": bundled, "export": export, "error": report.worst_score_error}
 
 
-def of_faiss(x: np.ndarray, folder: Path) -> dict[str, float]:
+def build_faiss(x: np.ndarray, folder: Path) -> dict[str, float]:
     stock = faiss.index_factory(DIM, SPECS["faiss"] + "np", faiss.METRIC_INNER_PRODUCT)
     return {"train": timed(lambda: stock.train(x))[0], "add": timed(lambda: stock.add(x))[0]}
 
 
-def of_lance(x: np.ndarray, folder: Path) -> dict[str, float]:
+def build_lance(x: np.ndarray, folder: Path) -> dict[str, float]:
     import lance
 
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(x.ravel()), DIM)
@@ -79,20 +79,20 @@ def main() -> None:
     # Lance's thread pool reads it when it starts; without it, Lance uses every core.
     os.environ["LANCE_CPU_THREADS"] = str(args.threads)
     for engine in args.engines:
-        record.add(engine, compared(engine, args))
+        record.add(engine, compare(engine, args))
 
 
-def compared(engine: str, args: argparse.Namespace) -> dict[str, Any]:
+def compare(engine: str, args: argparse.Namespace) -> dict[str, Any]:
     x = clustered(args.rows, args.seed)
     with tempfile.TemporaryDirectory() as folder:
-        own = ours(engine, x, args.seed, Path(folder))
-        error = own.pop("error")
-        theirs = (of_faiss if engine == "faiss" else of_lance)(x, Path(folder))
-    ratio, total = sum(theirs.values()) / own["export"], sum(theirs.values()) / sum(own.values())
-    print(engine, {**own, **theirs}, f"export {ratio:.1f} x, encode and export {total:.1f} x")
+        ours = build_ours(engine, x, args.seed, Path(folder))
+        error = ours.pop("error")
+        theirs = (build_faiss if engine == "faiss" else build_lance)(x, Path(folder))
+    ratio, total = sum(theirs.values()) / ours["export"], sum(theirs.values()) / sum(ours.values())
+    print(engine, {**ours, **theirs}, f"export {ratio:.1f} x, encode and export {total:.1f} x")
     return {
         "spec": SPECS[engine],
-        "our_seconds": own,
+        "our_seconds": ours,
         "engine_seconds": theirs,
         "export_ratio": ratio,
         "encode_and_export_ratio": total,

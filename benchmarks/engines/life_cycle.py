@@ -31,12 +31,12 @@ DIM, SPEC, METRIC = 32, "OPQ8,IVF64,PQ8x4", "cosine"
 
 
 def vector(seed: int, step: int) -> np.ndarray:
-    """The vector of a step, float32 ``(1, dim)``; parent and child draw the same."""
+    """The vector of a step, float32 ``(1, dim)``, the same in parent and child."""
     return np.random.default_rng((seed, step)).standard_normal((1, DIM), dtype=np.float32)
 
 
 def planned(seed: int, step: int, ids: list[int], rows: int, next_id: int) -> tuple[str, int]:
-    """The kind of change of a step and its item; the same for parent and child, which know the same items."""
+    """The kind of change of a step and its item. Parent and child know the same items and get the same result."""
     rng = np.random.default_rng((seed, step, 1))
     kind = str(rng.choice(["add", "replace", "delete"], p=[0.4, 0.3, 0.3]))
     if kind == "delete" and len(ids) <= rows // 2:
@@ -126,11 +126,11 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, object]:
         child = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n", "the child did not start"
-        began = time.perf_counter()
+        started = time.perf_counter()
         lines: list[str] = []
         while step + len(lines) < stop and (line := child.stdout.readline()):
             lines.append(line)
-        working += time.perf_counter() - began
+        working += time.perf_counter() - started
         if stop < args.steps:
             time.sleep(float(rng.uniform(0, 0.02)))
             child.kill()
@@ -142,9 +142,9 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, object]:
                 assert int(number) == step
                 items.apply(kind, int(one), step)
                 step += 1
-        began = time.perf_counter()
+        started = time.perf_counter()
         found = poeem.open(folder / "bundle")
-        opened.append(time.perf_counter() - began)
+        opened.append(time.perf_counter() - started)
         if step < args.steps:
             # The change in flight: all of it or nothing.
             kind, one = planned(args.seed, step, items.ids, args.rows, 10**9 + step)

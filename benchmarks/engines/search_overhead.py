@@ -46,7 +46,7 @@ Call = Callable[[np.ndarray], Any]
 
 
 def both(engine: str, bundle: Bundle, items: np.ndarray, folder: Path) -> tuple[Call, Call]:
-    """The two searches of an exported index: ours, and the engine's own."""
+    """Two searches of an exported index: by our searcher, and directly by the engine."""
     path = folder / "items"
     rotation = bundle.arrays["rotation"]
     if engine.startswith("faiss"):
@@ -80,16 +80,16 @@ def both(engine: str, bundle: Bundle, items: np.ndarray, folder: Path) -> tuple[
 
 
 def seconds(call: Call, queries: np.ndarray) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     call(queries)
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def alternated(sides: tuple[Call, Call], queries: np.ndarray, batch: int, calls: int) -> Iterator[tuple[float, float]]:
     """Seconds of both sides for the same queries, in runs of calls: one side, then the other; the first side changes.
 
-    Single queries are not alternated one by one: at every call the caches would hold the other side's index. Batches
-    are long enough for that.
+    Single queries are not alternated one by one, because at every call the caches would hold the other side's index.
+    Batches are long enough to be alternated.
     """
     in_a_row = IN_A_ROW if batch == 1 else 1
     for start in range(0, calls, in_a_row):

@@ -57,15 +57,15 @@ def taught(problem: Problem, seed: int = 0) -> Problem:
         schedule.step()
     W = matrix.detach().numpy()
 
-    def through(queries: np.ndarray) -> np.ndarray:
-        found = queries @ W
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+    def transformed(queries: np.ndarray) -> np.ndarray:
+        product = queries @ W
+        return product / np.linalg.norm(product, axis=1, keepdims=True)
 
     return dataclasses.replace(
         problem,
         name=f"{problem.name}, queries taught by labels",
-        queries=through(problem.queries),
-        train_queries=through(problem.train_queries),
+        queries=transformed(problem.queries),
+        train_queries=transformed(problem.train_queries),
     )
 
 

@@ -1,1 +1,1 @@
-"""Benchmarks of comparisons with the published papers."""
+"""Benchmarks that compare with the published papers."""

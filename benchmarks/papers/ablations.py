@@ -33,7 +33,7 @@ SVD_EVERY = 50  # steps
 
 
 def refit_rotation(model: JointModel, step: int) -> None:
-    """OPQ's alternation within training: every `SVD_EVERY` steps the Procrustes rotation for the present codes."""
+    """As OPQ does: every `SVD_EVERY` steps replace the rotation by the Procrustes solution for the current codes."""
     if step <= 0 or step % SVD_EVERY:
         return
     index = model.index
@@ -54,9 +54,9 @@ def reset_decomposition(model: JointModel, step: int) -> None:
     assert index.rotation is not None
     with evaluating(model):
         x = torch.nn.functional.normalize(torch.from_numpy(item_vectors(model, np.arange(len(model.log_q)))))
-    drawn = torch.randperm(len(x), generator=torch.Generator().manual_seed(index.seed))[: index.spec.ksub]
+    sample = torch.randperm(len(x), generator=torch.Generator().manual_seed(index.seed))[: index.spec.ksub]
     index.rotation.set_(torch.eye(index.dim))
-    index.quantizer.set_(slices(x[drawn], index.spec.M).transpose(0, 1).contiguous())
+    index.quantizer.set_(slices(x[sample], index.spec.M).transpose(0, 1).contiguous())
 
 
 # Group, name, changed settings, share of the steps before the warm start, function called before every step.

@@ -1,4 +1,4 @@
-"""The figure of the subject *papers*: distortion while a rotation is learnt, from two starts."""
+"""The figure of the subject *papers*: distortion during the training of a rotation, from two starts."""
 
 from __future__ import annotations
 

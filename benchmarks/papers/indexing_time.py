@@ -1,4 +1,4 @@
-"""From a trained model to an index that can be served: seconds by the number of items, 8 bytes a vector.
+"""Seconds from a trained model to an index that can be served, by number of items, at 8 bytes per vector.
 
 Ours: encode, write the bundle, write the faiss file, read it back and check it against the reference; the codebooks
 were trained with the model. Post-hoc: train the structure on the vectors, add them, write its file. The vectors are
@@ -51,21 +51,21 @@ def lists_for(rows: int) -> int:
 
 
 def ours(index: poeem.EmbeddingIndex, x: np.ndarray, folder: Path) -> dict[str, float]:
-    began = time.perf_counter()
+    started = time.perf_counter()
     bundle = index.bundle(np.arange(len(x)), x, folder / "bundle")
     encoded = time.perf_counter()
     poeem.export(bundle, "faiss", folder / "items.faiss")
-    return {"build": encoded - began, "write": time.perf_counter() - encoded}
+    return {"build": encoded - started, "write": time.perf_counter() - encoded}
 
 
 def post_hoc(key: str, nlist: int, x: np.ndarray, folder: Path, seed: int) -> dict[str, float]:
     built: Any = build_baseline(key, x, M=M, nbits=8, nlist=nlist, metric="cosine", seed=seed)
-    began = time.perf_counter()
+    started = time.perf_counter()
     if isinstance(built.index, ScannIndex):
         built.index.engine.serialize(str(folder))
     else:
         faiss.write_index(built.index, str(folder / "items.faiss"))
-    return {"build": built.build_seconds, "write": time.perf_counter() - began}
+    return {"build": built.build_seconds, "write": time.perf_counter() - started}
 
 
 def trained_layer(spec: str, x: np.ndarray, seed: int) -> poeem.EmbeddingIndex:

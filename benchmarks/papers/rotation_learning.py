@@ -1,4 +1,4 @@
-"""The sequel's experiment: distortion by iteration, and time, of rotations learnt for a product quantizer.
+"""Experiment of the second paper: distortion by iteration, and time, of rotations for a product quantizer.
 
 GloVe vectors of unit length, PQ10x8. An iteration assigns the codes, moves every codeword to the mean of its slices
 (one Lloyd step) and updates the rotation by one step for these codes. All methods start from the same codewords of the
@@ -6,7 +6,7 @@ unrotated vectors. The step is
 
     none     nothing: plain PQ
     SVD      OPQ's: the best rotation for the codes, by the SVD of a (100, 100) matrix
-    GCD-R/G/S   50 disjoint planes, random / greedy / steepest, each turned by its best angle (no learning rate);
+    GCD-R/G/S   50 disjoint planes, random / greedy / steepest, each rotated by its best angle (no learning rate);
              GCD-S is exact matching in Python, most of a second a step
     GCD-G, 10 blocks   the same ten times for one assignment
     GCD-G, Adam; Cayley, Adam   one step of Adam on the layers that training uses; the learning rate is the best of a
@@ -56,7 +56,7 @@ Step = Callable[[Tensor, Tensor], Tensor]
 
 
 def planes(choose: Callable[[Tensor], Tensor], blocks: int = 1) -> Step:
-    """Blocks of disjoint planes, each plane turned as far as lowers the distortion most."""
+    """Blocks of disjoint planes, each rotated by the angle that lowers the distortion most."""
 
     def step(R: Tensor, correlation: Tensor) -> Tensor:
         for _ in range(blocks):
@@ -93,7 +93,7 @@ def learn(x: Tensor, codebooks: Tensor, step: Step | None, iterations: int) -> d
     found: dict[str, list[float]] = {"distortion": [], "rotation_ms": [], "iteration_ms": []}
     y = x
     for iteration in range(iterations + 1):
-        began = time.process_time()
+        started = time.process_time()
         codes = assign_nearest(split(y, M), codebooks)
         found["distortion"].append(float(distortion(y, decode_codes(codes, codebooks))))
         if iteration == iterations:
@@ -101,11 +101,11 @@ def learn(x: Tensor, codebooks: Tensor, step: Step | None, iterations: int) -> d
         codebooks = codeword_means(split(y, M), codes, codebooks, torch.Generator().manual_seed(iteration))
         if step is not None:
             correlation = x.T @ decode_codes(codes, codebooks)
-            turning = time.process_time()
+            rotation_started = time.process_time()
             R = step(R, correlation)
-            found["rotation_ms"].append(1000 * (time.process_time() - turning))
+            found["rotation_ms"].append(1000 * (time.process_time() - rotation_started))
             y = x @ R
-        found["iteration_ms"].append(1000 * (time.process_time() - began))
+        found["iteration_ms"].append(1000 * (time.process_time() - started))
     return found
 
 
@@ -154,8 +154,8 @@ def main() -> None:
     record = Record(args, picked(args, "rows", "iterations", "start"))
     items = load_embedded("glove").items
     rng = np.random.default_rng(args.seed)
-    drawn = rng.choice(len(items), args.rows + SAMPLE, replace=False)
-    x, held_out = (torch.from_numpy(np.array(items[np.sort(part)])) for part in np.split(drawn, [args.rows]))
+    sample = rng.choice(len(items), args.rows + SAMPLE, replace=False)
+    x, held_out = (torch.from_numpy(np.array(items[np.sort(part)])) for part in np.split(sample, [args.rows]))
     start = {
         "identity": lambda: torch.eye(x.shape[1]),
         "random": lambda: torch.from_numpy(np.linalg.qr(rng.standard_normal(x.shape[1:] * 2))[0]).float(),

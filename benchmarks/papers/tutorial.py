@@ -54,12 +54,12 @@ def precision(found: np.ndarray) -> tuple[float, float]:
     last = digits_of(queries)[:, 2:]
     items = digits_of(found.ravel()).reshape(*found.shape, 4)
     right = ((items == last[:, None, :1]) | (items == last[:, None, 1:])).sum(-1) >= 2
-    # Drawn without replacement: both digits occur, and an equal pair needs two places.
+    # Sampled without replacement: both digits occur, and an equal pair needs two positions.
     counts = [(items == last[:, None, i, None]).sum(-1) for i in (0, 1)]
     equal = (last[:, 0] == last[:, 1])[:, None]
-    drawn = np.where(equal, counts[0] >= 2, (counts[0] >= 1) & (counts[1] >= 1))
+    possible = np.where(equal, counts[0] >= 2, (counts[0] >= 1) & (counts[1] >= 1))
     reached = found >= 0
-    return float((right & reached).mean()), float((drawn & reached).mean())
+    return float((right & reached).mean()), float((possible & reached).mean())
 
 
 class Tower(nn.Module):

@@ -1,1 +1,1 @@
-"""Benchmarks of time of single operations."""
+"""Benchmarks of the time of single operations."""

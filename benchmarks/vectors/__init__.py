@@ -1,1 +1,1 @@
-"""Benchmarks of vectors that benchmarks of engines and of time use."""
+"""Vectors for the benchmarks of engines and of time."""

@@ -1,14 +1,14 @@
-"""A field of an option group: default, help text, known choices; and the checks that all groups share."""
+"""option: a field of an option group, with default, help text and choices; and the checks of all groups."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Iterable
 from typing import Any, Literal
 
-# Where the command line has an option: on the first screen of --help; as an option that --help-all lists; by
-# --set NAME=VALUE and in configuration files only.
+# Where the command line shows an option: "first" on the first screen of --help, "more" by --help-all, "set" nowhere.
 Place = Literal["first", "more", "set"]
 
 
@@ -18,30 +18,36 @@ def option(
     *,
     choices: tuple[str, ...] = (),
     flag: str | None = None,
-    place: Place = "more",
+    place: Place = "first",
     metavar: str | None = None,
     shown: str | None = None,
 ) -> Any:
     """A dataclass field.
 
     Args:
-        default: value where nothing is given; None stands for a default that depends on other options.
+        default: default value; None stands for a default that depends on other options.
         help: one line for ``--help`` and configuration files.
         choices: the known values.
-        flag: option of the command line, if it is not the field's name; ``""``: an argument without a name.
-        place: where the command line has it.
-        metavar: what stands for the value in ``--help``.
-        shown: the default as ``--help`` shows it, where ``default`` is None.
+        flag: option of the command line, if it is not the field's name; ``""``: a positional argument.
+        place: where the command line shows it.
+        metavar: placeholder of the value in ``--help``.
+        shown: the default that ``--help`` shows if ``default`` is None.
     """
     facts = {"help": help, "choices": choices, "flag": flag, "place": place, "metavar": metavar, "shown": shown}
     return dataclasses.field(default=default, metadata=facts)
 
 
+# An option that only --help-all shows.
+more_option = functools.partial(option, place="more")
+# Given by --set NAME=VALUE or in a configuration file only.
+setting = functools.partial(option, place="set")
+
+
 def check_choices(group: Any) -> None:
-    """Refuse a value that is none of the choices of its field.
+    """Check the values of fields that have choices.
 
     Raises:
-        ValueError: as above.
+        ValueError: a value is not one of the choices.
     """
     for field in dataclasses.fields(group):
         value, choices = getattr(group, field.name), field.metadata["choices"]
@@ -50,10 +56,10 @@ def check_choices(group: Any) -> None:
 
 
 def check_names(names: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse a name that no option has; the message names the nearest one.
+    """Check that every name is known.
 
     Raises:
-        ValueError: as above.
+        ValueError: a name is not; the message names the nearest one.
 
     >>> check_names(["distil"], ["distill", "dim"])
     Traceback (most recent call last):
@@ -69,7 +75,7 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def named(groups: Iterable[type], **values: Any) -> list[Any]:
-    """Objects of all groups with fields by their names, which are distinct over the groups.
+    """An object of each group, with the given fields by name. Names are distinct over the groups.
 
     Raises:
         ValueError: an unknown name, or a value out of range.

@@ -131,8 +131,8 @@ def test_mistakes_are_a_line(runs, world, tmp_path, capsys):
             "has 1 bytes per vector and 0 lists, as another run has",
         ),
         (["--run", str(tmp_path / "nowhere")], "nowhere"),
-        (["--dataset", "glove"], "--run DIR brings its own vectors"),
-        (["--metric", "ip"], "metric (='ip') is not what the runs were trained for (='cosine')"),
+        (["--dataset", "glove"], "--run DIR has its own vectors"),
+        (["--metric", "ip"], "metric (='ip') is not that of the runs (='cosine')"),
         (["--methods", "joint", "--bytes", "1,2"], "method 'joint' has runs of 1 bytes with 0 lists, not of 2 with 0"),
         (["--methods", "joint", "--nlist", "4"], "not of 1 with 4"),
     ):

@@ -74,7 +74,7 @@ def test_table_files_and_pictures(files, tmp_path, capsys):
 def test_mistakes_are_a_line(files, tmp_path, capsys):
     for extra, line in (
         (["--bytes", "2,x"], "bytes (='2,x') must be whole numbers separated by commas"),
-        (["--dataset", "glove"], "--dataset NAME brings its own vectors"),
+        (["--dataset", "glove"], "--dataset NAME has its own vectors"),
         (["--rescore", "-1"], "rescore (=-1) must be different whole numbers, 0 or more"),
         (["--nprobe", "2"], "nprobe (=2) needs inverted lists"),
         (["--train-relevance", "x"], "--train-relevance needs --train-queries"),

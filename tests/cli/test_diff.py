@@ -55,10 +55,10 @@ def test_diff(folders, capsys):
     code, out, _ = run(capsys, *words)
     assert code == 0
     assert "100, 101" in out
-    assert "Of one training" in out
+    assert "Both are from one training" in out
     code, out, _ = run(capsys, "diff", folders / "old", folders / "other")
     assert code == 0
-    assert "Of two trainings" in out
+    assert "They are from two trainings" in out
     assert run(capsys, "diff", folders / "old", folders / "none")[0] == 2
     code, _, err = run(capsys, *words, "--out", folders / "none" / "ids.parquet")
     assert code == 2

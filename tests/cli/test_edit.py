@@ -161,7 +161,7 @@ def test_mistakes_are_one_line_and_change_nothing(shop, tmp_path, capsys):
     assert "vectors have 5 columns, the index has dim=4" in said("add", "wide", "new")
     assert "vectors (n=2) and ids (n=1)" in said("add", "two", "new")
     assert "row 1: id (='lamp') must be an integer" in said("add", "good", "text")
-    assert "name their ids with --ids" in said("add", "good")
+    assert "give their ids with --ids" in said("add", "good")
     assert "no such file" in said("add", "missing", "new")
     assert "no such file" in said("delete", ids="missing")
     assert "no item would be left" in said("delete", ids="all")

@@ -86,7 +86,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(file, tmp_path, uninter
     process = train(file, out)
     kill_after(50, process, out, signal.SIGINT)
     said = finish(process, out, 130)
-    assert "continue with the same command and --resume" in said
+    assert "resume it with the same command and --resume" in said
     assert "Traceback" not in said
     finish(train(file, out, "--resume"), out)
     assert_same(weights(out), uninterrupted)

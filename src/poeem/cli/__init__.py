@@ -1,1 +1,1 @@
-"""The command line: a parser, and calls of the library."""
+"""The command line: option parsing and calls of the library."""

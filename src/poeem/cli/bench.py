@@ -25,58 +25,43 @@ SIZES = "4,8,16,32"
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Vectors, methods and what is measured."""
+    """Vectors, methods and measurements."""
 
     out: Path | None = option(
-        None, "Folder of table and pictures; continues where it was.", metavar="DIR", place="first"
+        None, "Folder of table and pictures; a second call measures what is missing.", metavar="DIR"
     )
-    items: Path | None = option(None, "Vectors to index (n, dim).", metavar="ITEMS.npy", place="first")
-    queries: Path | None = option(None, "Vectors to test with (nq, dim).", metavar="Q.npy", place="first")
-    relevance: Path | None = option(
-        None, "Relevant pairs: columns query, item (row numbers).", metavar="FILE.parquet", place="first"
-    )
+    items: Path | None = option(None, "Vectors to index (n, dim).", metavar="ITEMS.npy")
+    queries: Path | None = option(None, "Vectors to test with (nq, dim).", metavar="Q.npy")
+    relevance: Path | None = option(None, "Relevant pairs: columns query, item (row numbers).", metavar="FILE.parquet")
     train_queries: Path | None = option(
-        None, "For methods that learn from queries; none of Q.npy.", metavar="T.npy", place="first"
+        None, "Queries for methods that learn from them; none of Q.npy.", metavar="T.npy"
     )
-    train_relevance: Path | None = option(
-        None, "Relevant pairs of the training queries.", metavar="FILE.parquet", place="first"
-    )
-    dataset: str | None = option(
-        None, "Vectors by name, in place of files: debian, wordnet or glove.", metavar="NAME", place="first"
-    )
+    train_relevance: Path | None = option(None, "Relevant pairs of the training queries.", metavar="FILE.parquet")
+    dataset: str | None = option(None, "Vectors by name, in place of files: debian, wordnet or glove.", metavar="NAME")
     runs: list[Path] | None = option(
         None,
         "A run of `poeem train`, in place of files: methods get the vectors of its float twin, and its own index is "
         "the method joint. May be given again, for runs of other bytes.",
         flag="--run",
         metavar="DIR",
-        place="first",
     )
     methods: str | None = option(
         None,
         "Names; a wrong one lists them all (lsq is slow).",
         metavar="A,B",
         shown=f"{DEFAULT}, with --run joint too",
-        place="first",
     )
     sizes: str | None = option(
-        None,
-        "Bytes per vector.",
-        flag="--bytes",
-        metavar="N,N",
-        shown=f"{SIZES}, or those of the runs",
-        place="first",
+        None, "Bytes per vector.", flag="--bytes", metavar="N,N", shown=f"{SIZES}, or those of the runs"
     )
-    column: str | None = option(None, "Column of the vectors in Parquet files.", place="first")
-    metric: str | None = option(
-        None, "Similarity.", choices=("ip", "cosine", "l2"), shown="ip, or that of the runs", place="first"
-    )
-    seeds: str = option("0", "The table has their mean and standard deviation.", metavar="N,N", place="first")
-    nlist: int = option(0, "Inverted lists, for the methods that have them; 0 is flat.", place="first")
-    nprobe: str | None = option(None, "Lists visited per query.", metavar="N,N", shown="powers of two", place="first")
-    rescore: str = option("0", "Re-rank the best K by float vectors; 0 is none.", metavar="K,K", place="first")
-    speed: bool = option(True, "Measure queries per second, one thread.", flag="--speed/--no-speed", place="first")
-    plots: bool = option(True, "Draw pictures (needs the extra bench).", flag="--plots/--no-plots", place="first")
+    column: str | None = option(None, "Column of the vectors in Parquet files.")
+    metric: str | None = option(None, "Similarity.", choices=("ip", "cosine", "l2"), shown="ip, or that of the runs")
+    seeds: str = option("0", "Seeds; the table has mean and standard deviation over them.", metavar="N,N")
+    nlist: int = option(0, "Inverted lists, for the methods that have them; 0 is flat.")
+    nprobe: str | None = option(None, "Lists visited per query.", metavar="N,N", shown="powers of two")
+    rescore: str = option("0", "Re-rank the best K by float vectors; 0 is none.", metavar="K,K")
+    speed: bool = option(True, "Measure queries per second, one thread.", flag="--speed/--no-speed")
+    plots: bool = option(True, "Draw pictures (needs the extra bench).", flag="--plots/--no-plots")
 
 
 @options_of(BenchOptions)
@@ -88,10 +73,10 @@ def bench(given: dict[str, Any], *, context: typer.Context, json: Json = False) 
     out, runs = options.out, options.runs
     if out is None:
         raise ValueError("give the folder of table and pictures: --out DIR")
-    problem, own = _of_runs(options) if runs else (_problem(options), None)
-    if own is not None and options.metric not in (None, own):
+    problem, trained_metric = _problem_from_runs(options) if runs else (_problem(options), None)
+    if trained_metric is not None and options.metric not in (None, trained_metric):
         raise ValueError(
-            f"metric (={options.metric!r}) is not what the runs were trained for (={own!r}); leave --metric out"
+            f"metric (={options.metric!r}) is not that of the runs (={trained_metric!r}); leave --metric out"
         )
     sizes = options.sizes or SIZES
     methods = names((f"{DEFAULT},joint" if runs else DEFAULT) if options.methods is None else options.methods)
@@ -101,7 +86,7 @@ def bench(given: dict[str, Any], *, context: typer.Context, json: Json = False) 
         methods,
         out,
         sizes=sorted({n for n, _ in problem.joint_indexes}) if runs and not options.sizes else numbers(sizes, "bytes"),
-        metric=options.metric or own or "ip",
+        metric=options.metric or trained_metric or "ip",
         seeds=numbers(options.seeds, "seeds"),
         nlist=options.nlist,
         nprobe=None if options.nprobe is None else numbers(options.nprobe, "nprobe"),
@@ -138,7 +123,7 @@ def _problem(options: BenchOptions) -> Problem:
 
     if options.dataset is not None:
         if any(getattr(options, name) is not None for name in FILES):
-            raise ValueError("--dataset NAME brings its own vectors; leave files and --column out")
+            raise ValueError("--dataset NAME has its own vectors; leave files and --column out")
         try:
             return problem_from_dataset(options.dataset)
         except RuntimeError as error:
@@ -155,11 +140,11 @@ def _problem(options: BenchOptions) -> Problem:
     )
 
 
-def _of_runs(options: BenchOptions) -> tuple[Problem, str]:
+def _problem_from_runs(options: BenchOptions) -> tuple[Problem, str]:
     from poeem.bench.run_problem import problem_from_runs
 
     if any(getattr(options, name) is not None for name in (*FILES, "dataset")):
-        raise ValueError("--run DIR brings its own vectors; leave files, --dataset and --column out")
+        raise ValueError("--run DIR has its own vectors; leave files, --dataset and --column out")
     return problem_from_runs(options.runs or [])
 
 
@@ -189,15 +174,15 @@ def _print(store: Store, out: Path) -> None:
         f"({settings['metric']}{lists}{ranked}){spread} -> {out}"
     )
     names = metrics_of(store.records)
-    again = isinstance(settings["rescore"], list)
+    several_depths = isinstance(settings["rescore"], list)
     first = (
         "method",
         "bytes",
         *(("nprobe", "scanned") if settings["nlist"] else ()),
-        *(("re-ranked",) if again else ()),
+        *(("re-ranked",) if several_depths else ()),
     )
     print_table(title, (*first, *names, "build s", "queries/s"), [_cells(row, names, first) for row in rows])
-    if (settings["nlist"] or again) and any("qps" in row.means for row in rows):
+    if (settings["nlist"] or several_depths) and any("qps" in row.means for row in rows):
         _print_speeds(rows)
     print_few_queries([{"queries": row.queries} for row in rows if row.few])
     if problem["warning"]:
@@ -231,6 +216,6 @@ def _cells(row: Row, names: list[str], first: tuple[str, ...]) -> list[str]:
         "scanned": f"{row.means['scanned']:.0f}",
         "re-ranked": row.rescore or "",
     }
-    found = [*(facts[name] for name in first), *(shown(name, ".4f") for name in names), shown("build_seconds", ".1f")]
-    found.append(f"{row.means['qps']:.0f}" if "qps" in row.means else "")
-    return [str(one) for one in found]
+    cells = [*(facts[name] for name in first), *(shown(name, ".4f") for name in names), shown("build_seconds", ".1f")]
+    cells.append(f"{row.means['qps']:.0f}" if "qps" in row.means else "")
+    return [str(cell) for cell in cells]

@@ -1,4 +1,4 @@
-"""Commands whose options are the fields of dataclasses."""
+"""options_of: a decorator that makes the fields of dataclasses the options of a command."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import typer
 
 
 def options_of(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for commands: their first parameter receives the options of ``groups`` that were given, by name.
+    """A decorator for commands. The first parameter receives the options of ``groups`` that were given, by name.
 
-    Fields of place ``set`` are no options of the command line. The command's own parameters follow, keyword-only.
+    Fields made by ``setting`` are not options of the command line. The command's other parameters are keyword-only.
 
     Args:
-        groups: dataclasses whose fields ``poeem.option.option`` made.
+        groups: dataclasses with fields made by ``poeem.option``.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        others = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
 
         @functools.wraps(command)
         def run(**values: Any) -> Any:
-            mine = {parameter.name: values.pop(parameter.name) for parameter in own}
-            return command({name: value for name, value in values.items() if value is not None}, **mine)
+            rest = {parameter.name: values.pop(parameter.name) for parameter in others}
+            return command({name: value for name, value in values.items() if value is not None}, **rest)
 
         fields = [parameter for group in groups for parameter in _parameters(group)]
-        signature = inspect.Signature([*fields, *own])
+        signature = inspect.Signature([*fields, *others])
         run.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
         run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
         del run.__wrapped__
@@ -64,15 +64,16 @@ def _parameters(group: type) -> Iterator[inspect.Parameter]:
 
 
 def default_text(field: dataclasses.Field[Any]) -> str | None:
-    """The default of a field as people read it; None where there is none to show."""
+    """The default of a field as text; None if there is none to show."""
     if field.metadata["shown"] is not None:
         return field.metadata["shown"]
-    known = isinstance(field.default, int | float | str) and not isinstance(field.default, bool)
-    return f"{field.default:g}" if isinstance(field.default, float) else str(field.default) if known else None
+    if isinstance(field.default, bool) or not isinstance(field.default, int | float | str):
+        return None
+    return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
 
 
-def _show_all(context: typer.Context, asked: bool) -> None:
-    if not asked:
+def _show_all(context: typer.Context, requested: bool) -> None:
+    if not requested:
         return
     for parameter in context.command.params:
         if parameter.name != "help_all":

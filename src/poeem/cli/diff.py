@@ -16,7 +16,9 @@ def diff(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the newer one.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.parquet", help="All ids that differ, each with what does.", show_default=False),
+        typer.Option(
+            metavar="FILE.parquet", help="Write all ids that differ, each with its difference.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -27,11 +29,11 @@ def diff(
     from poeem.bundle.diff import diff_bundles
     from poeem.bundle.whole_file import whole_file
 
-    found = diff_bundles(open_bundle(old), open_bundle(new))
+    difference = diff_bundles(open_bundle(old), open_bundle(new))
     if out is not None:
         with whole_file(out) as beside:
-            pq.write_table(found.table(), beside)
-    summary = found.summary()
+            pq.write_table(difference.table(), beside)
+    summary = difference.summary()
     if json:
         print_json(summary)
         return
@@ -45,11 +47,12 @@ def diff(
     print_table(
         f"{old} ({summary['old']['rows']:,} items) to {new} ({summary['new']['rows']:,})", ["", "", "ids"], rows
     )
-    if found.same_fingerprint:
-        print("Of one training: a delta can be exported (poeem export NEW --delta OLD --out FILE.parquet).")
+    if difference.same_fingerprint:
+        print("Both are from one training: a delta can be exported (poeem export NEW --delta OLD --out FILE.parquet).")
     else:
+        fingerprints = [bundle.fingerprint[:12] for bundle in (difference.old, difference.new)]
         print(
-            f"Of two trainings (fingerprints {found.old.fingerprint[:12]}, {found.new.fingerprint[:12]}): "
+            f"They are from two trainings (fingerprints {', '.join(fingerprints)}): "
             "the codes have different meanings and must not be mixed; export the new version whole."
         )
 

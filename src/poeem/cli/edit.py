@@ -1,4 +1,4 @@
-"""``poeem add``, ``replace``, ``delete``, ``apply`` and ``compact``: items of an index that is in service."""
+"""``poeem add``, ``replace``, ``delete``, ``apply`` and ``compact``: changes of the items of an index in service."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ Column = Annotated[
 
 
 def add(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = None, json: Json = False) -> None:
-    """Add items, coded as the training would have coded them; columns beside the ids, such as titles, come too."""
+    """Add items, encoded as in training. Columns beside the ids, such as titles, are added too."""
     with _editor(folder) as editor:
-        table, vectors = _arrivals(editor, items, ids, column)
+        table, vectors = _read_items(editor, items, ids, column)
         columns = table.drop_columns(["id"]) if table.num_columns > 1 else None
         editor.add(table["id"], vectors, columns=columns)
-        _tell(editor, "added", table.num_rows, json)
+        _report(editor, "added", table.num_rows, json)
 
 
 def replace(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = None, json: Json = False) -> None:
-    """Give items that are there other vectors; their titles and other columns stay."""
+    """Replace the vectors of items; titles and other columns stay."""
     with _editor(folder) as editor:
-        table, vectors = _arrivals(editor, items, ids, column)
+        table, vectors = _read_items(editor, items, ids, column)
         editor.replace(table["id"], vectors)
-        _tell(editor, "replaced", table.num_rows, json)
+        _report(editor, "replaced", table.num_rows, json)
 
 
 def delete(
@@ -62,25 +62,25 @@ def delete(
     with _editor(folder) as editor:
         table = read_id_file(ids, string_ids=editor.bundle.string_ids)
         editor.delete(table["id"])
-        _tell(editor, "deleted", table.num_rows, json)
+        _report(editor, "deleted", table.num_rows, json)
 
 
 def apply(
     folder: RunFolder,
-    delta: Annotated[Path, typer.Option(metavar="FILE.parquet", help="What poeem export --delta has written.")],
+    delta: Annotated[Path, typer.Option(metavar="FILE.parquet", help="File that poeem export --delta wrote.")],
     json: Json = False,
 ) -> None:
-    """Apply a delta to the version that it is the difference to; a second time does nothing."""
+    """Apply a delta to the older version that it was made from; a second time does nothing."""
     with _editor(folder) as editor:
-        _tell(editor, "applied", editor.apply(delta), json)
+        _report(editor, "applied", editor.apply(delta), json)
 
 
 def compact(folder: RunFolder, json: Json = False) -> None:
-    """Fold the changes of the log into the index's files."""
+    """Write the changes in the log into the files of the index."""
     with _editor(folder) as editor:
         changes = editor.pending
         editor.compact()
-        _tell(editor, "compacted", changes, json)
+        _report(editor, "compacted", changes, json)
 
 
 def _editor(folder: Path) -> BundleEditor:
@@ -89,8 +89,8 @@ def _editor(folder: Path) -> BundleEditor:
     return BundleEditor(folder)
 
 
-def _arrivals(editor: BundleEditor, items: Path, ids: Path | None, column: str | None) -> tuple[pa.Table, np.ndarray]:
-    """Ids with their columns, and the vectors."""
+def _read_items(editor: BundleEditor, items: Path, ids: Path | None, column: str | None) -> tuple[pa.Table, np.ndarray]:
+    """A table of ids with their columns, and the vectors."""
     from poeem.data.id_file import read_id_file
     from poeem.data.tables import PARQUET_SUFFIXES
     from poeem.data.vectors import read_vectors
@@ -100,13 +100,13 @@ def _arrivals(editor: BundleEditor, items: Path, ids: Path | None, column: str |
     if ids is not None:
         return read_id_file(ids, string_ids=bundle.string_ids), vectors
     if items.suffix.lower() not in PARQUET_SUFFIXES:
-        raise ValueError(f"{items}: holds vectors alone; name their ids with --ids FILE")
-    own = [] if bundle.columns is None else bundle.columns.column_names
+        raise ValueError(f"{items}: holds vectors only; give their ids with --ids FILE")
+    columns = [] if bundle.columns is None else bundle.columns.column_names
     table = read_id_file(items, string_ids=bundle.string_ids)
-    return table.select(["id", *(name for name in own if name in table.column_names)]), vectors
+    return table.select(["id", *(name for name in columns if name in table.column_names)]), vectors
 
 
-def _tell(editor: BundleEditor, done: str, count: int, json: bool) -> None:
+def _report(editor: BundleEditor, done: str, count: int, json: bool) -> None:
     facts: dict[str, Any] = {
         done: count,
         "items": len(editor),

@@ -28,7 +28,7 @@ def encode(
     from poeem.training.load import load_run
     from poeem.training.run_folder import RunFolder
 
-    # A fit has no towers and a bundle has no model: their arrays are all that vectors need.
+    # A fit or a bundle has no model. Vectors are encoded with its arrays alone.
     run = RunFolder(folder)
     trained = run.model.exists() or run.checkpoints.exists()
     source = load_run(folder, device) if trained else open_bundle(folder)

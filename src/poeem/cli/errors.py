@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do what was asked."""
+"""Exit codes of commands, and recognition and wording of errors."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ OK, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
 class Failure(Exception):
-    """Neither the user's mistake nor a fault of the program's logic: one line, exit code 1."""
+    """An error that is neither a mistake of the user nor an internal fault, such as a failed download; exit code 1."""
 
 
-# What libraries say that raise no OSError: safetensors, faiss, torch.
-_FULL = (
+# Texts of errors of safetensors, faiss and torch, which are no OSError.
+_DISK_FULL = (
     "No space left",
     "File too large",
     "quota exceeded",
@@ -22,38 +22,37 @@ _FULL = (
     "os error 27",
     "PytorchStreamWriter failed",
 )
-_NO_RIGHT = ("Permission denied", "Read-only file system", "os error 13", "os error 30")
+_NO_PERMISSION = ("Permission denied", "Read-only file system", "os error 13", "os error 30")
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether a write failed for want of space or by a limit on file sizes.
+    """Whether a write failed because the disk is full or a file size limit is reached.
 
     >>> disk_is_full(OSError(errno.ENOSPC, "x")), disk_is_full(RuntimeError("write error: No space left on device"))
     (True, True)
     """
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return True
-    return any(text in str(error) for text in _FULL)
+    return any(text in str(error) for text in _DISK_FULL)
 
 
 def cannot_write(error: BaseException) -> bool:
-    """Whether a place could not be written for want of rights."""
-    return any(text in str(error) for text in _NO_RIGHT)
+    """Whether a write failed because of missing permissions."""
+    return any(text in str(error) for text in _NO_PERMISSION)
 
 
-def in_options(message: str, options: Mapping[str, str]) -> str:
-    """A complaint of the library with its arguments by the names that the command line has for them.
+def with_option_names(message: str, options: Mapping[str, str]) -> str:
+    """An error message of the library with options of the command line in place of argument names.
 
     Args:
-        message: ``argument (=value) must be ...``, and maybe ``argument='value'`` as the fix.
-        options: by the name of the argument: the option, or for a switch the one that turns it off.
+        message: such as ``argument (=value) must be ...; give argument='value'``.
+        options: argument name -> option; for a switch, the option that turns it off.
 
-    >>> in_options("spec (='PQ3') must fit; give codes='fixed' too", {"spec": "--index", "codes": "--codes"})
+    >>> with_option_names("spec (='PQ3') must fit; give codes='fixed' too", {"spec": "--index", "codes": "--codes"})
     "--index (='PQ3') must fit; give --codes fixed too"
-    >>> in_options("header (=False) is odd", {"header": "--no-header"})
+    >>> with_option_names("header (=False) is odd", {"header": "--no-header"})
     '--no-header is odd'
     """
-
     for name, option in options.items():
         if option.startswith("--no-"):
             message = re.sub(rf"\b{name} \(=False\)", option, message)

@@ -1,4 +1,4 @@
-"""``poeem evaluate``: the table of a run, computed again."""
+"""``poeem evaluate``: compute the figures of a run again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def evaluate(
     from poeem.training.devices import make_accelerator
     from poeem.training.run_folder import RunFolder as Folder
 
-    # Before the accelerator: making the accelerator takes seconds.
+    # Checked first, because making the accelerator takes seconds.
     Folder(folder).config()
     metrics = compare(folder, accelerator=make_accelerator(device), baselines=names(baselines), nprobe=nprobe)
     if metrics:

@@ -17,34 +17,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """What is explained, and with which data."""
+    """Index and data."""
 
     folder: Path | None = option(None, "Folder of a run or bundle.", flag="", metavar="DIR")
     target: str | None = option(
-        None, "recall=0.95, bytes=16 or latency-ms=2: say how to reach it.", metavar="NAME=VALUE", place="first"
+        None, "recall=0.95, bytes=16 or latency-ms=2: say how to reach it.", metavar="NAME=VALUE"
     )
     items: Path | None = option(
-        None, "The items' vectors, .npy or .parquet; a run brings its own.", metavar="FILE", place="first"
+        None, "The items' vectors, .npy or .parquet; default: those of the run.", metavar="FILE"
     )
-    queries: Path | None = option(None, "Query vectors; without, items play queries.", metavar="FILE", place="first")
-    relevance: Path | None = option(None, "Labels: columns query, item (row numbers).", metavar="FILE", place="first")
-    column: str | None = option(None, "Column of the vectors in Parquet files.", place="first")
+    queries: Path | None = option(None, "Query vectors; without, items serve as queries.", metavar="FILE")
+    relevance: Path | None = option(None, "Labels: columns query, item (row numbers).", metavar="FILE")
+    column: str | None = option(None, "Column of the vectors in Parquet files.")
     faiss: Path | None = option(
-        None, "Explain this faiss file; DIR is then where it comes from, if anywhere.", metavar="FILE", place="first"
+        None,
+        "Explain this faiss file; DIR is then the run or bundle that it was exported from, if any.",
+        metavar="FILE",
     )
     metric: str | None = option(
-        None, "Similarity of exact search.", choices=("ip", "l2", "cosine"), shown="the index's", place="first"
+        None, "Similarity of exact search.", choices=("ip", "l2", "cosine"), shown="the index's"
     )
-    nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's", place="first")
-    k: int = option(10, "Neighbours of a query that should be found.", flag="-k", place="first")
-    max_items: int | None = option(None, "Items to measure with.", shown="100000", place="first")
-    max_queries: int = option(1_000, "Queries to measure with.", place="first")
-    seed: int = option(0, "Seed of every sample and fit.", place="first")
+    nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's")
+    k: int = option(10, "Neighbours of a query that should be found.", flag="-k")
+    max_items: int | None = option(None, "Items to measure with.", shown="100000")
+    max_queries: int = option(1_000, "Queries to measure with.")
+    seed: int = option(0, "Seed of every sample and fit.")
 
 
 @options_of(ExplainOptions)
 def explain(given: dict[str, Any], *, json: Json = False) -> None:
-    """Say what is lost between exact float search and the served index, why, and what to change next."""
+    """Measure the recall lost between exact float search and the served index, with causes and remedies."""
     from poeem.explain import explain as explain_index
     from poeem.explain import explain_target
 

@@ -1,4 +1,4 @@
-"""``poeem export``: the index as an engine's own file."""
+"""``poeem export``: write the index as a file of an engine."""
 
 from __future__ import annotations
 
@@ -18,51 +18,39 @@ from poeem.option import option
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What is written, for which engine."""
+    """Output and engine."""
 
     folder: Path | None = option(None, "Folder of the run.", flag="", metavar="DIR")
-    out: Path | None = option(
-        None, "File or folder to write; its report is written beside it.", metavar="FILE", place="first"
-    )
+    out: Path | None = option(None, "File or folder to write; its report is written beside it.", metavar="FILE")
     engine: str | None = option(
         None,
         "Engine; lance and scann (experimental, Linux) are extras of the package.",
         choices=("faiss", "lance", "scann"),
         shown="faiss",
-        place="first",
     )
-    nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's", place="first")
+    nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's")
     fastscan: bool | None = option(
         None,
         "Scan 4-bit codes by SIMD: several times faster, scores to about 1 %.",
         flag="--fastscan/--no-fastscan",
         shown="where the index can have it",
-        place="first",
     )
-    refine: str | None = option(
-        None, "Rank the best again by vectors kept as flat, fp16 or sq8.", metavar="TYPE", place="first"
-    )
+    refine: str | None = option(None, "Re-rank the best by vectors stored as flat, fp16 or sq8.", metavar="TYPE")
     vectors: Path | None = option(
-        None, "For --refine and lance: the items' vectors, in the bundle's order.", metavar="V.npy", place="first"
+        None, "For --refine and lance: the items' vectors, in the bundle's order.", metavar="V.npy"
     )
-    k_factor: float | None = option(
-        None, "Candidates that --refine ranks, in multiples of k.", shown="10", place="first"
-    )
-    hnsw: bool | None = option(None, "Find the lists by a graph, for thousands of them.", flag="--hnsw", place="first")
+    k_factor: float | None = option(None, "Candidates that --refine ranks, in multiples of k.", shown="10")
+    hnsw: bool | None = option(None, "Find the lists by a graph, for thousands of lists.", flag="--hnsw")
     on_disk: bool | None = option(
-        None, "Leave the inverted lists in a file beside FILE.", flag="--on-disk", place="first"
+        None, "Store the inverted lists in a file beside FILE, and leave them on disk.", flag="--on-disk"
     )
     parts: list[Path] | None = option(
         None,
         "Rows of poeem encode (a folder) or of an exported file, in place of the run's; may be repeated.",
         metavar="PARTS",
-        place="first",
     )
     delta: Path | None = option(
-        None,
-        "Write to FILE.parquet only what differs from this older version; no engine.",
-        metavar="OLD",
-        place="first",
+        None, "Write to FILE.parquet only what differs from this older version; no engine.", metavar="OLD"
     )
 
 
@@ -70,10 +58,10 @@ class ExportOptions:
 def export(
     given: dict[str, Any],
     *,
-    show: Annotated[bool, typer.Option("--list", help="Show what every engine can do, and do nothing else.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show what every engine can do, and exit.")] = False,
     json: Json = False,
 ) -> None:
-    """Write a run's index for an engine, and prove that the engine scores what training scored."""
+    """Write a run's index for an engine, and check that the engine scores what training scored."""
     if show:
         _show_engines(json)
         return
@@ -83,7 +71,7 @@ def export(
     from poeem.engines.export import export as export_bundle
     from poeem.engines.self_check import EngineMismatch
 
-    # Every engine has options of its own: those that were not given, or are off, are not passed on.
+    # Engines have different options: those that were not given, or are off, are not passed on.
     options = {name: value for name, value in given.items() if value or name == "fastscan"}
     if delta is not None:
         if options:

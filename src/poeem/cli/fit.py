@@ -21,17 +21,17 @@ COLUMNS = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "neighbour_recall@10"
 class VectorFiles:
     """Vectors and run."""
 
-    items: Path | None = option(None, "Item vectors: .npy, or .parquet with --column.", metavar="FILE", place="first")
+    items: Path | None = option(None, "Item vectors: .npy, or .parquet with --column.", metavar="FILE")
     queries: Path | None = option(
-        None, "Query vectors, for instance from logs. Without, items play queries.", metavar="FILE", place="first"
+        None, "Query vectors, for instance from logs. Without, items serve as queries.", metavar="FILE"
     )
     relevance: Path | None = option(
-        None, "Labels: columns query, item (row numbers) and maybe weight.", metavar="FILE", place="first"
+        None, "Labels: columns query, item (row numbers) and optionally weight.", metavar="FILE"
     )
-    column: str | None = option(None, "Column of the vectors in Parquet files.", place="first")
-    out: Path | None = option(None, "Folder to write; must be new.", metavar="DIR", place="first")
+    column: str | None = option(None, "Column of the vectors in Parquet files.")
+    out: Path | None = option(None, "Folder to write; must be new.", metavar="DIR")
     from_faiss: Path | None = option(
-        None, "Start from this index, whose rows are the items in id order.", metavar="FILE", place="first"
+        None, "Start from this index, whose rows are the items in id order.", metavar="FILE"
     )
 
 

@@ -1,4 +1,4 @@
-"""``poeem``: the commands, and errors as one line and an exit code."""
+"""``poeem``: all commands; errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from poeem.cli import bench, diff, edit, encode, evaluate, explain, export, fit, refresh, search, train
-from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure, cannot_write, disk_is_full, in_options
+from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure, cannot_write, disk_is_full, with_option_names
 from poeem.cli.output import say
 from poeem.cli.places import guarded
 from poeem.cli.process import prepare_process
 
-# typer carries its own click or uses an installed one, by version; this is the base of its complaints in both.
+# Base class of usage errors. typer bundles click or imports it, depending on the version; this works for both.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
@@ -46,8 +46,8 @@ for command in (
     app.command()(guarded(command))
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         from poeem import __version__
 
         print(f"poeem {__version__}")
@@ -63,7 +63,7 @@ def _root(
     pass
 
 
-# With their options, as click has them.
+# The commands with their options, as click objects.
 COMMANDS: Any = typer.main.get_command(app)
 
 
@@ -75,23 +75,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 for a user's mistake (one line on stderr); 1 for an internal fault or a failed self-check; 130 for Ctrl-C.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
-        prepare_process(words)
+        prepare_process(arguments)
     try:
-        # Commands whose results are to say what was typed find it in their context.
-        code = app(args=words, standalone_mode=False, obj=shlex.join(["poeem", *words]))
+        # The context holds the command line, for commands that store it with their results.
+        code = app(args=arguments, standalone_mode=False, obj=shlex.join(["poeem", *arguments]))
         if code == INTERRUPTED:
             # Some versions of typer turn Ctrl-C into this code by themselves.
             raise KeyboardInterrupt
         return code if isinstance(code, int) else OK
     except UsageError as error:
-        # Without a message help has been printed in its place.
+        # Without a message, the help text has been printed.
         return _complain(error.format_message(), MISTAKE) if error.format_message() else MISTAKE
     except (ValueError, OSError) as error:
         if disk_is_full(error):
             return _complain(f"the disk is full or a limit is reached: {error}", FAULT)
-        return _complain(in_options(str(error), _options(words)), MISTAKE)
+        return _complain(with_option_names(str(error), _options(arguments)), MISTAKE)
     except Failure as error:
         return _complain(str(error), FAULT)
     except (KeyboardInterrupt, typer.Abort):
@@ -109,15 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAULT
 
 
-def _options(words: list[str]) -> dict[str, str]:
-    """The options of the command that was typed, by the names of its parameters."""
-    command = COMMANDS.commands.get(words[0]) if words else None
-    found = {}
+def _options(arguments: list[str]) -> dict[str, str]:
+    """The options of the command, by the names of its parameters."""
+    command = COMMANDS.commands.get(arguments[0]) if arguments else None
+    options = {}
     for parameter in command.params if command else ():
         option = (parameter.secondary_opts or parameter.opts)[0]
         if option.startswith("--"):
-            found[parameter.name] = option
-    return found
+            options[parameter.name] = option
+    return options
 
 
 def _complain(message: str, code: int) -> int:

@@ -9,25 +9,22 @@ import typer
 
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the run.", show_default=False)]
 PrintConfig = Annotated[
-    bool, typer.Option("--print-config", help="Print all settings as a TOML file for --config, and do nothing else.")
+    bool, typer.Option("--print-config", help="Print all settings as a TOML file for --config, and exit.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Nprobe = Annotated[
-    int | None, typer.Option(help="Inverted lists visited a query; default the run's.", show_default=False)
+    int | None, typer.Option(help="Inverted lists visited per query; default the run's.", show_default=False)
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
-Baselines = Annotated[
-    str,
-    typer.Option(
-        metavar="A,B",
-        help="Post-hoc indexes to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, "
-        "truncate-pq, lsh, rabitq, binary, sq8; or none.",
-    ),
-]
+BASELINES_HELP = (
+    "Post-hoc indexes to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, truncate-pq, lsh, rabitq, "
+    "binary, sq8; or none."
+)
+Baselines = Annotated[str, typer.Option(metavar="A,B", help=BASELINES_HELP)]
 
 
 def names(text: str) -> list[str]:
-    """The names of a list separated by commas; ``none`` is an empty list.
+    """The names in a list that is separated by commas; ``none`` is an empty list.
 
     >>> names("opq, rq"), names("none")
     (['opq', 'rq'], [])

@@ -1,4 +1,4 @@
-"""Where a command may write: checked for all commands before any work, and locked while it runs."""
+"""Checks of the output of a command before any work, and a lock on its folder while it runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 _OUTPUTS = ("out", "html")
 _FOLDER_COMMANDS = ("train", "fit", "encode", "bench")
-# Parts of a run that only its own commands write.
-_OF_A_RUN = ("bundle", "model", "checkpoints", "metrics.json")
+# Parts of a run, in which no command may write another output.
+_RUN_PARTS = ("bundle", "model", "checkpoints", "metrics.json")
 
 
 def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that checks its outputs before any work; where it writes a folder, no other command writes there.
+    """The command with a check of its output before any work. An output folder is locked against other commands.
 
     Raises:
         ValueError, OSError: as `check_output`.
@@ -34,7 +34,7 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
                 if out is None:
                     continue
                 check_output(out, inputs, makes_folder=makes_folder)
-                # Under torchrun all ranks run the command; the first one has the lock.
+                # Under torchrun all ranks run the command; only the first one takes the lock.
                 if makes_folder and os.environ.get("RANK", "0") == "0":
                     from poeem.bundle.lock import WriterLock
 
@@ -45,20 +45,20 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_output(out: str | Path, inputs: Sequence[Path], *, makes_folder: bool = False) -> None:
-    """Refuse a place that must not or cannot be written.
+    """Check that an output may be written.
 
     Args:
-        out: the file or folder that a command is to write.
+        out: file or folder that a command writes.
         inputs: files and folders that it reads.
-        makes_folder: whether missing folders above ``out`` are made.
+        makes_folder: whether the command makes missing folders above ``out``.
     Raises:
         ValueError: ``out`` is an input, a part of a run or bundle, a device, a FIFO or a link to a file.
         FileNotFoundError: the folder of ``out`` does not exist.
         PermissionError: nothing can be written there.
     """
     out = Path(out)
-    for read in inputs:
-        if os.path.exists(out) and os.path.exists(read) and os.path.samefile(out, read):
+    for path in inputs:
+        if os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path):
             raise ValueError(f"--out (={str(out)!r}) is an input of this command; name another place")
     if os.path.lexists(out):
         mode = os.stat(out).st_mode if out.is_dir() else os.lstat(out).st_mode
@@ -67,7 +67,7 @@ def check_output(out: str | Path, inputs: Sequence[Path], *, makes_folder: bool 
     place = Path(os.path.realpath(out))
     for folder in (place, *place.parents):
         part = next(iter(place.relative_to(folder).parts), "")
-        in_run = part in _OF_A_RUN and (folder / "bundle" / "manifest.json").is_file()
+        in_run = part in _RUN_PARTS and (folder / "bundle" / "manifest.json").is_file()
         if in_run or ((folder / "manifest.json").is_file() and (folder / "arrays.safetensors").is_file()):
             raise ValueError(f"--out (={str(out)!r}) lies in the run or bundle {str(folder)!r}; name another place")
     above = place.parent

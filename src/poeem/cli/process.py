@@ -1,4 +1,4 @@
-"""Settings of the Python process of a command that make it start and end faster."""
+"""Settings of the Python process that make a command start and end faster."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import Sequence
 
 
 def prepare_process(arguments: Sequence[str]) -> None:
-    """Save time that a process of one command spends outside the command.
+    """Shorten the start and the end of a process that runs one command.
 
-    Only for a process of our own: never called where ``main`` gets its arguments from a caller.
+    Not called if ``main`` gets its arguments from a caller, whose process must not change.
 
     Args:
         arguments: of the command line, without the program's name.
     """
-    # The interpreter's last garbage collection goes through all objects of torch, which takes 0.3 s and frees what the
-    # operating system frees anyway.
+    # The interpreter's last garbage collection visits all objects of torch, which takes 0.3 s. The operating system
+    # frees their memory anyway.
     atexit.register(gc.freeze)
     if "search" in arguments[:1]:
-        # A search is short and loads much: collections in between cost 0.1 s.
+        # A search is short and imports much: garbage collections would cost 0.1 s.
         gc.disable()
         if not {"-h", "--help"} & set(arguments):
             keep_pandas_out()
 
 
 def keep_pandas_out() -> None:
-    """Let pyarrow do without pandas, which it imports with its first array if it is installed (0.2 s).
+    """Keep pyarrow from importing pandas, which it does with its first array if pandas is installed (0.2 s).
 
     pyarrow uses pandas to convert DataFrames. A search has none.
     """

@@ -1,4 +1,4 @@
-"""``poeem refresh``: an exported file is to have the rows that its index has by now."""
+"""``poeem refresh``: update an exported file to the current rows of its index."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from poeem.cli.output import print_json
 
 def refresh(
     folder: RunFolder,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="What poeem export has written, its report beside it.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File that poeem export wrote, with its report beside it.")],
     vectors: Annotated[
         Path | None,
         typer.Option(metavar="V.npy", help="For --refine and lance: the items' vectors, in the bundle's order."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Bring an exported file to the rows of its index after changes, with the options it was exported with."""
+    """Update an exported file after changes of its index, with the options of its export."""
     from poeem.engines.refresh import refresh as refresh_file
     from poeem.engines.self_check import EngineMismatch
 
@@ -33,7 +33,7 @@ def refresh(
     except EngineMismatch as error:
         raise Failure(str(error)) from error
     if report is None:
-        print_json({"out": str(out), "written": False}) if json else print(f"{out}: has these rows already")
+        print_json({"out": str(out), "written": False}) if json else print(f"{out}: is up to date")
     elif json:
         print(report.to_json(), end="")
     else:

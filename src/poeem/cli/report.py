@@ -1,4 +1,4 @@
-"""The table of ``metrics.json`` for people."""
+"""The table of ``metrics.json`` on stdout, with notes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "neighbour_recall@10"
 
 
 def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
-    """Float models, index and baselines, a row each."""
+    """Print a row each for float models, index and baselines, and notes."""
     nlist_note = f", nprobe {metrics['nprobe']}" if metrics["nprobe"] else ""
     title = (
         f"{metrics['dataset']}: {metrics['spec']} ({metrics['metric']}{nlist_note}), {metrics['steps']} steps, "
@@ -42,14 +42,14 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
 
 
 def print_few_queries(blocks: Iterable[Mapping[str, Any]]) -> None:
-    """The line on figures of few queries, where a block has few."""
+    """Print a note if a block of figures comes from few queries."""
     note = few_queries_note(blocks)
     if note is not None:
         print(note)
 
 
 def better_baseline(metrics: Mapping[str, Any]) -> str | None:
-    """The line on a post-hoc index that finds more than the trained one; None if there is none.
+    """A note if a post-hoc index finds more than the trained one, else None.
 
     >>> better_baseline({"index": {"recall@100": 0.3}, "baselines": {"opq": {"recall@100": 0.4}}})[:66]
     'opq, built post-hoc, finds more: recall@100 0.4000 against 0.3000.'
@@ -65,7 +65,7 @@ def better_baseline(metrics: Mapping[str, Any]) -> str | None:
 
 
 def changes_line(changes: Mapping[str, Any]) -> str:
-    """How many rows in service a new version changes."""
+    """A line with the number of rows in service that a new version changes."""
     if not changes["same_fingerprint"]:
         return "The index differs from the one it started from: every row in service has to be written again."
     return (

@@ -26,7 +26,7 @@ def search(
     user: Annotated[str | None, typer.Option(metavar="ID", help="Items for a user of the training data.")] = None,
     item: Annotated[str | None, typer.Option(metavar="ID", help="Items similar to an item of the index.")] = None,
     history: Annotated[
-        str | None, typer.Option(metavar="ID,ID", help="Items for a new user with these items, oldest first.")
+        str | None, typer.Option(metavar="ID,ID", help="Items for a new user with this history, oldest item first.")
     ] = None,
     queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Items for query vectors (nq, dim).")] = None,
     k: Annotated[
@@ -89,7 +89,7 @@ def _search_run(
             f"for user {user}", run.bundle, *recommend(run, run.histories.take(np.array([number])), k, nprobe)
         )
     if item is not None:
-        # The bundle knows the items that were added after the training.
+        # Ids of the bundle include items that were added after the training.
         rows = np.array([Lookup(run.bundle.ids, "item").number(item)])
         return _described(f"similar to {item}", run.bundle, *similar_items(run, rows, k, nprobe))
     numbers = Lookup(run.interactions.item_ids, "item", bundle_ids=run.bundle.ids).numbers(str(history))
@@ -126,9 +126,9 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
     bundle = _open_bundle(folder)
     k = min(check_k(k), len(bundle))
     vectors = read_vectors(queries, dim=bundle.dim)
-    # The lists that an exported file visits.
+    # As many lists as an exported file visits.
     scores, rows = ReferenceScorer(bundle).search(vectors, k, bundle_nprobe(bundle, nprobe))
-    # Fixed-width text where ids are strings: an array of objects would need a pickle.
+    # String ids become fixed-width text: an array of objects would need a pickle.
     ids = np.array(bundle.ids.tolist())[rows]
     ids[rows < 0] = "" if bundle.string_ids else -1
     with whole_file(out) as beside, beside.open("wb") as file:
@@ -137,7 +137,7 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
 
 
 def _renamed(facts: dict[str, Any]) -> dict[str, Any]:
-    """The user's columns beside ours: ``rank`` and ``score`` of theirs get a prefix, as ``id`` did in the bundle."""
+    """Columns of the user. Those named ``rank`` or ``score`` get a prefix, as ``id`` has in the bundle."""
     return {f"item_{name}" if name in ("rank", "score") else name: value for name, value in facts.items()}
 
 

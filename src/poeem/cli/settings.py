@@ -1,4 +1,4 @@
-"""Settings of a training: a method's, then a configuration file's, then those of the command line."""
+"""Settings of a training, merged from a method, a configuration file and the command line."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class SettingsOptions:
     """Settings."""
 
     method: str | None = option(
-        None, "Settings of a paper.", choices=tuple(method_names()), metavar="NAME", shown="poeem", place="first"
+        None, "Settings of a paper.", choices=tuple(method_names()), metavar="NAME", shown="poeem"
     )
     set: list[str] | None = option(
-        None, "Any setting by name, such as estimator=task; may be repeated.", metavar="NAME=VALUE", place="first"
+        None, "Any setting by name, such as estimator=task; may be repeated.", metavar="NAME=VALUE"
     )
-    config: Path | None = option(None, "Read settings from a TOML file.", metavar="FILE", place="first")
+    config: Path | None = option(None, "Read settings from a TOML file.", metavar="FILE")
 
 
 def merged(given: Mapping[str, Any], groups: Groups, command: str) -> dict[str, Any]:
-    """The settings of a command by name, those of ``SettingsOptions`` applied.
+    """The settings of a command by name. Later ones replace earlier ones: method, configuration file, command line.
 
     Args:
         given: options of the command line, with those of ``SettingsOptions``.
@@ -51,7 +51,7 @@ def merged(given: Mapping[str, Any], groups: Groups, command: str) -> dict[str, 
 
 
 def parse_assignments(texts: typing.Iterable[str], groups: Groups) -> dict[str, Any]:
-    """Values of ``NAME=VALUE``, in the types of their fields.
+    """Values of assignments ``NAME=VALUE``, converted to the types of their fields.
 
     >>> from poeem.training.options.groups import GROUPS
     >>> parse_assignments(["views=quantized", "commitment=0"], GROUPS)
@@ -72,7 +72,7 @@ def parse_assignments(texts: typing.Iterable[str], groups: Groups) -> dict[str, 
 
 
 def read_config(file: Path, groups: Groups) -> dict[str, Any]:
-    """Settings of a TOML file, whose tables are the groups; ``method`` may stand before them.
+    """Settings of a TOML file. Its tables are the groups; ``method`` may come before them.
 
     Raises:
         FileNotFoundError, ValueError: there is no such file, it is not TOML, or names an unknown setting.
@@ -90,8 +90,8 @@ def read_config(file: Path, groups: Groups) -> dict[str, Any]:
             check_names([name], groups)
         known = [field.name for field in dataclasses.fields(groups[name])] if isinstance(value, dict) else ["method"]
         check_names(table, known)
-        for key, one in table.items():
-            found[key] = one if key == "method" else _converted(key, one, types[key])
+        for key, entry in table.items():
+            found[key] = entry if key == "method" else _converted(key, entry, types[key])
     return found
 
 
@@ -115,10 +115,10 @@ def _lines(settings: Mapping[str, Any], groups: Groups) -> Iterator[str]:
 
 
 def _types(groups: Groups) -> dict[str, tuple[type, ...]]:
-    """The types that each field may have, None left out."""
+    """The possible types of each field, without None."""
     hints = {name: hint for group in groups.values() for name, hint in typing.get_type_hints(group).items()}
     return {
-        name: tuple(one for one in typing.get_args(hint) or (hint,) if one is not type(None))
+        name: tuple(kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None))
         for name, hint in hints.items()
     }
 

@@ -10,11 +10,11 @@ import typer
 
 from poeem.cli.command import HelpAll, options_of
 from poeem.cli.errors import Failure
-from poeem.cli.options import Json, PrintConfig, names
+from poeem.cli.options import BASELINES_HELP, Json, PrintConfig, names
 from poeem.cli.output import print_json, say
 from poeem.cli.settings import SettingsOptions, as_toml, merged
 from poeem.data.file_format import FileFormat
-from poeem.option import named, option
+from poeem.option import more_option, named, option
 from poeem.training.options.groups import GROUPS
 
 
@@ -26,34 +26,24 @@ class RunOptions:
         None,
         "Parquet, CSV or JSON Lines with columns of users, items and times (and titles); a folder or glob.",
         metavar="FILE",
-        place="first",
     )
-    dataset: str | None = option(
-        None, "A data set by name: ml-1m, ml-100k or complete-journey.", metavar="NAME", place="first"
+    dataset: str | None = option(None, "A data set by name: ml-1m, ml-100k or complete-journey.", metavar="NAME")
+    items: Path | None = more_option(
+        None, "Item table: files of the same kinds, with item, title and other columns.", metavar="FILE"
     )
-    items: Path | None = option(
-        None, "The same kinds of files, with item, title and other columns.", metavar="FILE", place="more"
-    )
-    out: Path | None = option(None, "Folder of the run; must be new.", metavar="DIR", place="first")
+    out: Path | None = option(None, "Folder of the run; must be new.", metavar="DIR")
     previous_run: Path | None = option(
         None,
         "Previous run: train its towers and index further, on newer data, to the next version.",
         flag="--from",
         metavar="OLD",
-        place="first",
     )
-    stability: float | None = option(
+    stability: float | None = more_option(
         None,
         "With --from: keep the index, and the code of an item unless another code saves this many times the mean "
         "error. Few rows are then rewritten.",
     )
-    baselines: str = option(
-        "pq,opq,rq",
-        "Post-hoc indexes to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, truncate-pq, lsh, "
-        "rabitq, binary, sq8; or none.",
-        metavar="A,B",
-        place="first",
-    )
+    baselines: str = option("pq,opq,rq", BASELINES_HELP, metavar="A,B")
 
 
 CONFIG = {"run": RunOptions, "data": FileFormat, **GROUPS}
@@ -63,7 +53,7 @@ CONFIG = {"run": RunOptions, "data": FileFormat, **GROUPS}
 def train(
     given: dict[str, Any],
     *,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out; same options.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out; same options.")] = False,
     print_config: PrintConfig = False,
     json: Json = False,
     help_all: HelpAll = False,
@@ -85,29 +75,29 @@ def train(
     if (run.interactions is None) == (run.dataset is None):
         raise ValueError("give one of --interactions FILE and --dataset NAME")
     if run.dataset is not None and run.items is not None:
-        raise ValueError("--items goes with --interactions; a data set by name brings its own titles")
+        raise ValueError("--items goes with --interactions; a data set has its own titles")
     try:
         metrics = train_interactions(
             _read(run, file_format),
             run.out,
-            # The name alone: a run can be resumed from another folder, and data are recognised by their checksum.
+            # The file's name without folder: a run can be resumed with the same data in another folder.
             dataset=run.dataset or str(run.interactions and run.interactions.name),
             previous_run=run.previous_run,
             stability=run.stability,
             baselines=names(run.baselines),
             resume=resume,
-            **{name: value for name, value in settings.items() if name in _TRAINING},
+            **{name: value for name, value in settings.items() if name in _TRAINING_SETTINGS},
         )
     except KeyboardInterrupt:
         if (run.out / "checkpoints").is_dir():
-            say(f"the run is kept in {run.out}; continue with the same command and --resume")
+            say(f"the run is kept in {run.out}; resume it with the same command and --resume")
         raise
     if not metrics:  # one of several processes, not the first
         return
     print_json(metrics) if json else print_metrics(metrics, run.out)
 
 
-_TRAINING = {name for group in GROUPS.values() for name in group.__dataclass_fields__}
+_TRAINING_SETTINGS = {name for group in GROUPS.values() for name in group.__dataclass_fields__}
 
 
 def _read(run: RunOptions, file_format: FileFormat) -> Any:

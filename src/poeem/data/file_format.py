@@ -6,7 +6,7 @@ import codecs
 import math
 from dataclasses import dataclass
 
-from poeem.option import option
+from poeem.option import more_option
 
 # Delimiters that a shell makes hard to type.
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -28,21 +28,23 @@ class FileFormat:
     '\\t'
     """
 
-    user_column: str | None = option(None, "Column of user ids. Default: user, user_id, customer_id or similar.")
-    item_column: str | None = option(None, "Column of item ids. Default: item, item_id, product_id or similar.")
-    time_column: str | None = option(
+    user_column: str | None = more_option(None, "Column of user ids. Default: user, user_id, customer_id or similar.")
+    item_column: str | None = more_option(None, "Column of item ids. Default: item, item_id, product_id or similar.")
+    time_column: str | None = more_option(
         None, "Column of times, or none. Default: timestamp, ts or similar, else row order."
     )
-    rating_column: str | None = option(None, "Column of ratings, for --min-rating. Default: rating, stars or similar.")
-    title_column: str | None = option(None, "Column of item titles. Default: title, item_name or similar.")
-    min_rating: float | None = option(None, "Drop rows with a lower rating. Default: every row is a positive event.")
-    delimiter: str | None = option(None, "Character between the fields of a CSV file, or tab. Default: detected.")
-    header: bool = option(
-        True,
-        "Whether a CSV file begins with column names; without, columns are 1, 2, 3.",
-        flag="--header/--no-header",
+    rating_column: str | None = more_option(
+        None, "Column of ratings, for --min-rating. Default: rating, stars or similar."
     )
-    encoding: str = option("utf-8", "Encoding of a CSV file, such as latin-1, cp1252 or utf-16.")
+    title_column: str | None = more_option(None, "Column of item titles. Default: title, item_name or similar.")
+    min_rating: float | None = more_option(
+        None, "Drop rows with a lower rating. Default: every row is a positive event."
+    )
+    delimiter: str | None = more_option(None, "Character between the fields of a CSV file, or tab. Default: detected.")
+    header: bool = more_option(
+        True, "Whether a CSV file begins with column names; without, columns are 1, 2, 3.", flag="--header/--no-header"
+    )
+    encoding: str = more_option("utf-8", "Encoding of a CSV file, such as latin-1, cp1252 or utf-16.")
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:

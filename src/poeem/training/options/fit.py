@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from poeem.option import check_choices, option
+from poeem.option import check_choices, more_option, option, setting
 
 
 @dataclass(frozen=True)
 class VectorIndexOptions:
     """Structure and metric of the index."""
 
-    spec: str | None = option(None, "Structure, such as RQ8 or OPQ16,PQ16.", flag="--index", place="first", shown="RQ8")
-    metric: str | None = option(None, "Similarity.", choices=("ip", "l2", "cosine"), place="first", shown="ip")
+    spec: str | None = option(None, "Structure, such as RQ8 or OPQ16,PQ16.", flag="--index", shown="RQ8")
+    metric: str | None = option(None, "Similarity.", choices=("ip", "l2", "cosine"), shown="ip")
 
     __post_init__ = check_choices
 
@@ -22,38 +22,31 @@ class VectorIndexOptions:
 class FitOptions:
     """Parts that a fit trains, losses, and length."""
 
-    codes: str | None = option(
+    codes: str | None = more_option(
         None,
         "reassigned, or fixed (nothing is encoded again). Default: fixed for RQ, else reassigned.",
         choices=("reassigned", "fixed"),
     )
-    assignment: str = option(
-        "nearest",
-        "How codewords are chosen; with RQ nearest only.",
-        choices=("nearest", "score-aware", "balanced"),
-        place="set",
+    assignment: str = setting(
+        "nearest", "How codewords are chosen; with RQ nearest only.", choices=("nearest", "score-aware", "balanced")
     )
-    train_codebooks: bool = option(True, "Train the codebooks; without, only the query adapter.", place="set")
-    adapter: bool = option(True, "Train a matrix on the queries' side.", place="set")
-    ranked_codebooks: bool = option(
-        True,
-        "Codebooks learn from ranking; without, from distortion_weight alone.",
-        place="set",
-    )
-    distill_weight: float = option(1.0, "Weight of ranking as exact search does.", place="set")
-    label_weight: float = option(1.0, "Weight of ranking relevant items first.", place="set")
-    distortion_weight: float = option(0.0, "Weight of the squared error.", place="set")
-    list_weight: float = option(1.0, "With lists: weight of ranking lists like the items in them.", place="set")
-    temperature: float = option(0.02, "Temperature of the distillation, for unit vectors.", place="set")
-    top: int = option(50, "Best items of a query by exact search; each step samples eight of them.", place="set")
-    epochs: float = option(6.0, "Passes over the queries.", place="first")
-    batch_size: int = option(512, "Queries per step.", place="set")
-    lr: float | None = option(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.", place="set")
-    patience: int = option(2, "Epochs without gain on held-out queries after which to stop.", place="set")
-    max_queries: int = option(65_536, "Queries used at most, a random sample.", place="first")
-    seed: int = option(0, "Seed of everything random.", place="first")
-    device: str = option("auto", "Where to compute: auto, cpu, cuda or mps.")
-    show: bool = option(True, "Show progress on stderr.", flag="--progress/--no-progress")
+    train_codebooks: bool = setting(True, "Train the codebooks; without, only the query adapter.")
+    adapter: bool = setting(True, "Train a matrix on the queries' side.")
+    ranked_codebooks: bool = setting(True, "Codebooks learn from ranking; without, from distortion_weight alone.")
+    distill_weight: float = setting(1.0, "Weight of ranking as exact search does.")
+    label_weight: float = setting(1.0, "Weight of ranking relevant items first.")
+    distortion_weight: float = setting(0.0, "Weight of the squared error.")
+    list_weight: float = setting(1.0, "With lists: weight of ranking lists like the items in them.")
+    temperature: float = setting(0.02, "Temperature of the distillation, for unit vectors.")
+    top: int = setting(50, "Best items of a query by exact search; each step samples eight of them.")
+    epochs: float = option(6.0, "Passes over the queries.")
+    batch_size: int = setting(512, "Queries per step.")
+    lr: float | None = setting(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.")
+    patience: int = setting(2, "Epochs without gain on held-out queries after which to stop.")
+    max_queries: int = option(65_536, "Queries used at most, a random sample.")
+    seed: int = option(0, "Seed of everything random.")
+    device: str = more_option("auto", "Where to compute: auto, cpu, cuda or mps.")
+    show: bool = more_option(True, "Show progress on stderr.", flag="--progress/--no-progress")
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from poeem.option import check_choices, named, option
+from poeem.option import check_choices, more_option, named, option, setting
 
 TOWERS = ("history", "sequence")
 METRICS = ("cosine", "ip", "l2")
@@ -16,21 +16,16 @@ class ModelOptions:
     """Towers and item table."""
 
     tower: str | None = option(
-        None, "history (fast) or sequence (a transformer: slower).", choices=TOWERS, place="first", shown="history"
+        None, "history (fast) or sequence (a transformer: slower).", choices=TOWERS, shown="history"
     )
-    dim: int | None = option(None, "Width of the embeddings.", place="first", shown="64")
-    metric: str | None = option(None, "Similarity.", choices=METRICS, place="first", shown="cosine")
-    history_length: int | None = option(
-        None, "Events of a history that are read. Default: 20; sequence tower 100.", place="set"
+    dim: int | None = option(None, "Width of the embeddings.", shown="64")
+    metric: str | None = option(None, "Similarity.", choices=METRICS, shown="cosine")
+    history_length: int | None = setting(None, "Events of a history that are read. Default: 20; sequence tower 100.")
+    dropout: float | None = setting(None, "Dropout of the towers. Default: 0; sequence tower 0.2.")
+    item_table: str | None = setting(
+        None, "full (the default), or compressed: codewords that items share.", choices=("full", "compressed")
     )
-    dropout: float | None = option(None, "Dropout of the towers. Default: 0; sequence tower 0.2.", place="set")
-    item_table: str | None = option(
-        None,
-        "full (the default), or compressed: codewords that items share.",
-        choices=("full", "compressed"),
-        place="set",
-    )
-    table_bytes: int | None = option(None, "Bytes per item of a compressed table. Default: 8.", place="set")
+    table_bytes: int | None = setting(None, "Bytes per item of a compressed table. Default: 8.")
 
     __post_init__ = check_choices
 
@@ -39,31 +34,26 @@ class ModelOptions:
 class IndexOptions:
     """Structure of the index and how it learns."""
 
-    spec: str | None = option(
-        None, "Structure, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8.", flag="--index", place="first", shown="RQ8"
-    )
-    estimator: str | None = option(
+    spec: str | None = option(None, "Structure, such as RQ8, OPQ8,PQ8 or OPQ8,IVF64,PQ8.", flag="--index", shown="RQ8")
+    estimator: str | None = setting(
         None,
         "How index and tower learn through each other. Default: ste; task with fixed codes.",
         choices=("ste", "task", "rotation-trick", "soft"),
-        place="set",
     )
-    assignment: str | None = option(
-        None, "How codewords are chosen. Default: nearest.", choices=("nearest", "score-aware", "balanced"), place="set"
+    assignment: str | None = setting(
+        None, "How codewords are chosen. Default: nearest.", choices=("nearest", "score-aware", "balanced")
     )
-    codes: str | None = option(
+    codes: str | None = setting(
         None,
         "reassigned at every step (the default), or fixed: items keep the codes of the warm start (JPQ).",
         choices=("reassigned", "fixed"),
-        place="set",
     )
-    rotation: str = option(
+    rotation: str = setting(
         "givens-greedy",
         "How the rotation of OPQ learns.",
         choices=("givens-greedy", "givens-random", "givens-steepest", "cayley", "polar", "frozen"),
-        place="set",
     )
-    nprobe: int | None = option(
+    nprobe: int | None = more_option(
         None, "Inverted lists visited per query where figures are given. Default: the square root of nlist."
     )
 
@@ -84,25 +74,24 @@ class LossOptions:
         ValueError: a value is out of range.
     """
 
-    temperature: float = option(0.1, "Temperature of the softmax.", place="set")
-    views: str = option(
-        "both", "both, or quantized: the paper's loss, with commitment 0.", choices=("both", "quantized"), place="set"
+    temperature: float = setting(0.1, "Temperature of the softmax.")
+    views: str = setting(
+        "both", "both, or quantized: the paper's loss, with commitment 0.", choices=("both", "quantized")
     )
-    share: float = option(0.75, "Share of the quantized view in the loss, with views both.", place="set")
-    commitment: float = option(1.0, "Weight of the term that pulls items to their codewords.", place="set")
-    candidates: str = option(
+    share: float = setting(0.75, "Share of the quantized view in the loss, with views both.")
+    commitment: float = setting(1.0, "Weight of the term that pulls items to their codewords.")
+    candidates: str = setting(
         "unique",
         "Columns of the softmax: every item of the batch once, or once for every positive.",
         choices=("unique", "positives"),
-        place="set",
     )
-    hard_negatives: int = option(0, "Negatives per query from the live index. 0: in-batch negatives only.", place="set")
-    distill: float = option(0.0, "Weight of ranking as the float vectors do.", place="set")
-    list_loss: float | None = option(
-        None, "Weight of queries finding the inverted list of their item. Default: 0.5 with lists.", place="set"
+    hard_negatives: int = setting(0, "Negatives per query from the live index. 0: in-batch negatives only.")
+    distill: float = setting(0.0, "Weight of ranking as the float vectors do.")
+    list_loss: float | None = setting(
+        None, "Weight of queries finding the inverted list of their item. Default: 0.5 with lists."
     )
-    balance: float | None = option(
-        None, "1: lists are ranked by relevant items per code scanned; 0: by relevant items. Default: 1.", place="set"
+    balance: float | None = setting(
+        None, "1: lists are ranked by relevant items per code scanned; 0: by relevant items. Default: 1."
     )
 
     def __post_init__(self) -> None:
@@ -128,13 +117,13 @@ class LossOptions:
 class OptimizerOptions:
     """Length of the training, AdamW and its schedule."""
 
-    epochs: float | None = option(None, "Length of the training.", place="first", shown="5")
-    steps: int | None = option(None, "Length of the training, in place of epochs.")
-    batch_size: int | None = option(None, "Examples per step. Default: 1024; sequence tower 24.")
-    lr: float | None = option(None, "Highest learning rate. Default: 0.006; sequence tower 0.004.")
-    weight_decay: float = option(0.0, "Weight decay of AdamW, on matrices only.", place="set")
-    decay: str = option("linear", "How the learning rate falls.", choices=("linear", "cosine", "constant"), place="set")
-    index_lr: float = option(1.0, "Factor on the learning rate for the index.", place="set")
+    epochs: float | None = option(None, "Length of the training.", shown="5")
+    steps: int | None = more_option(None, "Length of the training, in place of epochs.")
+    batch_size: int | None = more_option(None, "Examples per step. Default: 1024; sequence tower 24.")
+    lr: float | None = more_option(None, "Highest learning rate. Default: 0.006; sequence tower 0.004.")
+    weight_decay: float = setting(0.0, "Weight decay of AdamW, on matrices only.")
+    decay: str = setting("linear", "How the learning rate falls.", choices=("linear", "cosine", "constant"))
+    index_lr: float = setting(1.0, "Factor on the learning rate for the index.")
 
     __post_init__ = check_choices
 
@@ -143,16 +132,14 @@ class OptimizerOptions:
 class ExecutionOptions:
     """Seed, device, validation and checkpoints."""
 
-    seed: int = option(0, "Seed of everything random.", place="first")
-    device: str = option("auto", "Where to compute: auto, cpu, cuda or mps.")
-    mixed_precision: str | None = option(None, "no, fp16 or bf16. Default: that of accelerate launch.", place="set")
-    patience: int | None = option(None, "Stop after so many validations without gain, with the best model.")
-    validate_every: int | None = option(
-        None, "Steps between two validations. Default: an epoch, at most 20.", place="set"
-    )
-    checkpoint_every: int | None = option(None, "Steps between two checkpoints. Default: 1/20 of the run.", place="set")
-    log_with: str | None = option(None, "tensorboard or wandb.")
-    show: bool = option(True, "Show progress on stderr.", flag="--progress/--no-progress")
+    seed: int = option(0, "Seed of everything random.")
+    device: str = more_option("auto", "Where to compute: auto, cpu, cuda or mps.")
+    mixed_precision: str | None = setting(None, "no, fp16 or bf16. Default: that of accelerate launch.")
+    patience: int | None = more_option(None, "Stop after so many validations without gain, with the best model.")
+    validate_every: int | None = setting(None, "Steps between two validations. Default: an epoch, at most 20.")
+    checkpoint_every: int | None = setting(None, "Steps between two checkpoints. Default: 1/20 of the run.")
+    log_with: str | None = more_option(None, "tensorboard or wandb.")
+    show: bool = more_option(True, "Show progress on stderr.", flag="--progress/--no-progress")
 
 
 GROUPS: dict[str, type] = {
