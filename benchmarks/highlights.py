@@ -31,7 +31,9 @@ def wins(results: Results) -> Iterator[Line]:
     yield from trained(results, "journey", "RQ4", NDCG, "Complete Journey (baskets), 4 bytes: NDCG@10")
     yield from frozen(results, "poeem-rq", 8, "Frozen text vectors, 8 bytes, no labels: recall@100")
     yield from frozen(results, "poeem-rq-labels", 16, "the same, 16 bytes, with labels")
-    yield from speed(results, "poeem-fastscan", "the same with lists, 16 bytes: queries/s at recall@100")
+    yield from speed(
+        results, "poeem-fastscan", "Frozen text vectors with lists, 16 bytes, no labels: queries/s at recall@100"
+    )
     yield from seconds(results, "ours, PQ", "1,000,000 vectors to a served file, `OPQ,PQ`, 8 bytes: seconds")
 
 

@@ -98,7 +98,7 @@ def test_new_codes_are_the_nearest_words(tmp_path, small_bundle, draw):
         ("add", [1], np.ones((1, 7)), r"shape \(n, dim=8\)"),
         ("add", [1], np.ones(8), r"shape \(n, dim=8\)"),
         ("add", [1], np.array([["a"] * 8]), "must be numbers"),
-        ("replace", [100, 5], 2, r"5 is not among the items \(1 unknown\); add it instead"),
+        ("replace", [100, 5], 2, r"5 is not among the items \(1 unknown\)"),
         ("replace", [100, 100], 2, "more than once"),
         ("replace", [100], np.zeros((1, 8)), "row 0 is zero"),
         ("delete", [100, 5], None, "5 is not among the items"),

@@ -13,7 +13,7 @@ from poeem.evaluation.scorers import DecodedScorer, prepared
 
 
 def structure_of(quantizer: str, nlist: int, rotation: str = "") -> str:
-    """Factory string with lists, if there are any, in front of the quantizer.
+    """Factory string of rotation, lists (if ``nlist`` > 0) and quantizer.
 
     >>> structure_of("PQ8x8np", 64, rotation="OPQ8"), structure_of("RQ8x8", 0)
     ('OPQ8,IVF64,PQ8x8np', 'RQ8x8')

@@ -167,7 +167,7 @@ def sync_file(path: str | Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """fsync a folder, so that new and renamed files survive a loss of power."""
     if os.name == "nt":  # directories cannot be opened there
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -36,7 +36,7 @@ class Catalogue:
 
     @property
     def schema(self) -> pa.Schema | None:
-        """Of the user's columns; None if there are none."""
+        """Schema of the user's columns; None if there are none."""
         return None if self._columns is None else self._columns[0].schema
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Catalogue:
         return one in self._slots
 
     def check(self, change: Change) -> None:
-        """Refuse a change that cannot be applied: nothing of it has then been.
+        """Refuse a change that cannot be applied. Nothing has been applied then.
 
         Raises:
             ValueError: an id is not there, or is there already, or no row would be left.

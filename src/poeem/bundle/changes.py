@@ -22,7 +22,7 @@ class CodedRows:
 
     Args:
         ids: ints or strs.
-        codes: uint8 word numbers, ``(n, M)``.
+        codes: uint8 codeword numbers, ``(n, M)``.
         lists: int32, ``(n,)``; None for a flat spec.
         columns: the user's columns, n rows; None if there are none.
     """
@@ -38,7 +38,7 @@ class CodedRows:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What happens at once or not at all: ``deleted`` go, ``replaced`` get other codes, ``added`` come, in this order.
+    """Rows to delete, to replace and to add, in this order; applied as a whole or not at all.
 
     An id that is deleted may be added in the same change.
     """
@@ -48,18 +48,23 @@ class Change:
     added: CodedRows | None = None
 
     def to_bytes(self) -> bytes:
-        """As it stands in a log: head, ids (int64, or JSON for strings), codes, lists, columns (Arrow IPC)."""
+        """The bytes of this change in the log.
+
+        Head, ids (int64, or JSON for strings), codes, lists, columns (Arrow IPC).
+        """
         rows = [part for part in (self.replaced, self.added) if part is not None]
         ids = [*self.deleted, *(one for part in rows for one in part.ids)]
         if isinstance(ids[0], str):
-            named = json.dumps(ids, ensure_ascii=False, separators=(",", ":")).encode()
+            id_bytes = json.dumps(ids, ensure_ascii=False, separators=(",", ":")).encode()
         else:
-            named = np.array(ids, dtype="<i8").tobytes()
+            id_bytes = np.array(ids, dtype="<i8").tobytes()
         columns = b"" if self.added is None or self.added.columns is None else _table_to_bytes(self.added.columns)
-        head = _HEAD.pack(len(self.deleted), len(self.replaced or ()), len(self.added or ()), len(named), len(columns))
+        head = _HEAD.pack(
+            len(self.deleted), len(self.replaced or ()), len(self.added or ()), len(id_bytes), len(columns)
+        )
         codes = b"".join(np.ascontiguousarray(part.codes, np.uint8).tobytes() for part in rows)
         lists = b"".join(part.lists.astype("<i4").tobytes() for part in rows if part.lists is not None)
-        return b"".join((head, named, codes, lists, columns))
+        return b"".join((head, id_bytes, codes, lists, columns))
 
     @classmethod
     def from_bytes(cls, data: bytes, *, M: int, has_lists: bool, string_ids: bool) -> Change:
@@ -69,15 +74,15 @@ class Change:
             ValueError: it does not have the parts that its head and the bundle ask for.
         """
         try:
-            deleted, replaced, added, named, columns = _HEAD.unpack_from(data)
+            deleted, replaced, added, id_size, columns = _HEAD.unpack_from(data)
             rows, at = replaced + added, _HEAD.size
-            if len(data) != at + named + rows * (M + 4 * has_lists) + columns:
+            if len(data) != at + id_size + rows * (M + 4 * has_lists) + columns:
                 raise ValueError("its length is wrong")
-            text = data[at : at + named]
+            text = data[at : at + id_size]
             ids = json.loads(text) if string_ids else np.frombuffer(text, "<i8").tolist()
             if len(ids) != deleted + rows:
                 raise ValueError("its ids are not as many as its rows")
-            at += named
+            at += id_size
             codes = np.frombuffer(data, np.uint8, rows * M, at).reshape(rows, M)
             at += rows * M
             lists = np.frombuffer(data, "<i4", rows, at).astype(np.int32) if has_lists else None

@@ -8,7 +8,7 @@ import numpy as np
 
 from poeem.spec import IndexSpec
 
-# A rotation trained in float32 drifts by some 1e-6; this far off it is another matrix.
+# A rotation trained in float32 drifts by some 1e-6; a larger error means that it is no rotation.
 ROTATION_TOLERANCE = 1e-4
 
 
@@ -60,14 +60,14 @@ def check_codes(spec: IndexSpec, codes: np.ndarray, lists: np.ndarray | None) ->
     """Refuse codes and lists that point outside the arrays of ``spec``.
 
     Args:
-        codes: integer word numbers, ``(n, M)``.
+        codes: integer codeword numbers, ``(n, M)``.
         lists: integers, ``(n,)``; None without coarse centroids.
     Raises:
         ValueError: a shape, type or value is wrong.
     """
     if codes.dtype.kind not in "iu" or codes.ndim != 2 or codes.shape[1] != spec.M:
         raise ValueError(f"codes must be integers of shape (n, M={spec.M}), not {codes.dtype} of shape {codes.shape}")
-    _check_range("codes", codes, spec.ksub, f"the words of spec {spec}")
+    _check_range("codes", codes, spec.ksub, f"the codewords of spec {spec}")
     if not spec.nlist:
         if lists is not None:
             raise ValueError(f"lists are given, but spec {spec} has no inverted lists; pass lists=None")

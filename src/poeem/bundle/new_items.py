@@ -25,8 +25,8 @@ def check_new_ids(ids: Any, *, string_ids: bool) -> list[Any]:
         raise ValueError("ids are empty; name at least one item")
     array = ids_to_arrow(ids)
     if (str(array.type) == "string") != string_ids:
-        kind, mend = ("strings", "str(id)") if string_ids else ("integers", "int(id)")
-        raise ValueError(f"ids must be {kind} as in the bundle, not {array.type}; pass {mend}")
+        kind, fix = ("strings", "str(id)") if string_ids else ("integers", "int(id)")
+        raise ValueError(f"ids must be {kind} as in the bundle, not {array.type}; pass {fix}")
     return array.to_pylist()
 
 
@@ -34,7 +34,7 @@ def check_known(ids: list[Any], known: Container[Any]) -> None:
     """Refuse ids that no item has."""
     unknown = [one for one in ids if one not in known]
     if unknown:
-        raise ValueError(f"ids: {unknown[0]!r} is not among the items ({len(unknown)} unknown); add it instead")
+        raise ValueError(f"ids: {unknown[0]!r} is not among the items ({len(unknown)} unknown)")
 
 
 def check_unknown(ids: list[Any], known: Container[Any]) -> None:

@@ -26,7 +26,7 @@ from poeem.bundle.manifest import ARRAYS_FILE, ITEMS_FILE, LOG_FILE, MANIFEST_FI
 from poeem.bundle.regular_file import read_file, refuse_link
 from poeem.bundle.write import file_record, make_bundle
 
-# A swap takes two renames; a reader that has met so many of them in a row is told.
+# A swap takes two renames. After so many failed attempts in a row the reader raises an error.
 _ATTEMPTS, _PAUSE = 200, 0.005
 
 

@@ -59,7 +59,7 @@ def write_bundle(
         arrays: float32, finite: ``rotation (dim, dim)`` with ``y = x @ R``, ``coarse (nlist, dim)``,
             ``codebooks (M, ksub, dsub)`` (``(M, ksub, dim)`` for RQ), optionally ``query_adapter (dim, dim)``.
         ids: n integers or strings, each once.
-        codes: integer word numbers in ``[0, ksub)``, ``(n, M)``.
+        codes: integer codeword numbers in ``[0, ksub)``, ``(n, M)``.
         lists: integers in ``[0, nlist)``, ``(n,)``; None for a flat spec.
         columns: further facts about the items, such as titles; n rows.
         training: facts to keep, as JSON can hold them.

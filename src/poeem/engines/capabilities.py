@@ -170,7 +170,7 @@ def check_capable(engine: str, spec: IndexSpec, metric: str) -> None:
 
 
 def refusals(able: Capabilities, spec: IndexSpec, metric: str) -> list[str]:
-    """Why an engine with these capabilities cannot hold an index, each reason with the mend; empty if it can."""
+    """Why an engine with these capabilities cannot hold an index, each reason with the fix; empty if it can."""
     checks = [
         (spec.kind not in able.kinds, f"has no {spec.kind} quantizer; train {' or '.join(able.kinds)}"),
         (metric not in able.metrics, f"does not score by {metric}; train for {' or '.join(able.metrics)}"),
@@ -178,7 +178,7 @@ def refusals(able: Capabilities, spec: IndexSpec, metric: str) -> list[str]:
             bool(spec.nlist) and metric not in able.residual_metrics,
             f"codes no residuals under {metric}; train without IVF, or for {' or '.join(able.residual_metrics)}",
         ),
-        (spec.nbits not in able.nbits, f"has no {spec.nbits}-bit codes; train with nbits {_words(able.nbits)}"),
+        (spec.nbits not in able.nbits, f"has no {spec.nbits}-bit codes; train with nbits {_listed(able.nbits)}"),
         (not spec.nlist and not able.flat, "has no flat index; train with IVF<nlist>"),
         (bool(spec.nlist) and not able.lists, "has no inverted lists; train without IVF"),
         (spec.rotated and not able.rotation, "has no rotation; train without OPQ"),
@@ -186,5 +186,5 @@ def refusals(able: Capabilities, spec: IndexSpec, metric: str) -> list[str]:
     return [reason for refused, reason in checks if refused]
 
 
-def _words(values: tuple[int, ...]) -> str:
+def _listed(values: tuple[int, ...]) -> str:
     return " or ".join(map(str, values))

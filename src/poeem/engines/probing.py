@@ -35,10 +35,10 @@ def default_nprobe(nlist: int) -> int:
 
 
 def check_nprobe(nprobe: int | None, nlist: int, default: int) -> int:
-    """The number of lists to visit.
+    """The number of lists to visit: ``default`` for None, at most ``nlist``.
 
     Raises:
-        ValueError: it is no whole number of at least 1. More than there are lists means all of them.
+        ValueError: it is no whole number of at least 1.
 
     >>> check_nprobe(0, nlist=64, default=8)
     Traceback (most recent call last):

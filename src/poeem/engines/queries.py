@@ -1,4 +1,4 @@
-"""Queries on their way to an engine: checked, and through the bundle's query adapter."""
+"""Queries for an engine: checked, and multiplied by the bundle's query adapter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGEST_K = 2**31 - 1
 
 
 def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | None = None) -> np.ndarray:
-    """Queries as an engine wants them; under ``cosine`` they are not normalised yet.
+    """Queries as an engine takes them; under ``cosine`` they are not normalised yet.
 
     Args:
         queries: finite floats, ``(nq, dim)``.
@@ -36,8 +36,8 @@ def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | N
     if queries.dtype.kind not in "fiu":
         raise ValueError(f"queries must be numbers, not {queries.dtype}; pass a float32 array")
     if queries.ndim != 2 or queries.shape[1] != dim:
-        mend = "pass a single query as q[None]" if queries.ndim == 1 else f"the index has dim={dim}"
-        raise ValueError(f"queries must have shape (nq, {dim}), not {queries.shape}; {mend}")
+        fix = "pass a single query as q[None]" if queries.ndim == 1 else f"the index has dim={dim}"
+        raise ValueError(f"queries must have shape (nq, {dim}), not {queries.shape}; {fix}")
     # What no float32 can hold becomes infinite, and is refused as such.
     with np.errstate(over="ignore"):
         queries = np.ascontiguousarray(queries, dtype=np.float32)

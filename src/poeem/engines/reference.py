@@ -111,7 +111,7 @@ class ReferenceScorer:
         return scores
 
     def _rotated_queries(self, queries: Any) -> np.ndarray:
-        """Queries in the space of the words, where the rotation leaves every score as it is."""
+        """Queries in rotated space; a rotation changes no score."""
         bundle = self.bundle
         prepared = prepare_queries(queries, bundle.dim, bundle.metric, bundle.arrays.get("query_adapter"))
         prepared = prepared.astype(np.float64)
@@ -148,7 +148,7 @@ class ReferenceScorer:
                 yield some, block, products
 
     def _tables(self, rotated: np.ndarray) -> np.ndarray:
-        """``<q, B_mk>`` of every word: ``(M, ksub, nq)``."""
+        """``<q, B_mk>`` of every codeword: ``(M, ksub, nq)``."""
         if self.bundle.spec.kind == "RQ":
             return self._codebooks @ rotated.T
         slices = rotated.reshape(len(rotated), self.bundle.spec.M, -1)
@@ -184,10 +184,12 @@ class ReferenceScorer:
         """``y_hat``, before the rotation back: ``(n, dim)``."""
         spec, codes = self.bundle.spec, self.bundle.codes[rows]
         if spec.kind == "PQ":
-            words = self._codebooks.reshape(-1, self._codebooks.shape[2])
-            decoded = np.take(words, codes + np.arange(spec.M) * spec.ksub, axis=0, mode="clip").reshape(len(codes), -1)
+            codewords = self._codebooks.reshape(-1, self._codebooks.shape[2])
+            decoded = np.take(codewords, codes + np.arange(spec.M) * spec.ksub, axis=0, mode="clip").reshape(
+                len(codes), -1
+            )
         else:
-            decoded = sum_words(self._codebooks, codes)
+            decoded = sum_codewords(self._codebooks, codes)
         if self._coarse is not None and self.bundle.lists is not None:
             decoded += np.take(self._coarse, self.bundle.lists[rows], axis=0, mode="clip")
         return decoded
@@ -196,10 +198,11 @@ class ReferenceScorer:
         return decoded if self._rotation is None else decoded @ self._rotation.T
 
 
-def sum_words(codebooks: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """What additive codes stand for, ``sum_m B[m, code_m]``: ``(n, dim)`` from ``(M, ksub, dim)`` and ``(n, M)``.
+def sum_codewords(codebooks: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The decoded vectors of additive codes, ``sum_m B[m, code_m]``: ``(n, dim)`` from ``(M, ksub, dim)`` and ``(n, M)``.
 
-    >>> sum_words(np.array([[[1.0], [2.0]], [[10.0], [20.0]]]), np.array([[1, 0], [0, 1]]))
+    >>> codebooks = np.array([[[1.0], [2.0]], [[10.0], [20.0]]])
+    >>> sum_codewords(codebooks, np.array([[1, 0], [0, 1]]))
     array([[12.],
            [21.]])
     """

@@ -187,7 +187,7 @@ def check_parts(
     scores, ids = search(np.asarray(queries), expected.shape[1])
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     error = np.abs(scores - expected) / scale
-    # Of equal scores another item may come first, also one that stands beyond the last place.
+    # If scores are equal, another item may come first, also one beyond the last place.
     agrees = (ids == expected_ids) | (error <= TOLERANCE)
     agreement = Agreement(float(error.max()), float(agrees.mean()), *ids.shape)
     if not agreement.worst_score_error <= TOLERANCE or agreement.rank_agreement < 1:

@@ -20,7 +20,15 @@ from poeem.explain import refits
 from poeem.explain.codeword_usage import codeword_figures
 from poeem.explain.explanation import Breakdown, Explanation
 from poeem.explain.list_balance import list_figures
-from poeem.explain.loss_attribution import TWIN, Loss, MeasuredState, State, measure_states, repair_states, step_losses
+from poeem.explain.loss_attribution import (
+    TWIN,
+    MeasuredState,
+    RecallLoss,
+    State,
+    measure_states,
+    repair_states,
+    step_losses,
+)
 from poeem.explain.lost_rotation import restore_rotation
 from poeem.explain.measures import (
     LABEL_METRIC,
@@ -138,7 +146,7 @@ def _twin_state(values: Values) -> MeasuredState:
 
 
 def _breakdowns(
-    states: Sequence[MeasuredState], item_losses: list[Loss], ceiling: Values, queries: QuerySet
+    states: Sequence[MeasuredState], item_losses: list[RecallLoss], ceiling: Values, queries: QuerySet
 ) -> dict[str, Breakdown]:
     assert queries.neighbours is not None
     names = {LABELS: LABEL_METRIC, NEIGHBOURS: f"neighbour_recall@{queries.neighbours.shape[1]}"}
@@ -225,7 +233,7 @@ def _codeword_figures(workload: Workload, refitted: dict[str, Bundle]) -> dict[s
     return figures
 
 
-def _shift_figures(workload: Workload, breakdown: Breakdown, item_losses: list[Loss]) -> dict[str, Any]:
+def _shift_figures(workload: Workload, breakdown: Breakdown, item_losses: list[RecallLoss]) -> dict[str, Any]:
     if workload.queries.self_rows is not None:
         return {}
     queries = prepared(workload.queries.vectors, workload.bundle.metric, "queries")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from poeem.evaluation.intervals import format_figure
-from poeem.explain.loss_attribution import Loss
+from poeem.explain.loss_attribution import RecallLoss
 from poeem.explain.remedies import Remedy
 
 
@@ -31,7 +31,7 @@ class Breakdown:
     ceiling: float
     intervals: dict[str, list[float]]
     error: float
-    steps: list[Loss]
+    steps: list[RecallLoss]
     causes: dict[str, float]
 
     @property

@@ -74,8 +74,8 @@ class MeasuredState(NamedTuple):
     values: Values
 
 
-class Loss(NamedTuple):
-    """The loss of one step."""
+class RecallLoss(NamedTuple):
+    """Recall that is lost in one step of the attribution, and its cause."""
 
     cause: str
     name: str
@@ -161,7 +161,7 @@ def measure_states(
     ]
 
 
-def step_losses(states: Sequence[MeasuredState], measure: str) -> list[Loss]:
+def step_losses(states: Sequence[MeasuredState], measure: str) -> list[RecallLoss]:
     """The loss of each step from the served index upwards. They add up to the last state minus the first.
 
     >>> recalls = {"served": [0.2, 0.2], "codewords": [0.0, 0.0], "code": [0.6, 0.6]}
@@ -173,7 +173,7 @@ def step_losses(states: Sequence[MeasuredState], measure: str) -> list[Loss]:
     for state in states[1:]:
         values = state.values[measure]
         counts = state.always_counts or is_significant(values - base)
-        steps.append(Loss(state.cause, state.name, float(values.mean() - base.mean()) if counts else 0.0))
+        steps.append(RecallLoss(state.cause, state.name, float(values.mean() - base.mean()) if counts else 0.0))
         base = values if counts else base
     return steps
 

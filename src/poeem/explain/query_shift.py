@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from poeem.explain.loss_attribution import Loss
+from poeem.explain.loss_attribution import RecallLoss
 
 
 def shift_figures(queries: np.ndarray, items: np.ndarray) -> dict[str, float]:
@@ -29,7 +29,7 @@ def shift_figures(queries: np.ndarray, items: np.ndarray) -> dict[str, float]:
     }
 
 
-def shift_shares(query_losses: Sequence[Loss], item_losses: Sequence[Loss]) -> list[float]:
+def shift_shares(query_losses: Sequence[RecallLoss], item_losses: Sequence[RecallLoss]) -> list[float]:
     """Share of each step's loss that would not exist if the queries were items, 0 to 1.
 
     A step that loses more for queries counts only as far as the total loss is larger for queries, too.
@@ -39,7 +39,7 @@ def shift_shares(query_losses: Sequence[Loss], item_losses: Sequence[Loss]) -> l
         item_losses: the same steps with items as queries.
 
     >>> queries, items = [0.4, 0.2], [0.1, 0.2]
-    >>> shift_shares([Loss("", "", loss) for loss in queries], [Loss("", "", loss) for loss in items])
+    >>> shift_shares([RecallLoss("", "", loss) for loss in queries], [RecallLoss("", "", loss) for loss in items])
     [0.75, 0.0]
     """
     excess = [max(0.0, step.loss - max(0.0, item_step.loss)) for step, item_step in zip(query_losses, item_losses)]
@@ -48,10 +48,10 @@ def shift_shares(query_losses: Sequence[Loss], item_losses: Sequence[Loss]) -> l
     return [round(counted * more / step.loss, 9) if more else 0.0 for more, step in zip(excess, query_losses)]
 
 
-def losses_by_cause(steps: Sequence[Loss], shares: Sequence[float]) -> dict[str, float]:
+def losses_by_cause(steps: Sequence[RecallLoss], shares: Sequence[float]) -> dict[str, float]:
     """Losses by cause, with the ``shares`` of :func:`shift_shares` moved to ``query_shift``. The sum stays the same.
 
-    >>> losses_by_cause([Loss("probing", "", 0.4), Loss("code", "", 0.25)], [0.75, 0.0])
+    >>> losses_by_cause([RecallLoss("probing", "", 0.4), RecallLoss("code", "", 0.25)], [0.75, 0.0])
     {'probing': 0.1, 'code': 0.25, 'query_shift': 0.3}
     """
     causes: dict[str, float] = {}

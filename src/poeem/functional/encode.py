@@ -31,8 +31,8 @@ def encode_rows(
 
     Args:
         x: float, ``(n, dim)``.
-        assign: residuals and vectors, both rotated ``(rows, dim)`` float32, to codes ``(rows, M)``; called by several
-            threads. Without centroids the residuals are the vectors.
+        assign: function from residuals and vectors, both rotated ``(rows, dim)`` float32, to codes ``(rows, M)``;
+            called by several threads. Without centroids the residuals are the vectors.
         M: codes per vector.
         rotation: float32, ``(dim, dim)``; None: not rotated.
         centroids: float32, ``(nlist, dim)``, in rotated space; None: no lists.

@@ -95,7 +95,7 @@ class HardNegatives(nn.Module):
 
     @property
     def memory(self) -> int:
-        """Largest number of bytes that a step needs: the table, and the scores of ``QUERIES`` queries."""
+        """Largest number of bytes that a step needs: the buffers, and the scores of ``QUERIES`` queries."""
         buffers = sum(buffer.numel() * buffer.element_size() for buffer in self.buffers())
         return buffers + 4 * QUERIES * len(self.table)
 

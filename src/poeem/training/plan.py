@@ -27,7 +27,7 @@ class Plan:
         patience: number of validations without gain after which training stops, with the best model. Default: never.
         checkpoint_every: steps between two checkpoints; default 1/20 of the run, at least 50.
     Raises:
-        ValueError: a number is out of range, or an unknown decay.
+        ValueError: a count is below 1, or an unknown decay.
     """
 
     steps: int

@@ -10,7 +10,7 @@ from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.options import FaissOptions
 from poeem.engines.faiss.refine import refined_index
 from poeem.engines.probing import check_nprobe, default_nprobe, probes_by_inner_product
-from poeem.engines.reference import sum_words
+from poeem.engines.reference import sum_codewords
 from poeem.functional.packing import pack_codes
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _ROWS_AT_ONCE = 8192
-# Of a graph over centroids: links a node, candidates while building, candidates while searching.
+# HNSW over the centroids: links per node, candidates while building, candidates while searching.
 _HNSW_LINKS, _HNSW_CONSTRUCTION, _HNSW_SEARCH = 32, 200, 128
 
 
@@ -83,7 +83,7 @@ def stored_codes(bundle: Bundle) -> np.ndarray:
     norms = np.empty(len(bundle), dtype="<f4")
     for first in range(0, len(bundle), _ROWS_AT_ONCE):
         some = slice(first, first + _ROWS_AT_ONCE)
-        sums = sum_words(codebooks, bundle.codes[some])
+        sums = sum_codewords(codebooks, bundle.codes[some])
         norms[some] = np.einsum("nd,nd->n", sums, sums)
     return _append_bits(packed, norms.view("<u4"), bundle.spec.M * bundle.spec.nbits)
 

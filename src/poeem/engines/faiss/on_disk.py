@@ -123,11 +123,11 @@ def check_lists(parts: Iterable[Load], index: faiss.Index) -> None:
 
 
 def data_file(path: Path) -> Path:
-    """A new name for the lists of the index file ``path``; the lists of the present file keep theirs."""
+    """A new, random name for the file of lists of the index file ``path``; no existing file is overwritten."""
     return path.with_name(f"{path.name}.{os.urandom(4).hex()}.ivfdata")
 
 
 def former_data_files(path: Path, keep: Path | None) -> list[Path]:
-    """Files of lists, and parts of them, that earlier or killed exports of ``path`` left."""
+    """Files of lists, whole or in part, of earlier or killed exports of ``path``, except ``keep``; deletes nothing."""
     found = path.parent.glob(f"{glob.escape(path.name)}.*.ivfdata*")
     return [file for file in found if keep is None or file.name != keep.name]

@@ -31,7 +31,7 @@ class Chosen:
         return np.isin(ids, self.ids, invert=self.excluded)
 
     def selector(self, id_map: np.ndarray | None) -> faiss.IDSelector:
-        """The choice in faiss's words, among positions where there is an ``id_map``."""
+        """The choice in faiss's terms, among positions where there is an ``id_map``."""
         import faiss
 
         ids = self.ids if id_map is None else np.flatnonzero(np.isin(id_map, self.ids))

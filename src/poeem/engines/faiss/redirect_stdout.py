@@ -1,4 +1,4 @@
-"""faiss's own remarks off the standard output, which belongs to what a command was asked for."""
+"""Send messages of faiss to stderr; stdout is for results."""
 
 from __future__ import annotations
 

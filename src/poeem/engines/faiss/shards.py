@@ -43,7 +43,7 @@ class ShardedSearcher:
     def range_search(
         self, queries: Any, threshold: float, nprobe: int | None = None, **chosen: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `FaissSearcher.range_search`, over all shards."""
+        """As `FaissSearcher.range_search`, over all shards; ``chosen`` is its ``only`` or ``exclude``."""
         found = [shard.range_search(queries, threshold, nprobe, **chosen) for shard in self.shards]
         query = np.concatenate([np.repeat(np.arange(len(limits) - 1), np.diff(limits)) for limits, _, _ in found])
         scores, ids = (np.concatenate([part[i] for part in found]) for i in (1, 2))

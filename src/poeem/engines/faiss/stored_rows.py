@@ -20,7 +20,7 @@ class Rows(NamedTuple):
 def flat_rows(inner: Any, M: int, nbits: int) -> Rows:
     """Rows of an `IndexPQ`, `IndexPQFastScan` or `IndexResidualQuantizer`; their ids are positions."""
     packed = code_bytes(inner)
-    return Rows(np.arange(len(packed), dtype=np.int64), _words(packed, M, nbits), None)
+    return Rows(np.arange(len(packed), dtype=np.int64), _codeword_numbers(packed, M, nbits), None)
 
 
 def ivf_rows(inner: Any, M: int, nbits: int) -> Rows:
@@ -32,7 +32,7 @@ def ivf_rows(inner: Any, M: int, nbits: int) -> Rows:
     for i in np.flatnonzero(sizes).tolist():
         some = slice(first, first + int(sizes[i]))
         ids[some], packed = list_rows(inner, i)
-        codes[some] = _words(packed, M, nbits)
+        codes[some] = _codeword_numbers(packed, M, nbits)
         first = some.stop
     return Rows(ids, codes, np.repeat(np.arange(inner.nlist, dtype=np.int32), sizes))
 
@@ -79,8 +79,8 @@ def _from_blocks(blocks: np.ndarray, packer: Any, rows: int) -> np.ndarray:
     return flat[:rows]
 
 
-def _words(packed: np.ndarray, M: int, nbits: int) -> np.ndarray:
-    """Word numbers ``(n, M)``; what follows the words (a norm, the padding of FastScan) is left out."""
+def _codeword_numbers(packed: np.ndarray, M: int, nbits: int) -> np.ndarray:
+    """Codeword numbers ``(n, M)``; bytes after the code (a norm, the padding of FastScan) are left out."""
     width = packed_width(M, nbits)
     packed = packed[:, :width].copy()
     spare = width * 8 - M * nbits

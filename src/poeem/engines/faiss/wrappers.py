@@ -1,4 +1,4 @@
-"""What stands around a faiss index: transforms of the vectors, maps of the ids, a second opinion."""
+"""Wrappers around a faiss index: transforms of vectors, id maps, re-ranking by stored vectors."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ _ROWS_AT_ONCE = 65536
 def create_index(dataset: Any, trained: Trained, buffers: Path) -> None:
     """Index all rows of a dataset by their columns ``list`` and ``code``; an index that is there is replaced.
 
-    Lance would encode the stored vectors itself, under ``dot`` rows that come later by the word of the largest inner
-    product, which is another code. So lists and codes go in as the buffers that its own encoder on a GPU leaves:
+    Lance would encode the stored vectors itself, and under ``dot`` code later rows by the codeword with the largest
+    inner product, which is another code. So lists and codes go in as the buffers that its own encoder on a GPU leaves:
     ``row_id``, ``__ivf_part_id``, ``__pq_code`` in its first file format. That is no training and reads no vector.
 
     Args:
@@ -39,7 +39,7 @@ def create_index(dataset: Any, trained: Trained, buffers: Path) -> None:
         name=INDEX,
         metric=lance_metric(trained.spec, trained.facts.metric),
         num_partitions=len(trained.centroids),
-        num_sub_vectors=trained.words,
+        num_sub_vectors=trained.codewords,
         num_bits=trained.spec.nbits,
         ivf_centroids=trained.centroids,
         pq_codebook=trained.codebooks,
@@ -52,7 +52,7 @@ def create_index(dataset: Any, trained: Trained, buffers: Path) -> None:
 def _buffer(dataset: Any, trained: Trained) -> pa.RecordBatchReader:
     import pyarrow as pa
 
-    width = trained.words * trained.spec.nbits // 8
+    width = trained.codewords * trained.spec.nbits // 8
     types = {"row_id": pa.uint64(), "__ivf_part_id": pa.uint32(), "__pq_code": pa.list_(pa.uint8(), width)}
     schema = pa.schema(list(types.items()))
 

@@ -12,7 +12,7 @@ index              in Lance                               ``_distance``
 ``cosine`` is ``ip`` of queries and items of unit length. Vectors and queries are rotated before they get there.
 
 The lift turns inner products into L2 distances: further dimensions, 0 in every query, hold what a vector lacks of one
-common squared norm. In the codes further words hold it for ``x_hat``, as a number of 24 bits, so that scores keep
+common squared norm. Further codewords of each code hold it for ``x_hat``, as a number of 24 bits, so that scores keep
 their 1e-5; in the vectors one further value holds it for ``x`` itself, so that ranking again by vectors is exact too.
 
 Source: Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
@@ -48,10 +48,10 @@ def lance_metric(spec: IndexSpec, metric: str) -> str:
     return "l2" if metric == "l2" or spec.nlist else "dot"
 
 
-def lift_words(spec: IndexSpec, metric: str) -> int:
-    """Further words of a code: together they have 24 bits.
+def lift_codewords(spec: IndexSpec, metric: str) -> int:
+    """Number of further codewords per code that store the lift; together they have 24 bits.
 
-    >>> lift_words(IndexSpec.parse("IVF4,PQ2"), "ip"), lift_words(IndexSpec.parse("IVF4,PQ2x4"), "ip")
+    >>> lift_codewords(IndexSpec.parse("IVF4,PQ2"), "ip"), lift_codewords(IndexSpec.parse("IVF4,PQ2x4"), "ip")
     (3, 6)
     """
     return _LIFT_BITS // spec.nbits if lifted(spec, metric) else 0
@@ -59,32 +59,34 @@ def lift_words(spec: IndexSpec, metric: str) -> int:
 
 def stored_dim(spec: IndexSpec, metric: str, dim: int) -> int:
     """Width of the vectors in the dataset."""
-    return dim + lift_words(spec, metric) * spec.dsub(dim)
+    return dim + lift_codewords(spec, metric) * spec.dsub(dim)
 
 
 def lift_codebooks(spec: IndexSpec, dim: int, lift: float) -> np.ndarray:
-    """Words of the lift, float32 ``(words, ksub, dsub)``: word k of digit i has the squared norm ``k lift / ksub^i``.
+    """Codebooks of the lift, float32 ``(digits, ksub, dsub)``.
+
+    Codeword k of digit i has the squared norm ``k lift / ksub^i``.
 
     >>> lift_codebooks(IndexSpec.parse("IVF4,PQ1x4"), dim=1, lift=16.0)[:2, 4, 0]
     array([2. , 0.5], dtype=float32)
     """
-    words = _LIFT_BITS // spec.nbits
-    books = np.zeros((words, spec.ksub, spec.dsub(dim)))
-    for digit in range(words):
+    digits = _LIFT_BITS // spec.nbits
+    books = np.zeros((digits, spec.ksub, spec.dsub(dim)))
+    for digit in range(digits):
         books[digit, :, 0] = np.sqrt(np.arange(spec.ksub) * lift / float(spec.ksub) ** (digit + 1))
     return books.astype(np.float32)
 
 
 def lift_codes(spec: IndexSpec, squared_norms: np.ndarray, lift: float) -> np.ndarray:
-    """Words that fill squared norms up to ``lift``: uint8 ``(n, words)`` from ``(n,)``.
+    """Codes that fill squared norms up to ``lift``: uint8 ``(n, digits)`` from ``(n,)``.
 
     >>> lift_codes(IndexSpec.parse("IVF4,PQ1x4"), np.array([12.0, 15.0]), lift=16.0)
     array([[4, 0, 0, 0, 0, 0],
            [1, 0, 0, 0, 0, 0]], dtype=uint8)
     """
-    words, levels = _LIFT_BITS // spec.nbits, 2**_LIFT_BITS
+    count, levels = _LIFT_BITS // spec.nbits, 2**_LIFT_BITS
     missing = np.clip(np.round((lift - squared_norms) / lift * levels), 0, levels - 1).astype(np.int64)
-    digits = [missing >> spec.nbits * (words - 1 - digit) & spec.ksub - 1 for digit in range(words)]
+    digits = [missing >> spec.nbits * (count - 1 - digit) & spec.ksub - 1 for digit in range(count)]
     return np.stack(digits, axis=1).astype(np.uint8)
 
 

@@ -15,8 +15,8 @@ from poeem.engines.faiss.build import stored_nprobe
 from poeem.engines.lance.layout import (
     lift_codebooks,
     lift_codes,
+    lift_codewords,
     lift_vectors,
-    lift_words,
     lifted,
     query_scales,
     scores_from,
@@ -55,18 +55,18 @@ class Trained:
         return stored_dim(self.spec, self.facts.metric, self.facts.dim)
 
     @property
-    def words(self) -> int:
-        """Words of a code in Lance's index."""
-        return self.spec.M + lift_words(self.spec, self.facts.metric)
+    def codewords(self) -> int:
+        """Codewords per code in Lance's index."""
+        return self.spec.M + lift_codewords(self.spec, self.facts.metric)
 
     @property
     def centroids(self) -> np.ndarray:
-        """Of Lance's index, float32 ``(lists, width)``; a flat index has one list around the origin."""
+        """Centroids as Lance stores them, float32 ``(lists, width)``; a flat index has one list around the origin."""
         return lance_centroids(self.spec, self.facts.metric, self.facts.dim, self.arrays)
 
     @property
     def codebooks(self) -> np.ndarray:
-        """Of Lance's index, float32 ``(words, ksub, dsub)``."""
+        """Codebooks as Lance stores them, float32 ``(codewords, ksub, dsub)``."""
         trained = np.array(self.arrays["codebooks"])
         if not self.facts.lift:
             return trained
@@ -106,7 +106,7 @@ class Trained:
         return scores_from(distances, queries, scales, self.spec, self.facts.metric, self.facts.lift)
 
     def encode(self, rotated: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Codes ``(n, M)`` and lists ``(n,)`` of new rows: the nearest list, the nearest words of the residual."""
+        """Codes ``(n, M)`` and lists ``(n,)`` of new rows: the nearest list, the nearest codewords of the residual."""
         import torch
 
         from poeem.functional.pq import assign_codes
@@ -116,13 +116,13 @@ class Trained:
             coarse = self.arrays["coarse"]
             lists = (np.square(coarse).sum(1) / 2 - rotated @ coarse.T).argmin(1)
             rows = rotated - coarse[lists]
-        # Where codes stayed fixed while words learnt, new rows are coded by the words of that time.
-        words = self.arrays.get("encoder_codebooks", self.arrays["codebooks"])
-        codes = assign_codes(torch.from_numpy(np.array(rows, order="C")), torch.from_numpy(np.array(words)))
+        # If codes were fixed while codewords were trained, the earlier codewords encode new rows.
+        codebooks = self.arrays.get("encoder_codebooks", self.arrays["codebooks"])
+        codes = assign_codes(torch.from_numpy(np.array(rows, order="C")), torch.from_numpy(np.array(codebooks)))
         return as_stored(codes, None if lists is None else torch.from_numpy(lists))
 
     def index_codes(self, codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
-        """Packed codes of Lance's index, uint8 ``(n, words * nbits / 8)``.
+        """Packed codes of Lance's index, uint8 ``(n, codewords * nbits / 8)``.
 
         Raises:
             ValueError: what a code stands for is longer than the lift has room for.

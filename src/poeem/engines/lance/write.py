@@ -110,11 +110,11 @@ def _with_columns(bundle: Bundle, columns: Sequence[str] | None) -> Bundle:
 
 
 def _check_holdable(bundle: Bundle) -> None:
-    """Refuse what the capability table cannot tell."""
+    """Check limits that the capability table does not list."""
     spec = bundle.spec
     if spec.nbits == 4 and spec.M % 2:
         raise ValueError(
-            f"engine 'lance' packs two 4-bit words in a byte, and {spec} has M={spec.M}; train with an even M, or "
+            f"engine 'lance' packs two 4-bit codes in a byte, and {spec} has M={spec.M}; train with an even M, or "
             "export to faiss"
         )
     if lifted(spec, bundle.metric) and not have_equal_norms(bundle.arrays["coarse"]):

@@ -79,12 +79,12 @@ def _codebooks(codebooks: np.ndarray) -> Any:
     """``(M, 16, dsub)`` as ``CentersForAllSubspaces``."""
     message = import_scann("scann.proto.centers_pb2").CentersForAllSubspaces()
     import_scann("google.protobuf.text_format").Parse("quantization_scheme: PRODUCT", message)
-    for words in codebooks:
+    for codewords in codebooks:
         subspace = message.subspace_centers.add()
-        for word in words:
+        for codeword in codewords:
             center = subspace.center.add()
             center.feature_type = center.FLOAT
-            center.feature_value_float.extend(word.tolist())
+            center.feature_value_float.extend(codeword.tolist())
     return message
 
 
