@@ -199,7 +199,7 @@ class ReferenceScorer:
 
 
 def sum_codewords(codebooks: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The decoded vectors of additive codes, ``sum_m B[m, code_m]``: ``(n, dim)`` from ``(M, ksub, dim)`` and ``(n, M)``.
+    """Decoded additive codes, ``sum_m B[m, code_m]``: ``(n, dim)`` from ``(M, ksub, dim)`` and ``(n, M)``.
 
     >>> codebooks = np.array([[[1.0], [2.0]], [[10.0], [20.0]]])
     >>> sum_codewords(codebooks, np.array([[1, 0], [0, 1]]))
