@@ -41,7 +41,7 @@ lint: setup
 
 # The site, into build/site: strictly, with links and anchors checked.
 docs: setup
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 # The tutorial as a notebook; a test compares the two.
