@@ -19,7 +19,7 @@ setup: .venv/ready
 # MovieLens-1M: train model and index, export to faiss, compare with post-hoc indexes, recommend.
 demo: .venv/package
 	rm -rf runs/demo
-	$(BIN)/poeem train --dataset ml-1m --index RQ8 --epochs 3 --out runs/demo
+	$(BIN)/poeem train --dataset ml-1m --index RQ8 --epochs 2 --out runs/demo
 	$(BIN)/poeem export runs/demo --engine faiss --out runs/demo/items.faiss
 	for user in 1 2000 6040; do $(BIN)/poeem search runs/demo --user $$user -k 5; done
 

