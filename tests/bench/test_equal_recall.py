@@ -7,7 +7,7 @@ from poeem.bench.equal_recall import at_equal_recall, front, qps_at
 from poeem.bench.summary import Row
 
 
-def test_the_front_is_what_nothing_beats():
+def test_no_point_beats_the_front():
     random = np.random.default_rng(0)
     points = [(recall, speed) for recall, speed in random.random((50, 2)).tolist()]
     best = front(points)
@@ -48,7 +48,7 @@ def test_methods_at_shares_of_exact_search():
     ]
 
 
-def test_the_best_of_sizes_is_no_slower_than_any_of_them():
+def test_best_of_sizes_is_not_slower_than_each_size():
     # Of both together a line would go from (.8, 90) to (.7, 100), below what the larger one does at .75.
     rows = [
         row("float", 64, 1.0, 5.0, None),

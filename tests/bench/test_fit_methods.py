@@ -48,7 +48,7 @@ def short(name, **options):
 
 # The adapter starts from a flat index.
 @pytest.mark.parametrize(("name", "nlist"), [("poeem-adapter", 0), *((name, n) for name in LISTED for n in (0, 8))])
-def test_the_scorer_is_what_the_engine_searches(problem, name, nlist):
+def test_scorer_and_engine_agree(problem, name, nlist):
     METHODS[name].check(problem, [2])
     built = short(name).build(problem, n_bytes=2, nlist=nlist, metric="ip", seed=0)
     assert built.bytes_per_vector == 1
@@ -62,7 +62,7 @@ def test_the_scorer_is_what_the_engine_searches(problem, name, nlist):
 
 
 @pytest.mark.parametrize("metric", ["l2", "cosine"])
-def test_the_matrix_for_queries_is_theirs_under_every_metric(problem, metric):
+def test_query_adapter_under_every_metric(problem, metric):
     built = short("poeem-pq").build(problem, n_bytes=2, nlist=8, metric=metric, seed=0).with_nprobe(2)
     queries = prepared(problem.queries[:50], metric, "queries")
     scores, (_, rows) = built.scores(queries), built.index.search(queries, 5)
@@ -70,19 +70,19 @@ def test_the_matrix_for_queries_is_theirs_under_every_metric(problem, metric):
     np.testing.assert_allclose(own, np.sort(scores, axis=1)[:, ::-1][:, :5], atol=1e-3 * np.abs(own).max())
 
 
-def test_items_play_queries_of_a_data_set_that_has_none(problem, monkeypatch):
+def test_items_are_queries_if_a_data_set_has_none(problem, monkeypatch):
     vectors = {"train": problem.queries[:0], "validation": problem.queries[:0], "test": problem.queries}
     found = EmbeddedSet(items=problem.items, queries=vectors, relevance=None, titles=[])
     monkeypatch.setattr(datasets, "load_embedded", lambda name: found)
-    unasked = problem_from_dataset("words")
-    assert unasked.train_queries is None
-    METHODS["poeem-pq"].check(unasked, [4])
-    built = short("poeem-pq").build(unasked, n_bytes=4, nlist=0, metric="ip", seed=0)
+    without_queries = problem_from_dataset("words")
+    assert without_queries.train_queries is None
+    METHODS["poeem-pq"].check(without_queries, [4])
+    built = short("poeem-pq").build(without_queries, n_bytes=4, nlist=0, metric="ip", seed=0)
     assert built.bytes_per_vector == 2
 
 
 @pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
-def test_the_adapter_stands_before_an_index_for_the_same_metric(problem, metric):
+def test_adapter_of_a_stock_opq_index(problem, metric):
     built = short("poeem-adapter").build(problem, n_bytes=4, nlist=8, metric=metric, seed=0)
     assert built.structure == "OPQ4,PQ4x4"  # flat, whatever is asked for
     queries = prepared(problem.queries, metric, "queries")
@@ -98,7 +98,7 @@ def test_the_adapter_stands_before_an_index_for_the_same_metric(problem, metric)
     np.testing.assert_allclose(own, np.sort(scores, axis=1)[:, ::-1][:, :5], atol=1e-3 * np.abs(own).max())
 
 
-def test_the_index_before_the_adapter_has_the_seed():
+def test_seed_reaches_the_index_of_the_adapter():
     rng = np.random.default_rng(1)
     items = rng.standard_normal((600, 16)).astype(np.float32)
     problem = Problem("made up", items, items[:50], None, items[50:], None)
@@ -111,16 +111,16 @@ def test_the_index_before_the_adapter_has_the_seed():
     assert (codes[0] != codes[1]).any()
 
 
-def test_what_tells_the_recipes_apart(problem, monkeypatch):
+def test_arguments_of_each_recipe(problem, monkeypatch):
     """By the arguments of the trainer: terms of the loss, fixed codes, trained parts."""
     calls = {}
     for name in LISTED:
         monkeypatch.setattr(vectors, "fit_frozen", partial(_kept, calls, name))
         with pytest.raises(Enough):
             short(name).build(problem, n_bytes=2, nlist=0, metric="ip", seed=0)
-    taught = {name for name, (_, one) in calls.items() if one["distill_weight"]}
+    distilled = {name for name, (_, one) in calls.items() if one["distill_weight"]}
     without = {"poeem-rq-no-adapter", "poeem-rq-no-queries"}
-    assert taught == {"poeem-rq", "poeem-pq", "poeem-rq-labels", "poeem-pq-labels", "distill-vq"} | without
+    assert distilled == {"poeem-rq", "poeem-pq", "poeem-rq-labels", "poeem-pq-labels", "distill-vq"} | without
     assert {name for name, (_, one) in calls.items() if one["relevant"] is None} == {
         "poeem-rq",
         "poeem-pq",
@@ -137,7 +137,7 @@ def test_what_tells_the_recipes_apart(problem, monkeypatch):
     assert {name for name, own in queries.items() if len(own) != len(queries["poeem-rq"])} == {"poeem-rq-no-queries"}
 
 
-def test_fastscan_is_what_is_timed(problem):
+def test_fastscan_index_is_the_engine(problem):
     built = short("poeem-fastscan").build(problem, n_bytes=4, nlist=8, metric="ip", seed=0).with_nprobe(8)
     assert (built.bytes_per_vector, built.structure) == (4, "OPQ8,IVF8,PQ8x4")
     _, rows = built.index.search(problem.queries[:50], 50)

@@ -12,7 +12,7 @@ def by_sorting(problem, metric):
 
 
 @pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
-def test_figures_by_blocks_are_those_of_a_plain_sort(problem, metric, monkeypatch):
+def test_figures_by_blocks_equal_those_of_a_sort(problem, metric, monkeypatch):
     monkeypatch.setattr(recall, "BLOCK_SCORES", 7 * 400)
     rounded = np.round(problem.items).astype(np.float64)
     found = measure(
@@ -47,7 +47,7 @@ def test_without_labels_only_neighbours_are_measured(problem):
     assert [found[name] for name in names] == [1.0, 1.0]
 
 
-def test_what_an_engine_returns_is_counted_by_query():
+def test_recall_of_returned_rows():
     class Fixed:
         def search(self, x, k):
             rows = np.arange(200, 200 + k)[None].repeat(3, 0)

@@ -28,7 +28,7 @@ def built(monkeypatch):
     return calls
 
 
-def test_a_killed_bench_goes_on_where_it_was(problem, built, tmp_path):
+def test_killed_benchmark_resumes(problem, built, tmp_path):
     def start():
         return run_bench(problem, ["counted"], tmp_path, sizes=[2, 4], seeds=[0, 1], speed=False)
 
@@ -45,14 +45,14 @@ def test_a_killed_bench_goes_on_where_it_was(problem, built, tmp_path):
         run_bench(problem, ["counted"], tmp_path, rescore=[50])
 
 
-def test_what_no_seed_changes_is_measured_once(problem, tmp_path):
+def test_methods_without_randomness_are_measured_once(problem, tmp_path):
     for seed in (1, 0):
         store = run_bench(problem, ["binary", "lsh"], tmp_path, sizes=[2], seeds=[seed], speed=False)
     cells = [(record["method"], record["seed"]) for record in store.records]
     assert cells == [("float", 1), ("binary", 1), ("lsh", 1), ("lsh", 0)]
 
 
-def test_lists_give_a_record_for_every_nprobe(problem, tmp_path):
+def test_a_record_for_each_nprobe(problem, tmp_path):
     store = run_bench(problem, ["sq8", "lsh"], tmp_path, sizes=[2], nlist=8, nprobe=[1, 8])
     sq8 = [record for record in store.records if record["method"] == "sq8"]
     assert [record["nprobe"] for record in sq8] == [1, 8]
@@ -63,7 +63,7 @@ def test_lists_give_a_record_for_every_nprobe(problem, tmp_path):
     assert all(record["qps"] > 0 for record in store.records)
 
 
-def test_every_depth_of_rescoring_and_what_the_engine_itself_finds(problem, tmp_path):
+def test_depths_of_rescoring_and_recall_of_the_engine(problem, tmp_path):
     store = run_bench(problem, ["sq8"], tmp_path, sizes=[2], nlist=8, nprobe=[1, 8], rescore=[0, 50])
     sq8 = [record for record in store.records if record["method"] == "sq8"]
     assert [(record["nprobe"], record["rescore"]) for record in sq8] == [(1, 0), (1, 50), (8, 0), (8, 50)]
@@ -74,24 +74,24 @@ def test_every_depth_of_rescoring_and_what_the_engine_itself_finds(problem, tmp_
         assert record["engine_neighbour_recall@10"] == pytest.approx(record["neighbour_recall@10"], abs=0.02)
 
 
-def test_rescoring_everything_is_exact(problem, tmp_path):
+def test_rescoring_all_items_is_exact(problem, tmp_path):
     store = run_bench(problem, ["lsh", "sq8"], tmp_path, sizes=[2], rescore=[400], speed=False)
     assert [record["neighbour_recall@10"] for record in store.records] == [1.0, 1.0, 1.0]
 
 
-def test_what_cannot_be_built_is_said_before_anything_is(problem, monkeypatch, tmp_path):
-    monkeypatch.setitem(methods.METHODS, "taught", Method("taught", build_exact, needs_labels=True))
+def test_invalid_requests_are_refused_before_building(problem, monkeypatch, tmp_path):
+    monkeypatch.setitem(methods.METHODS, "labelled", Method("labelled", build_exact, needs_labels=True))
     monkeypatch.setitem(methods.METHODS, "absent", Method("absent", build_exact, package="no_such_package"))
-    for asked, data, message in (
+    for names, data, message in (
         (["pq"], problem, r"dim \(=16\) must be divisible by the bytes \(=3\) for method 'pq'"),
-        (["taught"], problem, "method 'taught' learns from labels; give training relevance"),
+        (["labelled"], problem, "method 'labelled' learns from labels; give training relevance"),
         (["absent"], problem, "needs the package no_such_package"),
         (["nope"], problem, r"methods \(=nope\) must be different ones of float, pq"),
     ):
         with pytest.raises(ValueError, match=message):
-            run_bench(data, asked, tmp_path, sizes=[3])
-    for nlist, said in ((-1, "a whole number of 0 or more"), (10**6, "at most the number of items")):
-        with pytest.raises(ValueError, match=rf"nlist \(={nlist}\) must be {said}"):
+            run_bench(data, names, tmp_path, sizes=[3])
+    for nlist, message in ((-1, "a whole number of 0 or more"), (10**6, "at most the number of items")):
+        with pytest.raises(ValueError, match=rf"nlist \(={nlist}\) must be {message}"):
             run_bench(problem, ["sq8"], tmp_path / "lists", nlist=nlist)
     with pytest.raises(ValueError, match=r"nprobe \(=9\) must be different whole numbers, 1 to 8"):
         run_bench(problem, ["sq8"], tmp_path, nlist=8, nprobe=[9])
@@ -101,7 +101,7 @@ def test_what_cannot_be_built_is_said_before_anything_is(problem, monkeypatch, t
     assert not (tmp_path / "bench.json").exists()
 
 
-def test_vectors_that_cannot_be_compared_leave_no_folder(problem, tmp_path):
+def test_nan_vectors_leave_no_folder(problem, tmp_path):
     damaged = problem.items.copy()
     damaged[7] = np.nan
     with pytest.raises(ValueError, match="items: row 7 holds NaN or infinity"):
@@ -109,7 +109,7 @@ def test_vectors_that_cannot_be_compared_leave_no_folder(problem, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path):
+def test_folder_with_another_file_is_refused(tmp_path):
     (tmp_path / "bench.json").write_text("[]")
     with pytest.raises(ValueError, match=r"cannot be read .*use another folder"):
         Store(tmp_path, {}, {})

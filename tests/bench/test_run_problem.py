@@ -42,7 +42,7 @@ def metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
-def test_every_row_is_what_the_run_itself_says(runs, tmp_path):
+def test_figures_are_those_of_the_run(runs, tmp_path):
     problem, metric = problem_from_runs([runs / "pq", runs / "rq"], device="cpu", show=False)
     assert metric == "cosine"
     store = run_bench(problem, ["joint"], tmp_path, sizes=[1, 2], metric=metric)
@@ -59,7 +59,7 @@ def test_every_row_is_what_the_run_itself_says(runs, tmp_path):
     assert again.records == store.records
 
 
-def test_lists_are_visited_by_the_queries_of_their_own_model(runs, tmp_path):
+def test_joint_index_uses_the_queries_of_its_own_model(runs, tmp_path):
     problem, metric = problem_from_runs([runs / "lists"], device="cpu", show=False)
     store = run_bench(problem, ["joint", "sq8"], tmp_path, sizes=[1], nlist=4, nprobe=[2, 4], metric=metric)
     said = metrics(runs / "lists")
@@ -71,7 +71,7 @@ def test_lists_are_visited_by_the_queries_of_their_own_model(runs, tmp_path):
     assert "engine_recall@100" not in store.records[-1]
 
 
-def test_baselines_and_what_learns_from_queries_get_the_twins_vectors(runs, tmp_path):
+def test_other_methods_get_the_vectors_of_the_twin(runs, tmp_path):
     problem, metric = problem_from_runs([runs / "pq"], device="cpu", show=False)
     run = load_run(runs / "pq")
     train = run.split.train
@@ -85,7 +85,7 @@ def test_baselines_and_what_learns_from_queries_get_the_twins_vectors(runs, tmp_
     assert [record["method"] for record in store.records] == ["float", "lsh", "poeem-adapter"]
 
 
-def test_runs_that_differ_in_the_index_alone_share_one_twin(runs, tmp_path, monkeypatch):
+def test_runs_that_differ_only_in_the_index_share_one_twin(runs, tmp_path, monkeypatch):
     for name in ("pq", "rq", "lists"):
         shutil.copytree(runs / name, tmp_path / name)
     for name in ("pq", "lists"):
@@ -103,7 +103,7 @@ def test_runs_that_differ_in_the_index_alone_share_one_twin(runs, tmp_path, monk
     np.testing.assert_array_equal(problem.items, problem_from_runs([runs / "pq"], device="cpu", show=False)[0].items)
 
 
-def test_nothing_of_the_index_changes_a_twin(runs, world, tmp_path):
+def test_index_options_do_not_change_the_twin(runs, world, tmp_path):
     other = {"assignment": "balanced", "estimator": "soft", "rotation": "cayley", "index_lr": 0.5, "distill": 1.0}
     other |= {"views": "quantized", "share": 0.5, "commitment": 0.0, "list_loss": 0.5, "balance": 0.0, "nprobe": 2}
     train_interactions(world, spec="OPQ2,IVF4,PQ2x4", out=tmp_path / "run", baselines=("lsh",), **OPTIONS | other)
@@ -112,7 +112,7 @@ def test_nothing_of_the_index_changes_a_twin(runs, world, tmp_path):
     assert (tmp_path / "run" / file).read_bytes() == (runs / "rq" / file).read_bytes()
 
 
-def test_no_other_trainings_twin_is_taken(runs, world, tmp_path):
+def test_twin_of_another_training_is_not_shared(runs, world, tmp_path):
     train_interactions(world, spec="RQ4x4", out=tmp_path / "shorter", baselines=(), **OPTIONS | {"steps": 20})
     train_interactions(world, spec="RQ4x4", out=tmp_path / "slower", baselines=(), **OPTIONS | {"lr": 0.005})
     for name in ("shorter", "slower"):
@@ -120,7 +120,7 @@ def test_no_other_trainings_twin_is_taken(runs, world, tmp_path):
         assert not (tmp_path / name / "model" / "float.json").exists()
 
 
-def test_mistakes_are_a_line(runs, world, tmp_path, capsys):
+def test_errors_are_one_line(runs, world, tmp_path, capsys):
     shutil.copytree(runs / "rq", tmp_path / "twice")
     train_interactions(world, spec="RQ4x4", out=tmp_path / "other", baselines=("opq",), seed=1, **OPTIONS)
     one = ["bench", "--run", str(runs / "rq"), "--out", str(tmp_path / "bench"), "--no-plots"]

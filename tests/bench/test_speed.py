@@ -1,4 +1,4 @@
-"""The clock is made up: what is timed, what is left out, and which run counts."""
+"""Timing with a simulated clock."""
 
 import faiss
 import numpy as np
@@ -28,7 +28,7 @@ class Slow:
         return None, None
 
 
-def test_the_best_run_counts_on_one_thread_and_the_first_call_does_not(monkeypatch):
+def test_best_search_on_one_thread_without_the_first_one(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(speed, "time", clock)
     index, before = Slow(clock), faiss.omp_get_max_threads()

@@ -15,7 +15,7 @@ def axes():
     return found
 
 
-def test_sizes_are_marked_and_no_number_stands_on_another(axes):
+def test_numbers_of_sizes_do_not_overlap(axes):
     mark_sizes(axes, [4, 8, 16, 32, 48, 56, 384, 1536])
     assert axes.get_xticks().tolist() == [4, 8, 16, 32, 48, 56, 384, 1536]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["4", "8", "16", "32", "48", "", "384", "1,536"]
@@ -24,13 +24,13 @@ def test_sizes_are_marked_and_no_number_stands_on_another(axes):
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
-def test_of_two_close_sizes_a_power_of_two_is_named(axes):
+def test_powers_of_two_are_numbered_first(axes):
     mark_sizes(axes, [15, 16])
     assert [text.get_text() for text in axes.get_xticklabels()] == ["", "16"]
 
 
 @pytest.mark.parametrize(("values", "from_zero"), [([0.05, 0.9], True), ([0.4, 0.9], False), ([0.89, 0.9], False)])
-def test_recall_begins_at_zero_only_where_values_come_near_it(axes, values, from_zero):
+def test_recall_axis_starts_at_zero_only_if_values_are_near(axes, values, from_zero):
     recall_limits(axes, values)
     low, high = axes.get_ylim()
     assert (low == 0) == from_zero
@@ -38,7 +38,7 @@ def test_recall_begins_at_zero_only_where_values_come_near_it(axes, values, from
     assert high > max(values)
 
 
-def test_names_at_the_edge_do_not_cover_one_another(axes):
+def test_names_do_not_overlap(axes):
     axes.plot([1, 2], [0.5, 0.6])
     label_ends(axes, [(2, 0.6, "opq"), (2, 0.6, "pq (8)"), (2, 0.599, "poeem-rq")])
     axes.figure.canvas.draw()

@@ -6,7 +6,7 @@ from poeem.evaluation.intervals import FEW_QUERIES, few_queries_note, format_fig
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (3, 7), (180, FEW_QUERIES - 1), (0, 50), (50, 50)])
-def test_shares_of_few_queries_have_wilsons_interval(hits, n):
+def test_few_queries_have_wilsons_interval(hits, n):
     expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
     found = mean_interval(np.arange(n) < hits)
     assert found == pytest.approx((hits / n, expected.low, expected.high), abs=1e-12)
@@ -31,13 +31,13 @@ def test_a_figure_past_one_by_rounding_is_taken():
     assert mean_interval(np.array([1 + 2e-16, 1.0])).high == 1.0
 
 
-def test_what_is_no_figure_is_refused():
+def test_values_outside_0_to_1_are_refused():
     for values in ([], [1.5], [-0.1], [np.nan], [[0.5]]):
         with pytest.raises(ValueError, match="one figure from 0 to 1"):
             mean_interval(np.array(values))
 
 
-def test_the_least_number_of_queries_decides_what_is_shown():
+def test_interval_is_shown_for_few_queries():
     few = with_intervals({"recall@100": np.ones(12), "mrr@10": np.ones(300)})
     many = with_intervals({"recall@100": np.ones(300)})
     assert format_figure(few, "recall@100") == "1.0000 (0.76-1.00)"

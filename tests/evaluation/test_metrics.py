@@ -92,7 +92,7 @@ def test_rank_is_the_mean_over_random_orders_of_equals():
     assert expected_ranks(scores[None], ragged([[2]]))[0] == 3.5 == pytest.approx(np.mean(places), abs=0.1)
 
 
-def test_masking_leaves_its_input_alone():
+def test_masking_does_not_change_its_input():
     scores = np.ones((1, 3))
     mask_seen(scores, ragged([[0, 1]]), ragged([[1]]))
     assert scores.tolist() == [[1, 1, 1]]
@@ -111,7 +111,7 @@ def test_every_metric_is_defined():
     assert all(metric.name == name and metric.formula and metric.unit for name, metric in METRICS.items())
 
 
-def test_rounding_tells_no_two_items_of_one_code_apart():
+def test_items_of_one_code_have_equal_ranks():
     score = np.float32(0.3)
     scores = np.array(
         [[score, np.nextafter(score, np.float32(1)), 1.0, np.nextafter(score, np.float32(0))]], np.float32

@@ -13,7 +13,7 @@ def test_exact_neighbours_are_the_best():
     assert exact_neighbours(scores[:, :4], 10).shape == (20, 4)
 
 
-def test_ties_count_their_chance_over_all_orders():
+def test_ties_count_by_probability():
     random = np.random.default_rng(1)
     for _ in range(20):
         scores = random.integers(0, 3, 6).astype(float)
@@ -26,7 +26,7 @@ def test_ties_count_their_chance_over_all_orders():
         assert neighbour_recall(scores[None], neighbours[None])[0] == pytest.approx(np.mean(overlaps))
 
 
-def test_itself_is_found_whole_and_unreached_items_are_not():
+def test_exact_scores_find_all_and_minus_infinity_none():
     scores = np.random.default_rng(2).normal(size=(5, 30))
     nearest = exact_neighbours(scores, 10)
     assert neighbour_recall(scores, nearest).tolist() == [1] * 5

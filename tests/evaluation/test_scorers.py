@@ -45,7 +45,7 @@ def test_items_that_are_not_available_score_minus_infinity():
         assert np.array_equal(np.isneginf(scorer.scores(QUERIES)), np.tile(~available, (6, 1)))
 
 
-def test_centroids_are_as_far_from_queries_as_behind_the_rotation():
+def test_centroids_in_the_space_of_the_queries_keep_their_distances():
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0]
     behind = slow_scores(QUERIES @ rotation, COARSE, "l2")
     found = coarse_for_queries({"coarse": COARSE, "rotation": rotation})
@@ -54,7 +54,7 @@ def test_centroids_are_as_far_from_queries_as_behind_the_rotation():
     assert coarse_for_queries({"rotation": rotation}) is None
 
 
-def test_wrong_arguments_are_named():
+def test_errors_name_the_argument():
     spoilt = ITEMS.copy()
     spoilt[7, 2] = np.inf
     with pytest.raises(ValueError, match="items: row 7 holds NaN or infinity"):
@@ -66,7 +66,7 @@ def test_wrong_arguments_are_named():
         FloatScorer(ITEMS, "dot")
     with pytest.raises(ValueError, match="available must be bool"):
         FloatScorer(ITEMS, "ip", np.ones(40))
-    with pytest.raises(ValueError, match="coarse and lists go together"):
+    with pytest.raises(ValueError, match="coarse and lists belong together"):
         DecodedScorer(ITEMS, "ip", coarse=COARSE)
     with pytest.raises(ValueError, match=r"nprobe \(=6\) must be 1 to nlist \(=5\)"):
         DecodedScorer(ITEMS, "ip", coarse=COARSE, lists=LISTS, nprobe=6)

@@ -27,7 +27,7 @@ def assert_adds_up(found):
         assert sum(breakdown.causes.values()) == pytest.approx(total, abs=1e-9)
 
 
-def test_a_good_index_loses_by_its_bytes_alone(fitted, items, queries):
+def test_main_cause_of_a_good_index_is_the_code_size(fitted, items, queries):
     found = explain(fitted(), vectors=items, queries=queries, nprobe=16, **SIZES)
     assert_adds_up(found)
     assert found.main_cause == "code"
@@ -42,7 +42,7 @@ def test_a_good_index_loses_by_its_bytes_alone(fitted, items, queries):
     assert refine.gain["neighbours"] == pytest.approx(deep - plain, abs=1e-3)
 
 
-def test_too_few_lists(fitted, items, queries):
+def test_main_cause_probing(fitted, items, queries):
     found = explain(fitted("OPQ16,IVF32,PQ16x4"), vectors=items, queries=queries, nprobe=1, **SIZES)
     assert_adds_up(found)
     assert found.main_cause == "probing"
@@ -55,7 +55,7 @@ def test_too_few_lists(fitted, items, queries):
 
 
 @pytest.mark.parametrize("spec", ["OPQ8,PQ8x5", "OPQ16,IVF32,PQ16x4"])
-def test_a_rotation_that_was_dropped(fitted, items, queries, spec):
+def test_lost_rotation_is_restored(fitted, items, queries, spec):
     good = fitted(spec)
     arrays = {name: array for name, array in good.arrays.items() if name != "rotation"}
     lost = refits.in_memory_bundle(replace(good.spec, rotated=False), good.metric, arrays, good.codes, good.lists)
@@ -65,7 +65,7 @@ def test_a_rotation_that_was_dropped(fitted, items, queries, spec):
     assert (found.next.parameter, found.next.after) == ("rotation", "restored")
 
 
-def test_a_structure_that_lacks_a_rotation(fitted, items, queries):
+def test_missing_rotation_is_measured(fitted, items, queries):
     found = explain(fitted("PQ8x5"), vectors=items, queries=queries, **SIZES)
     assert_adds_up(found)
     rotation = next(one for one in found.remedies if one.after == "OPQ8,PQ8x5")
@@ -73,13 +73,13 @@ def test_a_structure_that_lacks_a_rotation(fitted, items, queries):
     assert found.measures["neighbours"].causes["rotation"] == pytest.approx(rotation.gain["neighbours"], abs=0.02)
 
 
-def test_another_metric_than_is_wanted(fitted, items, queries):
+def test_metric_differs_from_the_given_one(fitted, items, queries):
     found = explain(fitted("OPQ16,PQ16x4", "l2"), vectors=items, queries=queries, metric="ip", **SIZES)
     assert_adds_up(found)
     assert (found.main_cause, found.next.parameter, found.next.after) == ("metric", "metric", "ip")
 
 
-def test_another_metric_than_the_labels_are_of(fitted, items, queries):
+def test_metric_differs_from_the_labels(fitted, items, queries):
     # The items nearest by direction are relevant. The lengths of the vectors are random.
     rng = np.random.default_rng(0)
     lengths = rng.lognormal(0, 1, (len(items), 1)).astype(np.float32)
@@ -95,7 +95,7 @@ def test_another_metric_than_the_labels_are_of(fitted, items, queries):
     assert (found.next.parameter, found.next.after) == ("metric", "cosine")
 
 
-def test_uneven_lists(fitted, items, queries):
+def test_main_cause_imbalance(fitted, items, queries):
     good = fitted("OPQ16,IVF32,PQ16x4")
     # All centroids but two in one far corner: nearly everything falls into two lists.
     coarse = good.arrays["coarse"].copy()
@@ -109,7 +109,7 @@ def test_uneven_lists(fitted, items, queries):
     assert found.main_cause == "imbalance"
 
 
-def test_dead_codewords(fitted, items, queries):
+def test_main_cause_dead_codewords(fitted, items, queries):
     good = fitted("OPQ16,PQ16x5")
     books = good.arrays["codebooks"].copy()
     books[:, 4:] = 100  # four codewords of 32 are left
@@ -121,7 +121,7 @@ def test_dead_codewords(fitted, items, queries):
     assert (found.main_cause, found.next.parameter) == ("codewords", "codebooks")
 
 
-def test_stale_codes(fitted, items, queries):
+def test_main_cause_stale_codes(fitted, items, queries):
     good = fitted("OPQ16,PQ16x4")
     codes = good.codes.copy()
     codes[:2000] = np.roll(codes[:2000], 1, axis=0)
@@ -130,7 +130,7 @@ def test_stale_codes(fitted, items, queries):
     assert (found.main_cause, found.next.parameter) == ("stale", "codes")
 
 
-def test_queries_from_elsewhere():
+def test_main_cause_query_shift():
     # Items hardly vary along the four axes that queries ask for, so that the codewords hold nothing of them.
     rng = np.random.default_rng(0)
     few, mix = np.arange(16) >= 12, np.linalg.qr(rng.standard_normal((16, 16)))[0]
@@ -144,7 +144,7 @@ def test_queries_from_elsewhere():
     assert found.query_shift["loss_of_queries"] > found.query_shift["loss_of_items_as_queries"] + 0.2
 
 
-def test_few_queries_are_noted_and_one_label_decides_nothing(fitted, items, queries):
+def test_few_queries_are_noted_and_one_label_is_not_a_measure(fitted, items, queries):
     found = explain(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries[:9], relevance=np.array([[0, 1]]))
     assert set(found.measures) == {"neighbours"}
     assert "Only 9 test queries" in " ".join(text.sentences(found))
@@ -152,7 +152,7 @@ def test_few_queries_are_noted_and_one_label_decides_nothing(fitted, items, quer
     assert f"{exact.served:.4f} ({exact.intervals['served'][0]:.2f}" in str(text.loss_table(found).rows)
 
 
-def test_another_seed_draws_other_fits(fitted, items, queries):
+def test_seed_changes_the_fits(fitted, items, queries):
     first, second = (
         [one.gain for one in explain(fitted("RQ6x5"), vectors=items, queries=queries, seed=seed).remedies]
         for seed in (0, 1)
@@ -172,7 +172,7 @@ def with_twin_of(workload, items):
     )
 
 
-def test_what_joint_training_lost_is_counted_from_the_float_twin(fitted, items, queries):
+def test_loss_of_joint_training_is_measured_by_the_float_twin(fitted, items, queries):
     noise = np.random.default_rng(0).normal(size=items.shape).astype(np.float32)
     workload = with_twin_of(read_workload(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items + 2 * noise)
     found = explain_workload(workload, SampleOptions(metric=workload.bundle.metric, **SIZES))
@@ -187,7 +187,7 @@ def test_what_joint_training_lost_is_counted_from_the_float_twin(fitted, items, 
     assert "float twin" in text.loss_table(found).rows[0][0]
 
 
-def test_nothing_is_lost_is_not_said_where_a_baseline_or_the_twin_finds_more(fitted, items, queries):
+def test_better_baseline_or_twin_is_reported(fitted, items, queries):
     workload = with_twin_of(read_workload(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries), items)
     found = explain_workload(replace(workload, recalls={"index": 0.3363, "opq": 0.3429}), SampleOptions(**SIZES))
     found = replace(found, decides="neighbours")

@@ -9,7 +9,7 @@ from poeem.explain.loss_attribution import MeasuredState, is_significant, step_l
 from poeem.explain.measures import standard_error
 
 
-def test_what_chance_could_win_is_no_loss():
+def test_gain_within_chance_is_not_a_loss():
     rng = np.random.default_rng(0)
     served = rng.random(400)
     noise = rng.standard_normal(400)

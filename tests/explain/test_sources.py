@@ -61,7 +61,7 @@ def test_files_in_another_order_are_matched_by_id(folder, items, queries, tmp_pa
     assert workload.queries.relevant[0].tolist() == [5]
 
 
-def test_a_stock_faiss_file(items, queries, tmp_path):
+def test_stock_faiss_file(items, queries, tmp_path):
     index = faiss.index_factory(32, "IVF32,PQ16x4np", faiss.METRIC_L2)
     index.train(items)
     index.add(items)
@@ -80,7 +80,7 @@ def test_a_stock_faiss_file(items, queries, tmp_path):
     assert measured == pytest.approx(recall, abs=0.002)
 
 
-def test_an_exported_file_of_a_bundle(folder, items, queries, tmp_path):
+def test_exported_faiss_file_of_a_bundle(folder, items, queries, tmp_path):
     export(folder, "faiss", tmp_path / "x.faiss", nprobe=2, fastscan=False)
     workload = read_workload(folder, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
     plain = read_workload(folder, vectors=items, queries=queries)
@@ -90,7 +90,7 @@ def test_an_exported_file_of_a_bundle(folder, items, queries, tmp_path):
     assert workload.notes == []
 
 
-def test_a_file_that_searches_otherwise_than_its_codes_say_is_noted(items, queries, tmp_path):
+def test_note_if_the_search_of_a_file_differs_from_its_codes(items, queries, tmp_path):
     # Behind centroids of free norm, by inner product: faiss probes by product, the lists were made by distance.
     index = faiss.IndexIVFPQ(faiss.IndexFlatIP(32), 32, 32, 16, 4, faiss.METRIC_INNER_PRODUCT)
     index.cp.spherical = False
@@ -103,7 +103,7 @@ def test_a_file_that_searches_otherwise_than_its_codes_say_is_noted(items, queri
     assert "nothing proves that it is whole" in " ".join(workload.notes)
 
 
-def test_items_play_queries(fitted, items):
+def test_items_as_queries(fitted, items):
     workload = read_workload(fitted("OPQ8,PQ8x5"), vectors=items)
     workload = sample_workload(workload, SampleOptions(max_items=2000, max_queries=60))
     np.testing.assert_array_equal(workload.items[workload.queries.self_rows], workload.queries.vectors)
@@ -111,7 +111,7 @@ def test_items_play_queries(fitted, items):
     assert not (exact == workload.queries.self_rows[:, None]).any()
 
 
-def test_a_sample_keeps_what_is_asked_for(fitted, items, queries):
+def test_sample_keeps_relevant_items(fitted, items, queries):
     pairs = np.stack([np.arange(400), np.arange(3000, 3400)], axis=1)
     workload = read_workload(fitted("OPQ8,PQ8x5"), vectors=items, queries=queries, relevance=pairs)
     workload = sample_workload(workload, SampleOptions(max_items=1000, max_queries=100))
@@ -123,7 +123,7 @@ def test_a_sample_keeps_what_is_asked_for(fitted, items, queries):
         np.testing.assert_array_equal(workload.items[workload.queries.relevant[row][0]], wanted)
 
 
-def test_what_is_refused(folder, fitted, items, queries, tmp_path):
+def test_refused_inputs(folder, fitted, items, queries, tmp_path):
     good = fitted("OPQ16,IVF32,PQ16x4")
     with pytest.raises(ValueError, match="name what to explain"):
         explain()

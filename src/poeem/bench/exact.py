@@ -11,7 +11,7 @@ from poeem.evaluation.scorers import FloatScorer
 
 
 def build_exact(problem: Problem, *, n_bytes: int = 0, nlist: int = 0, metric: str, seed: int = 0) -> Baseline:
-    """The float vectors, ``4 dim`` bytes each. Called as every method is."""
+    """The float vectors, ``4 dim`` bytes each. See :class:`poeem.bench.method.Build` for the arguments."""
     import faiss
 
     scorer = FloatScorer(problem.items, metric)

@@ -13,7 +13,7 @@ class Build(Protocol):
     """The signature of every method."""
 
     def __call__(self, problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
-        """The index of a problem's items.
+        """Build an index of a problem's items.
 
         Args:
             problem: its ``items``, ``train_queries`` and ``train_relevant`` may be used. Its ``queries`` and
@@ -57,7 +57,7 @@ class Method:
     ours: bool = False
 
     def check(self, problem: Problem, sizes: list[int], nlist: int = 0) -> None:
-        """Check before anything is built that this method can be built.
+        """Check that this method can be built, before any method is built.
 
         Raises:
             ValueError: the problem lacks what it needs, the sizes do not divide dim, or its package is not installed.

@@ -148,7 +148,7 @@ def _recall(
     neighbours: np.ndarray | None,
     metric: str,
 ) -> dict[str, Any]:
-    """Recall of the relevant items and of the nearest items, with the other ranking metrics."""
+    """Recall of the relevant items and of the nearest items, with the other metrics."""
     if problem.run_queries is not None:
         return evaluate(
             built.scorer, problem.run_queries, queries, exact_items=items, metric=metric, available=problem.available

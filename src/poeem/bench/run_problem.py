@@ -106,5 +106,5 @@ def _train_queries(model: JointModel, events: Ragged) -> tuple[np.ndarray, np.nd
 
 
 def build_joint(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
-    """The index of the run with these bytes and lists. Called as every method is."""
+    """The index of the run with these bytes and lists. See :class:`poeem.bench.method.Build` for the arguments."""
     return problem.joint_indexes[n_bytes, nlist]

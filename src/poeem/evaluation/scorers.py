@@ -5,7 +5,9 @@ Under ``l2`` a score is the negated squared distance. Only the evaluation negate
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +28,7 @@ class Scorer(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class FloatScorer:
     """Exact scores of float item vectors.
 
@@ -40,10 +43,13 @@ class FloatScorer:
     array([[0.8, 1. ]], dtype=float32)
     """
 
-    def __init__(self, items: np.ndarray, metric: str, available: np.ndarray | None = None) -> None:
-        self.items = prepared(items, metric, "items")
-        self.metric = metric
-        self.available = _checked_available(available, len(self.items))
+    items: np.ndarray
+    metric: str
+    available: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.items = prepared(self.items, self.metric, "items")
+        self.available = _checked_available(self.available, len(self.items))
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
         """``(b, dim)`` -> float32 ``(b, n)``."""
@@ -53,8 +59,9 @@ class FloatScorer:
         return scores
 
 
+@dataclass(eq=False)
 class DecodedScorer:
-    """Scores of an index: the query against decoded vectors, with lists only those in the ``nprobe`` nearest.
+    """Scores of an index: queries against decoded vectors; with lists only those in the ``nprobe`` nearest lists.
 
     Decoded vectors are not normalised. Queries are normalised under ``cosine``.
 
@@ -73,32 +80,29 @@ class DecodedScorer:
             match.
     """
 
-    def __init__(
-        self,
-        decoded: np.ndarray,
-        metric: str,
-        coarse: np.ndarray | None = None,
-        lists: np.ndarray | None = None,
-        nprobe: int | None = None,
-        available: np.ndarray | None = None,
-        bias: np.ndarray | None = None,
-        adapter: np.ndarray | None = None,
-        probe_metric: str | None = None,
-    ) -> None:
-        check_metric(metric)
-        if (coarse is None) != (lists is None):
-            raise ValueError("coarse and lists go together; give both, or neither for a flat index")
-        if nprobe is not None and (coarse is None or not 1 <= nprobe <= len(coarse)):
-            raise ValueError(f"nprobe (={nprobe}) must be 1 to nlist (={0 if coarse is None else len(coarse)})")
-        self.decoded = _finite(decoded, "decoded")
-        self.metric = metric
-        self.available = _checked_available(available, len(self.decoded))
-        self.coarse = None if coarse is None else _finite(coarse, "coarse")
-        self.lists = None if lists is None else np.asarray(lists, dtype=np.int64)
-        self.nprobe = nprobe
-        self.probe_metric = probe_metric or metric
-        self.bias = None if bias is None else np.asarray(bias, dtype=np.float32)
-        self.adapter = adapter
+    decoded: np.ndarray
+    metric: str
+    coarse: np.ndarray | None = None
+    lists: np.ndarray | None = None
+    nprobe: int | None = None
+    available: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    adapter: np.ndarray | None = None
+    probe_metric: str = ""
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric)
+        if (self.coarse is None) != (self.lists is None):
+            raise ValueError("coarse and lists belong together; give both, or neither for a flat index")
+        nlist = 0 if self.coarse is None else len(self.coarse)
+        if self.nprobe is not None and not 1 <= self.nprobe <= nlist:
+            raise ValueError(f"nprobe (={self.nprobe}) must be 1 to nlist (={nlist})")
+        self.decoded = _finite(self.decoded, "decoded")
+        self.coarse = None if self.coarse is None else _finite(self.coarse, "coarse")
+        self.lists = None if self.lists is None else np.asarray(self.lists, dtype=np.int64)
+        self.available = _checked_available(self.available, len(self.decoded))
+        self.bias = None if self.bias is None else np.asarray(self.bias, dtype=np.float32)
+        self.probe_metric = self.probe_metric or self.metric
         if self.lists is not None and self.lists.shape != (len(self.decoded),):
             raise ValueError(
                 f"lists must have a number for each of the {len(self.decoded)} items, got {self.lists.shape}"
@@ -117,18 +121,8 @@ class DecodedScorer:
         return scores
 
     def with_nprobe(self, nprobe: int | None) -> DecodedScorer:
-        """The same vectors, shared, with another number of lists visited."""
-        return DecodedScorer(
-            self.decoded,
-            self.metric,
-            self.coarse,
-            self.lists,
-            nprobe,
-            available=self.available,
-            bias=self.bias,
-            adapter=self.adapter,
-            probe_metric=self.probe_metric,
-        )
+        """The same arrays, not copied, with another number of visited lists."""
+        return dataclasses.replace(self, nprobe=nprobe)
 
     def scanned(self, query_vectors: np.ndarray) -> np.ndarray:
         """Codes that a search compares with each query: items in its probed lists, ``(b, dim)`` -> int64 ``(b,)``.

@@ -165,7 +165,7 @@ def step_losses(states: Sequence[MeasuredState], measure: str) -> list[RecallLos
     """The loss of each step from the served index upwards. They add up to the last state minus the first.
 
     >>> recalls = {"served": [0.2, 0.2], "codewords": [0.0, 0.0], "code": [0.6, 0.6]}
-    >>> states = [MeasuredState(cause, "", cause == "code", {"m": np.array(own)}) for cause, own in recalls.items()]
+    >>> states = [MeasuredState(cause, "", cause == "code", {"m": np.array(r)}) for cause, r in recalls.items()]
     >>> [(loss.cause, round(loss.loss, 6)) for loss in step_losses(states, "m")]
     [('codewords', 0.0), ('code', 0.4)]
     """

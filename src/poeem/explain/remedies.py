@@ -152,7 +152,7 @@ class Trials:
         self.record(Change("refine", "none", f"k_factor {K_FACTOR}", TIME, "code", _REFINE), values)
 
     def try_lists(self, refitted: Bundle) -> None:
-        """Refitted lists, as many of them as scan the present number of codes."""
+        """Refit the lists, and visit as many of them as scan the present number of codes."""
         scorer = refits.bundle_scorer(refitted, None)
         nprobe = nprobe_for(scorer, self._queries.vectors, self._scanned)
         how = f"fit the same structure to these vectors ({_FIT} --index {self.spec}), or train longer"
@@ -160,7 +160,7 @@ class Trials:
         self.try_scorer(change, scorer.with_nprobe(nprobe))
 
     def try_metric(self, metric: str) -> None:
-        """The same structure, fitted for another metric."""
+        """Fit the same structure for another metric."""
         self._log(f"fitting {self.spec} for {metric}")
         refitted = refits.fit_index(self.workload.items, self.spec, metric, self._seed)
         how = f"train or fit with --metric {metric}, and export that"
@@ -168,7 +168,7 @@ class Trials:
         self.try_scorer(change, refits.bundle_scorer(refitted, self._nprobe), adapted=False)
 
     def try_structures(self) -> None:
-        """Additive codewords at the same bytes, and twice the bytes."""
+        """Fit additive codewords at the same bytes, and codes of twice the bytes."""
         spec = self.spec
         double = replace(spec, M=2 * spec.M)
         if spec.kind == "PQ" and self.workload.bundle.dim % double.M:

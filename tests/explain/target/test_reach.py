@@ -25,7 +25,7 @@ def reached(fitted, items, queries):
         return explain_target(fitted(SPEC), target="recall=0.9", vectors=items, queries=queries, max_queries=100)
 
 
-def test_the_choice_is_the_fastest_that_gets_there(reached):
+def test_choice_is_the_fastest_that_reaches_the_recall(reached):
     assert reached.reached
     assert reached.choice.recall >= 0.9
     assert all(point.ms >= reached.choice.ms for point in reached.points if point.recall >= 0.9)
@@ -36,7 +36,7 @@ def test_the_choice_is_the_fastest_that_gets_there(reached):
     assert reached.choice in reached.points
 
 
-def test_its_recall_is_that_of_the_exported_index(reached, fitted, items, queries):
+def test_recall_of_the_choice_is_that_of_the_exported_index(reached, fitted, items, queries):
     point = reached.choice
     index = build_index(fitted(SPEC), point.nprobe, refine="flat", vectors=items, k_factor=point.k_factor)
     _, ids = index.search(queries, 10)
@@ -47,7 +47,7 @@ def test_its_recall_is_that_of_the_exported_index(reached, fitted, items, querie
     assert recall == pytest.approx(point.recall, abs=0.03)
 
 
-def test_codes_alone_do_not_get_there_and_a_training_is_said(reached):
+def test_larger_codes_are_suggested_if_codes_alone_do_not_reach_it(reached):
     assert reached.by_codes is None
     assert [fit.spec for fit in reached.fits] == [SPEC, "IVF32,RQ16x4", "OPQ32,IVF32,PQ32x4"]
     assert reached.retrain["extrapolated"] == (reached.fits[-1].recall["neighbours"] < 0.9)
@@ -57,7 +57,7 @@ def test_codes_alone_do_not_get_there_and_a_training_is_said(reached):
     assert reached.nlist.compared == min(one.compared for one in reached.lists)
 
 
-def test_bytes(fitted, items, queries):
+def test_bytes_target(fitted, items, queries):
     found = explain_target(fitted(SPEC), target="bytes=4", vectors=items, queries=queries, max_queries=100)
     assert found.reached
     assert {fit.spec for fit in found.fits} >= {"IVF32,PQ4", "OPQ4,IVF32,PQ4", "OPQ8,IVF32,PQ8x4", "IVF32,RQ4x8", SPEC}
@@ -68,7 +68,7 @@ def test_bytes(fitted, items, queries):
     assert found.best.spec == "IVF32,RQ4x8"
 
 
-def test_latency(fitted, items, queries):
+def test_latency_target(fitted, items, queries):
     given = {"vectors": items, "queries": queries, "max_queries": 100}
     found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=1000", **given)
     assert found.reached
@@ -80,13 +80,13 @@ def test_latency(fitted, items, queries):
     assert found.choice is None
 
 
-def test_items_that_play_queries_do_not_count_themselves(fitted, items):
+def test_items_as_queries_do_not_count_themselves(fitted, items):
     found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=1000", vectors=items, max_queries=100)
     # All is within reach of so deep a search.
     assert found.choice.recall == pytest.approx(1, abs=0.005)
 
 
-def test_the_fits_are_for_the_metric_that_is_wanted(fitted, items, queries):
+def test_fits_are_for_the_given_metric(fitted, items, queries):
     # Lengths that differ: by product others are near than by distance.
     stretched = items[:1500] * np.random.default_rng(0).lognormal(0, 0.7, (1500, 1)).astype(np.float32)
     given = {"target": "bytes=1", "vectors": stretched, "queries": queries, "max_queries": 100}
@@ -97,7 +97,7 @@ def test_the_fits_are_for_the_metric_that_is_wanted(fitted, items, queries):
     )
 
 
-def test_lists_are_visited_until_they_hold_the_share(fitted, items, queries, monkeypatch):
+def test_nprobe_of_a_list_count_is_the_smallest_that_holds_the_share(fitted, items, queries, monkeypatch):
     centroids, fit_lists = [], refits.fit_lists
 
     def recording_fit(*arguments, **options):
@@ -121,7 +121,7 @@ def test_lists_are_visited_until_they_hold_the_share(fitted, items, queries, mon
         assert held[0] < 0.9 <= held[1]
 
 
-def test_a_line_that_rises_never_gets_there():
+def test_no_extrapolation_without_a_gain():
     fits = [Fit("PQ8", 8, {"neighbours": 0.5}, 0), Fit("PQ16", 16, {"neighbours": 0.5}, 0)]
     assert extrapolate_bytes(fits, 0.9) is None
 
@@ -141,6 +141,6 @@ def test_a_line_that_rises_never_gets_there():
         "recall=nan",
     ],
 )
-def test_targets_that_are_none(fitted, items, target):
+def test_invalid_targets(fitted, items, target):
     with pytest.raises(ValueError, match=f"target \\(='{target}'\\)"):
         explain_target(fitted("OPQ8,PQ8x5"), target=target, vectors=items)
