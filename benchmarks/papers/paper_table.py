@@ -20,15 +20,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from benchmarks.record import Record, parse, picked, script_parser
 from benchmarks.train_model import AS_PUBLISHED, Trained, settings_of, train_in_memory
 from poeem.baselines import build_baseline
 from poeem.data.datasets import load_dataset
 from poeem.data.split import leave_last_out, time_split
 from poeem.engines.probing import default_nprobe
-from poeem.evaluation.neighbours import exact_neighbours, neighbour_recall
+from poeem.evaluation.query_set import QuerySet
+from poeem.evaluation.recall import nearest_items, query_metrics
 from poeem.evaluation.scorers import FloatScorer, Scorer
 
 SPLITS = {"last": leave_last_out, "time": time_split}
@@ -46,16 +45,15 @@ def measured(scorer: Scorer, trained: Trained) -> dict[str, float]:
     """p@100 and r@100 by labels and by neighbours, ndcg@10 by labels; on the test."""
     split = trained.split
     by_labels = trained.quality(scorer, split.test)
-    exact, shares = FloatScorer(trained.items, trained.model.metric, split.seen_in_training), []
-    for rows in np.array_split(np.arange(len(split.test)), 1 + len(split.test) // 1000):
-        vectors = trained.queries(split.test.take(rows))
-        found = np.where(split.seen_in_training, scorer.scores(vectors), -np.inf)
-        shares.append(neighbour_recall(found, exact_neighbours(exact.scores(vectors), DEPTH)))
+    exact, vectors = FloatScorer(trained.items, trained.model.metric), trained.queries(split.test)
+    neighbours = nearest_items(exact, QuerySet(vectors), DEPTH, split.seen_in_training)
+    queries = QuerySet(vectors, neighbours=neighbours)
+    by_neighbours = query_metrics(scorer, queries, split.seen_in_training, neighbour_depths={"p@100": None})
     return {
         "labels p@100": by_labels["precision@100"],
         "labels r@100": by_labels["recall@100"],
         "labels ndcg@10": by_labels["ndcg@10"],
-        "neighbours p@100": float(np.concatenate(shares).mean()),
+        "neighbours p@100": float(by_neighbours["p@100"].mean()),
     }
 
 

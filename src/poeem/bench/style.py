@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 _STYLE = "poeem.bench.style"  # style.mplstyle in this folder
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Okabe and Ito's colours, with different markers. Methods of one family share a colour. Our methods have warm colours.
 OURS: dict[str, tuple[str, str, str]] = {

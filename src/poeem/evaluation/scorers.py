@@ -70,7 +70,7 @@ class DecodedScorer:
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         coarse: centroids ``(nlist, dim)`` in the same space; for a bundle see :func:`coarse_for_queries`.
         lists: the list of each item, ``(n,)``.
-        nprobe: lists visited a query; default all of them.
+        nprobe: lists visited per query; default all.
         available: as for :class:`FloatScorer`.
         bias: added to the score of each item, ``(n,)``, for engines whose estimate has such a term.
         adapter: query adapter, ``(dim, dim)``; queries are multiplied by it from the right, after normalisation.

@@ -76,7 +76,7 @@ def read_workload(
         items=items,
         queries=_query_set(items, queries, relevance, column, bundle.dim),
         nprobe=_nprobe(bundle, file, nprobe),
-        notes=[] if queries is not None else ["no queries given: items are used as queries, and none finds itself"],
+        notes=[] if queries is not None else ["no queries given: items are used as queries, and no item finds itself"],
     )
     return _with_file_notes(workload, file)
 
