@@ -4,7 +4,7 @@ The steps of `replace_directory` for a target ``DIR/name``, and what `recover` f
 
 1. ``rename(new, .name.ready)``   the new contents are complete and on disk; the target is still the old one;
 2. ``rename(name, .name.old)``    there is no target: ``.name.ready`` is moved in;
-3. ``rename(.name.ready, name)``  the target is the new one; ``.name.old`` is rubbish;
+3. ``rename(.name.ready, name)``  the target is the new one; ``.name.old`` is no longer needed;
 4. delete ``.name.old``.
 """
 
@@ -26,7 +26,7 @@ _counter = itertools.count()
 
 @contextmanager
 def staging(target: str | Path) -> Iterator[Path]:
-    """A fresh empty directory beside ``target`` to write the new contents into; gone afterwards unless swapped in.
+    """A fresh empty directory beside ``target`` to write the new contents into; deleted afterwards unless swapped in.
 
     Leftovers of writers of this machine that have died are deleted first.
     """
@@ -58,7 +58,7 @@ def replace_directory(new: str | Path, target: str | Path) -> None:
     ready, old = _beside(target)
     refuse_link(target)
     recover(target)
-    # Complete but overtaken: the caller brings newer contents.
+    # Complete, but older than the caller's contents.
     if ready.exists():
         shutil.rmtree(ready)
     _sync_tree(new)
@@ -86,7 +86,7 @@ def recover(target: str | Path) -> bool:
     target = _place(target)
     ready, old = _beside(target)
     if target.exists():
-        # With `ready` still there the swap may be running in another process: then nothing is touched.
+        # With `ready` still there the swap may be running in another process: nothing is changed.
         if old.exists() and not ready.exists():
             shutil.rmtree(old, ignore_errors=True)
         return False
@@ -96,7 +96,7 @@ def recover(target: str | Path) -> bool:
         try:
             os.rename(complete, target)
         except OSError as error:
-            # Gone in the meantime: the writer itself, or another reader, has moved it in.
+            # The writer or another reader has moved it in meanwhile.
             if isinstance(error, FileNotFoundError) or target.exists():
                 continue
             raise
@@ -107,8 +107,8 @@ def recover(target: str | Path) -> bool:
     return False
 
 
-def settled(target: str | Path) -> bool:
-    """Whether nothing beside ``target`` tells of a replacement that is running or was interrupted."""
+def no_swap_pending(target: str | Path) -> bool:
+    """Whether no replacement of ``target`` is running or was interrupted."""
     ready, old = _beside(_place(target))
     return not ready.exists() and not old.exists()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """What `write_bundle` wrote and `open_bundle` reads; nothing in it can be changed.
+    """A trained index and its coded catalogue, as `open_bundle` reads them; immutable.
 
     Args:
         path: the folder.
@@ -37,7 +37,7 @@ class Bundle:
         fingerprint: SHA-256 over spec, metric, dim and arrays.
         training: facts about the training.
         files: size and checksum of each file; of the items, with changes pending, those of file and changes together.
-        pending: changes that are applied here, but stand in the log beside the items' file still.
+        pending: changes that are applied here and are still in the log beside the items' file.
     """
 
     path: Path
@@ -92,20 +92,20 @@ class Bundle:
         Raises:
             ValueError: an id is of another type, or no item has it.
         """
-        wanted = np.asarray(ids)
+        given = np.asarray(ids)
         if self.string_ids:
-            if wanted.dtype.kind not in "UO":
-                raise ValueError(f"ids must be strings as in the bundle, not {wanted.dtype}; pass str(id)")
-            rows = np.array([self._row_by_string.get(one, -1) for one in wanted.ravel().tolist()], dtype=np.int64)
+            if given.dtype.kind not in "UO":
+                raise ValueError(f"ids must be strings as in the bundle, not {given.dtype}; pass str(id)")
+            rows = np.array([self._row_by_string.get(one, -1) for one in given.ravel().tolist()], dtype=np.int64)
         else:
-            if wanted.dtype.kind not in "iu":
-                raise ValueError(f"ids must be integers as in the bundle, not {wanted.dtype}; pass int(id)")
-            wanted = wanted.astype(np.int64)
+            if given.dtype.kind not in "iu":
+                raise ValueError(f"ids must be integers as in the bundle, not {given.dtype}; pass int(id)")
+            given = given.astype(np.int64)
             order, ordered = self._sorted_ids
-            place = np.minimum(np.searchsorted(ordered, wanted.ravel()), len(ordered) - 1)
-            rows = np.where(ordered[place] == wanted.ravel(), order[place], -1)
+            place = np.minimum(np.searchsorted(ordered, given.ravel()), len(ordered) - 1)
+            rows = np.where(ordered[place] == given.ravel(), order[place], -1)
         if (rows < 0).any():
-            missing = wanted.ravel()[rows < 0]
+            missing = given.ravel()[rows < 0]
             raise ValueError(
                 f"ids: {missing[0].item() if hasattr(missing[0], 'item') else missing[0]!r} is not among the "
                 f"{len(self):,} items of the bundle ({len(missing)} unknown)"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Catalogue:
     """Rows in slots: a replaced row stays in its slot, a deleted one leaves it empty, an added one gets the next.
 
-    The order of rows that results depends on the changes alone, so that everyone who applies them has the same rows.
+    The order of the rows depends on the changes alone: all readers of a log have the same rows.
 
     Args:
         bundle: to start from.
@@ -31,7 +31,7 @@ class Catalogue:
         self._codes = bundle.codes.copy()
         self._lists = None if bundle.lists is None else bundle.lists.copy()
         self._live = np.ones(len(self._ids), dtype=bool)
-        # One table for every change that brought rows: joined when someone asks for the rows.
+        # One table for every change that added rows; they are joined when the rows are read.
         self._columns = None if bundle.columns is None else [_with_gaps_allowed(bundle.columns)]
 
     @property
@@ -51,14 +51,14 @@ class Catalogue:
         Raises:
             ValueError: an id is not there, or is there already, or no row would be left.
         """
-        gone = set(change.deleted)
+        deleted = set(change.deleted)
         for one in (*change.deleted, *(change.replaced.ids if change.replaced else ())):
             if one not in self._slots:
                 raise ValueError(f"ids: {one!r} is not among the {len(self):,} items")
         for one in change.added.ids if change.added else ():
-            if one in self._slots and one not in gone:
+            if one in self._slots and one not in deleted:
                 raise ValueError(f"ids: {one!r} is there already")
-        if len(self) - len(gone) + len(change.added or ()) < 1:
+        if len(self) - len(deleted) + len(change.added or ()) < 1:
             raise ValueError("ids: no item would be left, and a bundle needs at least one; add others first")
 
     def apply(self, change: Change) -> None:
@@ -96,7 +96,7 @@ class Catalogue:
         return self._columns[0].take(rows)
 
     def _append_columns(self, added: CodedRows, slots: int) -> None:
-        """The user's columns of new rows; the first ones that come give the rows before them nulls."""
+        """Append the user's columns of new rows; the first columns of all give the earlier rows nulls."""
         if added.columns is None:
             return
         if self._columns is None:

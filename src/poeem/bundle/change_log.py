@@ -1,14 +1,14 @@
-"""The log of changes that are acknowledged and not yet folded into a bundle's files.
+"""The log of acknowledged changes that are not yet part of a bundle's files.
 
-``changes.log`` and ``changes.head`` stand in the bundle's folder, so that the swap that brings the folded bundle takes
-both away in the same rename: there is no moment at which both or neither count. The log is only ever appended to::
+``changes.log`` and ``changes.head`` are in the bundle's folder. The rename that puts a compacted bundle in place takes
+both away, so that no change counts twice or not at all. The log is only ever appended to::
 
     header:  "poeemlog", version (u4), SHA-256 of manifest.json (32 bytes), digest of these (16 bytes)
     record:  length of the payload (u8), digest (16 bytes), digest of these two (8 bytes); payload
 
 The digest of a record is BLAKE2b over the digest before it and the payload: records can be neither lost nor doubled nor
-reordered within a log. The head says how much of the log is acknowledged, so that a log that was cut differs from one
-whose writer died. It has two slots that are written in turn; the newest whole one counts::
+reordered within a log. The head has the acknowledged length of the log, which tells a log that was cut from one whose
+writer died. It has two slots that are written in turn; the newest whole one counts::
 
     slot:    bytes of the log (u8), its digest (16 bytes), digest of these (16 bytes)
 
@@ -72,7 +72,7 @@ def read_log(folder: Path, base: bytes) -> LogContents:
         data = _read_or_none(folder / LOG_FILE)
         if acknowledged or not data:
             break
-        # Both may have been made between the two readings.
+        # Both files may have been made between the two reads.
     if data is None and acknowledged and acknowledged[0]:
         raise ValueError(f"{LOG_FILE} is missing, but {HEAD_FILE} knows of changes; {_FIX}")
     try:
@@ -132,7 +132,7 @@ def _check_header(data: bytes, base: bytes) -> int | None:
     if version > _VERSION:
         raise ValueError(f"is of version {version}, newer than this poeem reads ({_VERSION}); upgrade poeem")
     if head[len(_MAGIC) + 4 :] != base:
-        raise ValueError(f"is of another bundle than the one it stands in; {_FIX}")
+        raise ValueError(f"is of another bundle than the one around it; {_FIX}")
     return version
 
 

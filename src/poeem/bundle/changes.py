@@ -1,4 +1,4 @@
-"""A change of a catalogue: rows that go, rows with other codes, rows that come; and its bytes."""
+"""A change of a catalogue (deleted, replaced and added rows) and its bytes in the log."""
 
 from __future__ import annotations
 

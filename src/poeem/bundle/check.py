@@ -1,4 +1,4 @@
-"""What the contents of a bundle must satisfy, checked alike when it is written and when it is opened."""
+"""Checks of the contents of a bundle, made when it is written and when it is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be carried from one version of a catalogue to the next: coded rows and deletions, in one Parquet file."""
+"""The difference between two versions of a catalogue, as coded rows and deletions in one Parquet file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from poeem.functional.packing import pack_codes, unpack_codes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# In the file's metadata: of what training its codes are, and of which rows it is the difference.
+# Keys of the file's metadata: the training of its codes, the rows it starts from and the rows it leads to.
 _FINGERPRINT, _BASE, _RESULT = b"poeem.fingerprint", b"poeem.base", b"poeem.result"
 _ADDED, _REPLACED, _DELETED = "added", "replaced", "deleted"
 _OURS = ("id", "change", "list", "code")
@@ -37,8 +37,8 @@ def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
     as in a bundle; and the user's columns, of added rows. The columns of items that both have are not compared.
 
     Args:
-        old: what is in service.
-        new: what it should become.
+        old: the version in service.
+        new: the next version.
         path: the file to write; replaced at once if it is there.
     Returns:
         the numbers of rows of each kind, and bytes.
@@ -80,7 +80,7 @@ def read_delta(path: str | Path, bundle: Bundle) -> Change | None:
     check_same_training(bundle, facts[_FINGERPRINT], f"delta {str(path)!r}")
     rows = rows_sha256(bundle)
     if rows == facts[_RESULT]:
-        return None  # it has been applied: whoever repeats it after a failure meant this
+        return None  # it has been applied already: a repeated call after a failure
     if rows != facts[_BASE]:
         raise ValueError(
             f"delta {str(path)!r} is the difference to other rows than {bundle!r} holds; "
@@ -112,7 +112,7 @@ def check_same_training(bundle: Bundle, fingerprint: str, what: str) -> None:
 
 
 def rows_sha256(bundle: Bundle) -> str:
-    """What rows a bundle has, whatever their order: SHA-256 over ids, lists and codes in the order of ids."""
+    """SHA-256 over ids, lists and codes in the order of ids: the same for the same rows in any order."""
     order = np.argsort(bundle.ids, kind="stable")
     digest = hashlib.sha256(bundle.codes[order].tobytes())
     if bundle.lists is not None:
@@ -143,24 +143,24 @@ def _table(diff: BundleDiff) -> pa.Table:
 
     old, new = diff.old, diff.new
     changed, rows = diff.changed, np.concatenate([diff.added, diff.changed])
-    gone = len(diff.removed)
-    kinds = [_ADDED] * len(diff.added) + [_REPLACED] * len(changed) + [_DELETED] * gone
+    removed = len(diff.removed)
+    kinds = [_ADDED] * len(diff.added) + [_REPLACED] * len(changed) + [_DELETED] * removed
     ids = [*new.ids[rows].tolist(), *old.ids[diff.removed].tolist()]
     packed = [bytes(code) for code in pack_codes(new.codes[rows], new.spec.nbits)] if len(rows) else []
     columns = {
         "id": ids_to_arrow(ids) if ids else pa.array([], pa.string() if new.string_ids else pa.int64()),
         "change": pa.array(kinds, pa.string()),
-        "code": pa.array([*packed, *[None] * gone], pa.binary(new.spec.bytes_per_vector)),
+        "code": pa.array([*packed, *[None] * removed], pa.binary(new.spec.bytes_per_vector)),
     }
     if new.lists is not None:
-        columns["list"] = pa.array([*new.lists[rows].tolist(), *[None] * gone], pa.int32())
+        columns["list"] = pa.array([*new.lists[rows].tolist(), *[None] * removed], pa.int32())
     table = pa.table(columns)
     if new.columns is not None:
         for field in new.columns.schema:
             found = new.columns[field.name].take(diff.added).combine_chunks()
             chunks = found.chunks if isinstance(found, pa.ChunkedArray) else [found]
-            nothing = pa.nulls(len(changed) + gone, field.type)
-            table = table.append_column(field.name, pa.chunked_array([*chunks, nothing], field.type))
+            nulls = pa.nulls(len(changed) + removed, field.type)
+            table = table.append_column(field.name, pa.chunked_array([*chunks, nulls], field.type))
     facts = {_FINGERPRINT: new.fingerprint, _BASE: rows_sha256(old), _RESULT: rows_sha256(new)}
     return table.replace_schema_metadata({key: value.encode() for key, value in facts.items()})
 

@@ -1,4 +1,4 @@
-"""What differs between two versions of a catalogue, item by item."""
+"""The items that differ between two versions of a catalogue."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class BundleEditor:
     """The one writer of a bundle; items are encoded by the bundle's own arrays, and its fingerprint stays.
 
-    A change is on the disk when its method returns, as a record of ``changes.log`` in the bundle's folder. It is applied
-    as a whole or not at all: if the process dies, no change whose method has returned is lost. Bundles that are opened
+    A change is on the disk when its method returns, as a record of ``changes.log`` in the bundle's folder. It is applied as
+    a whole or not at all: if the process dies, no change whose method has returned is lost. Bundles that are opened
     later contain it; bundles that are open already do not change. `compact` folds the log into the bundle's files.
 
     Args:
@@ -67,7 +67,7 @@ class BundleEditor:
 
         Args:
             ids: integers or strings as in the bundle, ``(n,)``, none of which is there.
-            vectors: ``(n, dim)``, as they come from the item tower.
+            vectors: ``(n, dim)``, the output of the item tower.
             columns: what the bundle keeps beside its ids, n rows; None fills those columns with nulls.
         Raises:
             ValueError: an id is there already, there twice or of another type; a vector is not finite, zero under
@@ -128,16 +128,16 @@ class BundleEditor:
         return len(change.deleted) + len(change.replaced or ()) + len(change.added or ())
 
     def compact(self) -> Bundle:
-        """Fold the log into the bundle's files, in one swap; without changes nothing is written.
+        """Write the changes of the log into the bundle's files, in one swap; without changes nothing is written.
 
         Raises:
-            OSError: it could not be written; the bundle and its log stand as before.
+            OSError: it could not be written; the bundle and its log are as before.
         """
         rows = self._rows()
         if not self._pending:
             return self._base
         base = self._base
-        # Should the swap be interrupted, then this log may be that of a bundle which is gone: read again before use.
+        # After an interrupted swap this log may belong to the old bundle: it is read again before use.
         self._close_log()
         try:
             swap_in(
@@ -150,7 +150,7 @@ class BundleEditor:
                 training=base.training,
             )
         except BaseException:
-            # Readers leave a swap to a writer that lives.
+            # Readers do not finish the swap of a live writer.
             with suppress(OSError):
                 recover(self.path)
             raise
@@ -172,7 +172,7 @@ class BundleEditor:
         return self._pending
 
     def close(self) -> None:
-        """Let other writers in; what is pending stays in the log. Closing again is harmless."""
+        """Release the lock; pending changes stay in the log. Closing again has no effect."""
         self._close_log()
         if self._lock is not None:
             self._lock.release()
@@ -197,7 +197,7 @@ class BundleEditor:
         return CodedRows(ids, codes, lists, columns)
 
     def _make(self, change: Change) -> None:
-        """Write a change down, then let it happen here too."""
+        """Append a change to the log, then apply it in memory."""
         rows = self._rows()
         rows.check(change)
         payload = change.to_bytes()
@@ -209,7 +209,7 @@ class BundleEditor:
             self._log = log  # the record has been taken back
             raise
         except BaseException:
-            # Ctrl-C, say: the folder alone knows what has happened, and is read before anything else is done.
+            # After Ctrl-C, for instance, only the folder shows what has happened: it is read again.
             log.close()
             raise
         rows.apply(change)
@@ -218,7 +218,7 @@ class BundleEditor:
         self._log = log
 
     def _rows(self):
-        """The rows now; read again where it is not known whether a change or a swap has happened."""
+        """The present rows; read again after an interruption."""
         if self._lock is None:
             raise ValueError(f"the editor of bundle {str(self.path)!r} is closed; open another one")
         if self._log is None:

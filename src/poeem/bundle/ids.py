@@ -24,11 +24,11 @@ def ids_to_arrow(ids: Any) -> pa.Array:
     import pyarrow as pa
 
     try:
-        # A chunked column of a table comes as well as a plain sequence.
+        # A chunked column of a table is accepted too.
         if isinstance(ids, pa.ChunkedArray):
             array = ids.combine_chunks()
         else:
-            # A copy: arrow would go on looking at the caller's memory.
+            # A copy: arrow would otherwise share the caller's memory.
             array = pa.array(ids.copy() if isinstance(ids, np.ndarray) else ids)
     except (pa.ArrowException, OverflowError, UnicodeError, TypeError) as error:
         raise ValueError(f"ids must be all integers or all strings, one per item: {error}") from None

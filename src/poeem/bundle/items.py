@@ -29,7 +29,7 @@ class Items(NamedTuple):
 
 
 def check_columns(columns: pa.Table | None, rows: int) -> pa.Table | None:
-    """The user's columns without foreign metadata, or a refusal of what cannot stand beside ours.
+    """The user's columns without metadata, checked to fit beside ours.
 
     Raises:
         ValueError: no arrow table, another number of rows, or a name that is taken or there twice.
@@ -88,7 +88,7 @@ class ItemsWriter:
         columns = {} if items.columns is None else dict(zip(items.columns.column_names, items.columns.columns))
         rows = pa.table({**table, **columns})
         if self._writer is None:
-            # Ids and codes hardly ever repeat: a dictionary or compression of codes would only cost time.
+            # Ids and codes hardly ever repeat: a dictionary, or compression of codes, would only cost time.
             compression = {name: "NONE" if name == "code" else "ZSTD" for name in rows.column_names}
             self._writer = pq.ParquetWriter(
                 self._path,

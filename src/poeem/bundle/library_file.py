@@ -12,7 +12,7 @@ class LibraryFile:
     """A binary file that remembers why a write failed.
 
     Args:
-        path: the file to write; what was there is gone.
+        path: the file to write; a file of this name is replaced.
     """
 
     def __init__(self, path: Path) -> None:

@@ -34,7 +34,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` says.
+    """The contents of `manifest.json`.
 
     Args:
         spec: the trained structure.
@@ -82,7 +82,7 @@ class Manifest:
         """Read, migrate and check the bytes of `manifest.json`.
 
         Raises:
-            ValueError: it is damaged, of a newer format version, or says something impossible.
+            ValueError: it is damaged, of a newer format version, or has an impossible value.
         """
         fields = _parse(data)
         version = fields.get("format_version")
@@ -112,7 +112,7 @@ def manifest_checksum(fields: Mapping[str, Any]) -> str:
 
 
 def json_value(training: Mapping[str, Any]) -> Any:
-    """The facts as JSON gives them back (tuples as lists, numpy numbers as numbers)."""
+    """The facts as JSON values: tuples become lists, numpy numbers become numbers."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.generic | np.ndarray):

@@ -1,4 +1,4 @@
-"""Items that come to a catalogue in service: what is refused, before anything has changed."""
+"""Checks of ids and vectors that are to be added, replaced or deleted, made before anything changes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_new_vectors(vectors: Any, *, rows: int, dim: int, metric: str) -> np.n
     if len(found) != rows:
         raise ValueError(f"vectors (n={len(found)}) and ids (n={rows}) must have one row per item")
     with np.errstate(over="ignore"):
-        # What no float32 can hold becomes infinite and is refused as such.
+        # A value beyond float32's range becomes infinite and is refused as such.
         # A copy: torch warns of memory that cannot be written to, such as a mapped file's.
         found = np.array(found, dtype=np.float32, order="C")
     finite = np.isfinite(found).all(1)
@@ -64,7 +64,7 @@ def check_new_vectors(vectors: Any, *, rows: int, dim: int, metric: str) -> np.n
         raise ValueError(
             f"vectors: row {int(np.argmin(finite))} holds NaN or infinity ({int((~finite).sum())} such rows); drop them"
         )
-    # As the encoder sees it: a row so short that its float32 norm is zero has no direction either.
+    # A row so short that its float32 norm is zero has no direction either.
     zero = np.sqrt(np.square(found).sum(1)) == 0
     if metric == "cosine" and zero.any():
         raise ValueError(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from poeem.bundle.atomic import recover, settled
+from poeem.bundle.atomic import no_swap_pending, recover
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.catalogue import Catalogue
 from poeem.bundle.change_log import LogContents, read_log
@@ -49,7 +49,7 @@ class Contents(NamedTuple):
 def open_bundle(path: str | Path) -> Bundle:
     """Read a bundle with the changes of its log, and check everything in it.
 
-    What has been opened stays as it is, whatever happens to the folder afterwards.
+    Later changes of the folder do not change the opened bundle.
 
     Args:
         path: the bundle's folder, or a run's folder that holds it as ``bundle``.
@@ -94,7 +94,7 @@ def with_changes(bundle: Bundle, catalogue: Catalogue, digest: bytes, pending: i
     """
     items = catalogue.items()
     file = bundle.files[ITEMS_FILE]
-    # Who keeps row numbers for string ids knows the rows by this checksum.
+    # Exported files know the rows by this checksum.
     record = FileRecord(file.bytes, hashlib.sha256(file.sha256.encode() + digest).hexdigest())
     return replace(
         bundle,
@@ -110,8 +110,8 @@ def with_changes(bundle: Bundle, catalogue: Catalogue, digest: bytes, pending: i
 def read_contents(path: str | Path) -> Contents:
     """As `open_bundle`, with the changes apart.
 
-    A writer may swap another bundle in while this one is read, which can then fail anywhere: what the manifest was at
-    the beginning it must be at the end, or all is read again.
+    A writer may swap another bundle in while this one is read. If the manifest has changed at the end, all is read
+    again.
     """
     for _ in range(_ATTEMPTS):
         folder = locate_bundle(path)
@@ -151,11 +151,11 @@ def locate_bundle(path: str | Path) -> Path:
     refuse_link(path / "bundle")
     for attempt in range(_ATTEMPTS):
         for folder in places:
-            _settle(folder)
+            _finish_swap(folder)
             if (folder / MANIFEST_FILE).is_file():
                 return folder
-        # Looked at between the renames of a swap, there is nothing; and a moment later the swap is over.
-        if attempt >= 2 and all(map(settled, places)):
+        # Between the renames of a swap nothing is there; a moment later the swap is over.
+        if attempt >= 2 and all(map(no_swap_pending, places)):
             break
         time.sleep(_PAUSE)
     if not path.exists():
@@ -166,11 +166,11 @@ def locate_bundle(path: str | Path) -> Path:
     )
 
 
-def _settle(folder: Path) -> None:
-    """Bring a swap to its end whose writer is dead; a writer that lives does so itself, and must not be disturbed."""
-    if settled(folder):
+def _finish_swap(folder: Path) -> None:
+    """Finish the swap of a dead writer; a live one finishes its own."""
+    if no_swap_pending(folder):
         return
-    # Locked, a link, or not ours to write: then it is left as it is.
+    # Locked, a link, or without the right to write: it is left as it is.
     with suppress(ValueError, OSError), WriterLock(folder, patience=0):
         recover(folder)
 

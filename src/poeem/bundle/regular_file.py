@@ -1,4 +1,4 @@
-"""Opening the files of folders that may come from strangers: regular files only, never written through a link."""
+"""Opening files of untrusted folders: regular files only, never written through a link."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def swap_in(
     items: Items,
     training: Mapping[str, Any],
 ) -> Bundle:
-    """Write contents that have been checked and put them in the place of ``path``; by the holder of its lock."""
+    """Write checked contents in the place of ``path``; only the holder of its lock may call it."""
     with staging(path) as new:
         write_arrays_file(arrays, new / ARRAYS_FILE)
         write_items(new / ITEMS_FILE, items, spec.nbits)
@@ -142,7 +142,7 @@ def file_record(path: Path) -> FileRecord:
 
 
 def _check_replaceable(path: Path) -> None:
-    """The swap deletes what stood at ``path``: that must be a bundle and nothing else."""
+    """Refuse a ``path`` that holds anything but a bundle: the swap deletes it."""
     recover(path)
     if not path.exists():
         return

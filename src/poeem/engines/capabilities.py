@@ -1,4 +1,4 @@
-"""One table of what every engine can do, and the refusal of what it cannot."""
+"""The table of what every engine can do, and the refusal of an index that an engine cannot hold."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Capabilities:
         fastscan: 4-bit codes can be scanned by SIMD, with approximate scores.
         refine: vectors can be kept beside the codes, to rank the best again.
         filter: a search can be restricted to a set of ids.
-        range_search: all items better than a threshold can be asked for.
+        range_search: a search can return all items better than a threshold.
         add: rows can be added.
         delete: rows can be deleted.
         replace: a row can be replaced in one call.

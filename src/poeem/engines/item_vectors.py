@@ -1,4 +1,4 @@
-"""The items' float vectors, which some engines keep beside the codes: read, and known to be the right ones."""
+"""Read the items' float vectors, which some engines keep beside the codes, and check that they fit the codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_item_vectors(vectors: Any) -> Any:
 
 
 def check_item_vectors(bundle: Bundle, vectors: np.ndarray) -> None:
-    """Refuse vectors that are not those which the codes stand for, row by row.
+    """Refuse vectors that the codes do not belong to, row by row.
 
     Raises:
         ValueError: another shape, NaN, or rows that lie no nearer to their own codes than to others'.

@@ -1,4 +1,4 @@
-"""Which inverted lists a query visits: one rule for the reference and for every engine."""
+"""The inverted lists that a query visits: one rule for the reference and for every engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def probes_by_inner_product(spec: IndexSpec, metric: str, coarse: np.ndarray) ->
 
 
 def default_nprobe(nlist: int) -> int:
-    """Lists to visit where nobody says: the square root of their number, 1 for a flat index.
+    """Default number of lists to visit: the square root of their number, 1 for a flat index.
 
     >>> default_nprobe(64), default_nprobe(1024), default_nprobe(0)
     (8, 32, 1)

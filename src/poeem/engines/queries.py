@@ -71,7 +71,7 @@ def any_missing(ids: np.ndarray) -> bool:
     >>> any_missing(np.array([[3, 7], [5, -1]])), any_missing(np.array([[3, 7]]))
     (True, False)
     """
-    # Every search asks this, and a list of a few hundred is looked through faster than an array.
+    # Called by every search; a list of a few hundred is searched faster than an array.
     return ids.item(-1) == MISSING if len(ids) == 1 else MISSING in ids[:, -1].tolist()
 
 
@@ -79,7 +79,7 @@ def any_missing(ids: np.ndarray) -> bool:
 def _sound(queries: np.ndarray) -> bool:
     """Whether all rows have positive, finite squares: then nothing is wrong, else the values have to be looked at."""
     if len(queries) == 1:
-        # One query at a time is what a server asks: there every array operation shows.
+        # A server sends one query at a time: there every array operation counts.
         flat = queries.ravel()
         return 0.0 < float(flat.dot(flat)) < np.inf
     squares = np.einsum("nd,nd->n", queries, queries)

@@ -1,4 +1,4 @@
-"""The reference scorer: what every engine must agree with, in numpy and float64."""
+"""The reference scorer in numpy and float64, with which every engine must agree."""
 
 from __future__ import annotations
 

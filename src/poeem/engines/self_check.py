@@ -1,4 +1,4 @@
-"""The self-check of an export: the engine's own answers against the reference's."""
+"""The self-check of an export: compares the engine's results with the reference's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.engines.reference import ReferenceScorer
 
-# A query's largest |difference| over its largest |score|: what float32 sums of some hundred terms leave.
+# A query's largest |difference| over its largest |score|: the rounding of float32 sums of some hundred terms.
 TOLERANCE = 1e-5
 
 # Of an engine with 8-bit tables: how far a score may be off, and the share of the 10 best that must be in its first 50.
@@ -32,7 +32,7 @@ Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
 class EngineMismatch(RuntimeError):
-    """An engine does not score what training scored; nothing has been left behind."""
+    """An engine's scores differ from those of the training; its file is not kept."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def check_contained(bundle: Bundle, search: Search, *, engine: str, queries: Any
     scale = np.where(largest > 0, largest, 1.0)[:, None]
     own = reference.scores_of(queries, rows)
     error = np.abs(scores - own) / scale
-    # By their true scores, so that an item of equal score may stand for another.
+    # By their true scores, so that an item may be replaced by another of equal score.
     best = np.sort(own if not reference.larger_is_better else -own, axis=1)[:, :k]
     found = np.abs((best if not reference.larger_is_better else -best) - expected) <= TOLERANCE * scale
     agreement = Agreement(float(error.max()), float(found.mean()), *rows.shape)

@@ -152,7 +152,7 @@ def test_a_fast_scan_search_can_be_restricted_too(make_bundle, tmp_path, spec):
     only = bundle.ids[:30]
     ids = searcher.search(some_queries(), 30, only=only)[1]
     assert all(set(row) == set(only) for row in ids.tolist())
-    with pytest.raises(ValueError, match="not to be had from a FastScan index"):
+    with pytest.raises(ValueError, match="not possible for a FastScan index"):
         searcher.range_search(some_queries(), 1.0)
 
 

@@ -64,7 +64,7 @@ def check_refined(bundle: Bundle, index: faiss.Index, refine: str, vectors: np.n
 
     queries = sample_queries(bundle) if queries is None else np.asarray(queries)
     refining = parts_of(index).of(faiss.IndexRefine)[0]
-    # All candidates of a small catalogue: then the exact best must come out, whatever the codes say.
+    # With all items of a small catalogue as candidates the exact best must be found, whatever the codes.
     complete = len(bundle) <= _ALL_CANDIDATES
     if complete:
         refining.k_factor = len(bundle)
@@ -108,7 +108,7 @@ def check_graph(bundle: Bundle, index: faiss.Index, nprobe: int, queries: Any = 
             f"the graph over the centroids finds {share:.1%} of the {nprobe} nearest lists (at least "
             f"{_LISTS_FOUND:.0%}); nothing was kept: export without hnsw"
         )
-    # What a graph misses is no fault of codes and tables: these are checked with all lists visited.
+    # Codes and tables are checked with all lists visited, whatever the graph misses.
     inner.own_fields = False
     inner.quantizer = exact
     return share

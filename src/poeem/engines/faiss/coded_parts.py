@@ -17,14 +17,14 @@ from poeem.engines.faiss.index_file import read_proof
 from poeem.engines.faiss.read import from_faiss
 from poeem.engines.report import read_report
 
-# What `poeem encode` leaves beside its parts.
+# Written by `poeem encode` beside its parts.
 FACTS_FILE = "_poeem.json"
 
 Load = Callable[[], Bundle]
 
 
 def open_parts(bundle: Bundle, parts: str | Path | Bundle | Sequence[str | Path | Bundle]) -> list[Load]:
-    """Ways to load the parts one at a time, each as a bundle of the same arrays with rows of its own.
+    """Functions that load the parts one at a time, each as a bundle of the same arrays with rows of its own.
 
     Args:
         bundle: whose arrays the rows were coded by.

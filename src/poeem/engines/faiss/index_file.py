@@ -13,7 +13,7 @@ from poeem.bundle.checksum import file_sha256
 from poeem.bundle.library_file import library_file
 from poeem.bundle.regular_file import open_to_read
 from poeem.engines.faiss.index_parts import parts_of
-from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
+from poeem.engines.faiss.redirect_stdout import prints_on_stderr
 from poeem.engines.report import read_report, sidecar_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
     flags = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE | faiss.IO_FLAG_PQ_SKIP_SDC_TABLE
     flags |= (faiss.IO_FLAG_MMAP if memory_map else 0) | (faiss.IO_FLAG_ONDISK_SAME_DIR if lists_apart else 0)
     try:
-        with _limited(path.stat().st_size), remarks_on_stderr() if lists_apart else nullcontext():
+        with _limited(path.stat().st_size), prints_on_stderr() if lists_apart else nullcontext():
             index = faiss.read_index(str(path), flags)
         inner = parts_of(index).inner
         if isinstance(inner, faiss.IndexIVFPQ | faiss.IndexIVFPQFastScan) and inner.by_residual:
@@ -57,7 +57,7 @@ def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
 
 
 def write_index(index: faiss.Index, path: Path) -> None:
-    """As `faiss.write_index`, which says nothing of what a full disk leaves out.
+    """As `faiss.write_index`, which does not report a full disk.
 
     Raises:
         OSError: the file could not be written.

@@ -1,4 +1,4 @@
-"""What an opened faiss index is made of: its parts, its metric."""
+"""The parts and the metric of an opened faiss index."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from poeem.engines.faiss.build import build_index, stored_codes
 from poeem.engines.faiss.coded_parts import Load
 from poeem.engines.faiss.index_file import write_index
 from poeem.engines.faiss.index_parts import parts_of
-from poeem.engines.faiss.redirect_stdout import remarks_on_stderr
+from poeem.engines.faiss.redirect_stdout import prints_on_stderr
 from poeem.engines.faiss.stored_rows import list_rows
 from poeem.engines.self_check import EngineMismatch
 
@@ -49,7 +49,7 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
     Args:
         bundle: whose arrays the parts were coded by.
         parts: loaded one after another.
-        data: the file of the lists; part files stand beside it meanwhile.
+        data: the file of the lists; part files are written beside it meanwhile.
         nprobe: lists visited per query, stored in the index.
         hnsw: as of `build_index`.
     Raises:
@@ -73,7 +73,7 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
         index: Any = build_index(empty, nprobe, hnsw=hnsw)
         inner = parts_of(index).inner
         _check_room(data, sum(file.stat().st_size for file in files))
-        with remarks_on_stderr():
+        with prints_on_stderr():
             merge_ondisk(inner, [str(file) for file in files], str(data))
         # Found again beside the index, wherever both are moved.
         lists: Any = faiss.downcast_InvertedLists(inner.invlists)

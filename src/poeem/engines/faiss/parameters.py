@@ -1,4 +1,4 @@
-"""Search parameters of one call: lists to visit and ids to choose from, in the nesting that faiss wants."""
+"""Search parameters of one call: lists to visit and ids to choose from, in the nesting that faiss needs."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def search_parameters(
 
     if nprobe is None and selector is None:
         return None
-    # Their named arguments are added by faiss's Python layer, where no checker sees them.
+    # Their named arguments are added by faiss's Python layer and have no types.
     make: Any = faiss.SearchParametersIVF
     parameters = make(nprobe=nprobe, **({} if selector is None else {"sel": selector}))
     for wrapper in reversed(parts.wrappers):

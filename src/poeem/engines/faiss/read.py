@@ -1,4 +1,4 @@
-"""Take the trained arrays and the codes out of a faiss index, to train on from them or to write them for any engine."""
+"""Read the trained arrays, codes and ids of a faiss index, for further training or for any engine."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class FaissContents:
 
         Args:
             path: the folder to write.
-            ids: other ids for the rows, for instance the strings that the numbers stand for, ``(n,)`` in the order of
+            ids: other ids for the rows, for instance strings in place of the numbers, ``(n,)`` in the order of
                 ``self.ids``; None keeps the index's.
             columns: a ``pyarrow.Table`` of n rows kept beside the ids.
             training: facts for the manifest; the index's nprobe is among them anyway.
@@ -107,7 +107,7 @@ def from_faiss(source: faiss.Index | str | Path, *, check: bool = True) -> Faiss
         arrays and rows; ``.bundle(path)`` writes them, ``poeem.index_from`` makes a layer of them.
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the index is empty, untrained, damaged, or of a kind that scores otherwise; the message says what
+        ValueError: the index is empty, untrained, damaged, or of a kind that scores differently; the message says what
             to build instead.
 
     >>> import faiss, numpy as np

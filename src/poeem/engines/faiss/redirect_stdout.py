@@ -9,13 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 
-# The descriptor is the process's: two threads must not swap it at a time.
+# The descriptor belongs to the process: only one thread may swap it.
 _LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
-def remarks_on_stderr() -> Iterator[None]:
-    """What C code prints meanwhile goes to stderr: faiss says there where it puts and looks for lists on disk."""
+def prints_on_stderr() -> Iterator[None]:
+    """Send what C code prints to stderr: faiss prints where it writes and reads lists on disk."""
     with _LOCK:
         sys.stdout.flush()
         _flush_c()
@@ -31,6 +31,6 @@ def remarks_on_stderr() -> Iterator[None]:
 
 
 def _flush_c() -> None:
-    # Windows has no C library under this name; there a remark may come late.
+    # Windows has no C library under this name; there a line may be printed late.
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).fflush(None)

@@ -1,4 +1,4 @@
-"""The vectors beside the codes: candidates by the codes, their order by the vectors."""
+"""A refining index: candidates are found by the codes and ranked by the stored vectors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def prepared(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
 
 
 def _ranges(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
-    """What an 8-bit scalar quantizer has learned: the least value of each dimension, then the extent, float32."""
+    """The parameters of an 8-bit scalar quantizer: the least value of each dimension, then the extent, float32."""
     low, high = np.full(bundle.dim, np.inf, np.float32), np.full(bundle.dim, -np.inf, np.float32)
     for first in range(0, len(vectors), _ROWS_AT_ONCE):
         rows = prepared(bundle, vectors[first : first + _ROWS_AT_ONCE])

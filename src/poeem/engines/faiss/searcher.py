@@ -107,7 +107,7 @@ class FaissSearcher:
             nprobe: lists visited per query; None takes the stored one.
             only, exclude: as for `search`.
         Returns:
-            limits int64 ``(nq + 1,)``, scores float32 and ids, both ``(limits[-1],)``: those of query i stand from
+            limits int64 ``(nq + 1,)``, scores float32 and ids, both ``(limits[-1],)``: those of query i are at
             ``limits[i]`` to ``limits[i + 1]``, best first.
         Raises:
             ValueError: as for `search`, or the index is a FastScan or refining one.
@@ -117,7 +117,7 @@ class FaissSearcher:
                 "its scores are approximate" if self.parts.fastscan else "its candidates are by codes, not by vectors"
             )
             raise ValueError(
-                f"range_search is not to be had from a {'FastScan' if self.parts.fastscan else 'refining'} index "
+                f"range_search is not possible for a {'FastScan' if self.parts.fastscan else 'refining'} index "
                 f"({what}); export without that option"
             )
         queries = prepare_queries(queries, self.dim, self.metric, self._adapter)
@@ -141,7 +141,7 @@ class FaissSearcher:
 
         Args:
             ids: integers, or strings as in the bundle, ``(n,)``, none of which is there.
-            vectors: ``(n, dim)``, as they come before the index.
+            vectors: ``(n, dim)``, the input of the index.
         Raises:
             ValueError: an id is there already, there twice or of another type; a vector is not finite, zero under
                 ``cosine`` or of another width; or rows of this kind of index cannot be changed (refining, flat

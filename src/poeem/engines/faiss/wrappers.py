@@ -25,7 +25,7 @@ class Unwrapped(NamedTuple):
 def unwrap(index: faiss.Index) -> Unwrapped:
     """Look through transforms, id maps and refining.
 
-    Rotations that follow each other are one; a normalisation may stand before or after them, they change no length.
+    Consecutive rotations are multiplied; a normalisation may be before or after them, as rotations change no length.
     Of a refining index the quantized part is taken, its stored vectors are not.
 
     Raises:

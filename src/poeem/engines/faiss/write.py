@@ -43,8 +43,8 @@ def write_faiss(bundle: Bundle, path: Path, options: FaissOptions | None = None,
     Args:
         bundle: what to write.
         path: the file; one that is there is replaced only by a file that has passed the self-check.
-        options: the form of the file; None takes the default one. Where FastScan was not asked for and its scores are
-            too far off, the file gets the exact form, and the report says so.
+        options: the form of the file; None takes the default one. Where FastScan is not given and its scores are too
+            far off, the file gets the exact form, and the report says so.
         queries: ``(nq, dim)`` for the self-check; None takes some of the items, moved a little.
     Raises:
         FileNotFoundError: the folder of ``path`` or a part does not exist.
@@ -144,7 +144,7 @@ def _places(path: Path, *, with_map: bool, with_lists: bool) -> Iterator[_Places
 def _move_into_place(path: Path, places: _Places, report: Report) -> None:
     """Map, file, report: no file ever has the report of another one.
 
-    A process that dies in between leaves a file without a report. No integer ever stands for another item.
+    A process that dies in between leaves a file without a report. No integer ever means another item.
     """
     sidecar_of(path).unlink(missing_ok=True)
     if places.id_map is not None:

@@ -44,7 +44,7 @@ def write_rows(bundle: Bundle, vectors: np.ndarray, folder: Path, trained: Train
 def dataset_schema(bundle: Bundle, trained: Trained) -> pa.Schema:
     """``id`` (int64 or string), the user's columns, ``list`` with lists, ``code`` packed as in a bundle, ``vector``.
 
-    List and code are what the index is made from, also when rows have come since; rows of other tools may lack them.
+    The index is built from list and code, also for later rows; rows that other tools added may lack them.
     """
     import pyarrow as pa
 

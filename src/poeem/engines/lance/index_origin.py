@@ -1,4 +1,4 @@
-"""Whether the index of a dataset still is the trained one: other tools may train it anew without a word."""
+"""Check that the index of a dataset is still the trained one: other tools may train it again without notice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_index_origin(dataset: Any, facts: Facts) -> None:
     """Compare the lists of every part of the index with the trained ones.
 
     Lance's own ``optimize_indices()``, which LanceDB's ``Table.optimize()`` calls, joins and splits lists that it finds
-    too small or too large, and then codes every row anew.
+    too small or too large, and then encodes every row again.
 
     Raises:
         ValueError: there is no index, or it has other lists.

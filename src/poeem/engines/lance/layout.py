@@ -1,4 +1,4 @@
-"""How a trained index looks inside Lance, which knows no rotation, no flat PQ and, under ``dot``, no residuals.
+"""The layout of a trained index in Lance, which has no rotation, no flat PQ and, under ``dot``, no residuals.
 
 =================  =====================================  ==========================================
 index              in Lance                               ``_distance``
@@ -9,7 +9,7 @@ index              in Lance                               ``_distance``
 ``ip``, lists      ``l2``, vectors lifted (see below)     ``‖q‖² + lift - 2 <q, x_hat>``
 =================  =====================================  ==========================================
 
-``cosine`` is ``ip`` of queries and items of unit length. Vectors and queries are rotated before they get there.
+``cosine`` is ``ip`` of queries and items of unit length. Vectors and queries are rotated before they are passed on.
 
 The lift turns inner products into L2 distances: further dimensions, 0 in every query, hold what a vector lacks of one
 common squared norm. Further codewords of each code hold it for ``x_hat``, as a number of 24 bits, so that scores keep
@@ -112,9 +112,9 @@ def query_scales(norms: np.ndarray, spec: IndexSpec, metric: str, lift: float) -
     """
     if metric == "l2":
         return np.ones(len(norms))
-    wanted = _LIFTED_NORM * lift**0.5 if lifted(spec, metric) else _DOT_NORM
+    target = _LIFTED_NORM * lift**0.5 if lifted(spec, metric) else _DOT_NORM
     some = norms > 0
-    return np.where(some, 2.0 ** np.round(np.log2(wanted / np.where(some, norms, wanted))), 1.0)
+    return np.where(some, 2.0 ** np.round(np.log2(target / np.where(some, norms, target))), 1.0)
 
 
 def scores_from(

@@ -108,7 +108,7 @@ def delete_rows(dataset: Any, ids: pa.Array) -> Any:
 def rebuild(dataset: Any, trained: Trained) -> Any:
     """The dataset with an index of all of its rows."""
     path = Path(dataset.uri)
-    # pylance 14 never comes back from indexing buffers of some 100,000 rows while deleted rows are still in the files.
+    # pylance 14 hangs when it indexes buffers of some 100,000 rows while deleted rows are still in the files.
     dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
     dataset = _reopened(dataset)
     with staging(path.with_name(f"{path.name}.codes")) as buffers:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LanceSearcher:
-    """A Lance dataset of an export, and what its queries and new rows go through.
+    """An exported Lance dataset that takes queries and new rows as the model gives them.
 
     Args:
         dataset: ``lance.LanceDataset``.
@@ -54,7 +54,7 @@ class LanceSearcher:
             queries: ``(nq, dim)``, neither rotated nor normalised.
             k: results per query.
             nprobe: lists visited per query; None takes the stored one.
-            filter: SQL over the dataset's columns; items are sifted before the search, so that k of them are found
+            filter: SQL over the dataset's columns; items are filtered before the search, so that k of them are found
                 where the visited lists hold so many.
             refine_factor: candidates, in multiples of k, that are ranked again by the stored vectors; scores are then
                 those of the vectors.
@@ -76,12 +76,12 @@ class LanceSearcher:
         }
         if refine_factor is not None:
             nearest["refine_factor"] = int(refine_factor)
-        sifting = {} if filter is None else {"filter": filter, "prefilter": True}
+        filtering = {} if filter is None else {"filter": filter, "prefilter": True}
         distances = np.full((len(prepared), k), np.inf, dtype=np.float32)
         ids = np.full((len(prepared), k), None) if self.string_ids else np.full((len(prepared), k), -1, dtype=np.int64)
         for i, query in enumerate(prepared):
             try:
-                found = self.dataset.to_table(columns=[ID, DISTANCE], nearest={**nearest, "q": query}, **sifting)
+                found = self.dataset.to_table(columns=[ID, DISTANCE], nearest={**nearest, "q": query}, **filtering)
             except (ValueError, OSError) as error:
                 if filter is None:
                     raise
@@ -113,7 +113,7 @@ class LanceSearcher:
         """Delete items; ids that are not there mean nothing.
 
         Returns:
-            how many are gone.
+            number of deleted items.
         """
         before = len(self)
         self._refresh(row_changes.delete_rows(self.dataset, row_changes.id_column(self.dataset.schema, ids)))
@@ -133,10 +133,10 @@ def open_lance(path: str | Path, bundle: Bundle | None = None, *, rebuild: bool 
     Args:
         path: the dataset's folder.
         bundle: if given, the dataset must be of its training.
-        rebuild: make the index anew from the stored codes first, whatever other tools have done to it.
+        rebuild: build the index again from the stored codes first, for a dataset that other tools have optimized.
     Raises:
         FileNotFoundError: there is no dataset.
-        ValueError: it is of no export, of another training, or its index has been trained anew by other tools; or
+        ValueError: it is of no export, of another training, or its index has been trained again by other tools; or
             pylance is not installed.
     """
     lance = import_lance()

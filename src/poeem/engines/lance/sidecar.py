@@ -1,4 +1,4 @@
-"""What travels with a Lance dataset: whose index it is, and its arrays."""
+"""The facts and arrays of the trained index that are kept with a Lance dataset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARRAYS_FILE = "poeem.safetensors"
 
 @dataclass(frozen=True)
 class Facts:
-    """Kept in the schema's metadata, which stays as rows come and go.
+    """Facts of the trained index, kept in the schema's metadata, which row changes leave as it is.
 
     Args:
         fingerprint: of the trained index.

@@ -1,4 +1,4 @@
-"""The trained index of a Lance dataset: what vectors, queries and codes go through on their way in and out."""
+"""The trained index of a Lance dataset: transforms of vectors, queries, codes and scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from poeem.functional.packing import pack_codes
 from poeem.spec import IndexSpec
 
 _ROWS_AT_ONCE = 65536
-# Room for the norms of items to come, in multiples of the largest squared norm.
+# Room for the norms of later items, in multiples of the largest squared norm.
 _LIFT_ROOM = 1.25
 
 
@@ -80,7 +80,7 @@ class Trained:
         return rows @ self.arrays["rotation"] if "rotation" in self.arrays else rows
 
     def stored(self, rotated: np.ndarray) -> np.ndarray:
-        """Rotated rows as they stand in the dataset, ``(n, width)``.
+        """Rotated rows as the dataset stores them, ``(n, width)``.
 
         Raises:
             ValueError: a row is longer than the lift has room for.
@@ -125,7 +125,7 @@ class Trained:
         """Packed codes of Lance's index, uint8 ``(n, codewords * nbits / 8)``.
 
         Raises:
-            ValueError: what a code stands for is longer than the lift has room for.
+            ValueError: a decoded code is longer than the lift has room for.
         """
         if self.facts.lift:
             norms = decoded_norms(self.arrays, codes, lists)
@@ -164,7 +164,7 @@ def decoded_norms(arrays: Mapping[str, np.ndarray], codes: np.ndarray, lists: np
 
 
 def trained_index_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> Trained:
-    """The index of a bundle that is about to be written with these vectors, ``(n, dim)``."""
+    """The index for writing a bundle with these vectors, ``(n, dim)``."""
     lift = 0.0
     if lifted(bundle.spec, bundle.metric):
         largest = float(decoded_norms(bundle.arrays, bundle.codes, bundle.lists).max())

@@ -1,4 +1,4 @@
-"""ScaNN's list of its files, which has absolute paths and must follow when the folder moves."""
+"""ScaNN's list of its files, which has absolute paths and must be updated when the folder moves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TYPES = {CODEBOOKS: "AH_CENTERS", CENTROIDS: "PARTITIONER", LISTS: "TOKENIZATIO
 
 
 def assets_text(folder: Path, place: Path) -> str:
-    """The list of those files that are in ``folder``, as if it stood at ``place``."""
+    """The list of the files in ``folder``, with the paths that they have at ``place``."""
     lines = []
     for name, kind in _TYPES.items():
         if (folder / name).exists():
@@ -28,7 +28,7 @@ def assets_text(folder: Path, place: Path) -> str:
 
 
 def load(folder: Path) -> Any:
-    """ScaNN's searcher over a folder, wherever it stands now; its list is brought up to date if it can be written.
+    """ScaNN's searcher over a folder that may have been moved; its list of paths is updated if it can be written.
 
     Raises:
         ValueError: a file is missing or damaged.

@@ -1,6 +1,6 @@
-"""ScaNN's own files from a bundle: what its ``serialize`` writes for a tree with 4-bit asymmetric hashing.
+"""ScaNN's own files from a bundle, as its ``serialize`` writes them for a tree with 4-bit asymmetric hashing.
 
-The formats are those of scann 1.4 and documented nowhere; every export loads them and compares scores.
+The formats are those of scann 1.4 and are not documented; every export loads them and compares scores.
 """
 
 from __future__ import annotations

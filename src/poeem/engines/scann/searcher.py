@@ -19,7 +19,7 @@ _LENGTH = np.float32(2**_LOG2_LENGTH)
 
 
 class ScannSearcher:
-    """ScaNN's searcher, and what it has no place for.
+    """ScaNN's searcher with the ids, rotation and query adapter that its files cannot hold.
 
     Args:
         engine: ScaNN's searcher.
@@ -107,7 +107,7 @@ def _scaled(queries: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray | 
 
 
 def open_scann(path: str | Path, bundle: Bundle | None = None) -> ScannSearcher:
-    """A searcher over an export, wherever its folder stands now; the bundle is not needed.
+    """A searcher over an export, whose folder may have been moved; the bundle is not needed.
 
     Args:
         path: the folder.

@@ -1,4 +1,4 @@
-"""What travels with ScaNN's files: whose index it is, the users' ids, and the arrays that ScaNN has no place for."""
+"""Files beside ScaNN's own: facts of the index, the users' ids, rotation and query adapter."""
 
 from __future__ import annotations
 

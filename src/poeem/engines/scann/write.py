@@ -25,7 +25,7 @@ from poeem.engines.self_check import check_contained
 def write_scann(bundle: Bundle, path: Path, *, nprobe: int | None = None, queries: Any = None) -> Report:
     """Write the folder ``path`` for plain ``scann_ops_pybind.load_searcher``, and its report as ``path.json``.
 
-    Experimental: the format is ScaNN's own business, and only scann 1.4 was tried.
+    Experimental: the format is not documented, and only scann 1.4 was tried.
 
     Args:
         bundle: what to write.
