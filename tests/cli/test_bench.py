@@ -43,9 +43,9 @@ def test_without_matplotlib_the_tables_are_written(files, tmp_path, capsys, monk
 def test_table_files_and_pictures(files, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert main(files) == 0
-    said = capsys.readouterr()
-    assert "items: 300 items of dim 16, 20 queries (ip); mean ± standard deviation over seeds" in said.out
-    rows = [line.split() for line in said.out.splitlines() if line.startswith(("float", "lsh", "sq8", "binary"))]
+    message = capsys.readouterr()
+    assert "items: 300 items of dim 16, 20 queries (ip); mean ± standard deviation over seeds" in message.out
+    rows = [line.split() for line in message.out.splitlines() if line.startswith(("float", "lsh", "sq8", "binary"))]
     assert [(row[0], row[1]) for row in rows] == [
         ("float", "64"),
         ("lsh", "2"),
@@ -53,10 +53,10 @@ def test_table_files_and_pictures(files, tmp_path, capsys):
         ("lsh", "4"),
         ("sq8", "16"),
     ]
-    assert "[7/7]" in said.err
+    assert "[7/7]" in message.err
     # 20 queries: no figure stands without its interval.
-    assert "Only 20 test queries" in said.out
-    (sq8,) = [line for line in said.out.splitlines() if line.startswith("sq8")]
+    assert "Only 20 test queries" in message.out
+    (sq8,) = [line for line in message.out.splitlines() if line.startswith("sq8")]
     assert re.findall(r"\d\.\d{4} (?!± \S+ )(?!\()", sq8) == []
     assert "recall@100_low" in (tmp_path / "out" / "bench.csv").read_text()
     for name in ("bench.csv", "bench.json", "bytes.svg", "qps.svg"):

@@ -49,8 +49,8 @@ def test_explain(folder, capsys):
     assert err.startswith("explain: ")
     code, out, _ = run(capsys, "explain", folder / "run", *files(folder), "--nprobe", 1)
     assert code == 0
-    for said in ("What is lost", "the index as it is served", "Main cause: ", "Change next: ", "-> "):
-        assert said in out
+    for message in ("What is lost", "the index as it is served", "Main cause: ", "Change next: ", "-> "):
+        assert message in out
 
 
 def test_explain_with_a_target(folder, capsys):
@@ -66,7 +66,7 @@ def test_explain_with_a_target(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "name what to explain"),
         (("nowhere",), "nowhere"),
@@ -76,9 +76,9 @@ def test_explain_with_a_target(folder, capsys):
         (("run", "--items", "items.npy", "--faiss", "none.faiss"), "none.faiss"),
     ],
 )
-def test_mistakes(folder, capsys, monkeypatch, words, said):
+def test_mistakes(folder, capsys, monkeypatch, words, message):
     monkeypatch.chdir(folder)
     code, out, err = run(capsys, "explain", *words)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1

@@ -22,8 +22,8 @@ def test_version_and_help(capsys):
 
 def test_no_command_prints_the_help(capsys):
     assert main([]) == 2
-    said = capsys.readouterr()
-    assert "train" in said.out + said.err
+    message = capsys.readouterr()
+    assert "train" in message.out + message.err
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_errors_become_exit_codes_and_a_line(error, code, line, monkeypatch, cap
 
     monkeypatch.setattr(cli, "app", fail)
     assert main(["train"]) == code
-    said = capsys.readouterr().err.strip().splitlines()
-    assert said[-1] == line
+    message = capsys.readouterr().err.strip().splitlines()
+    assert message[-1] == line
     # A traceback for our own faults only.
-    assert (len(said) > 1) == isinstance(error, KeyError)
+    assert (len(message) > 1) == isinstance(error, KeyError)
 
 
 def test_help_needs_none_of_the_heavy_libraries():

@@ -31,7 +31,7 @@ def test_tables_keep_the_columns_beside_the_ids(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("i.txt", b"1\n\n2\n", "row 2: id is missing"),
         ("i.txt", b"1\nx\n", r"row 2: id \(='x'\) must be an integer"),
@@ -47,8 +47,8 @@ def test_tables_keep_the_columns_beside_the_ids(tmp_path):
         (None, b"", "no such file"),
     ],
 )
-def test_what_holds_no_ids_is_refused(tmp_path, name, content, said):
+def test_what_holds_no_ids_is_refused(tmp_path, name, content, message):
     if name:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         read_id_file(tmp_path / (name or "i.txt"), string_ids=False)

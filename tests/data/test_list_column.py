@@ -51,7 +51,7 @@ def test_slices_of_a_larger_array_are_read_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "column", "said"),
+    ("columns", "column", "message"),
     [
         ({"v": [[1.0, 2.0], [1.0]]}, "v", r"column 'v', row 2: has 1 numbers, the first row has 2"),
         ({"v": [[1.0], None]}, None, r"row 2: the vector is missing; fill it in, or drop the row"),
@@ -64,9 +64,9 @@ def test_slices_of_a_larger_array_are_read_as_they_are(tmp_path):
         ({"v": pa.array([], pa.list_(pa.float32()))}, None, "holds no rows"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_row(tmp_path, columns, column, said):
+def test_what_is_wrong_is_named_with_its_row(tmp_path, columns, column, message):
     pq.write_table(pa.table(columns), tmp_path / "v.parquet")
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         read_vectors(tmp_path / "v.parquet", column=column)
 
 

@@ -61,6 +61,6 @@ def test_a_folder_of_a_run_is_not_followed_through_a_link(tmp_path, name):
 def test_a_model_folder_that_no_training_wrote_is_not_replaced(tmp_path):
     (tmp_path / "run" / "model").mkdir(parents=True)
     (tmp_path / "run" / "model" / "photo.jpg").write_text("x")
-    with pytest.raises(ValueError, match="no training wrote it"):
+    with pytest.raises(ValueError, match="was not written by a training"):
         RunFolder(tmp_path / "run").store_model(None, None, {})  # pyright: ignore[reportArgumentType]
     assert (tmp_path / "run" / "model" / "photo.jpg").exists()

@@ -75,7 +75,7 @@ def test_an_interrupted_write_is_finished_or_forgotten(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [
         (SETTINGS | {"lr": 0.2}, r"lr \(=0.2\) differs from that of the run to resume \(=0.1\); resume with the same"),
         (SETTINGS | {"patience": 3}, r"patience \(=3\) differs .* \(=None\)"),
@@ -83,9 +83,9 @@ def test_an_interrupted_write_is_finished_or_forgotten(tmp_path):
         ({"lr": 0.1}, r"spec \(=None\) differs .* \(='PQ8'\)"),
     ],
 )
-def test_other_settings_are_refused_by_name(tmp_path, asked, said):
+def test_other_settings_are_refused_by_name(tmp_path, asked, message):
     started(tmp_path)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         Checkpoints(tmp_path, asked, resume=True)
 
 

@@ -60,7 +60,7 @@ def test_what_cannot_be_encoded_is_named_and_leaves_nothing(run, tmp_path):
     pq.write_table(pa.table({"item": ["i5", "nope"]}), tmp_path / "unknown.parquet")
     pq.write_table(pa.table({"id": ["i5"]}), tmp_path / "column.parquet")
     pq.write_table(pa.table({"item": ["i5", "i5"]}), tmp_path / "twice.parquet")
-    for name, said in {
+    for name, message in {
         "nan.npy": "row 3 holds NaN",
         "zero.npy": "zero rows",
         "wide.npy": "9 columns, the index has dim=8",
@@ -74,7 +74,7 @@ def test_what_cannot_be_encoded_is_named_and_leaves_nothing(run, tmp_path):
         "none.parquet": "no such file",
         "none.txt": "must end in",
     }.items():
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             encode_items(run, tmp_path / name, tmp_path / "parts")
         assert not (tmp_path / "parts").exists(), name
 

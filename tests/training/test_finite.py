@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from poeem.layers.checks import NotFiniteRows
-from poeem.training.finite import FiniteGuard, NotFinite, diverging
+from poeem.training.finite import FiniteGuard, NotFinite, divergence_as_not_finite
 
 
 def test_names_the_first_step_that_was_not_finite(device):
@@ -22,9 +22,9 @@ def test_names_the_first_step_that_was_not_finite(device):
 
 
 def test_vectors_that_are_not_finite_after_the_first_step_are_no_fault_of_the_data():
-    with pytest.raises(NotFiniteRows), diverging(0):
+    with pytest.raises(NotFiniteRows), divergence_as_not_finite(0):
         raise NotFiniteRows("x has 1 rows with NaN")
-    with pytest.raises(NotFinite, match="not finite after step 3: training has diverged"), diverging(3):
+    with pytest.raises(NotFinite, match="not finite after step 3: training has diverged"), divergence_as_not_finite(3):
         raise NotFiniteRows("x has 1 rows with NaN")
-    with pytest.raises(ValueError, match="other"), diverging(3):
+    with pytest.raises(ValueError, match="other"), divergence_as_not_finite(3):
         raise ValueError("other")

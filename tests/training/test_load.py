@@ -43,7 +43,7 @@ def test_no_run_and_an_unfinished_one_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("model/config.json", "config.json: cannot be read"),
         ("model/weights.safetensors", "weights.safetensors: cannot be read"),
@@ -51,9 +51,9 @@ def test_no_run_and_an_unfinished_one_are_told_apart(tmp_path):
         ("bundle/arrays.safetensors", "arrays.safetensors"),
     ],
 )
-def test_an_empty_file_is_named(copied, name, said):
+def test_an_empty_file_is_named(copied, name, message):
     (copied / name).write_bytes(b"")
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         load_run(copied)
 
 

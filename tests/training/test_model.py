@@ -182,7 +182,7 @@ def test_list_loss_is_the_softmax_over_centroids(metric, candidates, balance):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"metric": "dot"}, "metric .*='dot'.* must be one of"),
         ({"commitment": -1.0}, "commitment .* must be 0 or more"),
@@ -196,8 +196,8 @@ def test_list_loss_is_the_softmax_over_centroids(metric, candidates, balance):
         ({"metric": "ip"}, r"index \(dim=8, metric='cosine'\) must have the towers' dim \(=8\) and the model's metric"),
     ],
 )
-def test_wrong_settings_are_refused(settings, said):
+def test_wrong_settings_are_refused(settings, message):
     towers, index = interaction_towers("history", N, DIM), EmbeddingIndex(DIM, "PQ2x4")
     metric = {name: settings.pop(name) for name in ("metric",) if name in settings}
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         JointModel(towers, index, log_q=torch.zeros(N), loss=LossOptions(**settings), **metric)

@@ -34,7 +34,7 @@ def test_the_index_has_a_rate_of_its_own():
         make_optimizer(model, lr=1e-3, index_lr=-1)
 
 
-@pytest.mark.parametrize(("lr", "decay", "said"), [(0, 0, "lr"), (float("nan"), 0, "lr"), (1, -1, "weight_decay")])
-def test_senseless_numbers_are_refused(lr, decay, said):
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("lr", "decay", "message"), [(0, 0, "lr"), (float("nan"), 0, "lr"), (1, -1, "weight_decay")])
+def test_senseless_numbers_are_refused(lr, decay, message):
+    with pytest.raises(ValueError, match=message):
         make_optimizer(torch.nn.Linear(2, 2), lr=lr, weight_decay=decay)

@@ -63,10 +63,10 @@ def test_a_bar_where_there_is_one(capsys, monkeypatch):
         progress.update(19, OUTPUT, model(ready=False))
         progress.update(20, OUTPUT, model(ready=False))
         progress.note("a line [that] stays")
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "20/20" in said.err
-    assert "a line [that] stays" in said.err
+    message = capsys.readouterr()
+    assert message.out == ""
+    assert "20/20" in message.err
+    assert "a line [that] stays" in message.err
 
 
 def test_silence_on_request(capsys):

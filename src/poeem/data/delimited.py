@@ -49,7 +49,7 @@ def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_c
             return names
         # Bad rows are skipped here; reading all rows reports them with their numbers.
         skipping = arrow_csv.ParseOptions(**parsing, invalid_row_handler=lambda _row: "skip")
-        # Of the sample, where there is one: it is valid text, whatever bytes the rows hold.
+        # The header is read from the sample, which is valid text even if later rows are not.
         source, encoding = (io.BytesIO(sample.encode()), "utf8") if sample else (path, format.encoding)
         options = arrow_csv.ReadOptions(encoding=encoding)
         with arrow_csv.open_csv(source, read_options=options, parse_options=skipping) as stream:

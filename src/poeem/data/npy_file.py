@@ -1,4 +1,4 @@
-"""Arrays of ``.npy`` files, mapped into memory."""
+"""Memory-mapped arrays of ``.npy`` files."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-# The header of a file is a Python literal: a damaged one makes numpy raise any of these.
+# Errors of numpy for a damaged file. Its header is a Python literal, hence so many kinds.
 _DAMAGED = (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 def map_npy(path: Path) -> Any:
-    """The array of a file, mapped read-only.
+    """The array of a ``.npy`` file, memory-mapped read-only.
 
     Raises:
-        ValueError: it is no regular file, no ``.npy`` file, or is damaged.
+        ValueError: the file is missing, damaged or of another kind.
     """
     if not path.is_file():
         raise ValueError("it is a folder" if path.is_dir() else "there is no such file")
     with path.open("rb") as file:
-        # numpy takes any other file for a pickle, and its error says so.
+        # numpy would take any other file for a pickle, and its error message would be misleading.
         if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
             raise ValueError("it is not a .npy file")
     try:

@@ -19,8 +19,8 @@ class BestInMemory:
     def begin(self) -> None:
         """Do nothing: there is no folder to make."""
 
-    def end_without_any(self) -> None:
-        """Nothing was written."""
+    def remove_if_empty(self) -> None:
+        """Do nothing: there is no folder to delete."""
 
     def steps(self) -> list[int]:
         """Steps to resume from: none."""

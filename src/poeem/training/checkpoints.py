@@ -53,8 +53,8 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / SETTINGS_FILE, json.dumps(self._settings, indent=2))
 
-    def end_without_any(self) -> None:
-        """Take the folder away again if no checkpoint was written: a corrected run may then use its name."""
+    def remove_if_empty(self) -> None:
+        """Delete the folder if it has no checkpoint: a corrected run may then use its name."""
         if self.steps():
             return
         (self.folder / SETTINGS_FILE).unlink(missing_ok=True)

@@ -90,18 +90,18 @@ def encode_items(
 def _from_vectors(dim: int, path: Path, column: str | None, rows: int) -> Iterator[tuple[Any, np.ndarray]]:
     vectors = read_vectors(path, dim=dim, column=column)
     ids = None if path.suffix == ".npy" else ids_beside(path, len(vectors))
-    for some in _blocks(len(vectors), rows):
+    for block_rows in _blocks(len(vectors), rows):
         with np.errstate(over="ignore"):
-            block = np.array(vectors[some], dtype=np.float32)
+            block = np.array(vectors[block_rows], dtype=np.float32)
         if not np.isfinite(block).all():
-            row = some.start + int(np.argmin(np.isfinite(block).all(1)))
+            row = block_rows.start + int(np.argmin(np.isfinite(block).all(1)))
             raise ValueError(f"{path}: row {row} holds NaN or infinity in float32; fix or drop it")
         release_pages(vectors)
-        yield np.arange(some.start, some.stop) if ids is None else ids[some], block
+        yield np.arange(block_rows.start, block_rows.stop) if ids is None else ids[block_rows], block
 
 
 def _blocks(total: int, rows_a_part: int) -> Iterator[slice]:
-    """Slices of at most `BLOCK_ROWS` rows, each within one part."""
+    """Slices of at most `BLOCK_ROWS` rows, none of which crosses the end of a part."""
     for part in range(0, total, rows_a_part):
         end = min(part + rows_a_part, total)
         for start in range(part, end, BLOCK_ROWS):
@@ -125,8 +125,8 @@ def ids_beside(path: Path, rows: int) -> Any:
 def _from_ids(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     table = read_table(path, text_columns=("item",))
     if "item" not in table.column_names:
-        found = ", ".join(map(repr, table.column_names))
-        raise ValueError(f"{path}: column 'item' is missing (found: {found}); rename the column that holds the ids")
+        columns = ", ".join(map(repr, table.column_names))
+        raise ValueError(f"{path}: column 'item' is missing (found: {columns}); rename the column that holds the ids")
     try:
         lookup = Lookup(run.interactions.item_ids, "item")
         numbers = np.array([lookup.number(str(id)) for id in read_ids(table["item"], "item").to_pylist()], np.int64)
@@ -136,7 +136,7 @@ def _from_ids(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.
         raise ValueError(f"{path}: there are no rows; at least one item is needed")
     distinct, counts = np.unique(numbers, return_counts=True)
     if len(distinct) < len(numbers):
-        twice = run.interactions.item_ids[distinct[counts > 1][0]]
-        raise ValueError(f"{path}: ids must be unique: {twice!r} is there more than once; keep one row per item")
-    for some in _blocks(len(numbers), rows):
-        yield run.interactions.item_ids[numbers[some]], run.items(numbers[some])
+        repeated = run.interactions.item_ids[distinct[counts > 1][0]]
+        raise ValueError(f"{path}: ids must be unique: {repeated!r} is there more than once; keep one row per item")
+    for block_rows in _blocks(len(numbers), rows):
+        yield run.interactions.item_ids[numbers[block_rows]], run.items(numbers[block_rows])

@@ -1,4 +1,4 @@
-"""FiniteGuard: stops a training whose loss or gradient is NaN or infinite."""
+"""Detection of a diverged training: a loss, gradient or vector that is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from poeem.layers.checks import NotFiniteRows
 
 
 class NotFinite(ValueError):
-    """The training has diverged: a loss or gradient is NaN or infinite."""
+    """The training has diverged: a loss, gradient or vector is NaN or infinite."""
 
 
 class FiniteGuard:
@@ -48,13 +48,15 @@ class FiniteGuard:
 
 
 @contextmanager
-def diverging(step: int) -> Iterator[None]:
-    """Vectors that are not finite after the first step are no fault of the data.
+def divergence_as_not_finite(step: int) -> Iterator[None]:
+    """Turn the index's error for vectors that are not finite into ``NotFinite``, after the first step.
+
+    Before the first step such vectors come from the data, and the error stays.
 
     Args:
         step: steps done.
     Raises:
-        NotFinite: the index has refused its vectors.
+        NotFinite: the index refused its vectors.
     """
     try:
         yield

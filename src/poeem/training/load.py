@@ -17,7 +17,7 @@ from poeem.data.ragged import Ragged
 from poeem.data.split import Split, leave_last_out, seen_before_last
 from poeem.training.build import build_model
 from poeem.training.devices import torch_device
-from poeem.training.id_lookup import Lookup
+from poeem.training.id_lookup import Lookup, rows_of
 from poeem.training.model import JointModel
 from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
 from poeem.training.stored_interactions import read_stored_interactions
@@ -70,8 +70,14 @@ class Run:
         known = self.interactions.item_ids
         if np.array_equal(self.bundle.ids, known):
             return np.arange(len(known))
-        row_of = {id: row for row, id in enumerate(self.bundle.ids.tolist())}
-        return np.array([row_of.get(id, -1) for id in known.tolist()], dtype=np.int64)
+        return rows_of(known, self.bundle.ids)
+
+    @property
+    def item_numbers(self) -> np.ndarray:
+        """Item number for every row of the bundle, int64; -1 for an item that was added after the training."""
+        numbers = np.full(len(self.bundle), -1)
+        numbers[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
+        return numbers
 
     def check_unchanged(self) -> None:
         """Refuse a run whose items have been changed after its training.
@@ -142,15 +148,14 @@ class Run:
         Raises:
             ValueError: items were added after the training, so that the model has no vectors of them.
         """
-        number_of_row = np.full(len(self.bundle), -1)
-        number_of_row[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
-        if (number_of_row < 0).any():
-            row = int(np.argmax(number_of_row < 0))
+        numbers = self.item_numbers
+        if (numbers < 0).any():
+            row = int(np.argmax(numbers < 0))
             raise ValueError(
                 f"item {self.bundle.ids[row]!r} was added after the training, the model has no vector of it; "
                 "train again, or pass the vectors that the items were added with"
             )
-        return self._as_served(self.items(number_of_row))
+        return self._as_served(self.items(numbers))
 
     def _as_served(self, vectors: np.ndarray) -> np.ndarray:
         if self.bundle.metric == "cosine":

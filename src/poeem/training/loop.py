@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from poeem.training.finite import FiniteGuard, diverging
+from poeem.training.finite import FiniteGuard, divergence_as_not_finite
 from poeem.training.interrupts import interrupt_flag
 from poeem.training.plan import Plan
 from poeem.training.seeds import seed_step
@@ -60,13 +60,13 @@ def run_steps(
     with interrupt_flag() as interrupted:
         while step < plan.last_step:
             if before_step is not None:
-                with diverging(step):
+                with divergence_as_not_finite(step):
                     before_step(step)
             seed_step(plan.seed, step, accelerator.process_index)
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate(step) * group.get("lr_factor", 1.0)
             batch = {name: tensor.to(accelerator.device) for name, tensor in batch_at(step).items()}
-            with diverging(step):
+            with divergence_as_not_finite(step):
                 output = model(**batch)
             accelerator.backward(output.loss)
             norm = accelerator.clip_grad_norm_(model.parameters(), plan.clip)
@@ -76,7 +76,7 @@ def run_steps(
             optimizer.zero_grad()
             step += 1
             output = StepOutput(*(value.detach() for value in output))
-            with diverging(step):
+            with divergence_as_not_finite(step):
                 if after_step is not None and after_step(step, output):
                     break
             if interrupted.is_set() and step < plan.last_step:

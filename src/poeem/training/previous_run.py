@@ -19,6 +19,7 @@ from poeem.layers.from_arrays import set_arrays
 from poeem.towers.compressed_table import CompressedTable
 from poeem.towers.item_table import ItemTable
 from poeem.training.code_stability import StableCodes, assignment_error
+from poeem.training.id_lookup import rows_of
 from poeem.training.load import load_run
 from poeem.training.model import JointModel
 from poeem.training.run_folder import WEIGHTS_FILE
@@ -154,7 +155,6 @@ def check_stability(stability: float | None, previous: PreviousRun | None, estim
 
 def _shared_rows(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the shared ids in ``old`` and in ``new``, int64, in the order of ``new``."""
-    row_of = {id: row for row, id in enumerate(old.tolist())}
-    old_rows = np.array([row_of.get(id, -1) for id in new.tolist()], dtype=np.int64)
+    old_rows = rows_of(new, old)
     new_rows = np.flatnonzero(old_rows >= 0)
     return old_rows[new_rows], new_rows

@@ -41,9 +41,7 @@ def similar_items(run: Run, rows: np.ndarray, k: int = 10, nprobe: int | None = 
     The query is the item tower's vector, or the decoded vector for an item that was added after the training.
     """
     queries = ReferenceScorer(run.bundle).decode(rows)
-    number_of_row = np.full(len(run.bundle), -1)
-    number_of_row[run.rows[run.rows >= 0]] = np.flatnonzero(run.rows >= 0)
-    numbers = number_of_row[rows]
+    numbers = run.item_numbers[rows]
     queries[numbers >= 0] = run.items(numbers[numbers >= 0])
     left_out = np.stack([np.arange(len(rows)), rows])
     return _best(run.bundle, queries, left_out, untrained_rows(run), k, _nprobe(run, nprobe))

@@ -36,7 +36,7 @@ class CheckpointStore(Protocol):
 
     def begin(self) -> None: ...
 
-    def end_without_any(self) -> None: ...
+    def remove_if_empty(self) -> None: ...
 
     def steps(self) -> list[int]: ...
 
@@ -205,7 +205,7 @@ def train_model(
                 )
     except NotFinite:
         if accelerator.is_main_process:
-            checkpoints.end_without_any()
+            checkpoints.remove_if_empty()
         raise
     if plan.patience is not None and state.best_step is not None and state.best_step != state.step:
         checkpoints.load(state.best_step, model)

@@ -249,7 +249,7 @@ def test_a_start_of_which_nothing_is_left_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"stability": -1}, r"stability \(=-1\) must be 0 or more"),
         ({"stability": float("inf")}, r"stability \(=inf\) must be 0 or more"),
@@ -261,8 +261,8 @@ def test_a_start_of_which_nothing_is_left_is_refused(tmp_path):
     ],
     ids=str,
 )
-def test_what_does_not_go_with_the_start_is_refused(first, tmp_path, wrong, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_does_not_go_with_the_start_is_refused(first, tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
         follow(first, tmp_path / "next", **wrong)
     assert not (tmp_path / "next").exists()
 
