@@ -101,7 +101,7 @@ class HardNegatives(nn.Module):
 
     @torch.no_grad()
     def refresh(self, scored_vectors: Callable[[Tensor], Tensor], step: int) -> None:
-        """Compute the table again.
+        """Compute the table of decoded items again.
 
         Args:
             scored_vectors: from item numbers ``(n,)`` to the vectors that an engine would score, ``(n, dim)``.

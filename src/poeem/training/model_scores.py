@@ -26,7 +26,7 @@ class BundleScorer:
         self._reference, self._nprobe = ReferenceScorer(bundle), nprobe
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n)``."""
+        """Scores of all items for queries ``(b, dim)``: float32 ``(b, n)``, larger is better."""
         scores = self._reference.scores(query_vectors, self._nprobe)
         return scores if self._reference.larger_is_better else -scores
 

@@ -23,7 +23,7 @@ FORMAT, FORMAT_VERSION = "poeem run", 1
 
 
 class RunFolder:
-    """Paths within a run, and its ``model/``.
+    """Paths of a run, and the reading and writing of its ``model/``.
 
     Args:
         path: folder of the run; need not exist.

@@ -76,21 +76,21 @@ def checked_relevance(pairs: Any, n_queries: int, n_items: int) -> Ragged:
     >>> checked_relevance([[1, 7], [1, 3]], n_queries=2, n_items=9)[1].tolist()
     [3, 7]
     """
-    found = np.asarray(pairs)
+    rows = np.asarray(pairs)
     if isinstance(pairs, tuple):
-        found = found.T
-    if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iu" or not len(found):
+        rows = rows.T
+    if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype.kind not in "iu" or not len(rows):
         raise ValueError(
-            f"relevance ({found.dtype}, shape {found.shape}) must be integers of shape (pairs, 2): query row, item row"
+            f"relevance ({rows.dtype}, shape {rows.shape}) must be integers of shape (pairs, 2): query row, item row"
         )
     for column, (name, stop) in enumerate((("query", n_queries), ("item", n_items))):
-        wrong = (found[:, column] < 0) | (found[:, column] >= stop)
+        wrong = (rows[:, column] < 0) | (rows[:, column] >= stop)
         if wrong.any():
             at = int(np.argmax(wrong))
             raise ValueError(
-                f"relevance: pair {at} names {name} {found[at, column]}, there are only 0 to {stop - 1}; "
+                f"relevance: pair {at} names {name} {rows[at, column]}, there are only 0 to {stop - 1}; "
                 f"drop such pairs ({int(wrong.sum())} of them)"
             )
     # Sorted by query, without repeated pairs.
-    found = np.unique(found.astype(np.int64), axis=0)
-    return Ragged.from_lengths(np.bincount(found[:, 0], minlength=n_queries), found[:, 1])
+    rows = np.unique(rows.astype(np.int64), axis=0)
+    return Ragged.from_lengths(np.bincount(rows[:, 0], minlength=n_queries), rows[:, 1])

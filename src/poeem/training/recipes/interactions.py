@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import OUR_COLUMNS, check_columns
 from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.interactions import Interactions
-from poeem.data.split import leave_last_out
+from poeem.data.split import Split, leave_last_out
 from poeem.layers.write import write_coded
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
@@ -75,25 +75,9 @@ def train_interactions(
     execution = given.execution
     previous = None if previous_run is None else PreviousRun(previous_run)
     resolved = resolve_options(given, None if previous is None else previous.settings)
-    if resolved["codes"] == "fixed" and previous is not None:
-        raise ValueError(
-            "codes (='fixed') are those of a warm start, which a run with a previous run does not have; to keep the "
-            "codes in service give a large stability, such as 1000"
-        )
-    check_stability(stability, previous, resolved["estimator"])
-    baselines = check_baselines(baselines)
-    parsed = IndexSpec.parse(resolved["spec"])
-    for name in {"pq", "opq"} & set(baselines):
-        # Checked before the training: these baselines split the vectors, even if the index (RQ) does not.
-        check_subspaces(name, resolved["dim"], parsed.M)
     check_seed(execution.seed)
-    ids_to_arrow(interactions.item_ids)
-    check_columns(_columns(interactions), interactions.n_items)
-    if previous is not None:
-        previous.check_items(interactions)
-    split = leave_last_out(interactions)
-    if len(split.test) == 0:
-        raise ValueError("interactions: no user has 3 events or more, so that nothing is left to test with; add data")
+    _check_options(resolved, previous, stability, baselines)
+    split = _checked_split(interactions, previous)
     folder = RunFolder(out)
     accelerator = make_accelerator(
         execution.device,
@@ -124,7 +108,7 @@ def train_interactions(
     model = build_model(settings, split.n_items, indexed=True, log_q=log_q, train=split.train)
     trained_items = np.flatnonzero(split.seen_in_training)
     if previous is None:
-        _check_items(model, parsed, len(trained_items))
+        _check_items(model, len(trained_items))
     else:
         _load_previous(model, previous, interactions, stability)
     checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
@@ -146,7 +130,7 @@ def train_interactions(
             checkpoints=checkpoints,
             warm_start_items=trained_items if previous is None else None,
             validate=lambda model: validation_score(model, split, nprobe=settings["nprobe"], seed=execution.seed),
-            progress_title=f"{settings['tower']} + {parsed}" if execution.show else None,
+            progress_title=f"{settings['tower']} + {settings['spec']}" if execution.show else None,
         )
         if execution.log_with:
             accelerator.end_training()
@@ -156,9 +140,36 @@ def train_interactions(
     return compare(folder.path, accelerator=accelerator, baselines=baselines, show=execution.show)
 
 
-def _check_items(model: JointModel, spec: IndexSpec, trained: int) -> None:
+def _check_options(
+    resolved: Mapping[str, Any], previous: PreviousRun | None, stability: float | None, baselines: Sequence[str]
+) -> None:
+    if resolved["codes"] == "fixed" and previous is not None:
+        raise ValueError(
+            "codes (='fixed') are those of a warm start, which a run with a previous run does not have; to keep the "
+            "codes in service give a large stability, such as 1000"
+        )
+    check_stability(stability, previous, resolved["estimator"])
+    for name in {"pq", "opq"} & set(check_baselines(baselines)):
+        # Checked before the training: these baselines split the vectors, even if the index (RQ) does not.
+        check_subspaces(name, resolved["dim"], IndexSpec.parse(resolved["spec"]).M)
+
+
+def _checked_split(interactions: Interactions, previous: PreviousRun | None) -> Split:
+    """The split of the interactions, after checks of everything that a bundle stores of them."""
+    ids_to_arrow(interactions.item_ids)
+    check_columns(_columns(interactions), interactions.n_items)
+    if previous is not None:
+        previous.check_items(interactions)
+    split = leave_last_out(interactions)
+    if len(split.test) == 0:
+        raise ValueError("interactions: no user has 3 events or more, so that nothing is left to test with; add data")
+    return split
+
+
+def _check_items(model: JointModel, trained: int) -> None:
     assert model.index is not None
     if trained < model.index.min_rows:
+        spec = model.index.spec
         raise ValueError(
             f"spec (={str(spec)!r}) needs at least {model.index.min_rows} items with training events, there are "
             f"{trained}; choose fewer nbits or lists, such as '{spec.kind}{spec.M}x4'"
