@@ -132,7 +132,7 @@ def test_errors_are_one_line(runs, world, tmp_path, capsys):
         ),
         (["--run", str(tmp_path / "nowhere")], "nowhere"),
         (["--dataset", "glove"], "--run DIR has its own vectors"),
-        (["--metric", "ip"], "metric (='ip') is not that of the runs (='cosine')"),
+        (["--metric", "ip"], "--metric (='ip') is not that of the --run (='cosine')"),
         (["--methods", "joint", "--bytes", "1,2"], "method 'joint' has runs of 1 bytes with 0 lists, not of 2 with 0"),
         (["--methods", "joint", "--nlist", "4"], "not of 1 with 4"),
     ):
