@@ -38,21 +38,21 @@ def folders(tmp_path):
     return tmp_path
 
 
-def run(capsys, *words):
-    code = main([str(word) for word in words])
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
 
 def test_diff(folders, capsys):
-    words = ["diff", folders / "old", folders / "new"]
-    code, out, err = run(capsys, *words, "--json", "--out", folders / "ids.parquet")
+    arguments = ["diff", folders / "old", folders / "new"]
+    code, out, err = run(capsys, *arguments, "--json", "--out", folders / "ids.parquet")
     assert (code, err) == (0, "")
     found = json.loads(out)
     assert (found["added"], found["removed"], found["kept"], found["changed"]) == (2, 1, 49, 0)
     assert found["examples"] == {"added": [100, 101], "removed": [3], "changed": []}
     assert pq.read_table(folders / "ids.parquet")["id"].to_pylist() == [100, 101, 3]
-    code, out, _ = run(capsys, *words)
+    code, out, _ = run(capsys, *arguments)
     assert code == 0
     assert "100, 101" in out
     assert "Both are from one training" in out
@@ -60,7 +60,7 @@ def test_diff(folders, capsys):
     assert code == 0
     assert "They are from two trainings" in out
     assert run(capsys, "diff", folders / "old", folders / "none")[0] == 2
-    code, _, err = run(capsys, *words, "--out", folders / "none" / "ids.parquet")
+    code, _, err = run(capsys, *arguments, "--out", folders / "none" / "ids.parquet")
     assert code == 2
     assert "create it first" in err
 
@@ -73,12 +73,12 @@ def test_export_a_delta(folders, capsys):
     with BundleEditor(folders / "old") as editor:
         assert editor.apply(out) == 3
     assert open_bundle(folders / "old").ids.tolist() == open_bundle(folders / "new").ids.tolist()
-    for words, message in (
+    for arguments, message in (
         (["--delta", folders / "other"], "of another training"),
         (["--delta", folders / "old", "--fastscan"], "leave --fastscan out"),
         (["--delta", folders / "old", "--engine", "lance"], "leave --engine out"),
     ):
-        code, _, err = run(capsys, "export", folders / "new", *words, "--out", out)
+        code, _, err = run(capsys, "export", folders / "new", *arguments, "--out", out)
         assert code == 2
         assert message in err
 

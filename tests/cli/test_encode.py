@@ -21,8 +21,8 @@ def test_a_bundle_is_enough(tmp_path, capsys):
     layer.eval().bundle(np.arange(300), x, tmp_path / "fit" / "bundle")
     vectors = pa.array(x[:50].tolist(), pa.list_(pa.float32()))
     pq.write_table(pa.table({"id": [f"n{i}" for i in range(50)], "v": vectors}), tmp_path / "new.parquet")
-    words = ["encode", tmp_path / "fit", "--items", tmp_path / "new.parquet", "--out", tmp_path / "parts", "--json"]
-    assert main([str(word) for word in words]) == 0
+    arguments = ["encode", tmp_path / "fit", "--items", tmp_path / "new.parquet", "--out", tmp_path / "parts", "--json"]
+    assert main([str(argument) for argument in arguments]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 50
     table = pq.read_table(tmp_path / "parts")
     packed = np.frombuffer(b"".join(table["code"].to_pylist()), np.uint8).reshape(50, -1)

@@ -26,8 +26,8 @@ def folder(tmp_path_factory):
     return path
 
 
-def run(capsys, *words):
-    code = main([str(word) for word in words])
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -54,19 +54,19 @@ def test_explain(folder, capsys):
 
 
 def test_explain_with_a_target(folder, capsys):
-    words = ("explain", folder / "run", *files(folder), "--target", "recall=0.9")
-    code, out, _ = run(capsys, *words, "--json")
+    arguments = ("explain", folder / "run", *files(folder), "--target", "recall=0.9")
+    code, out, _ = run(capsys, *arguments, "--json")
     assert code == 0
     found = json.loads(out)
     assert found["target"] == {"recall": 0.9}
     assert found["choice"]["recall"] >= 0.9
-    code, out, _ = run(capsys, *words)
+    code, out, _ = run(capsys, *arguments)
     assert code == 0
     assert "Search with nprobe" in out
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         ((), "name what to explain"),
         (("nowhere",), "nowhere"),
@@ -76,9 +76,9 @@ def test_explain_with_a_target(folder, capsys):
         (("run", "--items", "items.npy", "--faiss", "none.faiss"), "none.faiss"),
     ],
 )
-def test_mistakes(folder, capsys, monkeypatch, words, message):
+def test_mistakes(folder, capsys, monkeypatch, arguments, message):
     monkeypatch.chdir(folder)
-    code, out, err = run(capsys, "explain", *words)
+    code, out, err = run(capsys, "explain", *arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1

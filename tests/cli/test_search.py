@@ -144,10 +144,10 @@ def test_cosine_scores_above_one_are_explained(trained, tmp_path, capsys, monkey
 )
 def test_no_heavy_library_is_imported_for_an_answer(trained, arguments, extra):
     """The time of an answer is that of its imports: torch's, for the model, and no other."""
-    words = ["poeem", *(str(trained) if word == "RUN" else word for word in arguments)]
+    command = ["poeem", *(str(trained) if word == "RUN" else word for word in arguments)]
     code = f"""
 import sys
-sys.argv = {words!r}
+sys.argv = {command!r}
 from poeem.cli.main import main
 code = main()
 print([code, *(name for name in {[*HEAVY, *extra]!r} if name in sys.modules)], file=sys.stderr)

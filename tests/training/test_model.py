@@ -57,11 +57,8 @@ def slow_softmax(queries: np.ndarray, items: np.ndarray, positive: list[int], co
     return float(np.mean(losses))
 
 
-@pytest.mark.parametrize("candidates", ["unique", "positives"])
-@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
-def test_loss_is_the_mean_of_both_views_and_the_distortion(metric, candidates):
-    model, one = joint(metric, candidates=candidates), batch()
-    out = model(**one)
+def vectors_of(model, one, metric, candidates):
+    """Positives, columns of the softmax, and float64 vectors: queries, items of the columns, their reconstructions."""
     positive = one["positive"].tolist()
     columns = sorted(set(positive)) if candidates == "unique" else positive
     with torch.no_grad():
@@ -72,6 +69,15 @@ def test_loss_is_the_mean_of_both_views_and_the_distortion(metric, candidates):
     if metric == "cosine":
         queries /= np.linalg.norm(queries, axis=1, keepdims=True)
         items /= np.linalg.norm(items, axis=1, keepdims=True)
+    return positive, columns, queries, items, x_hat
+
+
+@pytest.mark.parametrize("candidates", ["unique", "positives"])
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_loss_is_the_mean_of_both_views_and_the_distortion(metric, candidates):
+    model, one = joint(metric, candidates=candidates), batch()
+    out = model(**one)
+    positive, columns, queries, items, x_hat = vectors_of(model, one, metric, candidates)
     views = [slow_softmax(queries, x, positive, columns, metric) for x in (items, x_hat)]
     assert out.retrieval.item() == pytest.approx(np.mean(views), rel=1e-5)
     each = [columns.index(item) for item in sorted(set(positive))]
@@ -80,16 +86,16 @@ def test_loss_is_the_mean_of_both_views_and_the_distortion(metric, candidates):
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip"])
-def test_commitment_draws_items_to_their_words_and_leaves_the_words(metric):
-    free, drawn = joint(metric), joint(metric, commitment=2.0)
+def test_commitment_pulls_items_to_their_codewords_and_leaves_the_codewords(metric):
+    free, pulled = joint(metric), joint(metric, commitment=2.0)
     loss = free(**batch()).loss
-    more = drawn(**batch())
+    more = pulled(**batch())
     assert more.loss.item() == pytest.approx(loss.item() + 2 * more.distortion.item(), rel=1e-5)
     loss.backward()
     more.loss.backward()
-    words = [model.index.quantizer.codebooks.grad for model in (free, drawn)]
-    torch.testing.assert_close(*words)
-    items = [torch.cat([p.grad.flatten() for p in model.towers.item.parameters()]) for model in (free, drawn)]
+    codebooks = [model.index.quantizer.codebooks.grad for model in (free, pulled)]
+    torch.testing.assert_close(*codebooks)
+    items = [torch.cat([p.grad.flatten() for p in model.towers.item.parameters()]) for model in (free, pulled)]
     assert not torch.allclose(*items, rtol=1e-2)
 
 
@@ -119,16 +125,7 @@ def test_every_position_of_a_window_is_an_example_of_its_own():
 def test_distillation_is_the_divergence_of_the_two_softmaxes(metric, candidates):
     plain, model, one = joint(metric, candidates=candidates), joint(metric, candidates=candidates, distill=3.0), batch()
     added = (model(**one).loss - plain(**one).loss).item()
-    positive = one["positive"].tolist()
-    columns = sorted(set(positive)) if candidates == "unique" else positive
-    with torch.no_grad():
-        queries = model.towers.query(one["history"]).double().numpy()
-        items = model.towers.item(torch.tensor(columns)).double()
-        x_hat = model.index.eval()(items.float()).embedding.double().numpy()
-    items = items.numpy()
-    if metric == "cosine":
-        queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-        items /= np.linalg.norm(items, axis=1, keepdims=True)
+    _, columns, queries, items, x_hat = vectors_of(model, one, metric, candidates)
     log_q, divergences = np.linspace(-5, -1, N)[columns], []
     for q in queries:
         logs = []
@@ -144,8 +141,8 @@ def test_distillation_teaches_the_index_alone():
     models = joint(), joint(distill=3.0)
     for model in models:
         model(**batch()).loss.backward()
-    words, rotations = ([getattr(m.index, part) for m in models] for part in ("quantizer", "rotation"))
-    assert not torch.allclose(words[0].codebooks.grad, words[1].codebooks.grad, rtol=1e-2)
+    quantizers, rotations = ([getattr(m.index, part) for m in models] for part in ("quantizer", "rotation"))
+    assert not torch.allclose(quantizers[0].codebooks.grad, quantizers[1].codebooks.grad, rtol=1e-2)
     assert not torch.allclose(rotations[0].angles.grad, rotations[1].angles.grad, rtol=1e-2)
     for plain, taught in zip(*(model.towers.parameters() for model in models)):
         torch.testing.assert_close(plain.grad, taught.grad)

@@ -88,13 +88,13 @@ def test_lists_are_judged_by_what_is_found_for_as_many_codes(data, metric):
 def test_fixed_codes_stay_and_the_encoder_still_gives_them(data):
     index = warm(data[0])
     codes = index.encode(torch.from_numpy(data[0]))[0]
-    words = index.quantizer.codebooks.detach().clone()
+    codebooks = index.quantizer.codebooks.detach().clone()
     index.keep_encoding()
     result = run(data, index, codes=codes.numpy().astype(np.uint8), epochs=3)
     assert result.kept
     assert (index.encode(torch.from_numpy(data[0]))[0] == codes).all()
-    assert (index.encoder_codebooks == words).all()
-    assert not torch.allclose(index.quantizer.codebooks, words)
+    assert (index.encoder_codebooks == codebooks).all()
+    assert not torch.allclose(index.quantizer.codebooks, codebooks)
 
 
 def test_the_adapter_alone_leaves_the_index_as_it_is(data):

@@ -84,7 +84,7 @@ def test_every_way_of_training_goes_with_every_other(small, tmp_path):
         metrics = train_interactions(small, out=tmp_path / tower, tower=tower, **(options | ways | table))
         assert {name: metrics["settings"][name] for name in ways | table} == ways | table
         weights = load_file(tmp_path / tower / "model" / "weights.safetensors")
-        # Four bytes an item, 256 words at each of four places; the table of the search is left out.
+        # Four bytes an item, 256 codewords at each of four positions; the table of the search is left out.
         tables = {name: value.shape for name, value in weights.items() if "table" in name}
         assert set(tables.values()) == {(small.n_items, 4), (1024, 8)}, tables
         run = load_run(tmp_path / tower)

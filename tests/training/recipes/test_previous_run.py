@@ -287,9 +287,9 @@ def test_by_the_command_line(first, tmp_path, capsys):
 
     table = {"user": SECOND.user_ids[SECOND.user], "item": SECOND.item_ids[SECOND.item], "timestamp": SECOND.timestamp}
     pq.write_table(pa.table(table), tmp_path / "events.parquet")
-    words = ["train", "--interactions", tmp_path / "events.parquet", "--from", first, "--out", tmp_path / "next"]
-    words += ["--stability", 0.5, "--steps", 20, "--batch-size", 64, "--baselines", "none", "--device", "cpu"]
-    assert main(list(map(str, words))) == 0
+    arguments = ["train", "--interactions", tmp_path / "events.parquet", "--from", first, "--out", tmp_path / "next"]
+    arguments += ["--stability", 0.5, "--steps", 20, "--batch-size", 64, "--baselines", "none", "--device", "cpu"]
+    assert main(list(map(str, arguments))) == 0
     assert "of 79 rows rewritten" in capsys.readouterr().out
     delta = ["export", tmp_path / "next", "--delta", first, "--out", tmp_path / "delta.parquet", "--json"]
     assert main(list(map(str, delta))) == 0

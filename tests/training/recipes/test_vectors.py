@@ -147,7 +147,7 @@ def test_parts_of_a_recipe_by_the_command_line(files, tmp_path, monkeypatch):
         1,
         0.5,
     ]
-    # Outside training the nearest word is taken, by readers of the bundle too.
+    # Outside training the nearest codeword is taken, also by readers of the bundle.
     assert (poeem.open(out).codes < 16).all()
 
 
@@ -218,7 +218,7 @@ def test_mistakes_are_told_by_the_names_of_the_options(files, capsys):
         (["--max-queries", "0"], "--max-queries (=0) must be at least 1"),
         (["--from-faiss", "narrow.faiss"], "items (dim=16) must be as wide as the initial index (dim=8)"),
         (["--from-faiss", "binary.faiss"], "is a binary index of faiss; name one of float vectors"),
-        (["--queries", "noise.npy"], "noise.npy: cannot be read as .npy (it is not a .npy file); write it with numpy.save"),
+        (["--queries", "noise.npy"], "noise.npy: cannot be read as .npy (it is not a .npy file)"),
     ):
         named = [str(files / word) if word.endswith(("faiss", "npy")) and word[0] != "-" else word for word in extra]
         assert main(["fit", "--items", str(files / "items.npy"), "--out", str(files / "run"), *named]) == 2
