@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 class BundleEditor:
     """The one writer of a bundle; items are encoded by the bundle's own arrays, and its fingerprint stays.
 
-    A change is on the disk when its method returns, as a record of ``changes.log`` in the bundle's folder. It is applied as
-    a whole or not at all: if the process dies, no change whose method has returned is lost. Bundles that are opened
-    later contain it; bundles that are open already do not change. `compact` folds the log into the bundle's files.
+    A change is on the disk when its method returns, as a record of ``changes.log`` in the bundle's folder. It is
+    applied as a whole or not at all: if the process dies, no change whose method has returned is lost. Bundles that are
+    opened later contain it; bundles that are open already do not change. `compact` folds the log into the bundle's
+    files.
 
     Args:
         path: the bundle's folder, or a run's folder that holds it as ``bundle``.

@@ -126,7 +126,7 @@ def test_other_mistakes_are_refused_before_anything_is_written(make_bundle, orac
     with pytest.raises(ValueError, match="engine 'lance' under ip needs centroids of one norm"):
         poeem.export(uneven, "lance", tmp_path / "x.lance", vectors=vectors)
     odd = make_bundle("PQ1x4", "l2", name="odd")
-    with pytest.raises(ValueError, match="packs two 4-bit codeword numbers in a byte, and PQ1x4 has M=1"):
+    with pytest.raises(ValueError, match="packs two 4-bit codes in a byte, and PQ1x4 has M=1"):
         poeem.export(odd, "lance", tmp_path / "x.lance", vectors=vectors)
     with pytest.raises(ValueError, match="the bundle has no 'price'; it has none"):
         poeem.export(bundle, "lance", tmp_path / "x.lance", vectors=vectors, columns=["price"])
