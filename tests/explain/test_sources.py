@@ -161,3 +161,14 @@ def test_refused_inputs(folder, fitted, items, queries, tmp_path):
     )
     with pytest.raises(ValueError, match="another training"):
         explain(path, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
+
+
+def test_a_damaged_file_is_refused_unless_it_is_not_checked(folder, items, queries, tmp_path):
+    export(folder, "faiss", tmp_path / "x.faiss", fastscan=False)
+    data = bytearray((tmp_path / "x.faiss").read_bytes())
+    data[-40] ^= 1
+    (tmp_path / "x.faiss").write_bytes(data)
+    given = {"vectors": items, "queries": queries, "faiss": tmp_path / "x.faiss"}
+    with pytest.raises(ValueError, match="is damaged, or not the file of its report"):
+        read_workload(folder, **given)
+    read_workload(folder, **given, check=False)

@@ -34,6 +34,11 @@ class ExplainOptions:
         "Explain this faiss file; DIR is then the run or bundle that it was exported from, if any.",
         metavar="FILE",
     )
+    check: bool = option(
+        True,
+        "Compare the faiss file with the checksum of its report, which reads all of it.",
+        flag="--check/--no-check",
+    )
     metric: str | None = option(
         None, "Similarity of exact search.", choices=("ip", "l2", "cosine"), shown="the index's"
     )

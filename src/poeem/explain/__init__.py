@@ -9,7 +9,7 @@ from poeem.explain.target.reach import Reached
 
 __all__ = ["Explanation", "Reached", "explain", "explain_target"]
 
-_FURTHER_INPUTS = ("relevance", "faiss", "column", "nprobe")
+_FURTHER_INPUTS = ("relevance", "faiss", "column", "nprobe", "check")
 
 
 def explain(source: Any = None, *, vectors: Any = None, queries: Any = None, **options: Any) -> Explanation:
@@ -19,7 +19,7 @@ def explain(source: Any = None, *, vectors: Any = None, queries: Any = None, **o
         source: folder of a run, or a bundle or its folder; None with ``faiss`` alone.
         vectors: item vectors ``(n, dim)`` or their file; a run brings its own.
         queries: query vectors ``(nq, dim)`` or their file; default: items are used as queries.
-        options: ``relevance``, ``faiss``, ``column`` and ``nprobe`` of :func:`poeem.explain.sources.read_workload`, and
+        options: ``relevance``, ``faiss``, ``column``, ``nprobe`` and ``check`` of :func:`poeem.explain.sources.read_workload`, and
             the fields of :class:`poeem.explain.options.SampleOptions`.
     Raises:
         FileNotFoundError: there is nothing at ``source`` or ``faiss``.

@@ -67,17 +67,18 @@ class FaissSource:
         return notes
 
 
-def read_faiss_source(path: str | Path, origin: Bundle | None) -> FaissSource:
+def read_faiss_source(path: str | Path, origin: Bundle | None, *, check: bool = True) -> FaissSource:
     """Read a faiss file and check it against the bundle it was written from.
 
     Args:
         path: the file.
         origin: the bundle; None for a file of unknown origin.
+        check: whether the file is compared with the checksum of its report.
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is of another training, or of a kind that cannot be read back.
     """
-    searcher = open_engine(path, origin)
+    searcher = open_engine(path, origin, check=check)
     contents = from_faiss(path, check=False)
     arrays, ids = dict(contents.arrays), contents.ids
     if origin is not None:

@@ -31,6 +31,7 @@ def read_workload(
     faiss: str | Path | None = None,
     column: str | None = None,
     nprobe: int | None = None,
+    check: bool = True,
 ) -> Workload:
     """The workload of a run, of a bundle or of a faiss file.
 
@@ -44,6 +45,7 @@ def read_workload(
         faiss: a faiss file. It is checked against the source and explained instead of the source's own codes.
         column: of the vectors in Parquet files.
         nprobe: lists visited per query; default the index's.
+        check: whether the faiss file is compared with the checksum of its report.
     Raises:
         FileNotFoundError: there is nothing at ``source`` or ``faiss``.
         ValueError: vectors are missing, or the inputs do not match.
@@ -53,9 +55,9 @@ def read_workload(
     if vectors is None and (queries is not None or relevance is not None):
         raise ValueError("queries and relevance need the item vectors; give vectors (--items FILE) too")
     if vectors is None and source is not None and _is_run(source):
-        return _run_workload(Path(source), faiss, nprobe)
+        return _run_workload(Path(source), faiss, nprobe, check)
     origin = None if source is None else source if isinstance(source, Bundle) else open_bundle(source)
-    file = None if faiss is None else read_faiss_source(faiss, origin)
+    file = None if faiss is None else read_faiss_source(faiss, origin, check=check)
     bundle = origin if file is None else file.bundle
     assert bundle is not None
     if vectors is None:
@@ -93,11 +95,11 @@ def _is_run(source: Any) -> bool:
     return not isinstance(source, Bundle) and RunFolder(source).has_model
 
 
-def _run_workload(folder: Path, faiss: str | Path | None, nprobe: int | None) -> Workload:
+def _run_workload(folder: Path, faiss: str | Path | None, nprobe: int | None, check: bool) -> Workload:
     from poeem.training.load import load_run
 
     run = load_run(folder)
-    file = None if faiss is None else read_faiss_source(faiss, run.bundle)
+    file = None if faiss is None else read_faiss_source(faiss, run.bundle, check=check)
     if file is not None:
         run = dataclasses.replace(run, bundle=file.bundle)
     split = run.split
