@@ -19,8 +19,8 @@ def explain(source: Any = None, *, vectors: Any = None, queries: Any = None, **o
         source: folder of a run, or a bundle or its folder; None with ``faiss`` alone.
         vectors: item vectors ``(n, dim)`` or their file; a run brings its own.
         queries: query vectors ``(nq, dim)`` or their file; default: items are used as queries.
-        options: ``relevance``, ``faiss``, ``column``, ``nprobe`` and ``check`` of :func:`poeem.explain.sources.read_workload`, and
-            the fields of :class:`poeem.explain.options.SampleOptions`.
+        options: ``relevance``, ``faiss``, ``column``, ``nprobe`` and ``check`` of
+            :func:`poeem.explain.sources.read_workload`, and the fields of :class:`poeem.explain.options.SampleOptions`.
     Raises:
         FileNotFoundError: there is nothing at ``source`` or ``faiss``.
         ValueError: vectors are missing or do not belong to the index, or an argument is out of range.
