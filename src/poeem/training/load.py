@@ -185,7 +185,7 @@ def load_run(path: str | Path, device: str = "cpu") -> Run:
     interactions = read_stored_interactions(folder.model)
     try:
         model = build_model(config["settings"], interactions.n_items, indexed=True)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise ValueError(
             f"{folder.model / CONFIG_FILE}: this version of poeem cannot read its settings ({error}); "
             "use the version that trained it, or train again"

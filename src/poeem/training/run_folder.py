@@ -142,8 +142,12 @@ class RunFolder:
         try:
             config = json.loads(file.read_text(encoding="utf-8"))
             format, version = config["format"], config["format_version"]
-            _ = config["settings"], config["step"], config["timings"], config["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            kinds = {"settings": dict, "step": int, "timings": dict, "fingerprint": str, "files": dict}
+            for name, kind in kinds.items():
+                value = config.get(name, {}) if name == "files" else config[name]
+                if type(value) is not kind:
+                    raise ValueError(f"{name} is no {kind.__name__}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{file}: cannot be read ({error}); restore the file, or train again") from None
         if format != FORMAT or version != FORMAT_VERSION:
             raise ValueError(
