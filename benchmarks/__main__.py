@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.headlines import headlines
-from benchmarks.highlights import highlights
 from benchmarks.markdown import ROOT, fill, pages
 from benchmarks.plan import Context, Measurement
 from benchmarks.read import RESULTS, Results
+from benchmarks.readme_table import highlights
 from benchmarks.subjects import SUBJECTS
 from benchmarks.vectors.tiny import write_tiny
 

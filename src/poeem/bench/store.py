@@ -46,12 +46,12 @@ class Store:
 
     @property
     def json(self) -> Path:
-        """The document with everything."""
+        """Path of ``bench.json``: settings and all records."""
         return self.folder / "bench.json"
 
     @property
     def csv(self) -> Path:
-        """The records, for spreadsheets."""
+        """Path of ``bench.csv``: the records, for spreadsheets."""
         return self.folder / "bench.csv"
 
     def has(self, method: str, bytes_asked: int | None, seed: int | None) -> bool:

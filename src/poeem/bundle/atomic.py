@@ -108,7 +108,7 @@ def recover(target: str | Path) -> bool:
 
 
 def no_swap_pending(target: str | Path) -> bool:
-    """Whether no replacement of ``target`` is running or was interrupted."""
+    """Whether no replacement of ``target`` is between its two renames, or was interrupted there."""
     ready, old = _beside(_place(target))
     return not ready.exists() and not old.exists()
 

@@ -63,13 +63,13 @@ def rotate_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
 def best_angles(product: Tensor, pairs: Tensor) -> Tensor:
     """The angles that minimise ``||x R' - y||_F`` when disjoint planes are rotated and ``y`` is fixed.
 
-    With ``M = R^T x^T y`` the loss of one plane is ``-(M_ii + M_jj) cos - (M_ji - M_ij) sin`` and a constant, hence
-    ``atan2(M_ji - M_ij, M_ii + M_jj)``: a descent on the distortion for fixed codes that needs no learning rate.
-    ``2 (M - M^T)`` is the :func:`skew_gradient` of that loss.
+    With ``M = R^T x^T y``, half of the squared loss of one plane is ``-(M_ii + M_jj) cos - (M_ji - M_ij) sin`` and a
+    constant, hence ``atan2(M_ji - M_ij, M_ii + M_jj)``: a descent on the distortion for fixed codes that needs no
+    learning rate. The :func:`skew_gradient` of the whole squared loss is ``2 (M - M^T)``.
 
     Args:
-        product: float, ``M = R^T x^T y``, ``(dim, dim)``: vectors ``x`` and targets ``y`` in the rotated space (decoded
-            vectors), ``(n, dim)``; ``x^T y`` is the same at every rotation.
+        product: float, ``M = R^T x^T y``, ``(dim, dim)``: ``x`` are the vectors before rotation, ``y`` the targets in
+            rotated space (decoded vectors), both ``(n, dim)``; ``x^T y`` does not depend on the rotation.
         pairs: int64, ``(p, 2)``, disjoint; the angle of each plane is also right without the others.
     Returns:
         ``(p,)`` radians in ``[-pi, pi]``, for :func:`rotate_pairs`.

@@ -70,7 +70,10 @@ class ProductQuantizer(nn.Module):
 
     @torch.no_grad()
     def reseed_(self, dead: Tensor, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
-        """Move the codewords marked in ``dead`` ``(M, ksub)`` to slices of ``residuals`` with a large error."""
+        """Move the codewords marked in ``dead`` ``(M, ksub)`` to slices of ``residuals`` ``(n, dim)``.
+
+        Slices are sampled in proportion to their squared error under ``codes`` ``(n, M)``.
+        """
         for m in dead.any(1).nonzero().flatten().tolist():
             slices, codebook = split(residuals, len(dead))[:, m], self.codebooks[m]
             chosen = worst_rows(slices, codebook[codes[:, m]], int(dead[m].sum()), generator)

@@ -15,14 +15,14 @@ CODES = ("reassigned", "fixed")
 
 
 class FixedCodes(nn.Module):
-    """The codes of the warm start. No item is encoded again; only the codewords change.
+    """Every item keeps its code of the warm start, while codebooks and towers continue to learn.
 
     A codeword then moves to rank its items better, and no item leaves it. With the estimator ``task`` this is JPQ,
     except that JPQ does not train the item tower any further.
 
     Args:
         n_items: size of the catalogue.
-        M: codewords of a code.
+        M: number of codewords in a code.
         lists: whether there are inverted lists.
     Source:
         Zhan et al., "Jointly Optimizing Query Encoder and Product Quantization to Improve Retrieval Performance",

@@ -65,7 +65,7 @@ def id_column(schema: pa.Schema, ids: Any) -> pa.Array:
     """Ids as a column of the type that a dataset's schema has.
 
     Raises:
-        ValueError: they are of another type.
+        ValueError: integers for a dataset with string ids, or the reverse.
     """
     import pyarrow as pa
 

@@ -33,7 +33,7 @@ class HeldOut:
 
     @property
     def measure(self) -> str:
-        """The figure that decides: ``recall@100`` with labels, else ``neighbour_recall@10``."""
+        """Name of the metric that compares states: ``recall@100`` with labels, else ``neighbour_recall@10``."""
         return NEIGHBOUR_RECALL if self.relevant is None else "recall@100"
 
     def sort_key(self, figures: dict[str, Any]) -> tuple[float, ...]:
