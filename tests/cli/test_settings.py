@@ -84,3 +84,15 @@ def test_print_config_writes_toml_and_does_nothing_else(capsys, tmp_path):
     assert not (tmp_path / "run").exists()
     assert main(["fit", "--config", str(tmp_path / "none.toml")]) == 2
     assert "there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("by", ["config", "set"])
+def test_an_output_of_the_settings_is_checked_before_any_work(by, capsys, tmp_path):
+    """It may be no input, wherever it was named; the file must survive."""
+    vectors, file = tmp_path / "v.npy", tmp_path / "settings.toml"
+    vectors.write_bytes(b"precious")
+    file.write_text(f"[run]\nout = '{vectors}'\n")
+    given = ["--config", str(file)] if by == "config" else ["--set", f"out={vectors}"]
+    assert main(["fit", "--items", str(vectors), *given]) == 2
+    assert "is an input of this command" in capsys.readouterr().err
+    assert vectors.read_bytes() == b"precious"

@@ -11,14 +11,20 @@ from typing import Annotated, Any
 
 import typer
 
+from poeem.cli.places import output_guard
+from poeem.cli.settings import Groups, merged
 
-def options_of(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+
+def options_of(*groups: type, settings: Groups | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator for commands. The first parameter receives the options of ``groups`` that were given, by name.
 
     Fields made by ``setting`` are not options of the command line. The command's other parameters are keyword-only.
 
+    The command runs within :func:`output_guard`, which sees settings of files as well.
+
     Args:
         groups: dataclasses with fields made by ``poeem.option``.
+        settings: the groups whose fields ``--method``, ``--set`` and ``--config`` may give, see :func:`merged`.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,7 +33,11 @@ def options_of(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., An
         @functools.wraps(command)
         def run(**values: Any) -> Any:
             rest = {parameter.name: values.pop(parameter.name) for parameter in others}
-            return command({name: value for name, value in values.items() if value is not None}, **rest)
+            given = {name: value for name, value in values.items() if value is not None}
+            if settings is not None:
+                given = merged(given, settings, command.__name__)
+            with output_guard(command.__name__, given):
+                return command(given, **rest)
 
         fields = [parameter for group in groups for parameter in _parameters(group)]
         signature = inspect.Signature([*fields, *others])

@@ -10,7 +10,7 @@ from typing import Any
 from poeem.cli.command import HelpAll, options_of
 from poeem.cli.options import Json, PrintConfig
 from poeem.cli.output import print_json, print_table, say
-from poeem.cli.settings import SettingsOptions, as_toml, merged
+from poeem.cli.settings import SettingsOptions, as_toml
 from poeem.option import named, option
 from poeem.training.options.fit import FitOptions, VectorIndexOptions
 
@@ -38,9 +38,9 @@ class VectorFiles:
 CONFIG = {"run": VectorFiles, "index": VectorIndexOptions, "training": FitOptions}
 
 
-@options_of(VectorFiles, VectorIndexOptions, FitOptions, SettingsOptions)
+@options_of(VectorFiles, VectorIndexOptions, FitOptions, SettingsOptions, settings=CONFIG)
 def fit(
-    given: dict[str, Any],
+    settings: dict[str, Any],
     *,
     print_config: PrintConfig = False,
     json: Json = False,
@@ -50,7 +50,6 @@ def fit(
 
     All options: poeem fit --help-all. All settings, for --set and --config: poeem fit --print-config.
     """
-    settings = merged(given, CONFIG, "fit")
     if print_config:
         print(as_toml(settings, CONFIG), end="")
         return

@@ -29,21 +29,21 @@ app = typer.Typer(
 for command in (
     train.train,
     fit.fit,
-    evaluate.evaluate,
+    guarded(evaluate.evaluate),
     explain.explain,
     export.export,
-    search.search,
-    encode.encode,
-    edit.add,
-    edit.replace,
-    edit.delete,
-    edit.apply,
-    edit.compact,
-    refresh.refresh,
-    diff.diff,
+    guarded(search.search),
+    guarded(encode.encode),
+    guarded(edit.add),
+    guarded(edit.replace),
+    guarded(edit.delete),
+    guarded(edit.apply),
+    guarded(edit.compact),
+    guarded(refresh.refresh),
+    guarded(diff.diff),
     bench.bench,
 ):
-    app.command()(guarded(command))
+    app.command()(command)
 
 
 def _version(requested: bool) -> None:

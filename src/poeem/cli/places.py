@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +17,41 @@ _RUN_PARTS = ("bundle", "model", "checkpoints", "metrics.json")
 
 
 def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with a check of its output before any work. An output folder is locked against other commands.
+    """The command within :func:`output_guard`."""
 
+    @functools.wraps(command)
+    def run(**options: Any) -> Any:
+        with output_guard(command.__name__, options):
+            return command(**options)
+
+    return run
+
+
+@contextmanager
+def output_guard(command: str, values: Mapping[str, Any]) -> Iterator[None]:
+    """Check the output of a command before any work. An output folder is locked against other commands.
+
+    Args:
+        command: its name.
+        values: its arguments and settings, wherever they come from.
     Raises:
         ValueError, OSError: as `check_output`.
         BundleLocked: another command writes to the folder.
     """
+    makes_folder = command in _FOLDER_COMMANDS
+    inputs = list(_paths(value for name, value in values.items() if name not in _OUTPUTS))
+    with ExitStack() as locks:
+        for name in _OUTPUTS:
+            out = values.get(name)
+            if out is None:
+                continue
+            check_output(out, inputs, makes_folder=makes_folder)
+            # Under torchrun all ranks run the command; only the first one takes the lock.
+            if makes_folder and os.environ.get("RANK", "0") == "0":
+                from poeem.bundle.lock import WriterLock
 
-    @functools.wraps(command)
-    def run(**options: Any) -> Any:
-        makes_folder = command.__name__ in _FOLDER_COMMANDS
-        inputs = list(_paths(value for name, value in options.items() if name not in _OUTPUTS))
-        with ExitStack() as locks:
-            for name in _OUTPUTS:
-                out = options.get(name)
-                if out is None:
-                    continue
-                check_output(out, inputs, makes_folder=makes_folder)
-                # Under torchrun all ranks run the command; only the first one takes the lock.
-                if makes_folder and os.environ.get("RANK", "0") == "0":
-                    from poeem.bundle.lock import WriterLock
-
-                    locks.enter_context(WriterLock(Path(out), what="folder"))
-            return command(**options)
-
-    return run
+                locks.enter_context(WriterLock(Path(out), what="folder"))
+        yield
 
 
 def check_output(out: str | Path, inputs: Sequence[Path], *, makes_folder: bool = False) -> None:

@@ -12,7 +12,7 @@ from poeem.cli.command import HelpAll, options_of
 from poeem.cli.errors import Failure
 from poeem.cli.options import BASELINES_HELP, Json, PrintConfig, names
 from poeem.cli.output import print_json, say
-from poeem.cli.settings import SettingsOptions, as_toml, merged
+from poeem.cli.settings import SettingsOptions, as_toml
 from poeem.data.file_format import FileFormat
 from poeem.option import more_option, named, option
 from poeem.training.options.groups import GROUPS
@@ -49,9 +49,9 @@ class RunOptions:
 CONFIG = {"run": RunOptions, "data": FileFormat, **GROUPS}
 
 
-@options_of(RunOptions, FileFormat, *GROUPS.values(), SettingsOptions)
+@options_of(RunOptions, FileFormat, *GROUPS.values(), SettingsOptions, settings=CONFIG)
 def train(
-    given: dict[str, Any],
+    settings: dict[str, Any],
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out; same options.")] = False,
     print_config: PrintConfig = False,
@@ -62,7 +62,6 @@ def train(
 
     All options: poeem train --help-all. All settings, for --set and --config: poeem train --print-config.
     """
-    settings = merged(given, CONFIG, "train")
     if print_config:
         print(as_toml(settings, CONFIG), end="")
         return
