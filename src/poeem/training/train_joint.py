@@ -77,7 +77,7 @@ def train_joint(
             with evaluating(model):
                 mining.refresh(model.scored_vectors, step)
 
-    def validation() -> Validation:
+    def validation(step: int) -> Validation:
         assert validate is not None
         value = validate(model)
         counts = model.index is None or model.index.ready

@@ -118,7 +118,7 @@ def train_model(
     *,
     accelerator: Accelerator,
     checkpoints: CheckpointStore,
-    validate: Callable[[], Validation] | None = None,
+    validate: Callable[[int], Validation] | None = None,
     before_step: Iterable[BeforeStep] = (),
     facts: Callable[[], Mapping[str, float]] | None = None,
     progress_title: str | None = "training",
@@ -132,7 +132,7 @@ def train_model(
         plan: length, learning rate, validation, checkpoints.
         accelerator: device, processes, precision, trackers.
         checkpoints: where checkpoints are stored.
-        validate: called on the main process.
+        validate: called with the number of steps done, on the main process.
         before_step: called in order before each step.
         facts: returns further figures for trackers.
         progress_title: of the progress bar; None shows nothing.
@@ -158,7 +158,7 @@ def train_model(
         accelerator.wait_for_everyone()
 
     def run_validation(step: int) -> bool:
-        result = _from_main(validate() if validate and accelerator.is_main_process else None)
+        result = _from_main(validate(step) if validate and accelerator.is_main_process else None)
         progress.note(f"step {step}: {result.text}")
         accelerator.log(dict(result.figures), step=step)
         if not result.counts:

@@ -86,7 +86,7 @@ def train_labelled(
         best = (tower(vectors[held]) @ items.T).topk(10).indices.numpy()
         return float((batches.labels[best] == labels[held][:, None]).mean())
 
-    def validate() -> Validation:
+    def validate(step: int) -> Validation:
         found = precision()
         return Validation((found,), f"precision@10 {found:.3f}", counts=model.index.ready)
 

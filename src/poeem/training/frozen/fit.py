@@ -86,11 +86,10 @@ def fit_frozen(
     batches = FrozenBatches(data, batch_size=options.batch_size, sampled=sampled, seed=options.seed)
     result = FrozenFit(layer)
 
-    def validate() -> Validation:
+    def validate(step: int) -> Validation:
         with evaluating(model):
             figures = _figures(model, data, held_out)
-        step = len(result.history) * batches.steps_per_epoch
-        result.history[min(step, plan.steps)] = figures
+        result.history[step] = figures
         shown = ", ".join(f"{name} {format_figure(figures, name)}" for name in figures["intervals"])
         return Validation(held_out.sort_key(figures), f"held-out {shown}")
 
