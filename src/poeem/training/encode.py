@@ -128,8 +128,7 @@ def _from_ids(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.
         columns = ", ".join(map(repr, table.column_names))
         raise ValueError(f"{path}: column 'item' is missing (found: {columns}); rename the column that holds the ids")
     try:
-        lookup = Lookup(run.interactions.item_ids, "item")
-        numbers = np.array([lookup.number(str(id)) for id in read_ids(table["item"], "item").to_pylist()], np.int64)
+        numbers = Lookup(run.interactions.item_ids, "item").numbers_of(read_ids(table["item"], "item").to_pylist())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if len(numbers) == 0:

@@ -89,10 +89,8 @@ class Lookup:
             ValueError: an id is unknown; the message names the nearest one.
         """
         listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
-        numbers = np.array([self._numbers.get(str(id), -1) for id in listed], dtype=np.int64)
-        if (numbers < 0).any():
-            self.number(str(listed[int(np.argmax(numbers < 0))]))
-        return numbers
+        known = self._numbers
+        return np.array([known[str(id)] if str(id) in known else self.number(str(id)) for id in listed], dtype=np.int64)
 
     def _hint(self, text: str) -> str:
         id_of = {id.casefold(): id for id in self._numbers}

@@ -109,8 +109,7 @@ class Run:
         Raises:
             ValueError: an id is unknown.
         """
-        users = Lookup(self.interactions.user_ids, "user").numbers_of(ids)
-        return self._as_served(self.queries(self.histories.take(users)))
+        return self._as_served(self.queries(self.histories.take(self._users.numbers_of(ids))))
 
     def encode_histories(self, histories: Iterable[Iterable[Any]]) -> np.ndarray:
         """Query vectors of users who are known by their items, as an exported index takes them.
@@ -123,8 +122,7 @@ class Run:
             ValueError: an id is unknown to the model.
         """
         rows = [list(history) for history in histories]
-        lookup = Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
-        numbers = lookup.numbers_of([id for row in rows for id in row])
+        numbers = self._items.numbers_of([id for row in rows for id in row])
         return self._as_served(self.queries(Ragged.from_lengths(np.array([len(row) for row in rows], int), numbers)))
 
     def encode_items(self, ids: Iterable[Any]) -> np.ndarray:
@@ -137,8 +135,7 @@ class Run:
         Raises:
             ValueError: an id is unknown to the model.
         """
-        lookup = Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
-        return self._as_served(self.items(lookup.numbers_of(ids)))
+        return self._as_served(self.items(self._items.numbers_of(ids)))
 
     def item_vectors(self) -> np.ndarray:
         """Vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes them.
@@ -156,6 +153,15 @@ class Run:
                 "train again, or pass the vectors that the items were added with"
             )
         return self._as_served(self.items(numbers))
+
+    # Kept: a server encodes again and again, and the table of all ids takes longer than a query.
+    @cached_property
+    def _users(self) -> Lookup:
+        return Lookup(self.interactions.user_ids, "user")
+
+    @cached_property
+    def _items(self) -> Lookup:
+        return Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
 
     def _as_served(self, vectors: np.ndarray) -> np.ndarray:
         if self.bundle.metric == "cosine":
