@@ -1,4 +1,4 @@
-"""The neutral artefact of a trained index: arrays, manifest, codes, fingerprint."""
+"""The bundle: a folder with a trained index and its coded items, in a format that belongs to no engine."""
 
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.editor import BundleEditor

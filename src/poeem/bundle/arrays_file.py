@@ -1,4 +1,4 @@
-"""Arrays in a safetensors file, with the rights that the umask gives to every other file."""
+"""Write arrays into a safetensors file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 
 def write_arrays_file(arrays: Mapping[str, np.ndarray], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write arrays by name.
+    """Write arrays into a safetensors file, with the permissions that the umask gives.
 
     Args:
-        arrays: by name.
-        path: the file.
-        metadata: texts kept in its header.
+        arrays: the arrays by name.
+        path: the file to write. An existing file is overwritten.
+        metadata: texts by name, kept in the file's header.
     """
     from safetensors.numpy import save_file
 
@@ -24,7 +24,10 @@ def write_arrays_file(arrays: Mapping[str, np.ndarray], path: Path, metadata: di
 
 
 def rights_by_umask(path: Path) -> None:
-    """Give a file the rights of a new one: safetensors makes its files readable by their owner alone."""
+    """Give a file the permissions of a newly created file.
+
+    safetensors makes its files readable by their owner alone.
+    """
     probe = path.with_name(f".{path.name}.rights-{os.getpid()}")
     descriptor = os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o666)
     try:

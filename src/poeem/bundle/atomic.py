@@ -1,9 +1,10 @@
-"""Replace a directory as a whole: written beside its place, then swapped in by renames that survive interruption.
+"""Replace a folder as a whole: the new contents are written beside it and swapped in by renames.
 
-The steps of `replace_directory` for a target ``DIR/name``, and what `recover` finds after each:
+An interrupted swap can be finished. The steps of `replace_directory` for a target ``DIR/name``, and what `recover`
+finds after each:
 
 1. ``rename(new, .name.ready)``   the new contents are complete and on disk; the target is still the old one;
-2. ``rename(name, .name.old)``    there is no target: ``.name.ready`` is moved in;
+2. ``rename(name, .name.old)``    there is no target: `recover` moves ``.name.ready`` in;
 3. ``rename(.name.ready, name)``  the target is the new one; ``.name.old`` is no longer needed;
 4. delete ``.name.old``.
 """
@@ -26,9 +27,10 @@ _counter = itertools.count()
 
 @contextmanager
 def staging(target: str | Path) -> Iterator[Path]:
-    """A fresh empty directory beside ``target`` to write the new contents into; deleted afterwards unless swapped in.
+    """Make an empty folder beside ``target`` for its new contents; a context manager that yields the folder's path.
 
-    Leftovers of writers of this machine that have died are deleted first.
+    The folder is deleted at the end if `replace_directory` has not moved it away. Folders that dead writers of this
+    machine left are deleted first.
     """
     target = _place(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,14 +47,14 @@ def staging(target: str | Path) -> Iterator[Path]:
 
 
 def replace_directory(new: str | Path, target: str | Path) -> None:
-    """Make ``target`` be the directory ``new``; at every moment the old or the new contents can be recovered whole.
+    """Move the folder ``new`` to ``target``. At every moment the whole old or the whole new contents can be recovered.
 
     Args:
-        new: the complete new directory, on the same file system as ``target``; consumed.
-        target: what it replaces; need not exist.
+        new: the complete new folder, on the same file system as ``target``. It no longer exists afterwards.
+        target: the folder to replace; it need not exist.
     Raises:
         ValueError: ``target`` is a symbolic link.
-        OSError: a rename failed; `recover` brings ``target`` to its old or its new contents.
+        OSError: a rename failed. `recover` then brings ``target`` to its old or its new contents.
     """
     new, target = Path(new), _place(target)
     ready, old = _beside(target)
@@ -78,10 +80,12 @@ def replace_directory(new: str | Path, target: str | Path) -> None:
 
 
 def recover(target: str | Path) -> bool:
-    """Finish or undo a replacement of ``target`` that was interrupted; harmless at any other time.
+    """Finish or undo an interrupted replacement of ``target``. Without such an interruption nothing changes.
 
     Returns:
-        whether ``target`` was missing and has been put in place.
+        True if ``target`` was missing and has been put in place, else False.
+    Raises:
+        OSError: a rename failed.
     """
     target = _place(target)
     ready, old = _beside(target)
@@ -108,7 +112,7 @@ def recover(target: str | Path) -> bool:
 
 
 def no_swap_pending(target: str | Path) -> bool:
-    """Whether no replacement of ``target`` is between its two renames, or was interrupted there."""
+    """Return True unless a replacement of ``target`` is between its two renames, now or since an interruption."""
     ready, old = _beside(_place(target))
     return not ready.exists() and not old.exists()
 
@@ -137,7 +141,7 @@ def _delete_dead_stagings(target: Path) -> None:
 
 
 def process_lives(pid: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+    """Return whether a process with the id ``pid`` runs on this machine; always True on Windows."""
     if os.name == "nt":  # there os.kill(pid, 0) would end the process
         return True
     try:
@@ -157,7 +161,7 @@ def _sync_tree(root: Path) -> None:
 
 
 def sync_file(path: str | Path) -> None:
-    """Bring a file's contents to the disk."""
+    """Call fsync on a file, so that its contents survive a loss of power."""
     # Windows syncs only what is open for writing; elsewhere a read-only file must do too.
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
@@ -167,7 +171,7 @@ def sync_file(path: str | Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """fsync a folder, so that new and renamed files survive a loss of power."""
+    """Call fsync on a folder, so that new and renamed files in it survive a loss of power."""
     if os.name == "nt":  # directories cannot be opened there
         return
     descriptor = os.open(path, os.O_RDONLY)

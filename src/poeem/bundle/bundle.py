@@ -1,4 +1,4 @@
-"""Bundle: a trained index and its coded catalogue, neutral to every engine."""
+"""Bundle: a trained index and its coded items, for any engine."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A trained index and its coded catalogue, as `open_bundle` reads them; immutable.
+    """A trained index and its coded items, as `open_bundle` reads them; immutable.
 
     Args:
         path: the folder.
         spec: the trained structure.
         metric: ``ip``, ``l2`` or ``cosine``.
         dim: width of an embedding.
-        arrays: float32 by name: ``rotation (dim, dim)``, ``coarse (nlist, dim)``, ``codebooks (M, ksub, dsub)``,
-            ``query_adapter (dim, dim)``, ``encoder_codebooks`` (by which new items are encoded, where codes stayed
-            fixed while ``codebooks`` were trained); those that the index lacks are absent.
+        arrays: float32 arrays by name: ``rotation (dim, dim)``, ``coarse (nlist, dim)``, ``codebooks (M, ksub, dsub)``
+            (``(M, ksub, dim)`` for RQ), ``query_adapter (dim, dim)``, and ``encoder_codebooks``, which encode new items
+            if codes were fixed while ``codebooks`` were trained. An array that the index does not have is absent.
         ids: the users' ids in row order, int64 or object of str, ``(n,)``.
         codes: uint8 codeword numbers, ``(n, M)``.
         lists: int32 inverted list of each row, ``(n,)``; None for a flat spec.
         columns: the user's columns, one row per item; None if there are none.
         fingerprint: SHA-256 over spec, metric, dim and arrays.
         training: facts about the training.
-        files: size and checksum of each file; of the items, with changes pending, those of file and changes together.
-        pending: changes that are applied here and are still in the log beside the items' file.
+        files: size and checksum of each file. With pending changes the items' checksum covers the file and the changes.
+        pending: number of changes in the log. They are applied here, but not yet written into the items' file.
     """
 
     path: Path
@@ -67,17 +67,17 @@ class Bundle:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its data files on disk."""
+        """Total size of the data files on disk, bytes."""
         return sum(record.bytes for record in self.files.values())
 
     @property
     def string_ids(self) -> bool:
-        """Whether ids are strings."""
+        """True if ids are strings, False if they are integers."""
         return self.ids.dtype == object
 
     @cached_property
     def int64_ids(self) -> np.ndarray:
-        """The ids in an engine that stores integers, int64 ``(n,)``: those of strings never change, see `int64_ids`.
+        """The integer id of each item, for engines that store integers only: int64 ``(n,)``, see `int64_ids`.
 
         Raises:
             ValueError: two strings have the same integer.
@@ -85,7 +85,7 @@ class Bundle:
         return int64_ids(self.ids)
 
     def row_of(self, ids: Any) -> np.ndarray:
-        """Rows of the items with these ids, int64, ``(k,)``.
+        """Return the row numbers of the items with these ids, int64 ``(k,)``.
 
         Args:
             ids: array or list of ids, of the bundle's id type.

@@ -1,4 +1,4 @@
-"""The rows of a bundle with changes applied, in memory."""
+"""The rows of a bundle in memory, to which changes are applied."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 class Catalogue:
-    """Rows in slots: a replaced row stays in its slot, a deleted one leaves it empty, an added one gets the next.
+    """The rows of a bundle, to which changes can be applied.
 
-    The order of the rows depends on the changes alone: all readers of a log have the same rows.
+    A replaced row stays in its slot, a deleted row leaves its slot empty, an added row gets the next slot. So the order
+    of the rows depends on the changes alone, and all readers of a log have the same rows.
 
     Args:
-        bundle: to start from.
+        bundle: the bundle whose rows come first.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -36,7 +37,7 @@ class Catalogue:
 
     @property
     def schema(self) -> pa.Schema | None:
-        """Schema of the user's columns; None if there are none."""
+        """Arrow schema of the user's columns; None if there are none."""
         return None if self._columns is None else self._columns[0].schema
 
     def __len__(self) -> int:
@@ -46,10 +47,10 @@ class Catalogue:
         return one in self._slots
 
     def check(self, change: Change) -> None:
-        """Refuse a change that cannot be applied. Nothing has been applied then.
+        """Raise an error if a change cannot be applied. This method changes nothing.
 
         Raises:
-            ValueError: an id is not there, or is there already, or no row would be left.
+            ValueError: an id to delete or replace is unknown, an id to add exists, or no row would be left.
         """
         deleted = set(change.deleted)
         for one in (*change.deleted, *(change.replaced.ids if change.replaced else ())):
@@ -62,7 +63,7 @@ class Catalogue:
             raise ValueError("ids: no item would be left, and a bundle needs at least one; add others first")
 
     def apply(self, change: Change) -> None:
-        """Apply a change that `check` has passed."""
+        """Apply a change that `check` has accepted."""
         for one in change.deleted:
             self._live[self._slots.pop(one)] = False
         if change.replaced:
@@ -77,7 +78,7 @@ class Catalogue:
             self._put(slice(first, len(self._ids)), change.added)
 
     def items(self) -> Items:
-        """The rows, in the order of their slots."""
+        """Return the present rows, in the order of their slots."""
         stop = len(self._ids)
         rows = np.flatnonzero(self._live[:stop])
         return Items(
@@ -120,14 +121,16 @@ class Catalogue:
 
 
 def matching_columns(columns: pa.Table | None, schema: pa.Schema | None, rows: int) -> pa.Table | None:
-    """The user's columns of new rows, as the catalogue has them; nulls where none are given.
+    """Return the user's columns of new rows in the schema of the catalogue.
 
     Args:
-        columns: of the new rows; None gives nulls.
-        schema: of the catalogue's columns; None takes any columns, and the rows before will have nulls.
+        columns: the columns of the new rows; None means nulls.
+        schema: the schema of the catalogue's columns. With None any columns are accepted, and earlier rows get nulls.
         rows: number of new rows.
+    Returns:
+        table of ``rows`` rows that allows nulls; None if both ``columns`` and ``schema`` are None.
     Raises:
-        ValueError: other columns than the catalogue's, or other types, or another number of rows.
+        ValueError: names or types differ from the catalogue's, or the number of rows is not ``rows``.
     """
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Whether coarse centroids have one norm, as the index makes them under ``ip`` and ``cosine``."""
+"""Test whether all coarse centroids have the same norm; under ``ip`` and ``cosine`` they are trained so by default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EQUAL_NORM_TOLERANCE = 1e-4
 
 
 def have_equal_norms(coarse: np.ndarray) -> bool:
-    """Whether all rows have the same L2 norm, up to float32 rounding.
+    """Return whether all rows have the same L2 norm, up to float32 rounding.
 
     >>> have_equal_norms(np.array([[3.0, 4.0], [0.0, 5.0]])), have_equal_norms(np.array([[3.0, 4.0], [0.0, 4.0]]))
     (True, False)

@@ -1,19 +1,20 @@
-"""The log of acknowledged changes that are not yet part of a bundle's files.
+"""The log of acknowledged changes that are not yet written into a bundle's files.
 
-``changes.log`` and ``changes.head`` are in the bundle's folder. The rename that puts a compacted bundle in place takes
-both away, so that no change counts twice or not at all. The log is only ever appended to::
+``changes.log`` and ``changes.head`` are in the bundle's folder. The rename that swaps in a compacted bundle removes
+both of them. So a change is never counted twice and never lost. Bytes are only ever appended to the log::
 
     header:  "poeemlog", version (u4), SHA-256 of manifest.json (32 bytes), digest of these (16 bytes)
     record:  length of the payload (u8), digest (16 bytes), digest of these two (8 bytes); payload
 
-The digest of a record is BLAKE2b over the digest before it and the payload: records can be neither lost nor doubled nor
-reordered within a log. The head has the acknowledged length of the log, which tells a log that was cut from one whose
-writer died. It has two slots that are written in turn; the newest whole one counts::
+The digest of a record is BLAKE2b over the previous digest and the payload. So a lost, repeated or moved record is
+noticed. The head holds the acknowledged length of the log. It shows whether the log was cut off or its writer died. The
+head has two slots, which are written in turn; the newest undamaged slot counts::
 
     slot:    bytes of the log (u8), its digest (16 bytes), digest of these (16 bytes)
 
-The order is: record, sync, head, sync, answer. What the head covers must be whole, or the log is refused. Behind it a
-whole record counts; anything else was never acknowledged: readers pass over it, and the next writer cuts it off.
+A writer writes the record, syncs, writes the head, syncs, and then returns. If a byte within the acknowledged length is
+damaged, the log is refused. A whole record after that length counts. Any other bytes there were never acknowledged:
+readers skip them, and the next writer cuts them off.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ _FIX = f"restore {LOG_FILE} and {HEAD_FILE} from a copy, or delete both to lose 
 
 
 class LogContents(NamedTuple):
-    """What a log holds.
+    """The contents of a log.
 
     Args:
-        payloads: of the records that count.
-        end: bytes of the log that count.
-        digest: of the records that count.
-        unfinished: bytes behind them.
+        payloads: payloads of the valid records, in order.
+        end: bytes from the start of the log to the end of the last valid record.
+        digest: digest of the last valid record, which covers all records before it.
+        unfinished: number of bytes after ``end``.
     """
 
     payloads: list[bytes]
@@ -57,13 +58,15 @@ class LogContents(NamedTuple):
 
 
 def read_log(folder: Path, base: bytes) -> LogContents:
-    """The acknowledged changes of a bundle; none where there is no log.
+    """Read the acknowledged changes of a bundle.
 
     Args:
-        folder: of the bundle.
-        base: SHA-256 of its `manifest.json`.
+        folder: the bundle's folder.
+        base: SHA-256 of its `manifest.json`, 32 bytes.
+    Returns:
+        the contents; without payloads if there is no log.
     Raises:
-        ValueError: the log is damaged, of another bundle, or of a newer version.
+        ValueError: the log is damaged, belongs to another bundle, or has a newer version.
     """
     acknowledged, data = None, None
     for _ in range(2):
@@ -148,12 +151,12 @@ def _record(data: bytes, at: int, digest: bytes) -> tuple[bytes, bytes] | None:
 
 
 class LogWriter:
-    """Appends to the log of a bundle; by the holder of its lock only.
+    """Appends records to the log of a bundle. Only the holder of the bundle's `WriterLock` may use it.
 
     Args:
-        folder: of the bundle.
-        base: SHA-256 of its `manifest.json`.
-        contents: what `read_log` has found; an unfinished record behind it is cut off before the first append.
+        folder: the bundle's folder.
+        base: SHA-256 of its `manifest.json`, 32 bytes.
+        contents: the return value of `read_log`. Its unfinished bytes are cut off before the first append.
     """
 
     def __init__(self, folder: Path, base: bytes, contents: LogContents) -> None:
@@ -167,11 +170,12 @@ class LogWriter:
             warnings.warn(f"{text}; they are dropped", stacklevel=2)
 
     def append(self, payload: bytes) -> None:
-        """Write a record; when this returns, it is on the disk.
+        """Append a record. When this method returns, the record is on the disk.
 
         Raises:
-            OSError: it could not be written; it does not count, now or later.
-            ValueError: a file is a link or no regular file.
+            OSError: the record could not be written. It does not count, now or later. If it could not be removed again,
+                later appends raise OSError until the bundle is opened again.
+            ValueError: a file of the log is a link or no regular file.
         """
         if self._broken:
             raise OSError(f"{str(self.path)!r} could not be written before; open the bundle again")
@@ -191,7 +195,7 @@ class LogWriter:
         self.end, self.digest, self._count = self.end + len(record), digest, self._count + 1
 
     def close(self) -> None:
-        """Close the files; an append opens them again."""
+        """Close the files. A later `append` opens them again."""
         for descriptor in self._descriptors or ():
             os.close(descriptor)
         self._descriptors = None

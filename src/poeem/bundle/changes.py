@@ -1,4 +1,4 @@
-"""A change of a catalogue (deleted, replaced and added rows) and its bytes in the log."""
+"""Changes of a bundle's rows (delete, replace, add), and their bytes in the log."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _HEAD = struct.Struct("<IIIQQ")
 
 @dataclass(frozen=True, eq=False)
 class CodedRows:
-    """Coded items.
+    """Items with their codes.
 
     Args:
-        ids: ints or strs.
+        ids: integers or strings.
         codes: uint8 codeword numbers, ``(n, M)``.
-        lists: int32, ``(n,)``; None for a flat spec.
+        lists: int32 inverted list of each item, ``(n,)``; None for a flat spec.
         columns: the user's columns, n rows; None if there are none.
     """
 
@@ -38,9 +38,12 @@ class CodedRows:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """Rows to delete, to replace and to add, in this order; applied as a whole or not at all.
+    """Rows to delete, to replace and to add, in this order. A change is applied as a whole or not at all.
 
-    An id that is deleted may be added in the same change.
+    Args:
+        deleted: ids. A deleted id may be added again in the same change.
+        replaced: items with new codes; None if there are none.
+        added: new items; None if there are none.
     """
 
     deleted: list[Any] = field(default_factory=list)
@@ -48,9 +51,9 @@ class Change:
     added: CodedRows | None = None
 
     def to_bytes(self) -> bytes:
-        """The bytes of this change in the log.
+        """Return the bytes of this change in the log.
 
-        Head, ids (int64, or JSON for strings), codes, lists, columns (Arrow IPC).
+        They are a head, ids (int64, or JSON for strings), codes, lists and columns (Arrow IPC).
         """
         rows = [part for part in (self.replaced, self.added) if part is not None]
         ids = [*self.deleted, *(one for part in rows for one in part.ids)]
@@ -68,10 +71,15 @@ class Change:
 
     @classmethod
     def from_bytes(cls, data: bytes, *, M: int, has_lists: bool, string_ids: bool) -> Change:
-        """Read one back.
+        """Read a change from the bytes that `to_bytes` wrote.
 
+        Args:
+            data: the bytes.
+            M: codeword numbers per code.
+            has_lists: whether the bundle has inverted lists.
+            string_ids: whether the bundle's ids are strings.
         Raises:
-            ValueError: it does not have the parts that its head and the bundle ask for.
+            ValueError: the bytes are damaged, or do not fit ``M``, ``has_lists`` and ``string_ids``.
         """
         try:
             deleted, replaced, added, id_size, columns = _HEAD.unpack_from(data)

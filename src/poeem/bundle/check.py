@@ -1,4 +1,4 @@
-"""Checks of the contents of a bundle, made when it is written and when it is opened."""
+"""Checks of the contents of a bundle, made before it is written and when it is opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROTATION_TOLERANCE = 1e-4
 
 
 def array_shapes(spec: IndexSpec, dim: int) -> dict[str, tuple[int, ...]]:
-    """The arrays that a spec needs, and their shapes.
+    """Return the shapes of the arrays that an index of this spec needs, by name.
 
     >>> array_shapes(IndexSpec.parse("OPQ2,IVF16,PQ2x4"), dim=8)
     {'rotation': (8, 8), 'coarse': (16, 8), 'codebooks': (2, 16, 4)}
@@ -28,10 +28,10 @@ def array_shapes(spec: IndexSpec, dim: int) -> dict[str, tuple[int, ...]]:
 
 
 def check_arrays(spec: IndexSpec, dim: int, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse arrays that do not make up the index of ``spec``.
+    """Raise an error unless the arrays are those of an index of ``spec``.
 
     Raises:
-        ValueError: one is missing, superfluous, of another shape or type, not finite, or no rotation.
+        ValueError: an array is missing, superfluous, of another shape or type, not finite, or no rotation.
     """
     needed = array_shapes(spec, dim)
     shapes = {**needed, "query_adapter": (dim, dim), "encoder_codebooks": needed["codebooks"]}
@@ -57,11 +57,11 @@ def check_arrays(spec: IndexSpec, dim: int, arrays: Mapping[str, np.ndarray]) ->
 
 
 def check_codes(spec: IndexSpec, codes: np.ndarray, lists: np.ndarray | None) -> None:
-    """Refuse codes and lists that point outside the arrays of ``spec``.
+    """Raise an error if codes or lists do not fit ``spec``.
 
     Args:
         codes: integer codeword numbers, ``(n, M)``.
-        lists: integers, ``(n,)``; None without coarse centroids.
+        lists: integer list numbers, ``(n,)``; None for a flat spec.
     Raises:
         ValueError: a shape, type or value is wrong.
     """

@@ -1,4 +1,4 @@
-"""The difference between two versions of a catalogue, as coded rows and deletions in one Parquet file."""
+"""Deltas: the difference between two bundles of one training, as rows in one Parquet file."""
 
 from __future__ import annotations
 
@@ -29,23 +29,26 @@ _OURS = ("id", "change", "list", "code")
 
 
 def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
-    """Write the rows of ``new`` that ``old`` lacks or codes otherwise, and the ids that ``new`` lacks.
+    """Write a delta: the rows that turn the items of ``old`` into those of ``new``.
 
-    The file is kept only if it, read back and applied to the rows of ``old``, gives those of ``new``.
+    These are rows of ``new`` that are missing in ``old`` or have another code or list there, and ids of ``old`` that
+    are missing in ``new``. Before the file is kept, it is read back and applied to ``old``; the result must equal
+    ``new``.
 
-    Columns: ``id``; ``change`` (``added``, ``replaced`` or ``deleted``); ``list`` if there are lists; ``code``, packed
-    as in a bundle; and the user's columns, of added rows. The columns of items that both have are not compared.
+    Columns of the file: ``id``; ``change`` (``added``, ``replaced`` or ``deleted``); ``list`` if there are lists;
+    ``code``, packed as in a bundle; and, for added rows, the user's columns. The user's columns of items that are in
+    both bundles are not compared.
 
     Args:
         old: the version in service.
         new: the next version.
-        path: the file to write; replaced at once if it is there.
+        path: the file to write. An existing file is replaced at once.
     Returns:
-        the numbers of rows of each kind, and bytes.
+        the numbers of rows ``added``, ``replaced``, ``deleted`` and ``kept``, and ``bytes``, the size of the file.
     Raises:
         FileNotFoundError: the folder of ``path`` does not exist.
-        ValueError: the two are not of one training, so that codes of one mean nothing to the other; the ids are of two
-            types; the bundles keep different columns; or ``path`` is a folder.
+        ValueError: the bundles are of different trainings, have ids of different types or different columns, or
+            ``path`` is a folder.
     """
     import pyarrow.parquet as pq
 
@@ -63,11 +66,14 @@ def write_delta(old: Bundle, new: Bundle, path: str | Path) -> dict[str, Any]:
 
 
 def read_delta(path: str | Path, bundle: Bundle) -> Change | None:
-    """A delta as a change of the bundle that it is the difference to; None if there is no difference.
+    """Read a delta as a change that can be applied to ``bundle``.
 
+    Returns:
+        the change; None if ``bundle`` has the new rows already.
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no delta, of another training, or the difference to other rows than the bundle's.
+        ValueError: the file is no delta, is damaged, is of another training, or starts from other rows than the
+            bundle's.
     """
     path = Path(path)
     if not path.is_file():
@@ -98,8 +104,12 @@ def _check_delta(file: Any) -> None:
 
 
 def check_same_training(bundle: Bundle, fingerprint: str, what: str) -> None:
-    """Refuse codes of another training.
+    """Raise an error if codes were made by another training than the bundle's.
 
+    Args:
+        bundle: the bundle to which the codes would be added.
+        fingerprint: the fingerprint of the codes' training.
+        what: a name of the codes for the message.
     Raises:
         ValueError: the fingerprints differ.
     """
@@ -112,7 +122,7 @@ def check_same_training(bundle: Bundle, fingerprint: str, what: str) -> None:
 
 
 def rows_sha256(bundle: Bundle) -> str:
-    """SHA-256 over ids, lists and codes in the order of ids: the same for the same rows in any order."""
+    """Return SHA-256 over ids, lists and codes, 64 hexadecimal digits. The order of the rows does not matter."""
     order = np.argsort(bundle.ids, kind="stable")
     digest = hashlib.sha256(bundle.codes[order].tobytes())
     if bundle.lists is not None:

@@ -1,4 +1,4 @@
-"""The items that differ between two versions of a catalogue."""
+"""Compare the items of two bundles: added, removed and changed items."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ EXAMPLES = 10
 
 @dataclass(frozen=True, eq=False)
 class BundleDiff:
-    """Items of two bundles, compared by their ids.
+    """The items of two bundles, compared by their ids.
 
     Args:
         old, new: the bundles.
-        added: rows of ``new`` whose ids ``old`` does not have, int64.
-        removed: rows of ``old`` whose ids ``new`` does not have, int64.
-        kept_old, kept_new: rows of the items that both have, in the order of ``new``, int64.
-        code_changed: whether the code differs, bool, as many; all of them where codes are of another shape (M, nbits).
-        list_changed: whether the list differs, bool, as many; all of them where only one of the two has lists.
+        added: row numbers in ``new`` of items that are missing in ``old``, int64.
+        removed: row numbers in ``old`` of items that are missing in ``new``, int64.
+        kept_old, kept_new: row numbers in ``old`` and ``new`` of the items in both, in the order of ``new``, int64.
+        code_changed: bool, one per kept item: the code differs. All True if M or nbits differ.
+        list_changed: bool, one per kept item: the list differs. All True if only one bundle has lists.
     """
 
     old: Bundle
@@ -40,16 +40,19 @@ class BundleDiff:
 
     @property
     def same_fingerprint(self) -> bool:
-        """Whether codes of both mean the same, so that they may be mixed."""
+        """True if both bundles are of one training, so that their codes may be mixed."""
         return self.old.fingerprint == self.new.fingerprint
 
     @property
     def changed(self) -> np.ndarray:
-        """Rows of ``new`` whose code or list differs, int64."""
+        """Row numbers in ``new`` of kept items whose code or list differs, int64."""
         return self.kept_new[self.code_changed | self.list_changed]
 
     def counts(self) -> dict[str, Any]:
-        """Rows of each kind, as JSON can hold them; ``changed_share`` is of the items that both have."""
+        """Return the numbers of items of each kind, as JSON values.
+
+        ``kept`` counts items in both bundles, and ``changed_share`` is ``changed / kept``, 0 to 1.
+        """
         changed, kept = len(self.changed), len(self.kept_new)
         return {
             "same_fingerprint": self.same_fingerprint,
@@ -63,7 +66,7 @@ class BundleDiff:
         }
 
     def summary(self) -> dict[str, Any]:
-        """Counts, the bundles, and the first ids of each kind, as JSON can hold them."""
+        """Return the counts, facts about both bundles, and the first 10 ids of each kind, as JSON values."""
         return {
             **self.counts(),
             "old": _facts(self.old),
@@ -99,8 +102,10 @@ class BundleDiff:
 def diff_bundles(old: Bundle, new: Bundle) -> BundleDiff:
     """Compare two bundles item by item.
 
+    Returns:
+        the added, removed and kept items, and which kept items have another code or list.
     Raises:
-        ValueError: ids of the one are integers, of the other strings.
+        ValueError: one bundle has integer ids, the other string ids.
     """
     if old.string_ids != new.string_ids:
         kinds = ["strings" if one.string_ids else "integers" for one in (old, new)]

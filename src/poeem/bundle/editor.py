@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 class BundleEditor:
-    """The one writer of a bundle; items are encoded by the bundle's own arrays, and its fingerprint stays.
+    """The only writer of a bundle. It encodes items by the bundle's own arrays, so the fingerprint stays the same.
 
-    A change is on the disk when its method returns, as a record of ``changes.log`` in the bundle's folder. It is
+    A change is on the disk when its method returns, as a record of ``changes.log`` in the bundle's folder. A change is
     applied as a whole or not at all: if the process dies, no change whose method has returned is lost. Bundles that are
-    opened later contain it; bundles that are open already do not change. `compact` folds the log into the bundle's
-    files.
+    opened later contain it; bundles that are open already do not change. `compact` writes the changes of the log into
+    the bundle's files.
 
     Args:
-        path: the bundle's folder, or a run's folder that holds it as ``bundle``.
+        path: the bundle's folder, or a run's folder with the bundle in ``bundle``.
     Raises:
         FileNotFoundError: there is no bundle.
-        ValueError: it is damaged, or another writer has it open.
+        ValueError: the bundle is damaged, or another writer has it open.
 
     Use it as a context manager, or call `close`::
 
@@ -67,13 +67,13 @@ class BundleEditor:
         """Add items.
 
         Args:
-            ids: integers or strings as in the bundle, ``(n,)``, none of which is there.
+            ids: integers or strings as in the bundle, ``(n,)``; all of them new.
             vectors: ``(n, dim)``, the output of the item tower.
-            columns: what the bundle keeps beside its ids, n rows; None fills those columns with nulls.
+            columns: the bundle's columns for the new items, n rows; None fills them with nulls.
         Raises:
-            ValueError: an id is there already, there twice or of another type; a vector is not finite, zero under
-                ``cosine`` or of another width; or the columns are not the bundle's. Nothing has changed then.
-            OSError: the change could not be written; it has not happened.
+            ValueError: an id exists already, is given twice or is of another type; a vector is not finite, is zero
+                under ``cosine`` or has another width; or the columns do not fit. Nothing has changed then.
+            OSError: the change could not be written. Nothing has changed then.
         """
         rows = self._rows()
         named = check_new_ids(ids, string_ids=self._base.string_ids)
@@ -81,11 +81,15 @@ class BundleEditor:
         self._make(Change(added=self._coded(named, vectors, matching_columns(columns, rows.schema, len(named)))))
 
     def replace(self, ids: Any, vectors: Any) -> None:
-        """Give items other vectors; they keep their places and their columns.
+        """Give items new vectors. They keep their position and their columns.
 
+        Args:
+            ids: ids of items in the bundle, ``(n,)``.
+            vectors: ``(n, dim)``, the output of the item tower.
         Raises:
-            ValueError: an id is not there, or as for `add`. Nothing has changed then.
-            OSError: the change could not be written; it has not happened.
+            ValueError: an id is unknown, is given twice or is of another type, or a vector is wrong as for `add`.
+                Nothing has changed then.
+            OSError: the change could not be written. Nothing has changed then.
         """
         named = check_new_ids(ids, string_ids=self._base.string_ids)
         check_known(named, self._rows())
@@ -95,9 +99,9 @@ class BundleEditor:
         """Delete items.
 
         Raises:
-            ValueError: an id is not there, there twice or of another type, or no item would be left. Nothing has
+            ValueError: an id is unknown, is given twice or is of another type, or no item would be left. Nothing has
                 changed then.
-            OSError: the change could not be written; it has not happened.
+            OSError: the change could not be written. Nothing has changed then.
         """
         named = check_new_ids(ids, string_ids=self._base.string_ids)
         rows = self._rows()
@@ -107,16 +111,16 @@ class BundleEditor:
         self._make(Change(deleted=named))
 
     def apply(self, delta: str | Path) -> int:
-        """Apply what `poeem.bundle.delta.write_delta` wrote against these rows, at once; again is harmless.
+        """Apply a delta of `poeem.bundle.delta.write_delta` as one change.
 
         Args:
             delta: the file.
         Returns:
-            rows that were added, replaced and deleted.
+            number of rows that were added, replaced and deleted; 0 if the bundle has the new rows already.
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is of another training, or the difference to other rows. Nothing has changed then.
-            OSError: the change could not be written; it has not happened.
+            ValueError: the delta is of another training, or starts from other rows. Nothing has changed then.
+            OSError: the change could not be written. Nothing has changed then.
         """
         rows = self._rows()
         change = read_delta(delta, self.bundle)
@@ -129,10 +133,12 @@ class BundleEditor:
         return len(change.deleted) + len(change.replaced or ()) + len(change.added or ())
 
     def compact(self) -> Bundle:
-        """Write the changes of the log into the bundle's files, in one swap; without changes nothing is written.
+        """Write the changes of the log into the bundle's files, in one swap; without changes write nothing.
 
+        Returns:
+            the bundle, without pending changes.
         Raises:
-            OSError: it could not be written; the bundle and its log are as before.
+            OSError: the files could not be written. The bundle and its log are as before.
         """
         rows = self._rows()
         if not self._pending:
@@ -160,7 +166,7 @@ class BundleEditor:
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle as it is now; later changes do not touch it."""
+        """The bundle as it is now. Later changes do not affect the returned object."""
         rows = self._rows()
         if self._pending and self._snapshot is None:
             assert self._log is not None
@@ -169,11 +175,11 @@ class BundleEditor:
 
     @property
     def pending(self) -> int:
-        """Changes in the log, since the last `compact`."""
+        """Number of changes in the log since the last `compact`."""
         return self._pending
 
     def close(self) -> None:
-        """Release the lock; pending changes stay in the log. Closing again has no effect."""
+        """Release the lock. Pending changes stay in the log. A second call has no effect."""
         self._close_log()
         if self._lock is not None:
             self._lock.release()

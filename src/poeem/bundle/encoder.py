@@ -1,4 +1,4 @@
-"""Encoder: the codes and lists of new vectors, by the arrays of a bundle."""
+"""Encoder: codes and lists of new vectors, from the arrays of a bundle."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Encoder:
-    """Gives new vectors the codes that the index of a bundle would have given them, from the bundle's arrays alone.
+    """Encodes new vectors as the trained index of a bundle does.
 
     Args:
-        bundle: the arrays, and among its training facts how codewords are chosen.
+        bundle: its arrays encode; its training facts name the rule that picks the codewords.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -34,10 +34,12 @@ class Encoder:
         self._options = {name: bundle.training[name] for name in ("eta", "beam") if name in bundle.training}
 
     def encode(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Codes uint8 ``(n, M)`` and lists int32 ``(n,)``, None for a flat spec.
+        """Encode vectors.
 
         Args:
             vectors: float32, ``(n, dim)``, writable; not zero under ``cosine``.
+        Returns:
+            codes uint8 ``(n, M)``, and lists int32 ``(n,)``, None for a flat spec.
         """
         import torch
 

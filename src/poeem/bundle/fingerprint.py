@@ -1,4 +1,4 @@
-"""The fingerprint of a trained index: which codes may be scored, merged and searched together."""
+"""The fingerprint of a trained index. Only codes of the same fingerprint may be scored, merged or searched together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from poeem.spec import IndexSpec
 
 
 def fingerprint(spec: IndexSpec, metric: str, dim: int, arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over spec, metric, dim and arrays; codes and ids do not enter, so a catalogue may grow under it.
+    """Return SHA-256 over spec, metric, dim and arrays. Ids and codes have no effect on it.
 
     Args:
         spec: the trained structure.

@@ -1,4 +1,4 @@
-"""The users' ids of items: 64-bit integers or strings, each once."""
+"""Check the users' ids of items: 64-bit integers or strings, no id twice."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 
 def ids_to_arrow(ids: Any) -> pa.Array:
-    """Ids as they are stored: an int64 or a string array without gaps or repetitions.
+    """Return ids in the type in which they are stored: an arrow array of int64 or of strings.
 
     Args:
         ids: numpy array, list or arrow array of integers or of strings.
     Raises:
-        ValueError: another or a mixed type, a missing id, an id twice, or the integer -1.
+        ValueError: there are no ids, their type is another one or mixed, one is missing, given twice, or the integer
+            -1.
 
     >>> ids_to_arrow(["b", "a"]).type
     DataType(string)
@@ -48,7 +49,13 @@ def ids_to_arrow(ids: Any) -> pa.Array:
 
 
 def check_ids(array: pa.Array) -> None:
-    """Refuse a missing id, an id twice, and the integer that means "no result" to the engines."""
+    """Raise an error if an id is missing, is given twice, or is -1, which means "no result" in engines.
+
+    Args:
+        array: arrow array of int64 or of strings.
+    Raises:
+        ValueError: one of these.
+    """
     import pyarrow as pa
 
     if array.null_count:

@@ -1,4 +1,4 @@
-"""64-bit integers for the users' ids, for engines that store integers only."""
+"""64-bit integers in place of the users' ids, for engines that store integers only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def int64_ids(ids: np.ndarray) -> np.ndarray:
-    """Integer ids as they are; for each string 63 bits of its BLAKE2b hash.
+    """Return integer ids unchanged, and for each string id 63 bits of its BLAKE2b hash.
 
     The integer of a string depends on the string alone. It is the same in every file, on every machine and after every
     deletion, and no other item ever gets it.

@@ -1,4 +1,4 @@
-"""`items.parquet`: one row per item, with its id, its list, its packed code and the user's own columns."""
+"""Read and write `items.parquet`: one row per item, with id, list, packed code and the user's columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OUR_COLUMNS = ("id", "list", "code")
 
 
 class Items(NamedTuple):
-    """The rows of a catalogue: ids, codes ``(n, M)``, lists ``(n,)`` or None, the user's columns or None."""
+    """The rows of a bundle: ids, codes ``(n, M)``, lists ``(n,)`` or None, the user's columns or None."""
 
     ids: pa.Array
     codes: np.ndarray
@@ -29,10 +29,16 @@ class Items(NamedTuple):
 
 
 def check_columns(columns: pa.Table | None, rows: int) -> pa.Table | None:
-    """The user's columns without metadata, checked to fit beside ours.
+    """Check the user's columns, and return them without metadata.
 
+    Args:
+        columns: the table, or None.
+        rows: number of items.
+    Returns:
+        the table; None if there are no columns.
     Raises:
-        ValueError: no arrow table, another number of rows, or a name that is taken or there twice.
+        ValueError: ``columns`` is no arrow table, has another number of rows, or has a name that is given twice or is
+            ``id``, ``list`` or ``code``.
     """
     import pyarrow as pa
 
@@ -56,17 +62,17 @@ def check_columns(columns: pa.Table | None, rows: int) -> pa.Table | None:
 
 
 def write_items(path: Path, items: Items, nbits: int) -> None:
-    """Write the rows; the codes are packed to ``ceil(M * nbits / 8)`` bytes."""
+    """Write the rows as a Parquet file. Each code is packed into ``ceil(M * nbits / 8)`` bytes."""
     with ItemsWriter(path, nbits) as writer:
         writer.write(items)
 
 
 class ItemsWriter:
-    """Writes rows block by block, as a context manager.
+    """Writes rows block by block into a Parquet file. Use it as a context manager.
 
     Args:
-        path: the file.
-        nbits: bits of a codeword number.
+        path: the file to write.
+        nbits: bits per codeword number.
     """
 
     def __init__(self, path: Path, nbits: int) -> None:
@@ -74,7 +80,7 @@ class ItemsWriter:
         self._writer: Any = None
 
     def write(self, items: Items) -> None:
-        """Append rows; all blocks have the same columns."""
+        """Append rows. All blocks must have the same columns."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -107,10 +113,15 @@ class ItemsWriter:
 
 
 def read_items(path: Path, spec: IndexSpec, rows: int, id_type: str) -> Items:
-    """Read the rows back.
+    """Read the rows that `write_items` wrote.
 
+    Args:
+        path: the file.
+        spec: the trained structure.
+        rows: the expected number of rows.
+        id_type: the expected type of ids, ``int64`` or ``string``.
     Raises:
-        ValueError: it is no such file, or its rows or types are not those of the manifest.
+        ValueError: the file cannot be read, or its rows or types are not the expected ones.
     """
     table = read_parquet(path, lambda file: _check_schema(file, spec, rows, id_type), fix="write the bundle again")
     names = [name for name in table.column_names if name not in OUR_COLUMNS]

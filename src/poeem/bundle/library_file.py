@@ -1,4 +1,4 @@
-"""A file for libraries that report a failed write by an error of their own, or not at all."""
+"""A file object for libraries that hide a failed write, or report it by an error of their own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class LibraryFile:
-    """A binary file that remembers why a write failed.
+    """A binary file that remembers the error of a failed write, as ``error``.
 
     Args:
-        path: the file to write; a file of this name is replaced.
+        path: the file to write. An existing file is overwritten.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,7 +20,7 @@ class LibraryFile:
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Write bytes; after a failed write nothing more is written."""
+        """Write bytes, or do nothing after a failed write. Return ``len(data)`` after a failure."""
         if self.error is None:
             try:
                 return self._file.write(data)
@@ -29,10 +29,10 @@ class LibraryFile:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing: the file is flushed when it is closed."""
+        """Do nothing: `close` writes everything."""
 
     def close(self) -> None:
-        """Write what is left and close."""
+        """Write buffered bytes and close the file."""
         if self.error is None:
             self._file.close()
             return
@@ -42,10 +42,10 @@ class LibraryFile:
 
 @contextmanager
 def library_file(path: Path) -> Iterator[LibraryFile]:
-    """A file for a library to write to.
+    """Open a file for a library to write to; a context manager that yields a `LibraryFile`.
 
     Raises:
-        OSError: a write failed, whatever the library made of it.
+        OSError: a write failed, even if the library ignored the error or raised another one.
     """
     file = LibraryFile(path)
     try:

@@ -1,6 +1,6 @@
-"""One writer a folder: a lock file beside it that the system unlocks when the writer dies.
+"""A lock that lets only one process write a folder. The system releases it when the process dies.
 
-Our own rather than `filelock`'s, whose lock does not name the process that holds it.
+We do not use `filelock`, whose lock does not name the process that holds it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ class BundleLocked(ValueError):
 
 
 class WriterLock:
-    """Taken when made; given back by `release`, and by the system when the process ends, however it ends.
+    """The lock of a folder. The constructor takes it; `release` or the end of the process gives it back.
 
     Args:
-        target: the folder; the lock is the file ``.NAME.lock`` beside it.
-        patience: seconds to wait for it; a reader that clears up after a dead writer has it for a moment.
-        what: the folder's name in the message.
+        target: the folder. The lock is the file ``.NAME.lock`` beside it.
+        patience: how long to wait for the lock, seconds; needed because a reader that cleans up after a dead writer
+            holds the lock briefly.
+        what: what the error text calls the folder.
     Raises:
         ValueError: the lock file is a link or no regular file.
-        BundleLocked: a writer has it, in this process or in another of this machine.
+        BundleLocked: another writer holds the lock, in this process or in another one of this machine.
     """
 
     def __init__(self, target: Path, *, patience: float = 0.2, what: str = "bundle") -> None:
@@ -70,7 +71,7 @@ class WriterLock:
         return True
 
     def release(self) -> None:
-        """Give it back; again is harmless."""
+        """Give the lock back. A second call has no effect."""
         if self._descriptor is not None:
             # While it is still ours: later the name may be another writer's.
             if sys.platform != "win32":  # an open file cannot be deleted there

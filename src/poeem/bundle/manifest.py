@@ -1,4 +1,4 @@
-"""The manifest of a bundle: what it holds, in JSON, with checksums of every file and of itself."""
+"""The manifest of a bundle: its structure and the checksums of its files and of itself, as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size in bytes and SHA-256 of a file."""
+    """Size in bytes and SHA-256 (64 hexadecimal digits) of a file."""
 
     bytes: int
     sha256: str
@@ -42,9 +42,9 @@ class Manifest:
         dim: width of an embedding.
         rows: number of items.
         id_type: ``int64`` or ``string``.
-        fingerprint: of spec, metric, dim and arrays.
-        files: checksums of the data files by their names.
-        training: facts about the training, anything that JSON can hold.
+        fingerprint: SHA-256 over spec, metric, dim and arrays.
+        files: size and checksum of each data file, by its name.
+        training: facts about the training, JSON values.
     """
 
     spec: IndexSpec
@@ -57,10 +57,10 @@ class Manifest:
     training: Mapping[str, Any]
 
     def to_json(self) -> str:
-        """The text of `manifest.json`.
+        """Return the text of `manifest.json`.
 
         Raises:
-            ValueError: the training facts cannot be held by JSON.
+            ValueError: a training fact is no JSON value.
         """
         fields = {
             "format": "poeem bundle",
@@ -79,10 +79,10 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
-        """Read, migrate and check the bytes of `manifest.json`.
+        """Read the bytes of `manifest.json`, of this or an older format version, and check them.
 
         Raises:
-            ValueError: it is damaged, of a newer format version, or has an impossible value.
+            ValueError: the manifest is damaged, of a newer format version, or has an impossible value.
         """
         fields = _parse(data)
         version = fields.get("format_version")
@@ -106,13 +106,17 @@ class Manifest:
 
 
 def manifest_checksum(fields: Mapping[str, Any]) -> str:
-    """SHA-256 of the manifest's fields in canonical JSON, so that a change of the manifest itself is seen."""
+    """Return SHA-256 over the manifest's fields, 64 hexadecimal digits. It shows later edits of the manifest."""
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def json_value(training: Mapping[str, Any]) -> Any:
-    """The facts as JSON values: tuples become lists, numpy numbers become numbers."""
+    """Return the facts as JSON values: tuples become lists, numpy numbers become numbers.
+
+    Raises:
+        ValueError: a value cannot be converted.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.generic | np.ndarray):

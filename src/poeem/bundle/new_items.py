@@ -1,4 +1,4 @@
-"""Checks of ids and vectors that are to be added, replaced or deleted, made before anything changes."""
+"""Check ids and vectors of items to add, replace or delete, before anything changes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from poeem.bundle.ids import ids_to_arrow
 
 
 def check_new_ids(ids: Any, *, string_ids: bool) -> list[Any]:
-    """Ids as Python ints or strs.
+    """Check ids, and return them as a list of Python ints or strings.
 
     Args:
-        ids: array or list, of the catalogue's type.
-        string_ids: whether the catalogue's are strings.
+        ids: array or list of ids.
+        string_ids: whether the bundle's ids are strings.
     Raises:
-        ValueError: none, another type, an id twice, missing or -1.
+        ValueError: ``ids`` is empty, or an id is missing, given twice, -1 or of another type than the bundle's.
     """
     if isinstance(ids, str | bytes) or not hasattr(ids, "__len__"):
         raise ValueError(f"ids (={ids!r}) must be a list or an array of ids; write [{ids!r}]")
@@ -31,24 +31,24 @@ def check_new_ids(ids: Any, *, string_ids: bool) -> list[Any]:
 
 
 def check_known(ids: list[Any], known: Container[Any]) -> None:
-    """Refuse ids that no item has."""
+    """Raise a ValueError if an id is not in ``known``."""
     unknown = [one for one in ids if one not in known]
     if unknown:
         raise ValueError(f"ids: {unknown[0]!r} is not among the items ({len(unknown)} unknown)")
 
 
 def check_unknown(ids: list[Any], known: Container[Any]) -> None:
-    """Refuse ids that an item has already."""
+    """Raise a ValueError if an id is in ``known`` already."""
     taken = [one for one in ids if one in known]
     if taken:
         raise ValueError(f"ids: {taken[0]!r} is there already ({len(taken)} such ids); use replace for those")
 
 
 def check_new_vectors(vectors: Any, *, rows: int, dim: int, metric: str) -> np.ndarray:
-    """Vectors as float32 ``(rows, dim)``.
+    """Check vectors, and return them as a new float32 array, ``(rows, dim)``.
 
     Raises:
-        ValueError: another shape or type, NaN or infinity, or a zero row under ``cosine``.
+        ValueError: the shape or type is wrong, a value is NaN or infinite, or a row is zero under ``cosine``.
     """
     found = np.asarray(vectors.detach().cpu() if hasattr(vectors, "detach") else vectors)
     if found.dtype.kind not in "fiu" or found.ndim != 2 or found.shape[1] != dim:

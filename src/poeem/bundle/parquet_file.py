@@ -1,4 +1,4 @@
-"""Reading Parquet files that may be damaged or hostile: regular files only, bounded memory."""
+"""Read Parquet files that may be damaged or hostile, with bounded memory."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ _BATCH_ROWS = 1024
 
 
 def read_parquet(path: Path, check: Callable[[Any], None], *, fix: str) -> pa.Table:
-    """The whole table of a Parquet file.
+    """Read the whole table of a Parquet file.
 
     Args:
         path: the file.
-        check: refuses a ``pyarrow.parquet.ParquetFile`` by its rows and types, with a ValueError, before it is read.
-        fix: what to do when the file cannot be read, for the message.
+        check: called with the ``pyarrow.parquet.ParquetFile`` before its rows are read; raises a ValueError if rows or
+            types are wrong.
+        fix: advice for the error text if the file cannot be read.
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no Parquet file, is damaged, is refused by ``check``, or its table would take more than
-            200 MiB and 64 times the file.
+        ValueError: the file is no Parquet file, is damaged, is refused by ``check``, or its table would take more
+            memory than 200 MiB plus 64 times the size of the file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -46,14 +47,14 @@ def read_parquet(path: Path, check: Callable[[Any], None], *, fix: str) -> pa.Ta
 
 
 def check_decoded_size(file: Any, source: Any, size: int) -> None:
-    """Refuse a file whose table would take far more memory than the file.
+    """Raise an error if the table of a Parquet file would take far more memory than the file.
 
     Args:
-        file: ``pyarrow.parquet.ParquetFile``.
-        source: what it reads from.
-        size: of the file, bytes.
+        file: the ``pyarrow.parquet.ParquetFile``.
+        source: the open file that ``file`` reads from.
+        size: size of the file, bytes.
     Raises:
-        ValueError: the table would take more than 200 MiB and 64 times the file.
+        ValueError: the table would take more memory than 200 MiB plus 64 times ``size``.
     """
     limit, total, repeated = _FREE_BYTES + _TIMES * size, 0, set()
     for i in range(file.metadata.num_row_groups):

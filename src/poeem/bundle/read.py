@@ -31,13 +31,13 @@ _ATTEMPTS, _PAUSE = 200, 0.005
 
 
 class Contents(NamedTuple):
-    """What is in a bundle's folder.
+    """The contents of a bundle's folder.
 
     Args:
-        bundle: without the changes of the log.
-        base: SHA-256 of its `manifest.json`, by which the log knows it.
-        log: the log.
-        changes: its changes.
+        bundle: the bundle without the changes of the log.
+        base: SHA-256 of its `manifest.json`, 32 bytes; the log contains it too.
+        log: the contents of the log.
+        changes: the changes of the log, in order.
     """
 
     bundle: Bundle
@@ -49,13 +49,14 @@ class Contents(NamedTuple):
 def open_bundle(path: str | Path) -> Bundle:
     """Read a bundle with the changes of its log, and check everything in it.
 
-    Later changes of the folder do not change the opened bundle.
+    Later changes of the folder do not change the returned bundle.
 
     Args:
-        path: the bundle's folder, or a run's folder that holds it as ``bundle``.
+        path: the bundle's folder, or a run's folder with the bundle in ``bundle``.
     Raises:
         FileNotFoundError: there is no bundle.
-        ValueError: it is damaged, of a newer format, or its parts do not go together; the message says what to do.
+        ValueError: the bundle is damaged, of a newer format, or its files do not fit together; the message names the
+            fix.
     """
     contents = read_contents(path)
     if not contents.changes:
@@ -64,10 +65,10 @@ def open_bundle(path: str | Path) -> Bundle:
 
 
 def changed(contents: Contents) -> Catalogue:
-    """The rows with the changes of the log.
+    """Return the rows of a bundle after all changes of its log.
 
     Raises:
-        ValueError: a change does not go with the rows.
+        ValueError: a change does not fit the rows.
     """
     catalogue = Catalogue(contents.bundle)
     for number, change in enumerate(contents.changes):
@@ -84,13 +85,13 @@ def changed(contents: Contents) -> Catalogue:
 
 
 def with_changes(bundle: Bundle, catalogue: Catalogue, digest: bytes, pending: int) -> Bundle:
-    """The bundle with the rows of a catalogue.
+    """Return the bundle with the rows of a catalogue in place of its own.
 
     Args:
-        bundle: whose arrays they are coded by.
-        catalogue: the rows.
-        digest: of the changes that made them.
-        pending: how many these are.
+        bundle: the bundle before the changes.
+        catalogue: the rows after the changes.
+        digest: digest of the log, which names the changes.
+        pending: number of changes.
     """
     items = catalogue.items()
     file = bundle.files[ITEMS_FILE]
@@ -108,10 +109,9 @@ def with_changes(bundle: Bundle, catalogue: Catalogue, digest: bytes, pending: i
 
 
 def read_contents(path: str | Path) -> Contents:
-    """As `open_bundle`, with the changes apart.
+    """Read a bundle and, apart from it, the changes of its log. Errors as for `open_bundle`.
 
-    A writer may swap another bundle in while this one is read. If the manifest has changed at the end, all is read
-    again.
+    A writer may swap in another bundle meanwhile. So everything is read again if the manifest has changed at the end.
     """
     for _ in range(_ATTEMPTS):
         folder = locate_bundle(path)
@@ -140,10 +140,11 @@ def _manifest_of(folder: Path) -> bytes | None:
 
 
 def locate_bundle(path: str | Path) -> Path:
-    """The bundle's folder for a bundle's or a run's folder; a swap that was interrupted is finished first.
+    """Return the folder of a bundle, given this folder or a run's folder. An interrupted swap is finished first.
 
     Raises:
-        FileNotFoundError: neither is there.
+        FileNotFoundError: neither folder holds a bundle.
+        ValueError: ``path / "bundle"`` is a symbolic link.
     """
     path = Path(path)
     # The folder that the user names may be a link; one within a run may not.

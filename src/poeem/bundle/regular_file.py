@@ -1,4 +1,4 @@
-"""Opening files of untrusted folders: regular files only, never written through a link."""
+"""Open files in untrusted folders: regular files only, and no writing through links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NO_LINK, _NO_WAIT, _BINARY = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "
 
 
 def open_to_read(path: str | Path) -> BinaryIO:
-    """Open a regular file; a FIFO is not waited for, a device not read.
+    """Open a regular file for reading, and return the binary file object. The call never waits for a FIFO or a device.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -24,7 +24,7 @@ def open_to_read(path: str | Path) -> BinaryIO:
 
 
 def read_file(path: str | Path) -> bytes:
-    """The contents of a regular file.
+    """Return the contents of a regular file.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -35,12 +35,10 @@ def read_file(path: str | Path) -> bytes:
 
 
 def open_to_write(path: str | Path) -> int:
-    """Open a file of ours for reading and writing, without cutting it; make it if it is not there.
+    """Open a file for reading and writing, and return its descriptor. A missing file is created; contents are kept.
 
-    Returns:
-        the descriptor.
     Raises:
-        ValueError: it is a link, no regular file, or has a second name (a hard link), so that it may be another's.
+        ValueError: it is a link, no regular file, or has a second name (a hard link) that others may use.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK | _NO_WAIT | _BINARY, 0o666)
@@ -55,11 +53,7 @@ def open_to_write(path: str | Path) -> int:
 
 
 def refuse_link(path: str | Path) -> None:
-    """Refuse a symbolic link where a folder of ours is to be written or replaced.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Raise a ValueError if ``path``, a folder that is to be written or replaced, is a symbolic link."""
     if os.path.islink(path):
         raise ValueError(f"{str(path)!r} is a symbolic link and is not followed; delete it, or name the folder itself")
 

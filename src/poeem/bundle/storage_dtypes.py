@@ -1,4 +1,4 @@
-"""Codes and lists in the types that bundles store."""
+"""Convert codes and lists to the types that bundles store."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def as_stored(codes: Tensor, lists: Tensor | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """The codes and lists of a layer, on any device, in the types of a bundle.
+    """Convert the codes and lists of a layer, on any device, to the types that a bundle stores.
 
     Args:
         codes: integers in ``[0, 256)``, ``(n, M)``.
         lists: integers, ``(n,)``; None for a flat spec.
     Returns:
-        uint8 ``(n, M)``, and int32 ``(n,)`` or None.
+        codes uint8 ``(n, M)``, and lists int32 ``(n,)`` or None.
 
     >>> import torch
     >>> as_stored(torch.tensor([[0, 255]]), torch.tensor([70_000]))

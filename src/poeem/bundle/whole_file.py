@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all; folders: `poeem.bundle.atomic`."""
+"""Write a file as a whole or not at all. For folders see `poeem.bundle.atomic`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from poeem.bundle.atomic import process_lives, sync_directory, sync_file
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """A place beside ``path`` to write to; at the end it is moved to ``path``, after an error it is deleted.
+    """Replace the file ``path`` as a whole; a context manager that yields a temporary path to write to.
+
+    At the end the temporary file is moved to ``path``. After an error it is deleted, and ``path`` is unchanged.
 
     Raises:
         FileNotFoundError: the folder of ``path`` does not exist.
@@ -30,7 +32,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def place_beside(path: Path) -> Path:
-    """A name beside ``path`` to write its new contents to; what dead writers of ``path`` left is deleted.
+    """Return a temporary name beside ``path`` for its new contents. Temporary files of dead writers are deleted.
 
     Raises:
         FileNotFoundError: the folder of ``path`` does not exist.
@@ -56,16 +58,12 @@ def _delete_leftovers(path: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write a UTF-8 text file as a whole or not at all."""
     with whole_file(path) as beside:
         beside.write_text(text, encoding="utf-8")
 
 
 def check_folder_around(path: Path) -> None:
-    """Refuse a place to write whose folder does not exist.
-
-    Raises:
-        FileNotFoundError: it does not.
-    """
+    """Raise a FileNotFoundError if the folder of ``path`` does not exist."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into; create it first")

@@ -1,4 +1,4 @@
-"""Write a bundle, whole or not at all."""
+"""Write a bundle, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write_bundle(
     columns: pa.Table | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> Bundle:
-    """Write the neutral artefact of a trained index; a bundle that was there is replaced in one swap.
+    """Write a trained index and its coded items as a bundle. An existing bundle is replaced in one swap.
 
     Args:
         path: the folder to write.
@@ -57,15 +57,18 @@ def write_bundle(
         metric: ``ip``, ``l2`` or ``cosine``.
         dim: width of an embedding.
         arrays: float32, finite: ``rotation (dim, dim)`` with ``y = x @ R``, ``coarse (nlist, dim)``,
-            ``codebooks (M, ksub, dsub)`` (``(M, ksub, dim)`` for RQ), optionally ``query_adapter (dim, dim)``.
+            ``codebooks (M, ksub, dsub)`` (``(M, ksub, dim)`` for RQ), optionally ``query_adapter (dim, dim)`` and
+            ``encoder_codebooks`` (shape of ``codebooks``), which encode new items in place of ``codebooks``.
         ids: n integers or strings, each once.
         codes: integer codeword numbers in ``[0, ksub)``, ``(n, M)``.
         lists: integers in ``[0, nlist)``, ``(n,)``; None for a flat spec.
-        columns: further facts about the items, such as titles; n rows.
-        training: facts to keep, as JSON can hold them.
+        columns: the user's columns, such as titles; n rows.
+        training: facts about the training, JSON values.
+    Returns:
+        the bundle as written.
     Raises:
-        ValueError: something does not fit together, ``path`` holds files that are no bundle, or it is a bundle that
-            another writer has open.
+        ValueError: the arguments do not fit together, ``path`` holds other files, or another writer has the bundle
+            open.
     """
     path = Path(path).resolve()
     check_metric(metric)
@@ -99,7 +102,7 @@ def swap_in(
     items: Items,
     training: Mapping[str, Any],
 ) -> Bundle:
-    """Write checked contents in the place of ``path``; only the holder of its lock may call it."""
+    """Write checked contents as the bundle at ``path``, and return it. Only the holder of its lock may call this."""
     with staging(path) as new:
         write_arrays_file(arrays, new / ARRAYS_FILE)
         write_items(new / ITEMS_FILE, items, spec.nbits)
@@ -119,7 +122,7 @@ def swap_in(
 
 
 def make_bundle(path: Path, manifest: Manifest, arrays: Mapping[str, np.ndarray], items: Items) -> Bundle:
-    """The object for contents that have been checked."""
+    """Return a `Bundle` of contents that have been checked."""
     return Bundle(
         path=path,
         spec=manifest.spec,
@@ -137,7 +140,7 @@ def make_bundle(path: Path, manifest: Manifest, arrays: Mapping[str, np.ndarray]
 
 
 def file_record(path: Path) -> FileRecord:
-    """Size and SHA-256 of a file."""
+    """Return size and SHA-256 of a file."""
     return FileRecord(bytes=path.stat().st_size, sha256=file_sha256(path))
 
 
