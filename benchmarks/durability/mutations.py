@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.durability.child import Outcome, run
 from benchmarks.durability.world import TRAIN, copy_of
-from poeem.bundle.checksum import file_sha256
 from poeem.bundle.manifest import manifest_checksum
+from poeem.data.checksum import file_sha256
 
 RESUME = f"{TRAIN} run --resume"
 # Files by a glob, and the commands that read them.

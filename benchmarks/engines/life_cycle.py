@@ -25,7 +25,6 @@ import torch
 import poeem
 from benchmarks.record import Record, parse, picked, script_parser
 from poeem.bundle import Bundle, BundleEditor
-from poeem.layers.from_arrays import encoder_of
 
 DIM, SPEC, METRIC = 32, "OPQ8,IVF64,PQ8x4", "cosine"
 
@@ -110,7 +109,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     layer = poeem.EmbeddingIndex(DIM, SPEC, metric=METRIC, seed=args.seed)
     layer.warm_start(torch.from_numpy(first))
     bundle = layer.eval().bundle(np.arange(args.rows), first, folder / "bundle")
-    items, encoder = Items(list(range(args.rows))), encoder_of(bundle)
+    items, encoder = Items(list(range(args.rows))), poeem.index_from(bundle, exact=True).eval()
     rng = np.random.default_rng((args.seed, 2))
     # A start costs about a second: the child is killed after a number of changes and a random short wait.
     stops = [*np.sort(rng.choice(args.steps, args.kills, replace=False)).tolist(), args.steps]

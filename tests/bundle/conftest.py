@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from poeem.bundle import Bundle, write_bundle
-from poeem.layers.from_arrays import encoder_of
+from poeem.layers.from_arrays import index_from
 from poeem.spec import IndexSpec
 
 DIM = 8
@@ -41,7 +41,7 @@ class Model:
     """A dict in memory, id -> (list, code), in the order that the rows of the bundle should have."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.rows, self._encoder = self.read(bundle), encoder_of(bundle)
+        self.rows, self._encoder = self.read(bundle), index_from(bundle, exact=True).eval()
 
     @staticmethod
     def read(bundle: Bundle) -> dict[Any, Any]:

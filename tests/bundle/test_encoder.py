@@ -11,6 +11,7 @@ from poeem.layers.embedding_index import EmbeddingIndex
 CASES = [
     ("PQ4", "l2", {}),
     ("OPQ4,IVF8,PQ4x4", "cosine", {}),
+    ("OPQ4,IVF8,PQ4x4", "l2", {}),
     ("IVF8,PQ4x5", "ip", {"assignment": ScoreAware(4.0)}),
     ("IVF8,PQ4x4", "ip", {"assignment": "balanced"}),
     ("IVF8,RQ3x4", "ip", {"assignment": BeamSearch(3)}),
@@ -29,8 +30,9 @@ def test_new_vectors_get_the_codes_of_the_layer(spec, metric, options, kept, tmp
     layer.warm_start(vectors(600))
     if kept:
         layer.keep_encoding()
-        with torch.no_grad():
-            layer.quantizer.codebooks.mul_(1.2)
+        layer.set_query_adapter(2 * torch.eye(16))
+    with torch.no_grad():
+        layer.quantizer.codebooks.mul_(1.2)
     bundle = layer.eval().bundle(range(50), vectors(50, seed=1), tmp_path / "bundle")
     new = vectors(20_000, seed=2)  # more than a block
     codes, lists = Encoder(bundle).encode(new.numpy())

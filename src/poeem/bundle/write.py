@@ -13,7 +13,6 @@ from poeem.bundle.arrays_file import write_arrays_file
 from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.check import check_arrays, check_codes
-from poeem.bundle.checksum import file_sha256
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, check_columns, write_items
@@ -29,6 +28,7 @@ from poeem.bundle.manifest import (
     Manifest,
     json_value,
 )
+from poeem.data.checksum import file_sha256
 from poeem.metric import check_metric
 from poeem.spec import IndexSpec
 

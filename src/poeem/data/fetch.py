@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -13,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+from poeem.data.checksum import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ def _cached(
         RuntimeError: another file was downloaded, or the cache folder cannot be used.
     """
     target = cache_dir() / filename
-    if target.is_file() and sha256 in (None, _file_sha256(target)):
+    if target.is_file() and sha256 in (None, file_sha256(target)):
         return target
     log.info("fetching %s (%.1f MB) into %s", label, size / 1e6, target.parent)
     try:
@@ -190,7 +191,7 @@ def _cached(
             download(Path(folder), target)
             if not downloaded.is_file():
                 raise RuntimeError(f"{tool} fetched {sorted(os.listdir(folder))} for {label}, not {filename}")
-            actual = _file_sha256(downloaded)
+            actual = file_sha256(downloaded)
             if sha256 not in (None, actual):
                 raise RuntimeError(
                     f"{filename} as downloaded has SHA-256 {actual}, {downloaded.stat().st_size} bytes, instead of "
@@ -201,11 +202,6 @@ def _cached(
     except OSError as error:
         raise unusable_cache(target.parent, error) from error
     return target
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _run(command: list[str], folder: Path, what: str, help_text: str) -> bytes:

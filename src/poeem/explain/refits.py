@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from poeem.bundle.bundle import Bundle
+from poeem.bundle.encoder import Encoder
 from poeem.bundle.fingerprint import fingerprint
 from poeem.bundle.storage_dtypes import as_stored
 from poeem.engines.probing import probes_by_inner_product
@@ -22,7 +23,6 @@ from poeem.functional.kmeans import kmeans, lloyd
 from poeem.functional.pq import split
 from poeem.layers.choices import BeamSearch
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.layers.from_arrays import encoder_of
 from poeem.metric import Metric
 from poeem.spec import IndexSpec
 
@@ -88,7 +88,7 @@ def list_scorer(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> Deco
 
 def reencode(bundle: Bundle, items: np.ndarray) -> Bundle:
     """The bundle with the codes and lists that its own arrays assign to these vectors ``(n, dim)``."""
-    codes, lists = _encode(encoder_of(bundle), items)
+    codes, lists = Encoder(bundle).encode(np.ascontiguousarray(items, dtype=np.float32))
     return replace(bundle, codes=codes, lists=lists)
 
 
@@ -174,7 +174,7 @@ def fit_index(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) ->
     layer = EmbeddingIndex(items.shape[1], spec, metric=cast(Metric, metric), seed=seed, assignment=assignment)
     order = np.random.default_rng(seed).permutation(len(items))[: max(rows, layer.min_rows)]
     layer.warm_start(torch.from_numpy(np.ascontiguousarray(items[np.sort(order)], dtype=np.float32)))
-    codes, lists = _encode(layer.eval(), items)
+    codes, lists = as_stored(*layer.eval().encode(torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))))
     return in_memory_bundle(spec, metric, layer.arrays(), codes, lists)
 
 
@@ -198,7 +198,3 @@ def _rotated(bundle: Bundle, items: np.ndarray) -> tuple[torch.Tensor, torch.Ten
 def _sample(x: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Generator]:
     generator = torch.Generator().manual_seed(seed)
     return x[torch.randperm(len(x), generator=generator)[:FIT_ROWS]], generator
-
-
-def _encode(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    return as_stored(*layer.encode(torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))))

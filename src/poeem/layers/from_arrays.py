@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 
 from poeem.bundle.centroid_norms import have_equal_norms
-from poeem.layers.choices import BeamSearch, ScoreAware
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.metric import Metric
 from poeem.spec import IndexSpec
-
-if TYPE_CHECKING:
-    from poeem.bundle.bundle import Bundle
 
 
 def layer_from_arrays(
@@ -102,14 +98,3 @@ def set_arrays(layer: EmbeddingIndex, arrays: Mapping[str, np.ndarray], *, exact
     layer.load_state_dict({**layer.state_dict(), **carried})
     layer.phase.set_(step=0, ready=True)
     layer.phase.usage.restart()
-
-
-def encoder_of(bundle: Bundle) -> EmbeddingIndex:
-    """The layer that gives new items the codes that the bundle's training would have given them."""
-    # No array says how codewords are chosen: the layer that wrote the bundle noted it among the training facts.
-    facts, assignment = bundle.training, "nearest"
-    if facts.get("assignment") == "score-aware":
-        assignment = ScoreAware(facts["eta"])
-    elif "beam" in facts:
-        assignment = BeamSearch(facts["beam"])
-    return index_from(bundle, exact=True, assignment=assignment).eval()

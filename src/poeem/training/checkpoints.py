@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from poeem.bundle.atomic import recover, replace_directory, staging
-from poeem.bundle.checksum import file_sha256
 from poeem.bundle.library_file import library_file
 from poeem.bundle.regular_file import read_file, refuse_link
 from poeem.bundle.whole_file import write_text
+from poeem.data.checksum import file_sha256
 from poeem.training.weights import load_weights, save_weights
 
 STATE_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = "state.json", "model.safetensors", "optimizer.pt"

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from poeem.bundle import Bundle
 from poeem.bundle.atomic import replace_directory, staging
+from poeem.bundle.encoder import Encoder
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, ItemsWriter
-from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.columns import read_ids
 from poeem.data.tables import read_table
 from poeem.data.vectors import read_vectors, release_pages
-from poeem.layers.from_arrays import encoder_of
 from poeem.training.id_lookup import Lookup
 from poeem.training.load import Run
 
@@ -59,19 +57,16 @@ def encode_items(
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ValueError(f"out (={str(out)!r}) is there already; choose another folder")
     bundle = source if isinstance(source, Bundle) else source.bundle
-    if isinstance(source, Bundle):
-        index, blocks = encoder_of(source), _from_vectors(source.dim, items, column, rows_a_part)
-    elif items.suffix == ".npy" or column is not None:
-        index, blocks = source.model.index, _from_vectors(bundle.dim, items, column, rows_a_part)
+    if isinstance(source, Bundle) or items.suffix == ".npy" or column is not None:
+        blocks = _from_vectors(bundle.dim, items, column, rows_a_part)
     else:
-        index, blocks = source.model.index, _from_ids(source, items, rows_a_part)
-    assert index is not None
-    spec = bundle.spec
+        blocks = _from_ids(source, items, rows_a_part)
+    encoder, spec = Encoder(bundle), bundle.spec
     facts: dict[str, Any] = {"spec": str(spec), "fingerprint": bundle.fingerprint, "rows": 0, "parts": 0}
     with staging(out) as new, ExitStack() as writers:
         for ids, vectors in blocks:
             try:
-                codes, lists = as_stored(*index.encode(torch.from_numpy(vectors).to(index.device)))
+                codes, lists = encoder.encode(vectors)
             except ValueError as error:
                 raise ValueError(f"{items}, rows from {facts['rows']}: {error}") from None
             if facts["rows"] % rows_a_part == 0:

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from poeem.bundle.bundle import Bundle
-from poeem.bundle.checksum import file_sha256
 from poeem.bundle.delta import rows_sha256
 from poeem.bundle.diff import BundleDiff, diff_bundles
+from poeem.data.checksum import file_sha256
 from poeem.data.interactions import Interactions
 from poeem.functional.estimators import ESTIMATORS
 from poeem.layers.from_arrays import set_arrays

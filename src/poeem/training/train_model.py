@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
@@ -89,22 +89,28 @@ class TrainState:
         Raises:
             ValueError: it is not of this class.
         """
-        numbers = {int: (int,), float: (int, float), bool: (bool,)}
-        for field in fields(cls):
-            value, default = stored.get(field.name), field.default
-            optional = default is None and value is None
-            kinds = numbers[type(default)] if default is not None else (int,) if field.name == "best_step" else (list,)
-            if field.name not in stored or not (optional or type(value) in kinds):
-                raise ValueError(f"the checkpoint's state has {field.name}={value!r}; delete that checkpoint")
-        if len(stored) > len(fields(cls)):
-            unknown = sorted(set(stored) - {field.name for field in fields(cls)})
+        for name, types in _STATE_TYPES.items():
+            # Types are compared exactly: a bool is an int too.
+            value = stored.get(name, "missing")
+            numbers = value if isinstance(value, list) else []
+            if type(value) not in types or not all(type(number) in (int, float) for number in numbers):
+                raise ValueError(f"the checkpoint's state has {name}={value!r}; delete that checkpoint")
+        unknown = sorted(set(stored) - set(_STATE_TYPES))
+        if unknown:
             raise ValueError(f"the checkpoint's state has an unknown field {unknown[0]!r}; delete that checkpoint")
-        if any(type(value) not in (int, float) for value in stored["best_value"] or ()):
-            raise ValueError(
-                "the checkpoint's state has a best_value that is no list of numbers; delete that checkpoint"
-            )
         return cls(**stored)
 
+
+# The types that a checkpoint's JSON may give each field of `TrainState`.
+_STATE_TYPES = {
+    "step": (int,),
+    "seconds": (int, float),
+    "warm_start_seconds": (int, float),
+    "best_step": (int, type(None)),
+    "best_value": (list, type(None)),
+    "rounds": (int,),
+    "stopped": (bool,),
+}
 
 # Called with the step, from 0, and the state; returns a line for progress, or None.
 BeforeStep = Callable[[int, TrainState], "str | None"]

@@ -9,9 +9,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from poeem.bundle.checksum import file_sha256
 from poeem.bundle.library_file import library_file
 from poeem.bundle.regular_file import open_to_read
+from poeem.data.checksum import file_sha256
 from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.redirect_stdout import prints_on_stderr
 from poeem.engines.report import read_report, sidecar_of

@@ -14,8 +14,8 @@ import numpy as np
 
 from poeem.bundle.atomic import sync_directory, sync_file
 from poeem.bundle.bundle import Bundle
-from poeem.bundle.checksum import file_sha256
 from poeem.bundle.whole_file import check_folder_around, place_beside, write_text
+from poeem.data.checksum import file_sha256
 from poeem.engines.faiss.build import build_index, stored_codes, stored_nprobe
 from poeem.engines.faiss.check import base_of, check_graph, check_refined, check_scores
 from poeem.engines.faiss.coded_parts import Load, open_parts
