@@ -71,15 +71,10 @@ class Change:
 
     @classmethod
     def from_bytes(cls, data: bytes, *, M: int, has_lists: bool, string_ids: bool) -> Change:
-        """Read a change from the bytes that `to_bytes` wrote.
+        """Read a change from the bytes of `to_bytes`, for a bundle of this M, with or without lists and string ids.
 
-        Args:
-            data: the bytes.
-            M: codeword numbers per code.
-            has_lists: whether the bundle has inverted lists.
-            string_ids: whether the bundle's ids are strings.
         Raises:
-            ValueError: the bytes are damaged, or do not fit ``M``, ``has_lists`` and ``string_ids``.
+            ValueError: the bytes are damaged, or belong to a bundle of another kind.
         """
         try:
             deleted, replaced, added, id_size, columns = _HEAD.unpack_from(data)

@@ -104,15 +104,7 @@ def _check_delta(file: Any) -> None:
 
 
 def check_same_training(bundle: Bundle, fingerprint: str, what: str) -> None:
-    """Raise an error if codes were made by another training than the bundle's.
-
-    Args:
-        bundle: the bundle to which the codes would be added.
-        fingerprint: the fingerprint of the codes' training.
-        what: a name of the codes for the message.
-    Raises:
-        ValueError: the fingerprints differ.
-    """
+    """Raise a ValueError if ``fingerprint`` is not the bundle's; ``what`` names the owner of ``fingerprint``."""
     if fingerprint != bundle.fingerprint:
         raise ValueError(
             f"{what} is of another training (fingerprint {fingerprint[:12]}) than {bundle!r} "

@@ -49,13 +49,7 @@ def ids_to_arrow(ids: Any) -> pa.Array:
 
 
 def check_ids(array: pa.Array) -> None:
-    """Raise an error if an id is missing, is given twice, or is -1, which means "no result" in engines.
-
-    Args:
-        array: arrow array of int64 or of strings.
-    Raises:
-        ValueError: one of these.
-    """
+    """Raise a ValueError if an id is missing, is given twice, or is -1, which means "no result" in engines."""
     import pyarrow as pa
 
     if array.null_count:

@@ -29,15 +29,10 @@ class Items(NamedTuple):
 
 
 def check_columns(columns: pa.Table | None, rows: int) -> pa.Table | None:
-    """Check the user's columns, and return them without metadata.
+    """Check the user's columns, and return them without metadata; return None if there are none.
 
-    Args:
-        columns: the table, or None.
-        rows: number of items.
-    Returns:
-        the table; None if there are no columns.
     Raises:
-        ValueError: ``columns`` is no arrow table, has another number of rows, or has a name that is given twice or is
+        ValueError: ``columns`` is no arrow table, has other than ``rows`` rows, or has a name that is given twice or is
             ``id``, ``list`` or ``code``.
     """
     import pyarrow as pa
@@ -113,15 +108,11 @@ class ItemsWriter:
 
 
 def read_items(path: Path, spec: IndexSpec, rows: int, id_type: str) -> Items:
-    """Read the rows that `write_items` wrote.
+    """Read the rows that `write_items` wrote, for a bundle of this spec.
 
-    Args:
-        path: the file.
-        spec: the trained structure.
-        rows: the expected number of rows.
-        id_type: the expected type of ids, ``int64`` or ``string``.
     Raises:
-        ValueError: the file cannot be read, or its rows or types are not the expected ones.
+        ValueError: the file cannot be read, has other than ``rows`` rows, or has ids of another type than ``id_type``
+            (``int64`` or ``string``).
     """
     table = read_parquet(path, lambda file: _check_schema(file, spec, rows, id_type), fix="write the bundle again")
     names = [name for name in table.column_names if name not in OUR_COLUMNS]

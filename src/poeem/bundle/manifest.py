@@ -112,11 +112,7 @@ def manifest_checksum(fields: Mapping[str, Any]) -> str:
 
 
 def json_value(training: Mapping[str, Any]) -> Any:
-    """Return the facts as JSON values: tuples become lists, numpy numbers become numbers.
-
-    Raises:
-        ValueError: a value cannot be converted.
-    """
+    """Return the facts as JSON values, or raise a ValueError. Tuples become lists, numpy numbers become numbers."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.generic | np.ndarray):

@@ -1,4 +1,4 @@
-"""The table of what every engine can do, and the refusal of an index that an engine cannot hold."""
+"""A table of what each engine can do, and checks whether an engine can hold an index."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ class Capabilities:
     """What one engine can do.
 
     Args:
-        kinds: quantizers (``PQ``, ``RQ``).
-        metrics: metrics at all.
-        residual_metrics: metrics under which codes may be of residuals (specs with inverted lists).
-        nbits: bits per subquantizer.
-        flat: specs without inverted lists.
-        lists: specs with them.
-        rotation: indexes with a rotation at all.
-        rotation_inside: it is in the engine's file, so that a stock reader needs to know nothing.
-        exact: scores equal the reference's up to float32 rounding.
-        fastscan: 4-bit codes can be scanned by SIMD, with approximate scores.
-        refine: vectors can be kept beside the codes, to rank the best again.
-        filter: a search can be restricted to a set of ids.
-        range_search: a search can return all items better than a threshold.
-        add: rows can be added.
-        delete: rows can be deleted.
-        replace: a row can be replaced in one call.
-        larger_than_memory: the codes may stay on disk.
-        needs_vectors: the float vectors are needed beside the bundle.
+        kinds: supported quantizers (``PQ``, ``RQ``).
+        metrics: supported metrics.
+        residual_metrics: supported metrics of indexes with inverted lists, whose codes are of residuals.
+        nbits: supported bits per subquantizer.
+        flat: whether an index may have no inverted lists.
+        lists: whether an index may have inverted lists.
+        rotation: whether an index may have a rotation.
+        rotation_inside: whether the engine's own file holds the rotation, so that the engine alone can search it.
+        exact: whether scores equal the reference's up to float32 rounding.
+        fastscan: whether 4-bit codes can be scanned by SIMD, with approximate scores.
+        refine: whether the float vectors can be stored beside the codes, to rank the best candidates again.
+        filter: whether a search can be restricted to a set of ids.
+        range_search: whether a search can return all items with a score better than a threshold.
+        add: whether rows can be added.
+        delete: whether rows can be deleted.
+        replace: whether a row can be replaced in one call.
+        larger_than_memory: whether the codes may stay on disk.
+        needs_vectors: whether an export needs the float vectors beside the bundle.
     """
 
     kinds: tuple[str, ...] = ("PQ", "RQ")
@@ -107,7 +107,7 @@ COLUMNS = {
 
 
 def capability_table() -> dict[str, dict[str, Any]]:
-    """The table as plain values: for every engine the columns of `COLUMNS`.
+    """Return the columns of `COLUMNS` for every engine, as plain values: ``{engine: {column: value}}``.
 
     >>> capability_table()["faiss"]["nbits"], capability_table()["faiss"]["replace"]
     ([4, 5, 6, 7, 8], False)
@@ -137,7 +137,7 @@ def capability_table() -> dict[str, dict[str, Any]]:
 
 
 def engine_capabilities(engine: str) -> Capabilities:
-    """The row of an engine.
+    """Return the capabilities of an engine.
 
     Raises:
         ValueError: there is no such engine.
@@ -153,10 +153,10 @@ def engine_capabilities(engine: str) -> Capabilities:
 
 
 def check_capable(engine: str, spec: IndexSpec, metric: str) -> None:
-    """Refuse an index that an engine cannot score as it was trained.
+    """Raise an error if an engine cannot hold an index of this spec and metric.
 
     Raises:
-        ValueError: the reason, and what to train or choose instead.
+        ValueError: with the reason, and what to train or choose instead.
     """
     reasons = refusals(engine_capabilities(engine), spec, metric)
     if reasons:
@@ -170,7 +170,7 @@ def check_capable(engine: str, spec: IndexSpec, metric: str) -> None:
 
 
 def refusals(able: Capabilities, spec: IndexSpec, metric: str) -> list[str]:
-    """Why an engine with these capabilities cannot hold an index, each reason with the fix; empty if it can."""
+    """Return the reasons why an engine cannot hold an index, each with the fix; empty if it can."""
     checks = [
         (spec.kind not in able.kinds, f"has no {spec.kind} quantizer; train {' or '.join(able.kinds)}"),
         (metric not in able.metrics, f"does not score by {metric}; train for {' or '.join(able.metrics)}"),

@@ -1,4 +1,4 @@
-"""Export a bundle to an engine by its name."""
+"""Export a bundle to an engine, given by its name."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ WRITERS: dict[str, tuple[str, str, str | None]] = {
 
 
 def export(bundle: Bundle | str | Path, engine: str, path: str | Path, **options: Any) -> Report:
-    """Write a bundle as an engine's own file, read it back and prove that the engine scores what training scored.
+    """Write a bundle as an engine's own file, read it back, and check that the engine scores as the reference does.
 
     Args:
-        bundle: the bundle, or where it is.
+        bundle: the bundle, or its folder.
         engine: ``faiss``, ``lance`` or ``scann`` (experimental).
-        path: the file or folder to write; a sidecar ``FILE.json`` with the report goes beside it.
-        options: of the engine; faiss: those of `FaissOptions`, and ``queries`` ``(nq, dim)`` for the self-check; lance:
-            ``vectors``, which it stores, ``columns``, ``nprobe``, ``queries``; scann: ``nprobe``, ``queries``.
+        path: the file or folder to write. The report is written beside it, as ``FILE.json``.
+        options: options of the engine. faiss: those of `FaissOptions`, and ``queries``; lance: ``vectors``, which it
+            stores, ``columns``, ``nprobe``, ``queries``; scann: ``nprobe``, ``queries``. ``queries (nq, dim)`` are for
+            the self-check.
+    Returns:
+        the report.
     Raises:
-        ValueError: an unknown engine or option, or an engine that cannot hold this index.
-        EngineMismatch: the engine disagrees with the reference; the file is not kept.
+        ValueError: the engine or an option is unknown, the engine cannot hold this index, or ``path`` is in the bundle.
+        EngineMismatch: the engine's scores differ from the reference's. The new file is deleted.
     """
     if engine not in WRITERS:
         raise ValueError(f"engine (={engine!r}) cannot be exported to; choose one of {', '.join(WRITERS)}")

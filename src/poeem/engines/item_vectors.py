@@ -1,4 +1,4 @@
-"""Read the items' float vectors, which some engines keep beside the codes, and check that they fit the codes."""
+"""Read the items' float vectors, which some engines store beside the codes, and check that they match the codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _SAMPLE = 1000
 
 
 def read_item_vectors(vectors: Any) -> Any:
-    """Vectors of a ``.npy`` file, mapped, or the array as it is."""
+    """Return the array of a ``.npy`` file, mapped into memory, or a given array as it is.
+
+    Raises:
+        ValueError: the file is no ``.npy`` file of numbers.
+    """
     if not isinstance(vectors, str | Path):
         return vectors
     try:
@@ -26,10 +30,11 @@ def read_item_vectors(vectors: Any) -> Any:
 
 
 def check_item_vectors(bundle: Bundle, vectors: np.ndarray) -> None:
-    """Refuse vectors that the codes do not belong to, row by row.
+    """Raise an error if vectors are not those of the bundle's items, row by row.
 
     Raises:
-        ValueError: another shape, NaN, or rows that lie no nearer to their own codes than to others'.
+        ValueError: a wrong shape or type, a row that is not finite or is zero under ``cosine``, or vectors that are no
+            closer to their own decoded codes than to those of other items.
     """
     if vectors.shape != (len(bundle), bundle.dim) or vectors.dtype.kind != "f":
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The inverted lists that a query visits: one rule for the reference and for every engine."""
+"""Rules for the inverted lists that a query visits, shared by the reference and all engines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from poeem.spec import IndexSpec
 
 
 def probes_by_inner_product(spec: IndexSpec, metric: str, coarse: np.ndarray) -> bool:
-    """Whether lists are ranked by ``<q, C_j>``, not by ``‖q - C_j‖²``.
+    """Return True if lists are ranked by ``<q, C_j>``, False if by ``‖q - C_j‖²``.
 
-    Under ``ip`` and ``cosine`` they are when all centroids have one norm, as the layer makes them: then both rankings
-    agree, and an engine that assigns new rows by its quantizer takes the same lists as the training. With centroids of
-    free norm only ranking by L2 keeps that assignment. An additive quantizer (RQ) takes the quantizer's distance for
-    part of the score, so there it must be the inner product in any case.
+    Under ``l2``: no. Under ``ip`` and ``cosine``: yes, if all centroids have the same norm. The layer trains them so by
+    default. Both rankings agree then, so an engine that assigns new rows by its quantizer picks the lists of the
+    training. With centroids of different norms only the ranking by L2 does so. Additive codes (RQ) under ``ip`` and
+    ``cosine``: yes in any case, because faiss adds the quantizer's distance to the score.
 
     >>> spec = IndexSpec.parse("IVF2,PQ1")
     >>> probes_by_inner_product(spec, "ip", np.eye(2)), probes_by_inner_product(spec, "ip", np.diag([1.0, 2.0]))
@@ -26,7 +26,7 @@ def probes_by_inner_product(spec: IndexSpec, metric: str, coarse: np.ndarray) ->
 
 
 def default_nprobe(nlist: int) -> int:
-    """Default number of lists to visit: the square root of their number, 1 for a flat index.
+    """Return the default number of lists to visit: the square root of ``nlist``, 1 for a flat index.
 
     >>> default_nprobe(64), default_nprobe(1024), default_nprobe(0)
     (8, 32, 1)
@@ -35,10 +35,10 @@ def default_nprobe(nlist: int) -> int:
 
 
 def check_nprobe(nprobe: int | None, nlist: int, default: int) -> int:
-    """The number of lists to visit: ``default`` for None, at most ``nlist``.
+    """Return the number of lists to visit: ``default`` if ``nprobe`` is None, else ``nprobe``, but at most ``nlist``.
 
     Raises:
-        ValueError: it is no whole number of at least 1.
+        ValueError: ``nprobe`` is no whole number of at least 1.
 
     >>> check_nprobe(0, nlist=64, default=8)
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Queries for an engine: checked, and multiplied by the bundle's query adapter."""
+"""Check queries for an engine, and multiply them by the bundle's query adapter."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ LARGEST_K = 2**31 - 1
 
 
 def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | None = None) -> np.ndarray:
-    """Queries as an engine takes them; under ``cosine`` they are not normalised yet.
+    """Check queries, multiply them by the query adapter, and return them as float32. They are not normalised.
 
     Args:
-        queries: finite floats, ``(nq, dim)``.
+        queries: finite numbers, ``(nq, dim)``.
         dim: width of an embedding.
         metric: ``ip``, ``l2`` or ``cosine``.
-        adapter: the bundle's ``query_adapter``, ``(dim, dim)``: queries become ``q @ adapter``.
+        adapter: the bundle's ``query_adapter``, ``(dim, dim)``: queries become ``q @ adapter``. None changes nothing.
     Returns:
         float32, contiguous, ``(nq, dim)``.
     Raises:
@@ -51,7 +51,7 @@ def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | N
 
 
 def check_k(k: int) -> int:
-    """The number of results per query.
+    """Return ``k``, the number of results per query, as an int; raise a ValueError unless it is from 1 to 2**31 - 1.
 
     >>> check_k(0)
     Traceback (most recent call last):
@@ -66,7 +66,7 @@ def check_k(k: int) -> int:
 
 
 def any_missing(ids: np.ndarray) -> bool:
-    """Whether fewer than k items were found for a query: ids int64 ``(nq, k)``, best first, end in -1 then.
+    """Return whether a query has fewer than k results, so that its row of ids ends in -1; ids are int64 ``(nq, k)``.
 
     >>> any_missing(np.array([[3, 7], [5, -1]])), any_missing(np.array([[3, 7]]))
     (True, False)

@@ -1,4 +1,4 @@
-"""The reference scorer in numpy and float64, with which every engine must agree."""
+"""The reference scorer, in numpy and float64. Every engine must agree with it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _QUERIES_AT_ONCE = 64
 
 
 class ReferenceScorer:
-    """Scores of queries against the decoded items of a bundle: the contract of training and engines.
+    """Scores queries against the decoded items ``x_hat`` of a bundle. Every engine must give the same scores.
 
-    ``ip``: ``<q, x_hat>``; ``l2``: ``‖q - x_hat‖²``, smaller is better; ``cosine``: ``<q / ‖q‖, x_hat>``, ``x_hat`` not
-    normalised again. The bundle's query adapter is applied to queries first. All sums are in float64, so that a
-    difference from an engine is the engine's.
+    ``ip``: ``<q, x_hat>``; ``l2``: ``‖q - x_hat‖²``, smaller is better; ``cosine``: ``<q / ‖q‖, x_hat>``, where
+    ``x_hat`` is not normalised. Queries are first multiplied by the bundle's query adapter. All sums are in float64, so
+    any difference comes from the engine.
 
     Args:
         bundle: the bundle to score.
@@ -40,10 +40,10 @@ class ReferenceScorer:
         )
 
     def decode(self, rows: np.ndarray | slice | None = None) -> np.ndarray:
-        """The items as the index sees them, ``x_hat``.
+        """Decode items: return the vectors ``x_hat`` that their codes stand for.
 
         Args:
-            rows: which; None is all of them.
+            rows: row numbers or a slice; None means all items.
         Returns:
             float32, ``(n, dim)``.
         """
@@ -55,11 +55,11 @@ class ReferenceScorer:
         return decoded
 
     def scores(self, queries: Any, nprobe: int | None = None) -> np.ndarray:
-        """Scores of every item.
+        """Score every item for every query.
 
         Args:
             queries: ``(nq, dim)``.
-            nprobe: inverted lists visited per query; None is all of them.
+            nprobe: inverted lists visited per query; None visits all.
         Returns:
             float32, ``(nq, n)``; -inf (+inf for ``l2``) for items of lists that are not visited.
         Raises:
@@ -72,23 +72,28 @@ class ReferenceScorer:
         return scores if self.larger_is_better else -scores
 
     def search(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The best items of every query.
+        """Find the best items of every query.
 
         Args:
             queries: ``(nq, dim)``.
             k: results per query.
-            nprobe: inverted lists visited per query; None is all of them.
+            nprobe: inverted lists visited per query; None visits all.
         Returns:
-            scores float32 and rows int64, both ``(nq, k)``, best first, ties by row; where the visited lists hold
-            fewer than k items, row -1 and score -inf (+inf for ``l2``).
+            scores float32 and row numbers int64, both ``(nq, k)``, best first, equal scores in row order. If the
+            visited lists hold fewer than k items, the remaining rows are -1 and scores -inf (+inf for ``l2``).
         Raises:
-            ValueError: as `scores`; k below 1.
+            ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k or nprobe below 1.
         """
         scores, rows, _ = self.ranked(queries, k, nprobe)
         return scores.astype(np.float32), rows
 
     def ranked(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `search`, with scores in float64, and the largest absolute score of each query over all visited items."""
+        """Search as `search` does, with float64 scores.
+
+        Returns:
+            scores and row numbers, ``(nq, k)``, and each query's largest absolute score over all visited items,
+            ``(nq,)``.
+        """
         k = check_k(k)
         rotated = self._rotated_queries(queries)
         best = np.full((len(rotated), k), -np.inf)
@@ -102,7 +107,7 @@ class ReferenceScorer:
         return (best if self.larger_is_better else -best), rows, largest
 
     def scores_of(self, queries: Any, rows: np.ndarray) -> np.ndarray:
-        """float64 scores of chosen items by their decoded vectors: ``(nq, k)`` for ``rows (nq, k)``."""
+        """Return scores of the items in ``rows (nq, k)``, float64 ``(nq, k)``, computed from their decoded vectors."""
         rotated = self._rotated_queries(queries)
         scores = np.empty(rows.shape)
         for i, query in enumerate(rotated):
@@ -199,7 +204,7 @@ class ReferenceScorer:
 
 
 def sum_codewords(codebooks: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Decoded additive codes, ``sum_m B[m, code_m]``: ``(n, dim)`` from ``(M, ksub, dim)`` and ``(n, M)``.
+    """Decode additive codes ``(n, M)`` by codebooks ``(M, ksub, dim)``: return ``sum_m B[m, code_m]``, ``(n, dim)``.
 
     >>> codebooks = np.array([[[1.0], [2.0]], [[10.0], [20.0]]])
     >>> sum_codewords(codebooks, np.array([[1, 0], [0, 1]]))

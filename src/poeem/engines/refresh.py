@@ -1,4 +1,4 @@
-"""Write an exported file again when its bundle has other rows."""
+"""Write an exported file again after the items of its bundle have changed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _REPEATED = {"faiss": ("fastscan", "hnsw", "on_disk", "refine", "k_factor"), "la
 
 
 def refresh(bundle: Bundle | str | Path, path: str | Path, *, vectors: Any = None) -> Report | None:
-    """Write an engine's file again from its bundle, with the options it was exported with, and prove it as `export`.
+    """Export a bundle again to the engine and with the options of an existing export.
 
-    The old file serves until the new one has passed the self-check. In a faiss file the integer of a string id never
-    changes.
+    The old file stays in place until the new one has passed the self-check. In a faiss file the integer of a string id
+    never changes.
 
     Args:
-        bundle: the bundle with its changes, or where it is.
-        path: the exported file or folder, its report beside it.
-        vectors: the items' float vectors in the bundle's order, where the engine stores them (lance, refine).
+        bundle: the bundle with its changes, or its folder.
+        path: the exported file or folder, with its report beside it.
+        vectors: the items' float vectors in the bundle's order, if the engine stores them (lance, refine).
     Returns:
-        the new report; None if the file has the bundle's rows already, and nothing was written.
+        the new report; None if the file has the bundle's items already and nothing was written.
     Raises:
         FileNotFoundError: there is no such file, or no report beside it.
-        ValueError: the file is of another training, was merged from parts, or vectors are missing.
-        EngineMismatch: the engine disagrees with the reference; the old file stays.
+        ValueError: the file is of another training, was merged from several parts, or vectors are missing.
+        EngineMismatch: the engine's scores differ from the reference's. The old file stays.
     """
     path = Path(path)
     if not path.exists():

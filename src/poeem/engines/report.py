@@ -1,4 +1,4 @@
-"""Report: what an export wrote, and how far the engine is from the reference."""
+"""The report of an export: facts about the file, and how far the engine's scores are from the reference's."""
 
 from __future__ import annotations
 
@@ -28,33 +28,34 @@ _LARGEST_REPORT = 2**20
 
 @dataclass(frozen=True)
 class Report:
-    """Facts of one export; as JSON it is the sidecar of the engine's file.
+    """Facts about one export. As JSON it is written beside the engine's file, as ``FILE.json``.
 
     Args:
         engine: name of the engine.
-        path: what was written.
+        path: the file or folder that was written.
         spec: the trained structure.
         metric: ``ip``, ``l2`` or ``cosine``.
         dim: width of an embedding.
         rows: items in the file.
-        bytes: size of the file.
-        fingerprint: of the trained index.
-        items_sha256: checksum of the bundle's items; empty for rows of other items.
-        id_type: ``int64`` or ``string``, of the users' ids; a faiss file has integers for strings, and a map beside it.
-        query_adapter: whether queries go through the bundle's adapter before the engine.
+        bytes: size of the file or folder.
+        fingerprint: fingerprint of the trained index.
+        items_sha256: checksum of the bundle's items; empty if the file holds other items than the bundle's.
+        id_type: type of the users' ids, ``int64`` or ``string``. A faiss file holds integers in place of strings, and
+            a map of them lies beside it.
+        query_adapter: whether queries must be multiplied by the bundle's query adapter.
         nlist: inverted lists; 0 is a flat index.
-        nprobe: lists visited per query, as stored.
-        seconds: whole export, self-check included.
-        check_seconds: the self-check alone.
-        worst_score_error: largest ``|difference| / max|score|`` of a query, engine against reference.
-        rank_agreement: share of the ranks that hold the reference's item or one of equal score; of an engine with
-            approximate scores the share of the reference's 10 best among its 50 best.
-        queries_checked: queries of the self-check.
+        nprobe: default number of lists visited per query, stored in the file.
+        seconds: time of the whole export with its self-check.
+        check_seconds: time of the self-check.
+        worst_score_error: ``|engine's score - reference's score| / query's largest |score|``, the largest value found.
+        rank_agreement: 0 to 1. Fraction of ranks where the engine has the reference's item or one of equal score. If
+            the engine's scores are approximate: fraction of the reference's 10 best items in the engine's 50 best.
+        queries_checked: number of queries of the self-check.
         results_checked: results per query of the self-check.
-        options: of the engine, those that are not as by default, and what was measured of them.
-        lists_file: name of the file beside it with the inverted lists, where they stay on disk.
-        sha256: of the file; empty where the engine writes a folder.
-        lists_sha256: of ``lists_file``.
+        options: engine options that differ from the default, with measurements made for them.
+        lists_file: name of a second file with the inverted lists, if they stay on disk; else None.
+        sha256: checksum of the file; empty if the engine writes a folder.
+        lists_sha256: checksum of ``lists_file``.
     """
 
     engine: str
@@ -96,14 +97,14 @@ class Report:
         checked: float,
         options: dict[str, Any],
     ) -> Report:
-        """The report on a bundle's export, all of whose rows were written.
+        """Make the report on an export of all rows of a bundle.
 
         Args:
-            bundle: what was written.
-            agreement: what the self-check found.
-            engine, path, size, nprobe, options: as of the fields; ``size`` is ``bytes``.
-            began, written, checked: when the export began, when the engine's files were there, and when the self-check
-                was done, all by ``time.perf_counter``.
+            bundle: the exported bundle.
+            agreement: the result of the self-check.
+            engine, path, size, nprobe, options: fields of the report; ``size`` is ``bytes``.
+            began, written, checked: times by ``time.perf_counter``: when the export began, when the engine's files were
+                written, and when the self-check ended.
         """
         return cls(
             engine=engine,
@@ -129,7 +130,7 @@ class Report:
         )
 
     def to_json(self) -> str:
-        """One JSON object."""
+        """Return the report as the text of one JSON object."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     def __str__(self) -> str:
@@ -143,16 +144,16 @@ class Report:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Where the report of an engine's file or folder is: ``FILE.json``."""
+    """Return the path of the report of an exported file or folder: ``FILE.json`` beside it."""
     return path.with_name(path.name + ".json")
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """The report beside an exported file or folder, as its fields.
+    """Read the report beside an exported file or folder, and return its fields.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is no report.
+        FileNotFoundError: there is no report.
+        ValueError: the file beside it is no report.
     """
     sidecar = sidecar_of(path)
     if not sidecar.is_file():

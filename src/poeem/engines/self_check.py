@@ -1,4 +1,4 @@
-"""The self-check of an export: compares the engine's results with the reference's."""
+"""The self-check of an export: compare the engine's results with the reference's."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
 class EngineMismatch(RuntimeError):
-    """An engine's scores differ from those of the training; its file is not kept."""
+    """An engine's scores differ from the reference's. The exported file is deleted."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an engine is from the reference.
+    """How far an engine's results are from the reference's.
 
     Args:
-        worst_score_error: largest ``|difference| / max|score|`` of a query.
-        rank_agreement: share of the ranks that hold the reference's item or one of equal score.
-        queries: how many were compared.
-        results: per query.
+        worst_score_error: ``|engine's score - reference's score| / query's largest |score|``, the largest value found.
+        rank_agreement: fraction of ranks where the engine has the reference's item or one of equal score, 0 to 1.
+        queries: number of compared queries.
+        results: compared results per query.
     """
 
     worst_score_error: float
@@ -53,10 +53,10 @@ class Agreement:
 
 
 def check_scale(bundle: Bundle) -> None:
-    """Refuse arrays so small or so large that engines, which sum in float32, cannot score by them.
+    """Raise an error if arrays have values so small or so large that engines cannot score by them in float32.
 
     Raises:
-        ValueError: the largest value of codebooks and centroids is not 0 and outside 1e-17 to 1e17.
+        ValueError: the largest absolute value of codebooks and centroids is not 0 and outside 1e-17 to 1e17.
     """
     largest = max(float(np.abs(bundle.arrays[name]).max()) for name in ("codebooks", "coarse") if name in bundle.arrays)
     if largest and not _SMALLEST_VALUE <= largest <= _LARGEST_VALUE:
@@ -68,10 +68,10 @@ def check_scale(bundle: Bundle) -> None:
 
 
 def sample_queries(bundle: Bundle, seed: int = 0) -> np.ndarray:
-    """Queries near items: some of the decoded items, moved by a third of their own spread.
+    """Make queries near items: decoded items of random rows, plus noise of a third of their standard deviation.
 
     Returns:
-        float32, ``(8 to 32, dim)``, fewer for larger catalogues.
+        float32, ``(8 to 32, dim)``, fewer for more items.
     """
     rng = np.random.default_rng(seed)
     count = int(np.clip(_PAIRS // len(bundle), 8, 32))
@@ -81,18 +81,19 @@ def sample_queries(bundle: Bundle, seed: int = 0) -> np.ndarray:
 
 
 def check_exact(bundle: Bundle, search: Search, *, engine: str, queries: Any = None) -> Agreement:
-    """Compare an exact engine with the reference, all lists visited.
+    """Compare an engine with exact scores with the reference, all lists visited.
 
     Args:
-        bundle: what the engine was written from.
-        search: ``(queries (nq, dim), k) -> scores (nq, k), rows (nq, k)`` of the engine, all lists visited.
+        bundle: the exported bundle.
+        search: function of the engine that visits all lists: ``(queries (nq, dim), k) -> scores (nq, k), rows (nq,
+            k)``.
         engine: its name, for the message.
         queries: ``(nq, dim)``; None takes `sample_queries`.
     Returns:
-        how far they are apart.
+        the size of the differences.
     Raises:
-        EngineMismatch: a score differs by more than 1e-5 of the query's largest score, an item is missing or there
-            twice, or the order is another one beyond ties.
+        EngineMismatch: a score differs by more than 1e-5 of the query's largest score, an item is missing or found
+            twice, or items of different scores are in another order.
     """
     queries = sample_queries(bundle) if queries is None else np.asarray(queries)
     reference = ReferenceScorer(bundle)
@@ -120,15 +121,18 @@ def check_exact(bundle: Bundle, search: Search, *, engine: str, queries: Any = N
 
 
 def check_contained(bundle: Bundle, search: Search, *, engine: str, queries: Any = None) -> Agreement:
-    """Compare an approximate engine with the reference: its 50 best hold the 10 best, as re-ranking needs them.
+    """Compare an engine with approximate scores with the reference: its 50 best must hold the reference's 10 best.
+
+    Such an engine is used to find candidates, which are then ranked again.
 
     Args:
-        bundle, search, engine, queries: as of `check_exact`.
+        bundle, search, engine, queries: as for `check_exact`.
     Returns:
-        how far they are apart; ``rank_agreement`` is the share of the reference's 10 best in the engine's 50 best.
+        the size of the differences; ``rank_agreement`` is the fraction of the reference's 10 best in the engine's 50
+        best.
     Raises:
-        EngineMismatch: a score differs by more than 5 % of the query's largest score, an item is missing or there
-            twice, or less than 99 % of the best are found.
+        EngineMismatch: a score differs by more than 5 % of the query's largest score, an item is missing or found
+            twice, or the engine's 50 best hold less than 99 % of the reference's 10 best.
     """
     queries = sample_queries(bundle) if queries is None else np.asarray(queries)
     reference = ReferenceScorer(bundle)
@@ -159,12 +163,16 @@ def check_contained(bundle: Bundle, search: Search, *, engine: str, queries: Any
 def check_parts(
     parts: Iterable[Callable[[], Bundle]], search: Search, *, engine: str, queries: Any = None
 ) -> Agreement:
-    """As `check_exact`, for an engine filled from several parts of which one at a time is in memory.
+    """Compare an engine as `check_exact` does, with only one of several parts of its items in memory at a time.
 
     Args:
-        parts: load the parts, each with ids of its own.
-        search: ``(queries, k) -> scores, ids`` of the engine, all lists visited.
-        engine, queries: as of `check_exact`; the sample of queries is taken near items of the first part.
+        parts: functions that load one part each, as a bundle; no id is in two parts.
+        search: function of the engine that visits all lists: ``(queries, k) -> scores, ids``.
+        engine, queries: as for `check_exact`; with None, `sample_queries` of the first part are taken.
+    Returns:
+        the size of the differences.
+    Raises:
+        EngineMismatch: as for `check_exact`.
     """
     best: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     sign, rows = 1.0, 0

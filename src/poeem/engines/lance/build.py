@@ -1,4 +1,4 @@
-"""The rows of a Lance dataset from a bundle and its vectors."""
+"""Write the rows of a Lance dataset from a bundle and its items' vectors."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _ROWS_AT_ONCE = 65536
 
 
 def write_rows(bundle: Bundle, vectors: np.ndarray, folder: Path, trained: Trained) -> Any:
-    """Write the rows and the arrays of the index into the empty ``folder``.
+    """Write the rows of a dataset, and the trained arrays, into an empty folder.
 
     Args:
-        bundle: what to write.
+        bundle: the bundle to write.
         vectors: float ``(n, dim)``, in the bundle's order; may be mapped from a file.
-        folder: of the dataset.
-        trained: the bundle's index.
+        folder: the dataset's folder, empty.
+        trained: the bundle's trained index.
     Returns:
-        the dataset, without an index yet.
+        the ``lance.LanceDataset``, still without an index.
     """
     import pyarrow as pa
 
@@ -42,9 +42,10 @@ def write_rows(bundle: Bundle, vectors: np.ndarray, folder: Path, trained: Train
 
 
 def dataset_schema(bundle: Bundle, trained: Trained) -> pa.Schema:
-    """``id`` (int64 or string), the user's columns, ``list`` with lists, ``code`` packed as in a bundle, ``vector``.
+    """Return the schema of the dataset.
 
-    The index is built from list and code, also for later rows; rows that other tools added may lack them.
+    Its columns are ``id`` (int64 or string), the user's columns, ``list`` if the index has lists, ``code`` (packed as
+    in a bundle) and ``vector``. The index is built from ``list`` and ``code``, which are null in rows of other tools.
     """
     import pyarrow as pa
 
@@ -60,7 +61,7 @@ def dataset_schema(bundle: Bundle, trained: Trained) -> pa.Schema:
 
 
 def code_columns(codes: np.ndarray, lists: np.ndarray | None, nbits: int) -> dict[str, pa.Array]:
-    """The columns ``code`` and ``list`` of some rows, without the latter where ``lists`` is None."""
+    """Return the columns ``code`` and ``list`` of rows, by name; without ``list`` if ``lists`` is None."""
     import pyarrow as pa
 
     packed = np.ascontiguousarray(pack_codes(codes, nbits))
@@ -70,7 +71,7 @@ def code_columns(codes: np.ndarray, lists: np.ndarray | None, nbits: int) -> dic
 
 
 def vector_array(vectors: np.ndarray) -> pa.FixedSizeListArray:
-    """float32 ``(n, width)`` as an arrow column."""
+    """Return float32 vectors ``(n, width)`` as an arrow array of fixed-size lists."""
     import pyarrow as pa
 
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(vectors).ravel()), vectors.shape[1])

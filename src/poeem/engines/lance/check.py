@@ -21,12 +21,15 @@ _REFINED, _REFINED_RESULTS = 8, 10
 
 
 def check_dataset(bundle: Bundle, searcher: LanceSearcher, queries: Any = None) -> Agreement:
-    """Every stored list and code; scores and ranks of a sample of queries, all lists visited; two scores of every row.
+    """Compare a dataset with its bundle: all ids, lists and codes, then scores and ranks with all lists visited.
 
-    Of catalogues above 100,000 rows the two scores are those of the best so many.
+    Scores are compared by `check_exact` for all queries, and for two queries over all rows (the best 100,000 rows of
+    a larger dataset).
 
+    Returns:
+        the result of `check_exact`.
     Raises:
-        EngineMismatch: they differ.
+        EngineMismatch: something differs.
     """
     queries = sample_queries(bundle) if queries is None else np.asarray(queries)
     _check_columns(bundle, searcher)
@@ -64,12 +67,12 @@ def _check_columns(bundle: Bundle, searcher: LanceSearcher) -> None:
 
 
 def check_refined(bundle: Bundle, searcher: LanceSearcher, vectors: np.ndarray, queries: Any = None) -> float:
-    """Scores of the best, ranked again by the stored vectors, against scores of the given vectors.
+    """Compare the scores of a search that ranks again by stored vectors with exact scores of the given vectors.
 
     Returns:
-        the worst error, as a share of the query's largest score.
+        the largest score error, relative to the query's largest score.
     Raises:
-        EngineMismatch: it is more than rounding.
+        EngineMismatch: the error is larger than 1e-5.
     """
     queries = (sample_queries(bundle) if queries is None else np.asarray(queries))[:_REFINED]
     k = min(_REFINED_RESULTS, len(bundle))

@@ -1,4 +1,4 @@
-"""The IVF_PQ index of a dataset: arrays, lists and codes are put in, Lance trains and encodes nothing."""
+"""Create the IVF_PQ index of a dataset from trained arrays, lists and codes. Lance trains and encodes nothing."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ _ROWS_AT_ONCE = 65536
 
 
 def create_index(dataset: Any, trained: Trained, buffers: Path) -> None:
-    """Index all rows of a dataset by their columns ``list`` and ``code``; an index that is there is replaced.
+    """Index all rows of a dataset by their columns ``list`` and ``code``. An existing index is replaced.
 
-    Lance would encode the stored vectors itself, and under ``dot`` code later rows by the codeword with the largest
-    inner product, which is another code. So lists and codes go in as the buffers that its own encoder on a GPU leaves:
-    ``row_id``, ``__ivf_part_id``, ``__pq_code`` in its first file format. That is no training and reads no vector.
+    Lance would encode the stored vectors itself. Under ``dot`` it would also give new rows the codeword with the
+    largest inner product, which is another code than ours. So lists and codes are passed as the buffers that Lance's
+    own encoder on a GPU writes: ``row_id``, ``__ivf_part_id``, ``__pq_code`` in Lance's first file format. Then Lance
+    trains nothing and reads no vector.
 
     Args:
-        dataset: with all rows.
-        trained: its index.
-        buffers: an empty folder for a copy of the codes, to be deleted afterwards.
+        dataset: the ``lance.LanceDataset`` with all rows.
+        trained: the trained index.
+        buffers: an empty folder for a copy of the codes. The caller deletes it afterwards.
     """
     store = import_lance().write_dataset(_buffer(dataset, trained), str(buffers), data_storage_version="legacy")
     files = [file.path for fragment in store.get_fragments() for file in fragment.data_files()]

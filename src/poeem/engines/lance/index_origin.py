@@ -1,4 +1,4 @@
-"""Check that the index of a dataset is still the trained one: other tools may train it again without notice."""
+"""Check that the index of a dataset is still the trained one. Other tools may train it again without notice."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from poeem.spec import IndexSpec
 
 
 def check_index_origin(dataset: Any, facts: Facts) -> None:
-    """Compare the lists of every part of the index with the trained ones.
+    """Raise an error if a part of the index has other lists than the trained ones.
 
-    Lance's own ``optimize_indices()``, which LanceDB's ``Table.optimize()`` calls, joins and splits lists that it finds
-    too small or too large, and then encodes every row again.
+    Lance's own ``optimize_indices()``, which LanceDB's ``Table.optimize()`` calls, joins small lists and splits large
+    ones, and then encodes all rows again.
 
     Raises:
         ValueError: there is no index, or it has other lists.
@@ -34,7 +34,7 @@ def check_index_origin(dataset: Any, facts: Facts) -> None:
 
 
 def index_parts(dataset: Any) -> list[dict[str, Any]]:
-    """Lance's statistics of each part of the index; empty where there is none."""
+    """Return Lance's statistics of each part of the index; empty if there is no index."""
     if not any(one.name == INDEX for one in dataset.describe_indices()):
         return []
     return dataset.stats.index_stats(INDEX)["indices"]

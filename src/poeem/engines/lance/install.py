@@ -1,4 +1,4 @@
-"""Lance, if it is installed."""
+"""Import Lance, an optional package."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def import_lance() -> Any:
-    """The package ``lance``.
+    """Import and return the package ``lance``.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: the package is not installed.
     """
     # The centroids are how an index that is no longer ours is known; without a choice Lance warns of a later default.
     os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "true")

@@ -11,9 +11,10 @@ index              in Lance                               ``_distance``
 
 ``cosine`` is ``ip`` of queries and items of unit length. Vectors and queries are rotated before they are passed on.
 
-The lift turns inner products into L2 distances: further dimensions, 0 in every query, hold what a vector lacks of one
-common squared norm. Further codewords of each code hold it for ``x_hat``, as a number of 24 bits, so that scores keep
-their 1e-5; in the vectors one further value holds it for ``x`` itself, so that ranking again by vectors is exact too.
+The lift turns inner products into L2 distances. ``lift`` is a squared norm that no vector exceeds. Extra dimensions, 0
+in every query, raise the squared norm of each vector to ``lift``. In the index, extra codewords of each code do this
+for ``x_hat``, as a number of 24 bits, which keeps score errors below 1e-5. In the stored vectors, one extra value does
+it for ``x``, so that ranking again by vectors is exact too.
 
 Source: Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
 spaces", 2014 (for the vectors).
@@ -35,7 +36,7 @@ _DOT_NORM, _LIFTED_NORM = 2.0**20, 1.0
 
 
 def lifted(spec: IndexSpec, metric: str) -> bool:
-    """Whether inner products become L2 distances.
+    """Return whether inner products are turned into L2 distances for this index.
 
     >>> lifted(IndexSpec.parse("IVF4,PQ2"), "cosine"), lifted(IndexSpec.parse("PQ2"), "cosine")
     (True, False)
@@ -44,12 +45,12 @@ def lifted(spec: IndexSpec, metric: str) -> bool:
 
 
 def lance_metric(spec: IndexSpec, metric: str) -> str:
-    """Lance's metric: ``l2`` or ``dot``."""
+    """Return the metric that Lance uses for this index: ``l2`` or ``dot``."""
     return "l2" if metric == "l2" or spec.nlist else "dot"
 
 
 def lift_codewords(spec: IndexSpec, metric: str) -> int:
-    """Number of further codewords per code that store the lift; together they have 24 bits.
+    """Return the number of extra codewords per code that store the lift, 24 bits in total; 0 without a lift.
 
     >>> lift_codewords(IndexSpec.parse("IVF4,PQ2"), "ip"), lift_codewords(IndexSpec.parse("IVF4,PQ2x4"), "ip")
     (3, 6)
@@ -58,14 +59,14 @@ def lift_codewords(spec: IndexSpec, metric: str) -> int:
 
 
 def stored_dim(spec: IndexSpec, metric: str, dim: int) -> int:
-    """Width of the vectors in the dataset."""
+    """Return the width of the vectors in the dataset: ``dim``, plus the extra dimensions of a lift."""
     return dim + lift_codewords(spec, metric) * spec.dsub(dim)
 
 
 def lift_codebooks(spec: IndexSpec, dim: int, lift: float) -> np.ndarray:
-    """Codebooks of the lift, float32 ``(digits, ksub, dsub)``.
+    """Return the extra codebooks that store the lift, float32 ``(digits, ksub, dsub)``.
 
-    Codeword k of digit i has the squared norm ``k lift / ksub^i``.
+    Codeword k of digit i (from 1) has the squared norm ``k lift / ksub^i``.
 
     >>> lift_codebooks(IndexSpec.parse("IVF4,PQ1x4"), dim=1, lift=16.0)[:2, 4, 0]
     array([2. , 0.5], dtype=float32)
@@ -78,7 +79,7 @@ def lift_codebooks(spec: IndexSpec, dim: int, lift: float) -> np.ndarray:
 
 
 def lift_codes(spec: IndexSpec, squared_norms: np.ndarray, lift: float) -> np.ndarray:
-    """Codes that fill squared norms up to ``lift``: uint8 ``(n, digits)`` from ``(n,)``.
+    """Return extra codeword numbers, uint8 ``(n, digits)``, that raise squared norms ``(n,)`` of ``x_hat`` to ``lift``.
 
     >>> lift_codes(IndexSpec.parse("IVF4,PQ1x4"), np.array([12.0, 15.0]), lift=16.0)
     array([[4, 0, 0, 0, 0, 0],
@@ -91,7 +92,9 @@ def lift_codes(spec: IndexSpec, squared_norms: np.ndarray, lift: float) -> np.nd
 
 
 def lift_vectors(spec: IndexSpec, rows: np.ndarray, lift: float) -> np.ndarray:
-    """Vectors with the further dimensions, of which the first fills the squared norm up to ``lift``.
+    """Append the extra dimensions to vectors ``(n, dim)``; return float32 ``(n, stored_dim(...))``.
+
+    The first extra value raises the squared norm to ``lift``, the others are 0.
 
     >>> lift_vectors(IndexSpec.parse("IVF4,PQ2"), np.float32([[3.0, 0.0]]), lift=25.0)
     array([[3., 0., 4., 0., 0.]], dtype=float32)
@@ -105,7 +108,9 @@ def lift_vectors(spec: IndexSpec, rows: np.ndarray, lift: float) -> np.ndarray:
 
 
 def query_scales(norms: np.ndarray, spec: IndexSpec, metric: str, lift: float) -> np.ndarray:
-    """Powers of two by which queries of these norms are multiplied, float64 ``(nq,)``; under ``l2`` they are 1.
+    """Return factors for queries with these norms ``(nq,)``: powers of two, float64 ``(nq,)``; 1 under ``l2``.
+
+    Queries are multiplied by them before Lance searches, so that scores lose few digits in float32.
 
     >>> query_scales(np.array([2.0, 0.0]), IndexSpec.parse("PQ2"), "ip", lift=0.0).tolist()
     [524288.0, 1.0]
@@ -120,13 +125,13 @@ def query_scales(norms: np.ndarray, spec: IndexSpec, metric: str, lift: float) -
 def scores_from(
     distances: np.ndarray, queries: np.ndarray, scales: np.ndarray, spec: IndexSpec, metric: str, lift: float
 ) -> np.ndarray:
-    """Our scores from Lance's distances.
+    """Compute our scores from Lance's distances.
 
     Args:
-        distances: float32 ``(nq, k)``; infinite where nothing was found.
-        queries: as Lance got them, ``(nq, stored dim)``.
-        scales: that they were multiplied by, ``(nq,)``.
-        spec, metric, lift: of the index.
+        distances: float32 ``(nq, k)``; infinite if nothing was found.
+        queries: the queries as passed to Lance, ``(nq, stored_dim(...))``.
+        scales: the factors of `query_scales` in them, ``(nq,)``.
+        spec, metric, lift: those of the index.
     Returns:
         float32 ``(nq, k)``.
     """

@@ -22,17 +22,17 @@ _OURS = (ID, LIST, CODE, VECTOR)
 
 
 def new_rows(schema: pa.Schema, trained: Trained, ids: Any, vectors: Any, columns: pa.Table | None) -> pa.Table:
-    """Rows of a dataset's schema, encoded, with vectors as Lance compares them.
+    """Encode new items, and return them as a table of the dataset's schema.
 
     Args:
-        schema: of the dataset.
-        trained: its index.
-        ids: ``(n,)``, of the type of the schema.
-        vectors: ``(n, dim)``, as the model gives them.
-        columns: the user's columns, n rows; those that are missing become null.
+        schema: the dataset's schema.
+        trained: the dataset's trained index.
+        ids: ``(n,)``, of the type in the schema.
+        vectors: ``(n, dim)``, the output of the item tower.
+        columns: the user's columns, n rows; None or a missing column gives nulls.
     Raises:
-        ValueError: an id is of another type or there twice, a vector is not finite or zero under ``cosine``, or a
-            column is not the dataset's.
+        ValueError: an id is of another type or given twice, a vector is not finite or is zero under ``cosine``, or a
+            column is not in the dataset.
     """
     import pyarrow as pa
 
@@ -62,7 +62,7 @@ def new_rows(schema: pa.Schema, trained: Trained, ids: Any, vectors: Any, column
 
 
 def id_column(schema: pa.Schema, ids: Any) -> pa.Array:
-    """Ids as a column of the type that a dataset's schema has.
+    """Return ids as an arrow array of the id type in a dataset's schema.
 
     Raises:
         ValueError: integers for a dataset with string ids, or the reverse.
@@ -78,7 +78,7 @@ def id_column(schema: pa.Schema, ids: Any) -> pa.Array:
 
 
 def add_rows(dataset: Any, rows: pa.Table) -> Any:
-    """The dataset with further rows."""
+    """Add rows to a dataset, and return it, opened again. Raise a ValueError if an id is in it already."""
     merge = dataset.merge_insert(ID).when_matched_fail().when_not_matched_insert_all()
     try:
         merge.execute(rows)
@@ -92,13 +92,13 @@ def add_rows(dataset: Any, rows: pa.Table) -> Any:
 
 
 def upsert_rows(dataset: Any, rows: pa.Table) -> Any:
-    """The dataset with these rows in place of those of the same ids."""
+    """Replace the rows whose ids are in the dataset, add the others, and return the dataset, opened again."""
     dataset.merge_insert(ID).when_matched_update_all().when_not_matched_insert_all().execute(rows)
     return _reopened(dataset)
 
 
 def delete_rows(dataset: Any, ids: pa.Array) -> Any:
-    """The dataset without the rows of these ids."""
+    """Delete the rows with these ids, and return the dataset, opened again. Unknown ids are ignored."""
     values = ids.to_pylist()
     for first in range(0, len(values), _IDS_AT_ONCE):
         dataset.delete(f"{ID} in ({', '.join(map(_literal, values[first : first + _IDS_AT_ONCE]))})")
@@ -106,7 +106,7 @@ def delete_rows(dataset: Any, ids: pa.Array) -> Any:
 
 
 def rebuild(dataset: Any, trained: Trained) -> Any:
-    """The dataset with an index of all of its rows."""
+    """Index all rows of a dataset again by their codes, and return the dataset, opened again."""
     path = Path(dataset.uri)
     # pylance 14 hangs when it indexes buffers of some 100,000 rows while deleted rows are still in the files.
     dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)

@@ -1,4 +1,4 @@
-"""Search and change an exported Lance dataset with vectors as the model gives them."""
+"""Search and change an exported Lance dataset, with queries and vectors as the towers give them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class LanceSearcher:
-    """An exported Lance dataset that takes queries and new rows as the model gives them.
+    """Searches and changes an exported Lance dataset. Queries and vectors are those that the towers give.
 
     Args:
-        dataset: ``lance.LanceDataset``.
-        trained: its index.
+        dataset: the ``lance.LanceDataset``.
+        trained: its trained index.
     """
 
     def __init__(self, dataset: Any, trained: Trained) -> None:
@@ -48,19 +48,19 @@ class LanceSearcher:
         filter: str | None = None,
         refine_factor: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best items of every query.
+        """Find the best items of every query.
 
         Args:
             queries: ``(nq, dim)``, neither rotated nor normalised.
             k: results per query.
-            nprobe: lists visited per query; None takes the stored one.
-            filter: SQL over the dataset's columns; items are filtered before the search, so that k of them are found
-                where the visited lists hold so many.
-            refine_factor: candidates, in multiples of k, that are ranked again by the stored vectors; scores are then
-                those of the vectors.
+            nprobe: lists visited per query; None takes the stored number.
+            filter: SQL condition on the dataset's columns. Items are filtered before the search, so the visited lists
+                give k results if they hold k such items.
+            refine_factor: rank the best ``refine_factor * k`` candidates again by the stored vectors, and return the
+                scores of the vectors; None ranks by codes alone.
         Returns:
-            scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first; where fewer than k items are
-            found, id -1 (None for strings) and score -inf (+inf for ``l2``).
+            scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first. If fewer than k items are
+            found, the remaining ids are -1 (None for strings) and scores -inf (+inf for ``l2``).
         Raises:
             ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k, nprobe or refine_factor below 1;
                 a filter that Lance does not understand.
@@ -92,35 +92,41 @@ class LanceSearcher:
         return self.trained.scores(distances, prepared, scales), ids
 
     def add(self, ids: Any, vectors: Any, columns: pa.Table | None = None) -> None:
-        """Add new items; they are found at once, by their vectors, and by codes after `optimize`.
+        """Add new items. Searches find them at once, by their vectors, and after `optimize` by their codes.
 
         Args:
-            ids: of the dataset's type, none of them in it, ``(n,)``.
-            vectors: finite floats as the model gives them, ``(n, dim)``.
-            columns: the user's columns of these items; those that are missing become null.
+            ids: ids of the dataset's type, none of them in it, ``(n,)``.
+            vectors: finite floats, the output of the item tower, ``(n, dim)``.
+            columns: the user's columns of these items, n rows; None or a missing column gives nulls.
         Raises:
-            ValueError: an id is there already or twice, or something does not fit.
+            ValueError: an id is in the dataset already, is given twice or is of another type, or vectors or columns do
+                not fit. Nothing has changed then.
         """
         rows = row_changes.new_rows(self.dataset.schema, self.trained, ids, vectors, columns)
         self._refresh(row_changes.add_rows(self.dataset, rows))
 
     def upsert(self, ids: Any, vectors: Any, columns: pa.Table | None = None) -> None:
-        """As `add`, but items that are there are replaced, with all of their columns."""
+        """Replace items whose ids are in the dataset, with all of their columns, and add the others.
+
+        Args and errors as for `add`, except that ids may be in the dataset.
+        """
         rows = row_changes.new_rows(self.dataset.schema, self.trained, ids, vectors, columns)
         self._refresh(row_changes.upsert_rows(self.dataset, rows))
 
     def delete(self, ids: Any) -> int:
-        """Delete items; ids that are not there mean nothing.
+        """Delete items. Unknown ids are ignored.
 
         Returns:
             number of deleted items.
+        Raises:
+            ValueError: ids are of another type than the dataset's.
         """
         before = len(self)
         self._refresh(row_changes.delete_rows(self.dataset, row_changes.id_column(self.dataset.schema, ids)))
         return before - len(self)
 
     def optimize(self) -> None:
-        """Take all new rows into the index, by codes of the trained codebooks; nothing is trained."""
+        """Put all new items into the index, by codes of the trained codebooks. Nothing is trained."""
         self._refresh(row_changes.rebuild(self.dataset, self.trained))
 
     def _refresh(self, dataset: Any) -> None:
@@ -128,16 +134,16 @@ class LanceSearcher:
 
 
 def open_lance(path: str | Path, bundle: Bundle | None = None, *, rebuild: bool = False) -> LanceSearcher:
-    """A searcher over an exported dataset; the bundle is not needed.
+    """Open an exported dataset, and return a searcher. The bundle is not needed.
 
     Args:
         path: the dataset's folder.
         bundle: if given, the dataset must be of its training.
-        rebuild: build the index again from the stored codes first, for a dataset that other tools have optimized.
+        rebuild: whether to build the index again from the stored codes, for a dataset that other tools have optimized.
     Raises:
         FileNotFoundError: there is no dataset.
-        ValueError: it is of no export, of another training, or its index has been trained again by other tools; or
-            pylance is not installed.
+        ValueError: the dataset is no export, is of another training, or has an index that other tools trained again;
+            or pylance is not installed.
     """
     lance = import_lance()
     path = Path(path)
@@ -158,5 +164,5 @@ def open_lance(path: str | Path, bundle: Bundle | None = None, *, rebuild: bool 
 
 
 def is_dataset(path: Path) -> bool:
-    """Whether a folder holds a Lance dataset."""
+    """Return whether a folder holds a Lance dataset."""
     return (path / "_versions").is_dir()

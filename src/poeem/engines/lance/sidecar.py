@@ -1,4 +1,4 @@
-"""The facts and arrays of the trained index that are kept with a Lance dataset."""
+"""Facts and arrays of the trained index that are stored with a Lance dataset."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ ARRAYS_FILE = "poeem.safetensors"
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts of the trained index, kept in the schema's metadata, which row changes leave as it is.
+    """Facts about the trained index, stored in the schema's metadata. Changes of rows keep them.
 
     Args:
-        fingerprint: of the trained index.
+        fingerprint: fingerprint of the trained index.
         items_sha256: checksum of the bundle's items when the dataset was written.
         spec: the trained structure.
         metric: ``ip``, ``l2`` or ``cosine``.
         dim: width of an embedding.
-        nprobe: lists visited per query unless a search says otherwise.
-        lift: squared norm of all stored vectors where inner products became distances; else 0.
-        centroids_sha256: checksum of the centroids in the index, by which it is known.
+        nprobe: default number of lists visited per query.
+        lift: squared norm of all stored vectors if inner products were turned into distances (see `layout`); else 0.
+        centroids_sha256: checksum of the centroids in the index, to notice a later training by other tools.
     """
 
     fingerprint: str
@@ -44,20 +44,20 @@ class Facts:
 
 
 def array_sha256(array: np.ndarray) -> str:
-    """Checksum of float32 values, row by row."""
+    """Return SHA-256 over the float32 values of an array, row by row, 64 hexadecimal digits."""
     return hashlib.sha256(np.ascontiguousarray(array, dtype="<f4").tobytes()).hexdigest()
 
 
 def schema_metadata(facts: Facts) -> dict[bytes, bytes]:
-    """The facts as metadata of an arrow schema."""
+    """Return the facts as metadata of an arrow schema."""
     return {METADATA_KEY: json.dumps(asdict(facts)).encode()}
 
 
 def read_facts(path: Path, metadata: Mapping[bytes, bytes] | None) -> Facts:
-    """The facts of a dataset.
+    """Read the facts from the metadata of a dataset's schema; ``path`` is for the message.
 
     Raises:
-        ValueError: it was not written by an export.
+        ValueError: the dataset was not written by an export.
     """
     try:
         stored: dict[str, Any] = json.loads((metadata or {})[METADATA_KEY])
@@ -67,15 +67,15 @@ def read_facts(path: Path, metadata: Mapping[bytes, bytes] | None) -> Facts:
 
 
 def write_arrays(arrays: Mapping[str, np.ndarray], folder: Path, facts: Facts) -> None:
-    """All arrays of the index, with its fingerprint: queries and new rows go through them."""
+    """Write all arrays of the trained index into the dataset's folder; queries and new rows need them."""
     write_arrays_file(arrays, folder / ARRAYS_FILE, metadata={"fingerprint": facts.fingerprint})
 
 
 def read_arrays(path: Path, facts: Facts) -> dict[str, np.ndarray]:
-    """The arrays of the index, by name.
+    """Read the arrays of the trained index from the dataset's folder; return them by name.
 
     Raises:
-        ValueError: the file is missing or damaged, or of another training.
+        ValueError: the file is missing, damaged or of another training.
     """
     from safetensors import SafetensorError, safe_open
 

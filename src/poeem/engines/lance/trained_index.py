@@ -1,4 +1,4 @@
-"""The trained index of a Lance dataset: transforms of vectors, queries, codes and scores."""
+"""The trained index of a Lance dataset: it transforms vectors, queries, codes and scores."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _LIFT_ROOM = 1.25
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Facts and arrays of an index.
+    """Facts and arrays of the trained index of a dataset.
 
     Args:
-        facts: of the dataset.
-        arrays: float32, as in a bundle.
+        facts: facts stored with the dataset.
+        arrays: float32 arrays by name, as in a bundle.
     """
 
     facts: Facts
@@ -51,17 +51,17 @@ class Trained:
 
     @property
     def width(self) -> int:
-        """Width of the stored vectors."""
+        """Width of the stored vectors, see `stored_dim`."""
         return stored_dim(self.spec, self.facts.metric, self.facts.dim)
 
     @property
     def codewords(self) -> int:
-        """Codewords per code in Lance's index."""
+        """Number of codewords per code in Lance's index: M, plus those of a lift."""
         return self.spec.M + lift_codewords(self.spec, self.facts.metric)
 
     @property
     def centroids(self) -> np.ndarray:
-        """Centroids as Lance stores them, float32 ``(lists, width)``; a flat index has one list around the origin."""
+        """Centroids as Lance stores them, see `lance_centroids`."""
         return lance_centroids(self.spec, self.facts.metric, self.facts.dim, self.arrays)
 
     @property
@@ -73,17 +73,17 @@ class Trained:
         return np.concatenate([trained, lift_codebooks(self.spec, self.facts.dim, self.facts.lift)])
 
     def rotated(self, rows: np.ndarray) -> np.ndarray:
-        """Rows as they are quantized: under ``cosine`` of unit length, rotated; float32 ``(n, dim)``."""
+        """Normalise rows ``(n, dim)`` under ``cosine``, rotate them, and return float32 ``(n, dim)``."""
         rows = np.array(rows, dtype=np.float32)
         if self.facts.metric == "cosine":
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         return rows @ self.arrays["rotation"] if "rotation" in self.arrays else rows
 
     def stored(self, rotated: np.ndarray) -> np.ndarray:
-        """Rotated rows as the dataset stores them, ``(n, width)``.
+        """Return rotated rows ``(n, dim)`` as the dataset stores them, ``(n, width)``.
 
         Raises:
-            ValueError: a row is longer than the lift has room for.
+            ValueError: the squared norm of a row is larger than the lift.
         """
         if not self.facts.lift:
             return rotated
@@ -91,7 +91,11 @@ class Trained:
         return lift_vectors(self.spec, rotated, self.facts.lift)
 
     def queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Queries as Lance wants them, float32 ``(nq, width)``, and what they were multiplied by, ``(nq,)``."""
+        """Check and transform queries ``(nq, dim)``. Errors as for `prepare_queries`.
+
+        Returns:
+            queries for Lance, float32 ``(nq, width)``, and the factors of `query_scales` in them, float64 ``(nq,)``.
+        """
         facts = self.facts
         prepared = prepare_queries(queries, facts.dim, facts.metric, self.arrays.get("query_adapter"))
         rotated = self.rotated(prepared)
@@ -102,11 +106,11 @@ class Trained:
         return result, scales
 
     def scores(self, distances: np.ndarray, queries: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """Our scores from Lance's distances, ``(nq, k)``; queries and scales as of `queries`."""
+        """Return our scores for Lance's distances, both ``(nq, k)``, given the two results of `queries`."""
         return scores_from(distances, queries, scales, self.spec, self.facts.metric, self.facts.lift)
 
     def encode(self, rotated: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Codes ``(n, M)`` and lists ``(n,)`` of new rows: the nearest list, the nearest codewords of the residual."""
+        """Return the codes uint8 ``(n, M)`` and lists int32 ``(n,)`` (None if flat) of rotated rows ``(n, dim)``."""
         import torch
 
         from poeem.functional.pq import assign_codes
@@ -122,10 +126,10 @@ class Trained:
         return as_stored(codes, None if lists is None else torch.from_numpy(lists))
 
     def index_codes(self, codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
-        """Packed codes of Lance's index, uint8 ``(n, codewords * nbits / 8)``.
+        """Return the packed codes for Lance's index, with those of a lift: uint8 ``(n, codewords * nbits / 8)``.
 
         Raises:
-            ValueError: a decoded code is longer than the lift has room for.
+            ValueError: the squared norm of a decoded code is larger than the lift.
         """
         if self.facts.lift:
             norms = decoded_norms(self.arrays, codes, lists)
@@ -143,7 +147,10 @@ class Trained:
 
 
 def lance_centroids(spec: IndexSpec, metric: str, dim: int, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """float32 ``(lists, stored dim)``: the trained ones, 0 in the further dimensions."""
+    """Return centroids as Lance stores them: float32 ``(max(1, nlist), stored_dim(...))``.
+
+    The first ``dim`` columns are the trained centroids, the others are 0. A flat index has one row of zeros.
+    """
     centroids = np.zeros((max(1, spec.nlist), stored_dim(spec, metric, dim)), dtype=np.float32)
     if spec.nlist:
         centroids[:, :dim] = arrays["coarse"]
@@ -151,7 +158,7 @@ def lance_centroids(spec: IndexSpec, metric: str, dim: int, arrays: Mapping[str,
 
 
 def decoded_norms(arrays: Mapping[str, np.ndarray], codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
-    """``‖x_hat‖²``, float64 ``(n,)``."""
+    """Return ``‖x_hat‖²``, float64 ``(n,)``, of codes ``(n, M)`` in lists ``(n,)`` (None for a flat index)."""
     norms = np.empty(len(codes))
     books = arrays["codebooks"].astype(np.float64)
     for first in range(0, len(codes), _ROWS_AT_ONCE):
@@ -164,7 +171,10 @@ def decoded_norms(arrays: Mapping[str, np.ndarray], codes: np.ndarray, lists: np
 
 
 def trained_index_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> Trained:
-    """The index for writing a bundle with these vectors, ``(n, dim)``."""
+    """Return the trained index of a bundle, with a lift that suits the items' vectors ``(n, dim)``.
+
+    ``nprobe`` is the default number of lists visited per query; None takes the training's.
+    """
     lift = 0.0
     if lifted(bundle.spec, bundle.metric):
         largest = float(decoded_norms(bundle.arrays, bundle.codes, bundle.lists).max())

@@ -1,4 +1,4 @@
-"""Write a Lance dataset from a bundle, and keep it only if Lance then scores as the reference does."""
+"""Write a Lance dataset from a bundle, and keep it only if Lance scores as the reference does."""
 
 from __future__ import annotations
 
@@ -34,23 +34,24 @@ def write_lance(
     nprobe: int | None = None,
     queries: Any = None,
 ) -> Report:
-    """Write the dataset ``path`` for plain ``lance.dataset``, and its report as ``path.json``.
+    """Write a bundle as the Lance dataset ``path``, readable by ``lance.dataset``, and its report as ``path.json``.
 
     Args:
-        bundle: what to write.
-        path: the folder, ``NAME.lance`` for LanceDB; a dataset that is there is replaced, with all of its versions, but
-            only by one that has passed the self-check.
-        vectors: the items' float vectors before the index, ``(n, dim)`` in the order of ``bundle.ids``, or a ``.npy``
-            file of them; Lance stores them beside the codes.
-        columns: of the user's columns in the bundle those to write; None is all of them.
-        nprobe: lists visited per query unless a search says otherwise; None takes the training's, or else nlist's
-            square root.
-        queries: ``(nq, dim)`` for the self-check; None takes some of the items, moved a little.
+        bundle: the bundle to write.
+        path: the folder, ``NAME.lance`` for LanceDB. An existing dataset is replaced with all of its versions, but only
+            after the new one has passed the self-check.
+        vectors: the items' float vectors, the output of the item tower, ``(n, dim)`` in the order of ``bundle.ids``, or
+            a ``.npy`` file of them. Lance stores them beside the codes.
+        columns: names of the user's columns to write; None writes all.
+        nprobe: default number of lists visited per query; None takes the training's, or else nlist's square root.
+        queries: ``(nq, dim)`` for the self-check; None takes decoded items plus noise.
+    Returns:
+        the report.
     Raises:
-        FileNotFoundError: the folder around ``path`` does not exist.
-        ValueError: vectors are missing or others than the bundle's, ``path`` holds something else, Lance cannot hold
+        FileNotFoundError: the folder of ``path`` does not exist.
+        ValueError: vectors are missing or do not belong to the bundle, ``path`` holds something else, Lance cannot hold
             the index, or pylance is not installed.
-        EngineMismatch: Lance disagrees with the reference; nothing is kept.
+        EngineMismatch: Lance's scores differ from the reference's. Nothing is written then.
     """
     began = time.perf_counter()
     import_lance()

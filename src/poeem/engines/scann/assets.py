@@ -1,4 +1,4 @@
-"""ScaNN's list of its files, which has absolute paths and must be updated when the folder moves."""
+"""ScaNN's list of its files. It has absolute paths and must be updated after the folder has moved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TYPES = {CODEBOOKS: "AH_CENTERS", CENTROIDS: "PARTITIONER", LISTS: "TOKENIZATIO
 
 
 def assets_text(folder: Path, place: Path) -> str:
-    """The list of the files in ``folder``, with the paths that they have at ``place``."""
+    """Return the text of the list: the files in ``folder``, with their paths if the folder were at ``place``."""
     lines = []
     for name, kind in _TYPES.items():
         if (folder / name).exists():
@@ -28,10 +28,12 @@ def assets_text(folder: Path, place: Path) -> str:
 
 
 def load(folder: Path) -> Any:
-    """ScaNN's searcher over a folder that may have been moved; its list of paths is updated if it can be written.
+    """Load ScaNN's searcher from a folder that may have moved. The list of paths is updated if it can be written.
 
+    Returns:
+        ScaNN's searcher.
     Raises:
-        ValueError: a file is missing or damaged.
+        ValueError: a file is missing or damaged, or scann is not installed.
     """
     folder = folder.resolve()
     library = import_scann("scann.scann_ops.py.scann_ops_pybind")

@@ -1,6 +1,6 @@
-"""ScaNN's own files from a bundle, as its ``serialize`` writes them for a tree with 4-bit asymmetric hashing.
+"""Write ScaNN's own files from a bundle, as ScaNN's ``serialize`` writes them for a tree with 4-bit asymmetric hashing.
 
-The formats are those of scann 1.4 and are not documented; every export loads them and compares scores.
+The formats are those of scann 1.4 and are not documented. Every export loads its files and compares scores.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ hash {{
 
 
 def write_files(bundle: Bundle, folder: Path, nprobe: int) -> None:
-    """Write configuration, codebooks, codes and, with lists, centroids and lists; not the list of them (`assets`).
+    """Write ScaNN's configuration, codebooks and codes, and, with lists, its centroids and list numbers.
 
     Args:
-        bundle: of 4-bit PQ codes; flat, or with lists under ``ip`` or ``cosine``.
-        folder: empty.
-        nprobe: lists visited per query unless a search says otherwise.
+        bundle: a bundle of 4-bit PQ codes; flat, or with lists under ``ip`` or ``cosine``.
+        folder: the folder to write into, empty.
+        nprobe: default number of lists visited per query.
     """
     text_format = import_scann("google.protobuf.text_format")
     config = import_scann("scann.proto.scann_pb2").ScannConfig()
@@ -62,7 +62,7 @@ def write_files(bundle: Bundle, folder: Path, nprobe: int) -> None:
 
 
 def config_text(bundle: Bundle, nprobe: int) -> str:
-    """ScaNN's configuration as protobuf text."""
+    """Return ScaNN's configuration as protobuf text."""
     spec = bundle.spec
     config = _CONFIG.format(
         distance="SquaredL2Distance" if bundle.metric == "l2" else "DotProductDistance",

@@ -1,4 +1,4 @@
-"""ScaNN, if it is installed."""
+"""Import ScaNN, an optional package."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def import_scann(module: str) -> Any:
-    """A module of the package ``scann``, such as ``scann.proto.scann_pb2``.
+    """Import and return a module of the package ``scann``, such as ``scann.proto.scann_pb2``.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: the package is not installed.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""Search ScaNN's files with queries as the model gives them, and the users' own ids."""
+"""Search ScaNN's files with queries as the towers give them, and with the users' ids."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LENGTH = np.float32(2**_LOG2_LENGTH)
 
 
 class ScannSearcher:
-    """ScaNN's searcher with the ids, rotation and query adapter that its files cannot hold.
+    """ScaNN's searcher with ids, rotation and query adapter, which ScaNN's own files cannot hold.
 
     Args:
         engine: ScaNN's searcher.
-        facts: of the export.
+        facts: facts about the export.
         ids: int64 or object of str, ``(n,)``.
-        arrays: ``rotation`` and ``query_adapter``, those that the index has.
+        arrays: ``rotation`` and ``query_adapter``, if the index has them.
     """
 
     def __init__(self, engine: Any, facts: Facts, ids: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
@@ -39,15 +39,15 @@ class ScannSearcher:
         return len(self.ids)
 
     def search(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The best items of every query; scores are approximate, by ScaNN's look-up tables of 8 bits.
+        """Find the best items of every query. Scores are approximate, from ScaNN's 8-bit lookup tables.
 
         Args:
             queries: ``(nq, dim)``, neither rotated nor normalised.
             k: results per query.
-            nprobe: lists visited per query; None takes the stored one.
+            nprobe: lists visited per query; None takes the stored number.
         Returns:
-            scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first; where the visited lists hold
-            fewer than k items, id -1 (None for strings) and score -inf (+inf for ``l2``).
+            scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first. If the visited lists hold
+            fewer than k items, the remaining ids are -1 (None for strings) and scores -inf (+inf for ``l2``).
         Raises:
             ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k or nprobe below 1.
         """
@@ -58,7 +58,7 @@ class ScannSearcher:
         return scores, ids
 
     def search_rows(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """As `search`, with row numbers for ids."""
+        """Search as `search` does, but return row numbers (int64, -1 if missing) in place of ids."""
         prepared = prepare_queries(queries, self.dim, self.metric, self._adapter)
         k, probes = check_k(k), check_nprobe(nprobe, self.nlist, default=self.nprobe)
         if not len(prepared):
@@ -107,14 +107,14 @@ def _scaled(queries: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray | 
 
 
 def open_scann(path: str | Path, bundle: Bundle | None = None) -> ScannSearcher:
-    """A searcher over an export, whose folder may have been moved; the bundle is not needed.
+    """Open an export, whose folder may have moved, and return a searcher. The bundle is not needed.
 
     Args:
         path: the folder.
         bundle: if given, the export must be of its training and its items.
     Raises:
         FileNotFoundError: there is no export.
-        ValueError: it is damaged, or of another training or other items; or scann is not installed.
+        ValueError: the export is damaged, or of another training or other items; or scann is not installed.
     """
     path = Path(path)
     if not (path / FACTS_FILE).is_file():

@@ -1,4 +1,4 @@
-"""Files beside ScaNN's own: facts of the index, the users' ids, rotation and query adapter."""
+"""Files beside ScaNN's own: facts about the index, the users' ids, rotation and query adapter."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _ARRAYS = ("rotation", "query_adapter")
 
 @dataclass(frozen=True)
 class Facts:
-    """The file ``poeem.json``.
+    """The contents of the file ``poeem.json``.
 
     Args:
-        fingerprint: of the trained index.
+        fingerprint: fingerprint of the trained index.
         items_sha256: checksum of the bundle's items.
         spec: the trained structure.
         metric: ``ip``, ``l2`` or ``cosine``.
         dim: width of an embedding.
-        nprobe: lists visited per query unless a search says otherwise.
+        nprobe: default number of lists visited per query.
     """
 
     fingerprint: str
@@ -40,12 +40,12 @@ class Facts:
 
     @property
     def nlist(self) -> int:
-        """Inverted lists; 0 is a flat index."""
+        """Number of inverted lists; 0 for a flat index."""
         return IndexSpec.parse(self.spec).nlist
 
 
 def facts_of(bundle: Bundle, nprobe: int | None) -> Facts:
-    """Facts of a bundle that is about to be written."""
+    """Return the facts for an export of a bundle; with ``nprobe=None`` the training's nprobe is taken."""
     return Facts(
         fingerprint=bundle.fingerprint,
         items_sha256=bundle.files["items.parquet"].sha256,
@@ -57,7 +57,7 @@ def facts_of(bundle: Bundle, nprobe: int | None) -> Facts:
 
 
 def write_facts(bundle: Bundle, folder: Path, facts: Facts) -> None:
-    """Facts, ids in row order, rotation and query adapter."""
+    """Write facts, ids in row order, rotation and query adapter into a folder."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -68,10 +68,12 @@ def write_facts(bundle: Bundle, folder: Path, facts: Facts) -> None:
 
 
 def read_facts(folder: Path) -> tuple[Facts, np.ndarray, dict[str, np.ndarray]]:
-    """Facts, ids and arrays of a folder.
+    """Read the files that `write_facts` wrote.
 
+    Returns:
+        facts; ids, int64 or object of str, ``(n,)``; and the arrays by name.
     Raises:
-        ValueError: a file is missing or damaged, or they are of several trainings.
+        ValueError: a file is missing or damaged, or the files are of different trainings.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

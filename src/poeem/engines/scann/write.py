@@ -1,4 +1,4 @@
-"""Write ScaNN's files from a bundle, and keep them only if ScaNN then scores nearly as the reference does."""
+"""Write ScaNN's files from a bundle, and keep them only if ScaNN scores nearly as the reference does."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from poeem.engines.self_check import check_contained
 
 
 def write_scann(bundle: Bundle, path: Path, *, nprobe: int | None = None, queries: Any = None) -> Report:
-    """Write the folder ``path`` for plain ``scann_ops_pybind.load_searcher``, and its report as ``path.json``.
+    """Write a bundle as the folder ``path`` for ``scann_ops_pybind.load_searcher``, and its report as ``path.json``.
 
-    Experimental: the format is not documented, and only scann 1.4 was tried.
+    Experimental: ScaNN's format is not documented, and only scann 1.4 was tried.
 
     Args:
-        bundle: what to write.
-        path: the folder; an export that is there is replaced only by one that has passed the self-check.
-        nprobe: lists visited per query unless a search says otherwise; None takes the training's, or else nlist's
-            square root.
-        queries: ``(nq, dim)`` for the self-check; None takes some of the items, moved a little.
+        bundle: the bundle to write.
+        path: the folder. An existing export is replaced only after the new one has passed the self-check.
+        nprobe: default number of lists visited per query; None takes the training's, or else nlist's square root.
+        queries: ``(nq, dim)`` for the self-check; None takes decoded items plus noise.
+    Returns:
+        the report.
     Raises:
-        FileNotFoundError: the folder around ``path`` does not exist.
+        FileNotFoundError: the folder of ``path`` does not exist.
         ValueError: ``path`` holds something else, ScaNN cannot hold the index, or scann is not installed.
-        EngineMismatch: ScaNN disagrees with the reference; nothing is kept.
+        EngineMismatch: ScaNN's scores differ from the reference's. Nothing is written then.
     """
     began = time.perf_counter()
     import_scann("scann.scann_ops.py.scann_ops_pybind")
