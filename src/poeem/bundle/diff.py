@@ -79,7 +79,10 @@ class BundleDiff:
         }
 
     def table(self) -> pa.Table:
-        """Every item that differs: ``id``, ``change`` (added, removed, changed), ``code_changed``, ``list_changed``."""
+        """Return a table of all items that differ.
+
+        Columns: ``id``, ``change`` (``added``, ``removed`` or ``changed``), ``code_changed`` and ``list_changed``.
+        """
         import pyarrow as pa
 
         from poeem.bundle.ids import ids_to_arrow

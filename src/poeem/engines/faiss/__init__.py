@@ -1,4 +1,4 @@
-"""The faiss engine: a stock index from a bundle's arrays and codes, without any training."""
+"""The faiss engine: a stock faiss index from a bundle's arrays and codes, without training."""
 
 from poeem.engines.faiss.build import build_index
 from poeem.engines.faiss.options import FaissOptions

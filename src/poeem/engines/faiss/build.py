@@ -1,4 +1,4 @@
-"""A faiss index from a bundle: learned arrays and codes are put in, nothing is trained."""
+"""Build a faiss index from a bundle's arrays and codes, without training."""
 
 from __future__ import annotations
 
@@ -32,20 +32,22 @@ def build_index(
     vectors: np.ndarray | None = None,
     k_factor: float = 10,
 ) -> faiss.Index:
-    """The index that `faiss.write_index` writes.
+    """Build the faiss index of a bundle in memory.
 
-    The chain is ``[L2 norm] -> [rotation] -> IndexIDMap2(IndexPQ) | IndexIVFPQ``, for RQ the same around
-    ``IndexResidualQuantizer``, with ``refine`` ``IndexIDMap2(IndexRefine(...))`` after the transforms; ids are the
-    `Bundle.int64_ids`.
+    Its chain is ``[L2 norm] -> [rotation] -> IndexIDMap2(IndexPQ) | IndexIVFPQ``; for RQ with
+    ``IndexResidualQuantizer`` or ``IndexIVFResidualQuantizer``. With ``refine`` it is ``IndexIDMap2(IndexRefine(...))``
+    after the transforms. Its ids are `Bundle.int64_ids`.
 
     Args:
-        bundle: what to build.
-        nprobe: lists visited per query; None takes the training's, or else the square root of nlist.
-        fastscan: 4-bit codes in the layout that is scanned by SIMD, with tables of 8 bits.
-        hnsw: find the lists to visit by a graph over the centroids, for some thousand lists and more.
-        refine: keep the vectors too, as ``flat``, ``fp16`` or ``sq8``, and rank the best candidates by them.
+        bundle: the bundle.
+        nprobe: default number of lists visited per query; None takes the training's, or else nlist's square root.
+        fastscan: lay out 4-bit codes for SIMD scans, with lookup tables of 8 bits.
+        hnsw: find the lists to visit by an HNSW graph over the centroids, useful for thousands of lists.
+        refine: also store the vectors, as ``flat``, ``fp16`` or ``sq8``, and rank the best candidates by them.
         vectors: float, ``(n, dim)``, in the bundle's order; needed by ``refine``.
         k_factor: candidates ranked again, in multiples of k.
+    Returns:
+        the index, filled.
     Raises:
         ValueError: nprobe is below 1, or an option does not suit the index.
     """
@@ -66,7 +68,10 @@ def build_index(
 
 
 def stored_nprobe(bundle: Bundle, nprobe: int | None) -> int:
-    """The nprobe that goes into the file; 1 for a flat index."""
+    """Return the nprobe to store in an exported file: the given one, else the training's, else `default_nprobe`.
+
+    It is 1 for a flat index.
+    """
     nlist = bundle.spec.nlist
     learned = bundle.training.get("nprobe") if nprobe is None else nprobe
     chosen = check_nprobe(learned, nlist, default=default_nprobe(nlist))
@@ -74,7 +79,10 @@ def stored_nprobe(bundle: Bundle, nprobe: int | None) -> int:
 
 
 def stored_codes(bundle: Bundle) -> np.ndarray:
-    """The bytes of each row as faiss stores them: the packed code, for RQ under L2 followed by a norm."""
+    """Return the bytes of each code as faiss stores them, uint8 ``(n, width)``.
+
+    These are the packed codes; for RQ under ``l2`` each is followed by the squared norm of its sum of codewords.
+    """
     packed = pack_codes(bundle.codes, bundle.spec.nbits)
     if bundle.spec.kind == "PQ" or bundle.metric != "l2":
         return packed
@@ -169,7 +177,7 @@ def _fast_scanned(index: Any, quantizer: Any) -> Any:
 
 
 def coarse_quantizer(bundle: Bundle, nprobe: int, *, hnsw: bool) -> faiss.Index:
-    """The index of the centroids; its metric ranks the lists, and enters the scores of FastScan and RQ."""
+    """Return the faiss index of the centroids. Its metric ranks the lists and enters the scores of FastScan and RQ."""
     import faiss
 
     coarse = bundle.arrays["coarse"]
@@ -186,7 +194,7 @@ def coarse_quantizer(bundle: Bundle, nprobe: int, *, hnsw: bool) -> faiss.Index:
 
 
 def rows_with_lists(bundle: Bundle, codes: np.ndarray) -> np.ndarray:
-    """Rows for `IndexIVF.add_sa_codes`: the list number, little-endian in as few bytes as it takes, then the code."""
+    """Return rows for `IndexIVF.add_sa_codes`, uint8: list number (little-endian, fewest whole bytes), then code."""
     width = ((bundle.spec.nlist - 1).bit_length() + 7) // 8
     assert bundle.lists is not None
     rows = np.empty((len(codes), width + codes.shape[1]), dtype=np.uint8)
@@ -196,7 +204,7 @@ def rows_with_lists(bundle: Bundle, codes: np.ndarray) -> np.ndarray:
 
 
 def with_transforms(index: faiss.Index, bundle: Bundle) -> faiss.Index:
-    """Put the normalisation of ``cosine`` and the rotation before an index."""
+    """Return the index behind the transforms of a bundle: normalisation (under ``cosine``) and rotation."""
     import faiss
 
     transforms = []

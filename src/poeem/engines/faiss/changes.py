@@ -1,4 +1,4 @@
-"""Add, replace and delete rows of a faiss index in memory; new rows are encoded by the arrays of its training."""
+"""Add, replace and delete rows of a faiss index in memory. New rows are encoded by the arrays of the training."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
 
 class IndexChanges:
-    """Changes of one index. Not while another thread searches it: faiss has no lock.
+    """Changes the rows of one index in memory. No other thread may search it meanwhile, because faiss has no lock.
 
-    Rows are encoded by our encoder, not by faiss's own: with codebooks that only assign, with centroids of free norm
-    under inner product, or with additive codebooks, faiss would give other codes than the training.
+    Our own encoder encodes the rows. faiss's encoder would give other codes in three cases: separate encoder codebooks;
+    centroids of different norms under inner product; additive codebooks.
 
     Args:
-        index: the index, and what it is made of.
-        bundle: which it was built from; None takes the arrays out of the index.
-        id_map: the string ids of its integers; None where ids are integers.
+        index: the faiss index.
+        parts: `parts_of` the index.
+        bundle: the bundle it was built from; with None the arrays are read from the index.
+        id_map: the map of string ids; None if ids are integers.
     Raises:
         ValueError: rows of this kind of index cannot be changed.
     """
@@ -56,13 +57,13 @@ class IndexChanges:
         self._integers: dict[Any, int] = dict(zip(ids.tolist(), stored.tolist()))
 
     def add(self, ids: Any, vectors: Any) -> None:
-        """As `FaissSearcher.add`."""
+        """Add items. See `FaissSearcher.add`."""
         named = self._ids(ids)
         check_unknown(named, self._integers)
         self._put(named, self._vectors(vectors, len(named)))
 
     def replace(self, ids: Any, vectors: Any) -> None:
-        """As `FaissSearcher.replace`: remove and add, which faiss has no one call for."""
+        """Give items new vectors: remove, then add; faiss has no single call for this. See `FaissSearcher.replace`."""
         named = self._ids(ids)
         check_known(named, self._integers)
         checked = self._vectors(vectors, len(named))
@@ -70,13 +71,13 @@ class IndexChanges:
         self._put(named, checked)
 
     def delete(self, ids: Any) -> None:
-        """As `FaissSearcher.delete`."""
+        """Delete items. See `FaissSearcher.delete`."""
         named = self._ids(ids)
         check_known(named, self._integers)
         self._remove(named)
 
     def integers_of(self, ids: Any) -> np.ndarray:
-        """faiss's integers of the users' ids, int64 ``(m,)``.
+        """Return the integers that stand for the users' ids in the index, int64 ``(m,)``.
 
         Raises:
             ValueError: no item has such an id.

@@ -1,4 +1,4 @@
-"""The self-check of a faiss file, by the form that it has."""
+"""The self-check of a faiss index: codes, stored vectors, graph over the centroids."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ _ALL_CANDIDATES = 2048
 
 
 def check_scores(bundle: Bundle, index: faiss.Index, queries: Any = None) -> Agreement:
-    """Scores and ranks by the codes, all lists visited: exact, or of FastScan near enough to rank again.
+    """Compare scores and ranks from the codes with the reference, all lists visited.
 
+    Returns:
+        the result of `check_exact`, or of `check_contained` for a FastScan index.
     Raises:
-        EngineMismatch: they differ.
+        EngineMismatch: the differences are too large.
     """
     check = check_contained if parts_of(index).fastscan else check_exact
     return check(bundle, _rows_of(bundle, FaissSearcher(index, bundle)), engine="faiss", queries=queries)
 
 
 def base_of(index: faiss.Index, bundle: Bundle) -> tuple[faiss.Index, Bundle]:
-    """The index of the codes inside a refining one, behind the transforms of the file, and the bundle with positions.
+    """Take the stored vectors out of a refining index.
 
-    It holds parts of ``index``, which must live as long.
+    Returns:
+        the index of the codes alone, behind the transforms of ``index``, and the bundle with row numbers as ids, as in
+        that index. It uses memory of ``index``, which must live as long.
     """
     import faiss
 
@@ -53,12 +57,12 @@ def base_of(index: faiss.Index, bundle: Bundle) -> tuple[faiss.Index, Bundle]:
 
 
 def check_refined(bundle: Bundle, index: faiss.Index, refine: str, vectors: np.ndarray, queries: Any = None) -> float:
-    """Scores and order of the best against exact scores of the vectors themselves.
+    """Compare a refining index with exact scores of the given vectors: the scores and the order of the best items.
 
     Returns:
-        the worst error, as a share of the query's largest score.
+        the largest error, relative to the query's largest score.
     Raises:
-        EngineMismatch: it is larger than rounding to the stored type explains, or an id is another item's.
+        EngineMismatch: the error is larger than rounding to the stored type explains, or an id is another item's.
     """
     import faiss
 
@@ -90,12 +94,12 @@ def check_refined(bundle: Bundle, index: faiss.Index, refine: str, vectors: np.n
 
 
 def check_graph(bundle: Bundle, index: faiss.Index, nprobe: int, queries: Any = None) -> float:
-    """The lists that a graph over the centroids visits against the nearest ones; afterwards ``index`` visits these.
+    """Measure how many of the nearest lists an HNSW graph finds, then replace the graph in ``index`` by exact search.
 
     Returns:
-        the share of the nearest lists that the graph finds at the stored nprobe.
+        the fraction of the ``nprobe`` nearest lists that the graph finds, 0 to 1.
     Raises:
-        EngineMismatch: it is below 90 %.
+        EngineMismatch: it is below 0.9.
     """
     queries = sample_queries(bundle) if queries is None else np.asarray(queries)
     own = prepared(bundle, prepare_queries(queries, bundle.dim, bundle.metric, bundle.arrays.get("query_adapter")))

@@ -1,4 +1,4 @@
-"""Rows of one trained index that were coded in several places: Parquet parts, faiss files, bundles."""
+"""Load items that were encoded in several places with the same arrays: Parquet files, faiss files, bundles."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ Load = Callable[[], Bundle]
 
 
 def open_parts(bundle: Bundle, parts: str | Path | Bundle | Sequence[str | Path | Bundle]) -> list[Load]:
-    """Functions that load the parts one at a time, each as a bundle of the same arrays with rows of its own.
+    """Check parts of a catalogue, and return functions that load one part each.
 
     Args:
-        bundle: whose arrays the rows were coded by.
-        parts: folders of ``poeem encode``, faiss files that were exported from bundles of the same training, or such
-            bundles themselves.
+        bundle: the bundle whose arrays encoded the items.
+        parts: folders of ``poeem encode``, exported faiss files, or bundles; all of the same training.
+    Returns:
+        functions without arguments; each returns a bundle of the same arrays with the rows of one part.
     Raises:
-        FileNotFoundError: a part is not there.
+        FileNotFoundError: a part does not exist.
         ValueError: a part is of another training, or its ids are strings.
     """
     given = [parts] if isinstance(parts, str | Path | Bundle) else list(parts)

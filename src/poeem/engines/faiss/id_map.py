@@ -1,4 +1,4 @@
-"""The map from the integers in a faiss file to the users' string ids, and its Parquet file."""
+"""The map between the integers in a faiss file and the users' string ids, and its Parquet file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _FINGERPRINT, _VERSION = b"poeem.fingerprint", b"poeem.version"
 
 
 class IdMap:
-    """Integers and string ids of a set of items, in both directions.
+    """A map between string ids and integers.
 
     Args:
         ids: the string ids, object ``(n,)``.
-        numbers: their integers, int64 ``(n,)``; None computes them.
+        numbers: their integers, int64 ``(n,)``; with None they are computed by `int64_ids`.
     Raises:
         ValueError: two ids have the same integer.
     """
@@ -39,7 +39,7 @@ class IdMap:
         self._added: dict[int, str] = {}
 
     def strings(self, numbers: np.ndarray) -> np.ndarray:
-        """The string ids of integers, object of the same shape; None for an integer that no item has."""
+        """Return the string ids of integers, object of the same shape; None for an unknown integer."""
         place = np.minimum(np.searchsorted(self._sorted, numbers), len(self._sorted) - 1)
         found = self._ids[place]
         unknown = self._sorted[place] != numbers
@@ -48,14 +48,14 @@ class IdMap:
         return found
 
     def integers(self, ids: Iterable[str]) -> np.ndarray:
-        """The integers of string ids, int64 ``(m,)``, whether items have them or not."""
+        """Return the integers of any string ids, known or not: int64 ``(m,)``."""
         return int64_ids(np.array(list(ids), dtype=object))
 
     def known_integers(self, ids: list[str]) -> np.ndarray:
-        """As `integers`, of items that are there.
+        """Return the integers of known string ids, int64 ``(m,)``.
 
         Raises:
-            ValueError: no item has such an id.
+            ValueError: an id is unknown.
         """
         numbers = self.integers(ids)
         found = self.strings(numbers).tolist()
@@ -67,10 +67,10 @@ class IdMap:
         return numbers
 
     def add(self, ids: Iterable[str]) -> None:
-        """Take up further ids.
+        """Add string ids to the map.
 
         Raises:
-            ValueError: an id has the integer of another one.
+            ValueError: a new id has the integer of another id.
         """
         ids = list(ids)
         numbers = self.integers(ids)
@@ -81,12 +81,12 @@ class IdMap:
 
 
 def map_file(path: Path) -> Path:
-    """Where the map of the faiss file ``path`` is: ``items.ids.parquet`` for ``items.faiss``."""
+    """Return the path of the map of a faiss file: ``items.ids.parquet`` for ``items.faiss``."""
     return path.with_suffix(".ids.parquet")
 
 
 def id_table(bundle: Bundle) -> pa.Table:
-    """The map of a bundle with string ids: ``id`` (int64, in the faiss file) and ``item`` (string), in row order."""
+    """Return the map of a bundle: columns ``id`` (int64, as in the faiss file) and ``item`` (string id), row by row."""
     import pyarrow as pa
 
     metadata = {_FINGERPRINT: bundle.fingerprint.encode(), _VERSION: bundle.files["items.parquet"].sha256.encode()}
@@ -95,14 +95,14 @@ def id_table(bundle: Bundle) -> pa.Table:
 
 
 def read_id_map(path: Path, facts: Mapping[str, Any]) -> IdMap:
-    """The map of a faiss file.
+    """Read the map of a faiss file.
 
     Args:
-        path: of the faiss file.
-        facts: its report.
+        path: the faiss file.
+        facts: its report, from `read_report`.
     Raises:
         FileNotFoundError: there is no map.
-        ValueError: it cannot be read, or is of another file.
+        ValueError: the map cannot be read, or belongs to another file.
     """
     file = map_file(path)
     if not file.is_file():
@@ -131,7 +131,7 @@ def _check_columns(file: Any, rows: int) -> None:
 
 
 def is_id_map(path: Path) -> bool:
-    """Whether a file is a map that an export wrote."""
+    """Return whether a file is a map of ids that an export wrote."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

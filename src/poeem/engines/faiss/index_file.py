@@ -25,9 +25,10 @@ _LIMITS = threading.Lock()
 
 
 def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
-    """`faiss.read_index` with a plain error; lists that are in a file of their own are looked for beside ``path``.
+    """Read a faiss file as `faiss.read_index` does, but with a one-line error.
 
-    No array of the index may be larger than the file, so that a damaged size takes no memory.
+    If the inverted lists are in a second file, it must be in the folder of ``path``. No array may be larger than the
+    file, so that a damaged size does not fill the memory.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -57,7 +58,7 @@ def read_index(path: Path, *, memory_map: bool = False) -> faiss.Index:
 
 
 def write_index(index: faiss.Index, path: Path) -> None:
-    """As `faiss.write_index`, which does not report a full disk.
+    """Write a faiss file as `faiss.write_index` does, but report a full disk.
 
     Raises:
         OSError: the file could not be written.
@@ -69,13 +70,15 @@ def write_index(index: faiss.Index, path: Path) -> None:
 
 
 def read_proof(path: Path, *, check: bool = True) -> dict[str, Any] | None:
-    """The report beside a faiss file, after the file has been compared with it; None where there is none.
+    """Read the report beside a faiss file, and compare the file with it.
 
     Args:
-        path: the file.
-        check: whether the checksum is compared, which reads the whole file; else the size alone.
+        path: the faiss file.
+        check: True compares size and SHA-256, which reads the whole file; False compares the size alone.
+    Returns:
+        the report's fields; None if there is no report.
     Raises:
-        ValueError: the report is damaged, or the file is another one.
+        ValueError: the report is damaged, or the file is not the one of the report.
     """
     if not sidecar_of(path).exists():
         return None
@@ -121,11 +124,7 @@ def _limited(size: int) -> Iterator[None]:
 
 
 def check_dim_and_rows(path: Path, index: Any, facts: Mapping[str, Any]) -> None:
-    """Refuse an index that has another width or other rows than its report says.
-
-    Raises:
-        ValueError: it has.
-    """
+    """Raise a ValueError if an index has another width or number of rows than its report says."""
     if (index.d, index.ntotal) != (facts["dim"], facts["rows"]):
         raise ValueError(
             f"{str(path)!r} has dim={index.d} and {index.ntotal:,} rows, its report says dim={facts['dim']} and "

@@ -1,4 +1,4 @@
-"""The parts and the metric of an opened faiss index."""
+"""Take an opened faiss index apart: its wrappers, the index inside, its metric and its rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Parts(NamedTuple):
-    """An index taken apart, whatever it is."""
+    """The parts of a faiss index. `parts_of` makes them."""
 
     wrappers: list[Any]  # transforms, id maps and refining, from the outside in; faiss's subclasses have no types
     inner: Any  # the IVF or flat index in the middle
@@ -21,7 +21,7 @@ class Parts(NamedTuple):
 
     @property
     def normalises(self) -> bool:
-        """Whether vectors are brought to unit length first."""
+        """True if the index normalises vectors to unit length before it searches."""
         import faiss
 
         for wrapper in self.of(faiss.IndexPreTransform):
@@ -32,33 +32,37 @@ class Parts(NamedTuple):
 
     @property
     def refines(self) -> bool:
-        """Whether candidates are ranked again by stored vectors."""
+        """True if the index ranks candidates again by stored vectors."""
         import faiss
 
         return bool(self.of(faiss.IndexRefine))
 
     @property
     def fastscan(self) -> bool:
-        """Whether codes are scanned with tables of 8 bits, which makes scores approximate."""
+        """True if the index scans codes with lookup tables of 8 bits, which makes scores approximate."""
         import faiss
 
         return isinstance(self.inner, faiss.IndexFastScan | faiss.IndexIVFFastScan)
 
     @property
     def id_map(self) -> np.ndarray | None:
-        """The user's id of each position, int64 ``(n,)``; None where the inner index has the user's ids itself."""
+        """The user's id of each position, int64 ``(n,)``; None if the inner index holds the users' ids itself."""
         import faiss
 
         maps = self.of(faiss.IndexIDMap)
         return faiss.vector_to_array(maps[0].id_map) if maps else None
 
     def of(self, kind: Any) -> list[Any]:
-        """The wrappers of a kind."""
+        """Return the wrappers of this class, from the outside in."""
         return [wrapper for wrapper in self.wrappers if isinstance(wrapper, kind)]
 
 
 def parts_of(index: faiss.Index) -> Parts:
-    """Look through transforms, id maps and refining."""
+    """Take an index apart.
+
+    Returns:
+        the wrappers around it (transforms, id maps, refining), the IVF or flat index inside, and its number of lists.
+    """
     import faiss
 
     wrappers: list[Any] = []
@@ -76,7 +80,7 @@ def parts_of(index: faiss.Index) -> Parts:
 
 
 def metric_of(index: faiss.Index) -> str:
-    """``ip``, ``l2`` or ``cosine``, from the index alone."""
+    """Return the metric of an index: ``ip``, ``l2``, or ``cosine`` for inner product with normalised vectors."""
     import faiss
 
     if index.metric_type == faiss.METRIC_L2:
@@ -85,7 +89,10 @@ def metric_of(index: faiss.Index) -> str:
 
 
 def stored_rows(index: faiss.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every stored row: ids ``(n,)``, code bytes ``(n, width)``, and the size of each list (one entry if flat)."""
+    """Return all rows of an index: ids int64 ``(n,)``, code bytes uint8 ``(n, width)``, and the size of each list.
+
+    Rows are in the order of the lists. A flat index counts as one list.
+    """
     parts = parts_of(index)
     inner, id_map = parts.inner, parts.id_map
     if not parts.nlist:

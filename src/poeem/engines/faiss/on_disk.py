@@ -1,4 +1,4 @@
-"""An IVF index whose lists stay on disk, written part by part: only one part is ever in memory."""
+"""Build an IVF index whose inverted lists stay on disk, with one part of the items in memory at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 2**22
 
 
 def slices_of(bundle: Bundle, rows: int = _ROWS_AT_ONCE) -> list[Load]:
-    """A bundle as parts of at most ``rows`` rows, with integers for string ids."""
+    """Return functions that each load at most ``rows`` rows of a bundle, as a bundle with integer ids."""
     whole = replace(bundle, ids=bundle.int64_ids, columns=None)
 
     def part(some: slice) -> Bundle:
@@ -44,16 +44,21 @@ def slices_of(bundle: Bundle, rows: int = _ROWS_AT_ONCE) -> list[Load]:
 
 
 def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int, *, hnsw: bool = False) -> faiss.Index:
-    """An index over all parts whose lists are in the file ``data``; inside, only its name is kept, not its folder.
+    """Build an index over all parts whose inverted lists are in the file ``data``.
+
+    The index stores only the name of that file, not its folder. So both files can be moved together.
 
     Args:
-        bundle: whose arrays the parts were coded by.
-        parts: loaded one after another.
-        data: the file of the lists; part files are written beside it meanwhile.
-        nprobe: lists visited per query, stored in the index.
-        hnsw: as of `build_index`.
+        bundle: the bundle whose arrays encoded the parts.
+        parts: functions that load one part each; called one after another.
+        data: the file of the lists to write. Temporary files are written beside it.
+        nprobe: default number of lists visited per query.
+        hnsw: see `build_index`.
+    Returns:
+        the index.
     Raises:
-        ValueError: the index is flat.
+        ValueError: the bundle's index is flat.
+        OSError: the disk has no room for the lists.
     """
     import faiss
     from faiss.contrib.ondisk import merge_ondisk
@@ -97,7 +102,7 @@ def _check_room(data: Path, size: int) -> None:
 
 
 def check_lists(parts: Iterable[Load], index: faiss.Index) -> None:
-    """Compare every id and code of the lists with the parts that they were merged from.
+    """Compare every id and code in the lists with the parts that they were merged from.
 
     Raises:
         EngineMismatch: something differs.
@@ -123,11 +128,11 @@ def check_lists(parts: Iterable[Load], index: faiss.Index) -> None:
 
 
 def data_file(path: Path) -> Path:
-    """A new, random name for the file of lists of the index file ``path``; no existing file is overwritten."""
+    """Return a random name for the file of lists of the index file ``path``, so that no existing file is replaced."""
     return path.with_name(f"{path.name}.{os.urandom(4).hex()}.ivfdata")
 
 
 def former_data_files(path: Path, keep: Path | None) -> list[Path]:
-    """Files of lists, whole or in part, of earlier or killed exports of ``path``, except ``keep``; deletes nothing."""
+    """Return the files of lists that earlier or interrupted exports of ``path`` left, except ``keep``."""
     found = path.parent.glob(f"{glob.escape(path.name)}.*.ivfdata*")
     return [file for file in found if keep is None or file.name != keep.name]

@@ -1,4 +1,4 @@
-"""The forms of a faiss file, and which of them an index can have."""
+"""Options of a faiss file, and a check which of them an index can have."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ REFINES = {"flat": 1e-5, "fp16": 2e-3, "sq8": 2e-2}
 
 @dataclass(frozen=True, eq=False)
 class FaissOptions:
-    """The form of a faiss file. It changes neither arrays nor codes.
+    """Options of a faiss file. They change neither arrays nor codes.
 
     Args:
-        nprobe: lists visited per query, stored in the file; None takes the training's, or else nlist's square root.
-        fastscan: 4-bit PQ codes in the layout that is scanned by SIMD: several times faster, scores to about 1 %. None
-            takes it where the index can have it.
-        hnsw: find the lists to visit by a graph over the centroids, for some thousand lists and more.
-        refine: rank the best candidates again by vectors that are kept as ``flat``, ``fp16`` or ``sq8``.
+        nprobe: default number of lists visited per query; None takes the training's, or else nlist's square root.
+        fastscan: lay out 4-bit PQ codes for SIMD scans: several times faster, scores to about 1 %. None does so if the
+            index can have it.
+        hnsw: find the lists to visit by an HNSW graph over the centroids, useful for thousands of lists.
+        refine: also store the vectors, as ``flat``, ``fp16`` or ``sq8``, and rank the best candidates by them.
         vectors: for ``refine``, float ``(n, dim)`` in the order of ``bundle.ids``, or a ``.npy`` file of them.
         k_factor: candidates that ``refine`` ranks again, in multiples of k; stored in the file.
-        on_disk: leave the inverted lists in a file beside the index, from which faiss loads them as it searches.
-        parts: other rows than the bundle's, coded with its arrays: folders of ``poeem encode``, exported faiss files or
-            bundles, merged one by one; implies ``on_disk``, and may be larger than memory.
+        on_disk: keep the inverted lists in a second file, from which faiss loads them as it searches.
+        parts: other items than the bundle's, encoded with its arrays: folders of ``poeem encode``, exported faiss files
+            or bundles. They are merged one by one, so they may be larger than memory. Sets ``on_disk``.
     """
 
     nprobe: int | None = None
@@ -40,10 +40,10 @@ class FaissOptions:
     parts: Any = None
 
     def resolved(self, bundle: Bundle) -> FaissOptions:
-        """The options for a bundle, with ``fastscan`` and ``on_disk`` as True or False.
+        """Return the options for a bundle, with True or False for ``fastscan`` and ``on_disk``.
 
         Raises:
-            ValueError: the index cannot have this form.
+            ValueError: the index cannot have these options.
         """
         self.check(bundle)
         on_disk = self.on_disk or self.parts is not None
@@ -56,10 +56,10 @@ class FaissOptions:
         return replace(self, fastscan=fastscan, on_disk=on_disk)
 
     def check(self, bundle: Bundle) -> None:
-        """Refuse a form that this index cannot have.
+        """Raise an error if the index of a bundle cannot have these options.
 
         Raises:
-            ValueError: the reason, and what to choose instead.
+            ValueError: with the reason, and what to choose instead.
         """
         refusal = fastscan_refusal(bundle)
         if self.fastscan and refusal is not None:
@@ -83,7 +83,10 @@ class FaissOptions:
             )
 
     def stated(self, bundle: Bundle) -> dict[str, Any]:
-        """The options for the report, those that differ from a file without any; `refresh` repeats them."""
+        """Return the options for the report: those that are on, and ``fastscan`` wherever the index can have it.
+
+        `refresh` repeats them.
+        """
         stated = {"fastscan": self.fastscan, "hnsw": self.hnsw, "on_disk": self.on_disk}
         if self.refine:
             stated |= {"refine": self.refine, "k_factor": self.k_factor}
@@ -92,7 +95,7 @@ class FaissOptions:
 
 
 def fastscan_refusal(bundle: Bundle) -> str | None:
-    """Why an index cannot have the FastScan layout, with the fix; None if it can."""
+    """Return why an index cannot have the FastScan layout, with the fix; None if it can."""
     spec = bundle.spec
     if spec.kind != "PQ" or spec.nbits != 4:
         return (

@@ -1,4 +1,4 @@
-"""Search parameters of one call: lists to visit and ids to choose from, in the nesting that faiss needs."""
+"""Search parameters of one call: number of lists to visit, and ids to include or exclude."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """A choice of ids.
+    """A set of ids that a search includes or excludes.
 
     Args:
-        ids: int64, as faiss holds them, ``(m,)``.
-        excluded: whether these are to be left out, not the others.
+        ids: int64 ids in the index, ``(m,)``.
+        excluded: True if these ids are left out, False if only these are searched.
     """
 
     ids: np.ndarray
     excluded: bool
 
     def allows(self, ids: np.ndarray) -> np.ndarray:
-        """bool, of the shape of ``ids``."""
+        """Return whether each id may be returned: bool, of the shape of ``ids``."""
         return np.isin(ids, self.ids, invert=self.excluded)
 
     def selector(self, id_map: np.ndarray | None) -> faiss.IDSelector:
-        """The choice in faiss's terms, among positions where there is an ``id_map``."""
+        """Return a faiss selector of these ids; of positions if ``id_map``, the id of each position, is given."""
         import faiss
 
         ids = self.ids if id_map is None else np.flatnonzero(np.isin(id_map, self.ids))
@@ -41,13 +41,14 @@ class Chosen:
 
 
 def choose(only: Any, exclude: Any, numbers: Callable[[Any], np.ndarray]) -> Chosen | None:
-    """The choice that a caller makes; None for all.
+    """Turn the arguments ``only`` and ``exclude`` of a search into a `Chosen`; None if all ids are searched.
 
     Args:
-        only, exclude: the users' ids, at most one of them.
-        numbers: from the users' ids to those that faiss holds.
+        only: the users' ids to include, or None.
+        exclude: the users' ids to leave out, or None.
+        numbers: function from the users' ids to those in the index.
     Raises:
-        ValueError: both are given.
+        ValueError: both ``only`` and ``exclude`` are given.
 
     >>> choose([3, 4], None, np.asarray).allows(np.array([2, 3]))
     array([False,  True])
@@ -60,7 +61,7 @@ def choose(only: Any, exclude: Any, numbers: Callable[[Any], np.ndarray]) -> Cho
 
 
 def can_select(parts: Parts) -> bool:
-    """Whether faiss itself can restrict a search of this index: of IVF + PQ it can, of flat and additive ones not."""
+    """Return whether faiss can restrict a search of this index to ids: True for IVF with PQ codes, else False."""
     import faiss
 
     return isinstance(parts.inner, faiss.IndexIVFPQ | faiss.IndexIVFPQFastScan)
@@ -69,12 +70,14 @@ def can_select(parts: Parts) -> bool:
 def search_parameters(
     parts: Parts, nprobe: int | None, selector: faiss.IDSelector | None = None
 ) -> faiss.SearchParameters | None:
-    """Parameters of one call alone, so that threads may search differently; None where nothing differs.
+    """Return faiss's parameters for one search call; None if the call has no own parameters.
+
+    The index does not change, so threads may search with different parameters.
 
     Args:
-        parts: of the index.
-        nprobe: lists to visit; None leaves the stored number.
-        selector: of ids as the inner index holds them.
+        parts: parts of the index.
+        nprobe: lists to visit; None takes the stored number.
+        selector: selector of ids as in the inner index; None searches all.
     """
     import faiss
 

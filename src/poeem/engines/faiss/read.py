@@ -1,4 +1,4 @@
-"""Read the trained arrays, codes and ids of a faiss index, for further training or for any engine."""
+"""Read the trained arrays, codes and ids of a faiss index, for further training or for another engine."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FaissContents:
-    """What a faiss index holds, as the fields of a bundle.
+    """The contents of a faiss index, as the fields of a bundle.
 
     Args:
         spec: the structure.
-        metric: ``ip``, ``l2`` or ``cosine`` (inner product behind a normalisation).
+        metric: ``ip``, ``l2``, or ``cosine`` for inner product with normalised vectors.
         dim: width of an embedding.
-        arrays: float32 by name, as a bundle has them: ``rotation``, ``coarse``, ``codebooks``.
+        arrays: float32 arrays by name, as in a bundle: ``rotation``, ``coarse``, ``codebooks``.
         codes: uint8 codeword numbers, ``(n, M)``.
         lists: int32 inverted list of each row, ``(n,)``; None for a flat index.
-        ids: int64, ``(n,)``, rising where there are lists, else in the order of the index; strings, in the order of the
-            bundle, where the file has a map of them.
-        nprobe: lists visited per query, as stored; None for a flat index.
-        proven: whether the file was compared with the checksum of its report.
+        ids: int64, ``(n,)``; ascending if there are lists, else in the order of the index. If the file has a map of
+            string ids: object of str, in the order of the bundle.
+        nprobe: stored number of lists visited per query; None for a flat index.
+        proven: whether the file was compared with the checksum in its report.
     """
 
     spec: IndexSpec
@@ -64,16 +64,17 @@ class FaissContents:
         columns: Any = None,
         training: Mapping[str, Any] | None = None,
     ) -> Bundle:
-        """Write the rows as a bundle, code for code.
+        """Write the contents as a bundle, with the same codes.
 
         Args:
             path: the folder to write.
-            ids: other ids for the rows, for instance strings in place of the numbers, ``(n,)`` in the order of
-                ``self.ids``; None keeps the index's.
-            columns: a ``pyarrow.Table`` of n rows kept beside the ids.
-            training: facts for the manifest; the index's nprobe is among them anyway.
+            ids: other ids for the rows, such as strings, ``(n,)`` in the order of ``self.ids``; None keeps those.
+            columns: a ``pyarrow.Table`` of n rows, stored beside the ids.
+            training: facts about the training, JSON values. The index's nprobe is added to them.
+        Returns:
+            the bundle.
         Raises:
-            ValueError: ``ids`` or ``columns`` do not fit, or ``path`` holds files that are no bundle.
+            ValueError: ``ids`` or ``columns`` do not fit, or ``path`` holds other files.
         """
         from poeem.bundle import write_bundle
 
@@ -93,18 +94,18 @@ class FaissContents:
 
 
 def from_faiss(source: faiss.Index | str | Path, *, check: bool = True) -> FaissContents:
-    """Read the trained arrays, the codes and the ids out of a stock faiss index.
+    """Read the trained arrays, codes and ids of a stock faiss index.
 
-    Read are ``IndexPQ``, ``IndexIVFPQ``, their FastScan variants, ``IndexResidualQuantizer`` and its IVF variant, with
-    4 to 8 bits, by L2 or inner product, with lists by residual; behind rotations (``OPQMatrix``, any orthonormal
-    ``LinearTransform``) and a normalisation, in ``IndexIDMap`` and ``IndexRefine`` (whose stored vectors are left out).
-    A rotation before a residual quantizer is moved into its codewords: the scores are the same.
+    Supported are ``IndexPQ``, ``IndexIVFPQ``, their FastScan variants, ``IndexResidualQuantizer`` and its IVF variant,
+    with 4 to 8 bits, L2 or inner product, and lists of residuals. They may be behind rotations (``OPQMatrix``, any
+    orthonormal ``LinearTransform``) and a normalisation, and in ``IndexIDMap`` and ``IndexRefine`` (whose stored
+    vectors are ignored). A rotation before a residual quantizer is moved into its codewords; scores stay the same.
 
     Args:
         source: the index, or its file.
-        check: whether a file with a report is compared with the report's checksum.
+        check: whether a file with a report is compared with the checksum in the report.
     Returns:
-        arrays and rows; ``.bundle(path)`` writes them, ``poeem.index_from`` makes a layer of them.
+        arrays and rows. ``.bundle(path)`` writes them, ``poeem.index_from`` makes a layer of them.
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the index is empty, untrained, damaged, or of a kind that scores differently; the message says what
@@ -154,10 +155,10 @@ def _with_strings(contents: FaissContents, path: Path, facts: Mapping[str, Any])
 
 
 def trained_arrays(index: faiss.Index) -> tuple[IndexSpec, str, dict[str, np.ndarray]]:
-    """Spec, metric and arrays of an index, without its rows.
+    """Return spec, metric and arrays of a faiss index, without its rows.
 
     Raises:
-        ValueError: as for `from_faiss`.
+        ValueError: the index is untrained, damaged, or of a kind that scores differently, see `from_faiss`.
     """
     parts = unwrap(index)
     metric = _metric(parts)

@@ -1,4 +1,4 @@
-"""Send messages of faiss to stderr; stdout is for results."""
+"""Send messages of faiss to stderr, because stdout is for results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOCK = threading.Lock()
 
 @contextlib.contextmanager
 def prints_on_stderr() -> Iterator[None]:
-    """Send what C code prints to stderr: faiss prints where it writes and reads lists on disk."""
+    """Send what C code prints to stderr; a context manager. faiss prints when it writes or reads lists on disk."""
     with _LOCK:
         sys.stdout.flush()
         _flush_c()

@@ -1,4 +1,4 @@
-"""A refining index: candidates are found by the codes and ranked by the stored vectors."""
+"""Build a refining index: codes find candidates, stored vectors rank them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ROWS_AT_ONCE = 65536
 
 
 def refined_index(index: faiss.Index, bundle: Bundle, refine: str, vectors: np.ndarray, k_factor: float) -> faiss.Index:
-    """An index of positions with the prepared vectors of the same positions.
+    """Return an `IndexRefine` of an index of codes and of the items' vectors.
 
     Args:
-        index: of the codes, with positions for ids, behind the transforms.
-        bundle: whose rotation and normalisation the vectors go through.
-        refine: ``flat`` (float32), ``fp16`` or ``sq8``.
+        index: the faiss index of the codes, without transforms, with positions as ids.
+        bundle: the bundle; its normalisation and rotation are applied to the vectors.
+        refine: type of the stored vectors: ``flat`` (float32), ``fp16`` or ``sq8``.
         vectors: ``(n, dim)``, in the bundle's order; may be mapped from a file.
-        k_factor: candidates, in multiples of k.
+        k_factor: candidates ranked again, in multiples of k.
     Raises:
         ValueError: the vectors are not those of the bundle's items.
     """
@@ -47,7 +47,7 @@ def refined_index(index: faiss.Index, bundle: Bundle, refine: str, vectors: np.n
 
 
 def prepared(bundle: Bundle, vectors: np.ndarray) -> np.ndarray:
-    """Vectors as they are behind the transforms: of unit length under ``cosine``, rotated; float32 ``(n, dim)``."""
+    """Normalise vectors under ``cosine``, rotate them, and return float32 ``(n, dim)``."""
     rows = np.array(vectors, dtype=np.float32)
     if bundle.metric == "cosine":
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)

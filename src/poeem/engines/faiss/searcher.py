@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class FaissSearcher:
-    """A faiss index and what its file cannot hold: string ids and the query adapter.
+    """A faiss index with what its file cannot hold: string ids and the query adapter.
 
     Args:
         index: the faiss index.
-        bundle: where string ids and the query adapter are; None where there are none.
-        id_map: the string ids, where they do not come from a bundle.
+        bundle: the bundle with string ids and query adapter; may be None if the index has neither.
+        id_map: the map of string ids, if there is no bundle.
         proven: whether the index was compared with a report or built from a bundle.
     """
 
@@ -54,26 +54,26 @@ class FaissSearcher:
 
     @property
     def nprobe(self) -> int:
-        """Lists visited per query unless a search says otherwise; 1 for a flat index."""
+        """Default number of lists visited per query; 1 for a flat index."""
         return 1 if self._ivf is None else self._ivf.nprobe
 
     def search(
         self, queries: Any, k: int, nprobe: int | None = None, *, only: Any = None, exclude: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best items of every query.
+        """Find the best items of every query.
 
         Args:
-            queries: ``(nq, dim)``.
+            queries: ``(nq, dim)``, the output of the query tower.
             k: results per query.
-            nprobe: lists visited per query; None takes the stored one.
-            only: ids that may be returned, ``(m,)``; those that the index does not hold mean nothing.
-            exclude: ids that may not be returned; not together with ``only``.
+            nprobe: lists visited per query; None takes the stored number.
+            only: ids that may be returned, ``(m,)``.
+            exclude: ids that must not be returned, ``(m,)``; not together with ``only``.
         Returns:
-            scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first; where the visited lists hold
-            fewer than k items, id -1 (None for strings) and score -inf (+inf for ``l2``).
+            scores float32 and ids (int64, or str objects), both ``(nq, k)``, best first. If the visited lists hold
+            fewer than k items, the remaining ids are -1 (None for strings) and scores -inf (+inf for ``l2``).
         Raises:
             ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k or nprobe below 1; ids of another
-                type than the index's.
+                type than the index's, or unknown string ids.
         """
         scores, ids = self.search_stored(queries, k, nprobe, choose(only, exclude, self._integers))
         return scores, self._users_ids(ids)
@@ -81,7 +81,7 @@ class FaissSearcher:
     def search_stored(
         self, queries: Any, k: int, nprobe: int | None = None, chosen: Chosen | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `search`, with the integers that faiss holds for string ids."""
+        """Search as `search` does, but return the integer ids of the index; ``chosen`` includes or excludes ids."""
         queries, k = prepare_queries(queries, self.dim, self.metric, self._adapter), check_k(k)
         if chosen is None:
             parameters = None if nprobe is None else search_parameters(self.parts, self._probes(nprobe))
@@ -99,18 +99,18 @@ class FaissSearcher:
     def range_search(
         self, queries: Any, threshold: float, nprobe: int | None = None, *, only: Any = None, exclude: Any = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All items that score better than a threshold.
+        """Find all items with a score better than a threshold.
 
         Args:
-            queries: ``(nq, dim)``.
-            threshold: scores above it (``ip``, ``cosine``) or squared distances below it (``l2``).
-            nprobe: lists visited per query; None takes the stored one.
+            queries: ``(nq, dim)``, the output of the query tower.
+            threshold: smallest score (``ip``, ``cosine``) or largest squared distance (``l2``), itself excluded.
+            nprobe: lists visited per query; None takes the stored number.
             only, exclude: as for `search`.
         Returns:
-            limits int64 ``(nq + 1,)``, scores float32 and ids, both ``(limits[-1],)``: those of query i are at
+            limits int64 ``(nq + 1,)``, scores float32 and ids, both ``(limits[-1],)``. The results of query i are at
             ``limits[i]`` to ``limits[i + 1]``, best first.
         Raises:
-            ValueError: as for `search`, or the index is a FastScan or refining one.
+            ValueError: as for `search`; also for a threshold that is not finite, and for a FastScan or refining index.
         """
         if self.parts.fastscan or self.parts.refines:
             what = (
@@ -135,26 +135,38 @@ class FaissSearcher:
         return limits, scores[order], self._users_ids(ids[order])
 
     def add(self, ids: Any, vectors: Any) -> None:
-        """Add items to the index in memory, coded by the arrays of its training; the next search finds them.
+        """Add items to the index in memory, encoded by the arrays of its training. The next search finds them.
 
-        Neither a file nor a bundle changes: `BundleEditor` is for those. Not while another thread searches.
+        No file and no bundle changes; see `BundleEditor` for those. No other thread may search meanwhile.
 
         Args:
-            ids: integers, or strings as in the bundle, ``(n,)``, none of which is there.
-            vectors: ``(n, dim)``, the input of the index.
+            ids: integers, or strings as in the bundle, ``(n,)``; all of them new.
+            vectors: ``(n, dim)``, the output of the item tower.
         Raises:
-            ValueError: an id is there already, there twice or of another type; a vector is not finite, zero under
-                ``cosine`` or of another width; or rows of this kind of index cannot be changed (refining, flat
+            ValueError: an id exists already, is given twice or is of another type; a vector is not finite, is zero
+                under ``cosine`` or has another width; or rows of this kind of index cannot be changed (refining, flat
                 FastScan, on disk). Nothing has changed then.
         """
         self._changing().add(ids, vectors)
 
     def replace(self, ids: Any, vectors: Any) -> None:
-        """Give items other vectors: remove and add. As `add`, for ids that are there."""
+        """Give items new vectors, in memory.
+
+        Args:
+            ids: ids of items in the index, ``(n,)``.
+            vectors: ``(n, dim)``, the output of the item tower.
+        Raises:
+            ValueError: an id is not in the index, or a vector or the index is wrong as for `add`. Nothing has changed
+                then.
+        """
         self._changing().replace(ids, vectors)
 
     def delete(self, ids: Any) -> None:
-        """Delete items from the index in memory. As `add`, for ids that are there."""
+        """Delete items, in memory.
+
+        Raises:
+            ValueError: an id is not in the index, or the index is wrong as for `add`. Nothing has changed then.
+        """
         self._changing().delete(ids)
 
     def _changing(self) -> IndexChanges:
@@ -202,18 +214,19 @@ class FaissSearcher:
 def open_engine(
     source: Bundle | str | Path, bundle: Bundle | None = None, *, memory_map: bool = False, check: bool = True
 ) -> FaissSearcher:
-    """A searcher over a faiss file, or over a bundle, whose index is then built in memory.
+    """Return a searcher over a faiss file, or over a bundle, from which an index is built in memory.
 
     Args:
-        source: a faiss file, a bundle, or a bundle's or run's folder.
-        bundle: which a faiss file was written from; needed for a query adapter, and for string ids without their map.
-        memory_map: leave the codes in the file, which then must stay as it is, and load them as they are searched.
-        check: whether the file is compared with the checksum of its report, which reads all of it once.
+        source: a faiss file, a bundle, or the folder of a bundle or run.
+        bundle: the bundle from which a faiss file was written. Needed for a query adapter, and for string ids if their
+            map is missing.
+        memory_map: leave the codes in the file, and load them when they are searched. The file must then not change.
+        check: whether the file is compared with the checksum in its report, which reads the whole file once.
     Returns:
         the searcher; ``proven`` is False for a file without a report.
     Raises:
         FileNotFoundError: there is nothing at ``source``.
-        ValueError: the file is no faiss index, is damaged, is not of this bundle, or needs one.
+        ValueError: the file is no faiss index, is damaged, is not of this bundle, or needs a bundle.
     """
     if isinstance(source, Bundle):
         return FaissSearcher(build_index(source), source)

@@ -1,4 +1,4 @@
-"""One search over several faiss files of the same training."""
+"""Search several faiss files of the same training as one index."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from poeem.engines.report import read_report
 
 
 class ShardedSearcher:
-    """Searches every shard and merges: the answer is that of one index over all rows.
+    """Searches several indexes and merges the results, as if one index held all rows.
 
     Args:
-        shards: of one metric and width, each with ids of its own.
+        shards: searchers of the same metric and width. No id is in two of them.
     Raises:
-        ValueError: there are none, or they differ in metric or width.
+        ValueError: there are no shards, or they differ in metric or width.
     """
 
     def __init__(self, shards: Sequence[FaissSearcher]) -> None:
@@ -34,7 +34,10 @@ class ShardedSearcher:
         return sum(map(len, self.shards))
 
     def search(self, queries: Any, k: int, nprobe: int | None = None, **chosen: Any) -> tuple[np.ndarray, np.ndarray]:
-        """As `FaissSearcher.search`, over all shards; equal scores in the order of the shards."""
+        """Find the best items of every query over all shards. Equal scores are in the order of the shards.
+
+        Arguments, results and errors as for `FaissSearcher.search`; ``chosen`` is its ``only`` or ``exclude``.
+        """
         found = [shard.search(queries, k, nprobe, **chosen) for shard in self.shards]
         scores, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*found))
         order = np.argsort(scores if self.metric == "l2" else -scores, axis=1, kind="stable")[:, :k]
@@ -43,7 +46,10 @@ class ShardedSearcher:
     def range_search(
         self, queries: Any, threshold: float, nprobe: int | None = None, **chosen: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `FaissSearcher.range_search`, over all shards; ``chosen`` is its ``only`` or ``exclude``."""
+        """Find all items with a score better than a threshold, over all shards.
+
+        Arguments, results and errors as for `FaissSearcher.range_search`; ``chosen`` is its ``only`` or ``exclude``.
+        """
         found = [shard.range_search(queries, threshold, nprobe, **chosen) for shard in self.shards]
         query = np.concatenate([np.repeat(np.arange(len(limits) - 1), np.diff(limits)) for limits, _, _ in found])
         scores, ids = (np.concatenate([part[i] for part in found]) for i in (1, 2))
@@ -53,13 +59,13 @@ class ShardedSearcher:
 
 
 def open_shards(paths: Sequence[str | Path], *, memory_map: bool = False, check: bool = True) -> ShardedSearcher:
-    """Open exported faiss files to be searched as one.
+    """Open exported faiss files, and return a searcher over all of them.
 
     Args:
-        paths: files with their reports beside them; integer ids, each in one file only.
-        memory_map, check: as of `open_engine`.
+        paths: files with their reports beside them and integer ids. No id is in two files.
+        memory_map, check: as for `open_engine`.
     Raises:
-        FileNotFoundError: a file or its report is not there.
+        FileNotFoundError: a file or its report does not exist.
         ValueError: the files are of different trainings, or a file needs its bundle.
     """
     fingerprints = {str(path): read_report(Path(path))["fingerprint"] for path in paths}

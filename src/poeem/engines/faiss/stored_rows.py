@@ -1,4 +1,4 @@
-"""The rows that a faiss index stores, as plain arrays: ids, lists and codes."""
+"""Read the rows of a faiss index as arrays: ids, lists and codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from poeem.functional.packing import packed_width, unpack_codes
 
 
 class Rows(NamedTuple):
-    """Stored rows: ids int64 ``(n,)``, codes uint8 ``(n, M)``, lists int32 ``(n,)`` or None."""
+    """Rows of an index: ids int64 ``(n,)``, codes uint8 ``(n, M)``, lists int32 ``(n,)`` or None."""
 
     ids: np.ndarray
     codes: np.ndarray
@@ -18,13 +18,13 @@ class Rows(NamedTuple):
 
 
 def flat_rows(inner: Any, M: int, nbits: int) -> Rows:
-    """Rows of an `IndexPQ`, `IndexPQFastScan` or `IndexResidualQuantizer`; their ids are positions."""
+    """Read the rows of an `IndexPQ`, `IndexPQFastScan` or `IndexResidualQuantizer`. Their ids are positions."""
     packed = code_bytes(inner)
     return Rows(np.arange(len(packed), dtype=np.int64), _codeword_numbers(packed, M, nbits), None)
 
 
 def ivf_rows(inner: Any, M: int, nbits: int) -> Rows:
-    """Rows of an `IndexIVFPQ`, `IndexIVFPQFastScan` or `IndexIVFResidualQuantizer`, list by list."""
+    """Read the rows of an `IndexIVFPQ`, `IndexIVFPQFastScan` or `IndexIVFResidualQuantizer`, list by list."""
     sizes = np.array([inner.invlists.list_size(i) for i in range(inner.nlist)], dtype=np.int64)
     ids = np.empty(int(sizes.sum()), dtype=np.int64)
     codes = np.empty((len(ids), M), dtype=np.uint8)
@@ -38,7 +38,7 @@ def ivf_rows(inner: Any, M: int, nbits: int) -> Rows:
 
 
 def code_bytes(inner: Any) -> np.ndarray:
-    """The code of every row of a flat index, in order: uint8 ``(n, width)``."""
+    """Return the code bytes of all rows of a flat index, in order: uint8 ``(n, width)``."""
     import faiss
 
     if isinstance(inner, faiss.IndexFastScan):
@@ -48,14 +48,17 @@ def code_bytes(inner: Any) -> np.ndarray:
 
 
 def code_width(inner: Any) -> int:
-    """Bytes of a row's code as `list_rows` gives it."""
+    """Return the width in bytes of the codes that `list_rows` returns."""
     import faiss
 
     return inner.get_CodePacker().code_size if isinstance(inner, faiss.IndexIVFFastScan) else inner.code_size
 
 
 def list_rows(inner: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids int64 ``(n,)`` and codes uint8 ``(n, width)`` of one inverted list, as views while the index lives."""
+    """Return ids int64 ``(n,)`` and code bytes uint8 ``(n, width)`` of one inverted list.
+
+    Both may be views of the index's memory, valid as long as the index exists and does not change.
+    """
     import faiss
 
     lists = inner.invlists

@@ -1,4 +1,4 @@
-"""Wrappers around a faiss index: transforms of vectors, id maps, re-ranking by stored vectors."""
+"""Remove the wrappers around a faiss index: transforms of vectors, id maps, refining."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Unwrapped(NamedTuple):
-    """An index taken out of its wrappers."""
+    """A faiss index without its wrappers, and what they did."""
 
     inner: Any  # faiss's subclasses have no types
     dim: int
@@ -23,10 +23,9 @@ class Unwrapped(NamedTuple):
 
 
 def unwrap(index: faiss.Index) -> Unwrapped:
-    """Look through transforms, id maps and refining.
+    """Remove transforms, id maps and refining from an index; of a refining index the quantized index is kept.
 
-    Consecutive rotations are multiplied; a normalisation may be before or after them, as rotations change no length.
-    Of a refining index the quantized part is taken, its stored vectors are not.
+    Consecutive rotations are multiplied. A normalisation may be before or after them, because rotations keep lengths.
 
     Raises:
         ValueError: a transform is neither a rotation nor a normalisation.
@@ -60,7 +59,7 @@ def unwrap(index: faiss.Index) -> Unwrapped:
 
 
 def user_ids(stored: np.ndarray, id_map: np.ndarray | None) -> np.ndarray:
-    """The ids that searches return, int64 ``(n,)``, for the ids in the inner index."""
+    """Return the ids that searches return, int64 ``(n,)``, for ids in the inner index."""
     return stored if id_map is None else _mapped(id_map, stored)
 
 

@@ -1,4 +1,4 @@
-"""Write a faiss file from a bundle, and keep it only if faiss then scores as the reference does."""
+"""Write a faiss file from a bundle, and keep it only if faiss scores as the reference does."""
 
 from __future__ import annotations
 
@@ -35,21 +35,23 @@ if TYPE_CHECKING:
 
 
 def write_faiss(bundle: Bundle, path: Path, options: FaissOptions | None = None, *, queries: Any = None) -> Report:
-    """Write ``path`` for plain `faiss.read_index`, and its report as ``path.json``.
+    """Write a bundle as the file ``path``, readable by `faiss.read_index`, and its report as ``path.json``.
 
-    With string ids the file holds their `int64_ids`, and a map lies beside it: ``items.ids.parquet`` for
-    ``items.faiss``, with columns ``id`` and ``item``.
+    If ids are strings, the file holds their `int64_ids`. A map is written beside it: ``items.ids.parquet`` for
+    ``items.faiss``, with the columns ``id`` and ``item``.
 
     Args:
-        bundle: what to write.
-        path: the file; one that is there is replaced only by a file that has passed the self-check.
-        options: the form of the file; None takes the default one. Where FastScan is not given and its scores are too
-            far off, the file gets the exact form, and the report says so.
-        queries: ``(nq, dim)`` for the self-check; None takes some of the items, moved a little.
+        bundle: the bundle to write.
+        path: the file. An existing file is replaced only after the new one has passed the self-check.
+        options: options of the file; None takes the defaults. If ``fastscan`` is None and FastScan's scores fail the
+            self-check, the file is written without FastScan, and the report says so.
+        queries: ``(nq, dim)`` for the self-check; None takes decoded items plus noise.
+    Returns:
+        the report.
     Raises:
         FileNotFoundError: the folder of ``path`` or a part does not exist.
         ValueError: ``path`` is a folder, an option is wrong, or a part is of another training.
-        EngineMismatch: faiss disagrees with the reference; nothing is kept.
+        EngineMismatch: faiss's scores differ from the reference's. Nothing is written then.
     """
     options = FaissOptions() if options is None else options
     _check_place(path)
@@ -166,14 +168,16 @@ def _write_map(bundle: Bundle, path: Path) -> None:
 def check_file(
     bundle: Bundle, path: Path, queries: Any = None, stated: dict[str, Any] | None = None, vectors: Any = None
 ) -> Agreement:
-    """The self-check on the file as faiss reads it: every stored byte, then the scores and ranks of a sample.
+    """Check a written file: compare all ids and codes, then scores and ranks of a sample of queries.
 
     Args:
-        bundle: what was written.
+        bundle: the bundle that was written.
         path: the file.
-        queries: ``(nq, dim)``; None takes a sample.
-        stated: options of the report; what is measured of them is added.
-        vectors: the stored ones of ``refine``.
+        queries: ``(nq, dim)``; None takes `sample_queries`.
+        stated: options for the report. Measurements of them are added here.
+        vectors: the vectors for ``refine``.
+    Returns:
+        the differences between faiss and the reference.
     Raises:
         EngineMismatch: something differs.
     """
@@ -193,7 +197,13 @@ def check_file(
 def check_file_on_disk(
     bundle: Bundle, loads: list[Load], path: Path, nprobe: int, stated: dict[str, Any], queries: Any = None
 ) -> tuple[Agreement, int]:
-    """As `check_file`, one part after another; also the number of rows."""
+    """Check a written file as `check_file` does, with one part in memory at a time.
+
+    Returns:
+        the differences between faiss and the reference, and the number of rows.
+    Raises:
+        EngineMismatch: something differs.
+    """
     index = read_index(path)
     check_lists(loads, index)
     if "hnsw" in stated:
