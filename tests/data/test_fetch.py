@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from poeem.data import fetch
-from poeem.data.fetch import APT_HELPER, AptList, Package, cache_dir
+from poeem.data.fetch import APT_HELPER, AptList, AptPackage, Package, cache_dir
 
 FILENAME = "poeem_toy-1.0-py3-none-any.whl"
 CONTENT = b"an archive"
@@ -186,6 +186,42 @@ def test_without_apt(cache, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RuntimeError, match=r"(?s)could not be fetched with apt.*apt-get is not installed.*Without apt"):
         APT.fetch()
+
+
+DEB = AptPackage("toy-data", "1:2.0-1", "all", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+
+
+@pytest.fixture
+def apt_packages(cache, monkeypatch) -> list:
+    """The commands run, by an apt whose archive has one package."""
+    commands = []
+
+    def run(command, *, cwd, **_):
+        commands.append(command)
+        if command[1] == "download":
+            if command[-1] != "toy-data=1:2.0-1":
+                return SimpleNamespace(returncode=100, stdout=b"", stderr=b"E: Version was not found")
+            (cwd / "toy-data_1%3a2.0-1_all.deb").write_bytes(CONTENT)
+        return SimpleNamespace(returncode=0, stdout=b"", stderr=b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
+
+
+def test_a_debian_package_is_fetched_once_then_offline(apt_packages, cache):
+    assert DEB.fetch() == DEB.fetch() == cache / "toy-data_1%3a2.0-1_all.deb"
+    assert DEB.fetch().read_bytes() == CONTENT
+    assert [command[1] for command in apt_packages] == ["update", "download"]
+    updated, downloaded = (
+        [part for part in command if part.startswith("Dir::State::lists")] for command in apt_packages
+    )
+    assert updated == downloaded, "the download must find the lists of the update"
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_debian_package_of_another_version_says_how_to_work_offline(apt_packages):
+    with pytest.raises(RuntimeError, match=r"(?s)toy-data=9 could not .*Version was not found.*apt-get download toy"):
+        replace(DEB, version="9").fetch()
 
 
 def test_cache_dir_without_the_variable(monkeypatch, tmp_path):

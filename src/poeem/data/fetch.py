@@ -1,4 +1,4 @@
-"""Downloads into the cache folder, checked by SHA-256: packages by pip and npm, lists of a Debian archive by apt."""
+"""Downloads into the cache folder, checked by SHA-256: packages by pip, npm and apt, lists of Debian by apt."""
 
 from __future__ import annotations
 
@@ -118,18 +118,8 @@ class AptList:
         help_text = f"Without apt, fetch the list on a Debian machine and put it, unpacked, at {target}"
         with tempfile.TemporaryDirectory(dir=folder) as name:
             work = Path(name)
-            (work / "lists" / "partial").mkdir(parents=True)
-            (work / "cache" / "archives" / "partial").mkdir(parents=True)
-            settings = {
-                "Dir::State::lists": work / "lists",
-                "Dir::Cache": work / "cache",
-                # As root, apt would switch to a user that may not write here.
-                "APT::Sandbox::User": "root",
-                # Slim container images turn descriptions off.
-                "Acquire::Languages": self.name.rpartition("-")[2],
-            }
-            options = [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
-            _run(["apt-get", "update", "--quiet", *options], work, what, help_text)
+            # Slim container images turn descriptions off.
+            _apt_update(work, what, help_text, **{"Acquire::Languages": self.name.rpartition("-")[2]})
             # apt-helper reads the list in any compression.
             command = [APT_HELPER, "cat-file", str(self._find(work / "lists", target))]
             content = _run(command, work, what, help_text)
@@ -145,6 +135,66 @@ class AptList:
             f"apt's sources on this machine have no list ...{ending} (found: {listed}); fetch it on a machine of that "
             f"release and put it, unpacked, at {target}"
         )
+
+
+@dataclass(frozen=True)
+class AptPackage:
+    """A Debian package that carries data, downloaded as an archive (``.deb``) and never installed.
+
+    apt's lists go into a temporary folder, see :class:`AptList`.
+
+    Args:
+        name, version, architecture: as apt knows them.
+        sha256: SHA-256 of the archive, hexadecimal.
+        size: bytes of the archive, for messages.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    sha256: str
+    size: int
+
+    @property
+    def filename(self) -> str:
+        """Name of the archive."""
+        # apt writes a colon of the version so.
+        return f"{self.name}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
+
+    def fetch(self) -> Path:
+        """The archive in the cache; a file with another checksum is downloaded again.
+
+        Raises:
+            RuntimeError: apt is missing or failed, or downloaded another file, which is then deleted.
+        """
+        label = f"{self.name} {self.version}"
+        return _cached(self.filename, self._download, label=label, tool="apt", sha256=self.sha256, size=self.size)
+
+    def _download(self, folder: Path, target: Path) -> None:
+        requirement = f"{self.name}={self.version}"
+        what = f"{requirement} could not be fetched with apt"
+        help_text = (
+            f"Without apt or a network, fetch {self.filename} elsewhere (on a Debian machine: apt-get download "
+            f"{requirement}) and put it into {target.parent}"
+        )
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            options = _apt_update(Path(name), what, help_text, **{"Acquire::Languages": "none"})
+            _run(["apt-get", "download", "--quiet", *options, requirement], folder, what, help_text)
+
+
+def _apt_update(work: Path, what: str, help_text: str, **settings: str) -> list[str]:
+    """Download apt's lists into ``work/lists``; returns the options by which apt finds them there."""
+    (work / "lists" / "partial").mkdir(parents=True)
+    (work / "cache" / "archives" / "partial").mkdir(parents=True)
+    places = {
+        "Dir::State::lists": work / "lists",
+        "Dir::Cache": work / "cache",
+        # As root, apt would switch to a user that may not write here.
+        "APT::Sandbox::User": "root",
+    }
+    options = [part for key, value in (places | settings).items() for part in ("-o", f"{key}={value}")]
+    _run(["apt-get", "update", "--quiet", *options], work, what, help_text)
+    return options
 
 
 def cache_dir() -> Path:

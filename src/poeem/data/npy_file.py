@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 # Errors of numpy for a damaged file. Its header is a Python literal, hence so many kinds.
-_DAMAGED = (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError, KeyError, OverflowError, RecursionError)
+DAMAGED = (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 def map_npy(path: Path) -> Any:
@@ -26,5 +26,5 @@ def map_npy(path: Path) -> Any:
             raise ValueError("it is not a .npy file")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise ValueError(" ".join(str(error).split())) from None

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from poeem.data.datasets import complete_journey, debian, glove, movielens, wordnet
+from poeem.data.datasets import complete_journey, debian, fashion_mnist, glove, movielens, wordnet
 from poeem.data.datasets.embedded import EmbeddedSet
-from poeem.data.fetch import AptList, Package, Source
+from poeem.data.fetch import AptList, AptPackage, Package, Source
+from poeem.data.images.image_set import ImageSet
 from poeem.data.interactions import Interactions
 
 T = TypeVar("T")
@@ -77,6 +78,30 @@ EMBEDDED_SETS: dict[str, DataSet[EmbeddedSet]] = {
         glove.load,
     ),
 }
+IMAGE_SETS: dict[str, DataSet[ImageSet]] = {
+    "fashion-mnist": DataSet(
+        AptPackage(
+            "dataset-fashion-mnist",
+            "0.0~git20200523.55506a9-1",
+            "all",
+            sha256="39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+            size=30_900_652,
+        ),
+        fashion_mnist.load,
+    ),
+}
+
+
+def load_images(name: str) -> ImageSet:
+    """Images of a set of :data:`IMAGE_SETS`, with its published test images as queries.
+
+    Raises:
+        ValueError: there is no such set.
+        RuntimeError: it is not in the cache and cannot be downloaded.
+    """
+    if name not in IMAGE_SETS:
+        raise ValueError(f"dataset of images (={name!r}) must be one of {', '.join(IMAGE_SETS)}")
+    return IMAGE_SETS[name].load(IMAGE_SETS[name].source)
 
 
 def load_dataset(name: str) -> Interactions:

@@ -1,0 +1,1 @@
+"""Images of one size with names and classes, read from folders, archives of arrays and Parquet files."""
