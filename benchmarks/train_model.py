@@ -23,7 +23,7 @@ from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.compare import compare, float_twin, share_twin
 from poeem.training.devices import make_accelerator
-from poeem.training.load import Run, load_run
+from poeem.training.interaction_run import InteractionRun, load_interaction_run
 from poeem.training.methods import method_settings
 from poeem.training.model import JointModel
 from poeem.training.model_scores import BundleScorer, index_scorer, score
@@ -38,7 +38,7 @@ from poeem.training.train_joint import train_joint
 AS_PUBLISHED: dict[str, Any] = method_settings("poeem-2021", "train")
 
 
-def train_run(interactions: Interactions, out: Path, **options: Any) -> Run:
+def train_run(interactions: Interactions, out: Path, **options: Any) -> InteractionRun:
     """Train model and index into a folder, without comparing.
 
     Args:
@@ -47,22 +47,24 @@ def train_run(interactions: Interactions, out: Path, **options: Any) -> Run:
         options: changes to the recipe's defaults, by the names of its arguments.
     """
     train_interactions(interactions, out=out, baselines=(), **options)
-    return load_run(out)
+    return load_interaction_run(out)
 
 
-def run_metrics(run: Run) -> dict[str, Any]:
+def run_metrics(run: InteractionRun) -> dict[str, Any]:
     """The content of ``metrics.json`` of a run."""
     return json.loads(run.folder.metrics.read_text(encoding="utf-8"))
 
 
-def compare_run(run: Run, baselines: tuple[str, ...], *, twin_of: Run | None = None) -> dict[str, Any]:
+def compare_run(
+    run: InteractionRun, baselines: tuple[str, ...], *, twin_of: InteractionRun | None = None
+) -> dict[str, Any]:
     """Metrics of a run, its float twin and post-hoc baselines; ``twin_of`` is a run whose twin would be the same."""
     if twin_of is not None:
         share_twin(run, twin_of)
     return compare(run.folder.path, accelerator=make_accelerator("cpu"), baselines=baselines)
 
 
-def bundle_quality(run: Run, queries: Queries, nprobe: int | None = None) -> dict[str, float]:
+def bundle_quality(run: InteractionRun, queries: Queries, nprobe: int | None = None) -> dict[str, float]:
     """Metrics of the written index of a run, in float arithmetic."""
     return score(BundleScorer(run.bundle, nprobe), run.model, queries, run.split)
 
@@ -103,7 +105,7 @@ class Trained:
         return index_scorer(self.model, self.items, nprobe)
 
 
-def twin_of(run: Run) -> Trained:
+def twin_of(run: InteractionRun) -> Trained:
     """The model of a run, trained again without an index on the same batches."""
     model, seconds = float_twin(run, make_accelerator("cpu"))
     return Trained(model, run.split, seconds)

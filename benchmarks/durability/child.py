@@ -29,7 +29,7 @@ MODULES = (
     "poeem.engines.refresh",
     "poeem.explain",
     "poeem.training.encode",
-    "poeem.training.load",
+    "poeem.training.interaction_run",
     "poeem.training.recipes.interactions",
     "poeem.training.recipes.vector_files",
 )

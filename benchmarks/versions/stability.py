@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import Record, parse, picked, script_parser
-from benchmarks.train_model import Run, bundle_quality, run_metrics, train_run
+from benchmarks.train_model import InteractionRun, bundle_quality, run_metrics, train_run
 from poeem.bundle import BundleEditor, open_bundle
 from poeem.bundle.delta import rows_sha256, write_delta
 from poeem.bundle.diff import diff_bundles
@@ -99,13 +99,13 @@ def before(interactions: Interactions, share: float) -> Interactions:
     )
 
 
-def qualities(run: Run) -> dict[str, Any]:
+def qualities(run: InteractionRun) -> dict[str, Any]:
     """Metrics of the index and of the float vectors trained with it."""
     metrics = run_metrics(run)
     return {block: {metric: metrics[block][metric] for metric in METRICS} for block in BLOCKS}
 
 
-def later(run: Run, times: np.ndarray, known: float) -> dict[str, float]:
+def later(run: InteractionRun, times: np.ndarray, known: float) -> dict[str, float]:
     """Metrics of the index for users whose last event is later than all events of version 1."""
     last = times[run.interactions.offsets[run.split.test.users + 1] - 1]
     queries = run.split.test.take(np.flatnonzero(last > known))

@@ -1,13 +1,17 @@
 import numpy as np
 import pytest
 
-from poeem.cli.report import COLUMNS, print_metrics
+from poeem.cli.report import print_metrics
 from poeem.evaluation.intervals import FEW_QUERIES, with_intervals
+from poeem.training.recipes.entries import RECIPES
+
+COLUMNS = RECIPES["interactions"].figures
 
 
 def metrics_of(queries):
     block = with_intervals({name: np.ones(queries) for name in COLUMNS})
     return {
+        "recipe": "interactions",
         "dataset": "events.csv",
         "spec": "RQ8x8",
         "metric": "cosine",

@@ -115,7 +115,7 @@ def test_a_bundle_without_a_model_has_similar_items_but_no_users(trained, tmp_pa
     results = search(capsys, tmp_path / "fit", "--item", "i7", "-k", "40")
     assert len(results) == 39
     assert main(["search", str(tmp_path / "fit"), "--user", "u1"]) == 2
-    assert "has no model of users; search it with --item or --queries" in capsys.readouterr().err
+    assert "has no model of queries; search it with --item or --queries" in capsys.readouterr().err
     assert main(["search", str(tmp_path / "none"), "--item", "i7"]) == 2
     assert "there is no such folder" in capsys.readouterr().err
 

@@ -6,10 +6,12 @@ import pytest
 
 from poeem.cli.fit import CONFIG as FIT
 from poeem.cli.main import main
-from poeem.cli.settings import as_toml, merged, parse_assignments, read_config
-from poeem.cli.train import CONFIG
+from poeem.cli.settings import as_toml, merged, parse_assignments, read_toml, settings_of
 from poeem.option import named
 from poeem.training.methods import method_names, method_settings
+from poeem.training.recipes.entries import RECIPES
+
+CONFIG = RECIPES["interactions"].groups
 
 
 @pytest.mark.parametrize("method", method_names())
@@ -24,7 +26,7 @@ def test_what_is_printed_is_what_is_read(tmp_path):
     settings = merged({"method": "poeem-2021", "dim": 32, "set": ["lr=0.5", "header=false"]}, CONFIG, "train")
     file = tmp_path / "settings.toml"
     file.write_text(as_toml(settings, CONFIG))
-    assert named(CONFIG.values(), **read_config(file, CONFIG)) == named(CONFIG.values(), **settings)
+    assert named(CONFIG.values(), **settings_of(read_toml(file), CONFIG)) == named(CONFIG.values(), **settings)
 
 
 def test_the_command_line_comes_before_the_file_and_the_file_before_the_method(tmp_path):
@@ -66,7 +68,7 @@ def test_files_that_mean_nothing_are_refused(content, message, tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text(content)
     with pytest.raises(ValueError, match=message):
-        read_config(file, CONFIG)
+        settings_of(read_toml(file), CONFIG)
 
 
 def test_a_setting_is_given_once():

@@ -16,7 +16,7 @@ from poeem.data.ragged import Ragged
 
 if TYPE_CHECKING:
     from poeem.data.ragged import Ragged
-    from poeem.training.load import Run
+    from poeem.training.interaction_run import InteractionRun
     from poeem.training.model import JointModel
 
 TRAIN_QUERIES = 65_536
@@ -41,10 +41,10 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
     """
     from poeem.training.compare import float_twin, share_twin
     from poeem.training.devices import make_accelerator
-    from poeem.training.load import load_run
+    from poeem.training.interaction_run import load_interaction_run
     from poeem.training.tower_vectors import item_vectors, query_vectors
 
-    runs = [load_run(path) for path in paths]
+    runs = [load_interaction_run(path) for path in paths]
     for run in runs:
         run.check_unchanged()
     first, accelerator = runs[0], make_accelerator(device)
@@ -86,7 +86,7 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
     return problem, first.bundle.metric
 
 
-def _joint_index(run: Run) -> Baseline:
+def _joint_index(run: InteractionRun) -> Baseline:
     """The run's own index, with the queries of its own model."""
     vectors = (run.queries(run.split.test.history), run.items(np.arange(run.split.n_items)))
     return bundle_baseline("joint", run.bundle, run.config["timings"]["bundle_seconds"], vectors=vectors)

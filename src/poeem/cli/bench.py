@@ -10,9 +10,10 @@ import typer
 
 from poeem.cli.command import options_of
 from poeem.cli.errors import Failure
-from poeem.cli.options import Json, names
+from poeem.cli.options import Json
 from poeem.cli.output import print_json, print_table, say
 from poeem.option import option
+from poeem.training.options.run import names
 
 if TYPE_CHECKING:
     from poeem.bench.problem import Problem

@@ -12,10 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from poeem.cli.places import output_guard
-from poeem.cli.settings import Groups, merged
+from poeem.cli.settings import ChooseGroups, Groups, merged
 
 
-def options_of(*groups: type, settings: Groups | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def options_of(
+    *groups: type, settings: Groups | ChooseGroups | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator for commands. The first parameter receives the options of ``groups`` that were given, by name.
 
     Fields made by ``setting`` are not options of the command line. The command's other parameters are keyword-only.
@@ -23,7 +25,8 @@ def options_of(*groups: type, settings: Groups | None = None) -> Callable[[Calla
     The command runs within :func:`output_guard`, which sees settings of files as well.
 
     Args:
-        groups: dataclasses with fields made by ``poeem.option``.
+        groups: dataclasses with fields made by ``poeem.option``. A name that occurs in several is one option; its help
+            text is that of the first.
         settings: the groups whose fields ``--method``, ``--set`` and ``--config`` may give, see :func:`merged`.
     """
 
@@ -36,11 +39,13 @@ def options_of(*groups: type, settings: Groups | None = None) -> Callable[[Calla
             given = {name: value for name, value in values.items() if value is not None}
             if settings is not None:
                 given = merged(given, settings, command.__name__)
-            with output_guard(command.__name__, given):
+            with output_guard(command.__name__, {**rest, **given}):
                 return command(given, **rest)
 
-        fields = [parameter for group in groups for parameter in _parameters(group)]
-        signature = inspect.Signature([*fields, *others])
+        fields: dict[str, inspect.Parameter] = {}
+        for parameter in (parameter for group in groups for parameter in _parameters(group)):
+            fields.setdefault(parameter.name, parameter)
+        signature = inspect.Signature([*fields.values(), *others])
         run.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
         run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
         del run.__wrapped__

@@ -15,7 +15,7 @@ def encode(
     folder: RunFolder,
     items: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="Vectors (.npy, .parquet), or ids known to the run (column item; or .csv)."),
+        typer.Option(metavar="FILE", help="Vectors (.npy, .parquet), or items that the model knows or encodes."),
     ],
     out: Annotated[Path, typer.Option(metavar="PARTS", help="Folder to write; must be new.")],
     column: Annotated[str | None, typer.Option(help="Column of the vectors in a Parquet file.")] = None,

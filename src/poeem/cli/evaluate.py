@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from poeem.cli.options import Baselines, Device, Json, Nprobe, RunFolder, names
+from poeem.cli.options import Baselines, Device, Json, Nprobe, RunFolder
 from poeem.cli.output import print_json
+from poeem.training.options.run import names
 
 
 def evaluate(
@@ -15,12 +16,12 @@ def evaluate(
 ) -> None:
     """Evaluate a run on its test part, against post-hoc indexes of a float twin; replaces metrics.json."""
     from poeem.cli.report import print_metrics
-    from poeem.training.compare import compare
     from poeem.training.devices import make_accelerator
-    from poeem.training.run_folder import RunFolder as Folder
+    from poeem.training.load import recipe_of
 
     # Checked first, because making the accelerator takes seconds.
-    Folder(folder).config()
-    metrics = compare(folder, accelerator=make_accelerator(device), baselines=names(baselines), nprobe=nprobe)
+    recipe = recipe_of(folder)
+    accelerator = make_accelerator(device)
+    metrics = recipe.evaluate(folder, accelerator=accelerator, baselines=names(baselines), nprobe=nprobe)
     if metrics:
         print_json(metrics) if json else print_metrics(metrics, folder)

@@ -32,7 +32,7 @@ for command in (
     guarded(evaluate.evaluate),
     explain.explain,
     export.export,
-    guarded(search.search),
+    search.search,
     guarded(encode.encode),
     guarded(edit.add),
     guarded(edit.replace),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from poeem.training.options.run import BASELINES_HELP
+
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the run.", show_default=False)]
 PrintConfig = Annotated[
     bool, typer.Option("--print-config", help="Print all settings as a TOML file for --config, and exit.")
@@ -16,17 +18,4 @@ Nprobe = Annotated[
     int | None, typer.Option(help="Inverted lists visited per query; default the run's.", show_default=False)
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
-BASELINES_HELP = (
-    "Post-hoc indexes to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, truncate-pq, lsh, rabitq, "
-    "binary, sq8; or none."
-)
 Baselines = Annotated[str, typer.Option(metavar="A,B", help=BASELINES_HELP)]
-
-
-def names(text: str) -> list[str]:
-    """The names in a list that is separated by commas; ``none`` is an empty list.
-
-    >>> names("opq, rq"), names("none")
-    (['opq', 'rq'], [])
-    """
-    return [] if text.strip() == "none" else [name.strip() for name in text.split(",")]

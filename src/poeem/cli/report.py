@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from poeem.cli.output import print_table
 from poeem.evaluation.intervals import few_queries_note, format_figure
-
-COLUMNS = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "neighbour_recall@10")
+from poeem.training.recipes.entries import RECIPES
 
 
 def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
@@ -20,6 +20,8 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
         f"{metrics['data']['test_queries']} test queries -> {folder}"
     )
     dim, size = metrics["settings"]["dim"], metrics["bytes_per_vector"]
+    recipe = RECIPES[metrics["recipe"]]
+    _row = partial(_figures, recipe.figures)
     rows = []
     if metrics["float"] is not None:
         rows.append(_row("float, trained without index", metrics["float"], 4 * dim, None))
@@ -29,12 +31,12 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
         rows.append(_row("the same, all lists", metrics["index_full_probe"], size, None))
     for name, block in metrics["baselines"].items():
         rows.append(_row(f"{name}, post-hoc", block, block["bytes_per_vector"], block["build_seconds"]))
-    head = ["", *COLUMNS, "bytes", "build s"]
+    head = ["", *recipe.figures, "bytes", "build s"]
     if any(len(row) > len(head) for row in rows):
         head.append("scanned")
     print_table(title, head, [row + [""] * (len(head) - len(row)) for row in rows])
     print_few_queries([metrics["index"]])
-    note = better_baseline(metrics)
+    note = better_baseline(metrics, recipe.main_figure)
     if note is not None:
         print(note)
     if "changes" in metrics:
@@ -48,18 +50,18 @@ def print_few_queries(blocks: Iterable[Mapping[str, Any]]) -> None:
         print(note)
 
 
-def better_baseline(metrics: Mapping[str, Any]) -> str | None:
+def better_baseline(metrics: Mapping[str, Any], figure: str = "recall@100") -> str | None:
     """A note if a post-hoc index finds more than the trained one, else None.
 
     >>> better_baseline({"index": {"recall@100": 0.3}, "baselines": {"opq": {"recall@100": 0.4}}})[:66]
     'opq, built post-hoc, finds more: recall@100 0.4000 against 0.3000.'
     """
-    best = max(metrics["baselines"], key=lambda name: metrics["baselines"][name]["recall@100"], default=None)
-    if best is None or metrics["baselines"][best]["recall@100"] <= metrics["index"]["recall@100"]:
+    best = max(metrics["baselines"], key=lambda name: metrics["baselines"][name][figure], default=None)
+    if best is None or metrics["baselines"][best][figure] <= metrics["index"][figure]:
         return None
-    figures = [block["recall@100"] for block in (metrics["baselines"][best], metrics["index"])]
+    figures = [block[figure] for block in (metrics["baselines"][best], metrics["index"])]
     return (
-        f"{best}, built post-hoc, finds more: recall@100 {figures[0]:.4f} against {figures[1]:.4f}. "
+        f"{best}, built post-hoc, finds more: {figure} {figures[0]:.4f} against {figures[1]:.4f}. "
         "Train longer (--epochs), or see poeem explain DIR."
     )
 
@@ -75,10 +77,12 @@ def changes_line(changes: Mapping[str, Any]) -> str:
     )
 
 
-def _row(name: str, block: Mapping[str, Any], size: int, seconds: float | None) -> list[str]:
+def _figures(
+    columns: Sequence[str], name: str, block: Mapping[str, Any], size: int, seconds: float | None
+) -> list[str]:
     return [
         name,
-        *(format_figure(block, column) for column in COLUMNS),
+        *(format_figure(block, column) for column in columns),
         str(size),
         "" if seconds is None else f"{seconds:.2f}",
         *([f"{block['scanned']:.1%}"] if "scanned" in block else []),

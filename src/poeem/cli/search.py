@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from poeem.cli.options import Json, Nprobe, RunFolder
+from poeem.cli.command import options_of
+from poeem.cli.options import Json, RunFolder
 from poeem.cli.output import print_json, print_table
+from poeem.option import option
+from poeem.training.recipes.entries import RECIPES
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from poeem.bundle.bundle import Bundle
+    from poeem.training.recipes.recipe import Answer, Recipe
 
 
 ABOVE_ONE = (
@@ -21,36 +23,46 @@ ABOVE_ONE = (
 )
 
 
-def search(
-    folder: RunFolder,
-    user: Annotated[str | None, typer.Option(metavar="ID", help="Items for a user of the training data.")] = None,
-    item: Annotated[str | None, typer.Option(metavar="ID", help="Items similar to an item of the index.")] = None,
-    history: Annotated[
-        str | None, typer.Option(metavar="ID,ID", help="Items for a new user with this history, oldest item first.")
-    ] = None,
-    queries: Annotated[Path | None, typer.Option(metavar="Q.npy", help="Items for query vectors (nq, dim).")] = None,
-    k: Annotated[
-        int, typer.Option("-k", metavar="N", help="Results per query, at most as many as there are items.")
-    ] = 10,
-    out: Annotated[Path | None, typer.Option(metavar="R.npz", help="With --queries: arrays scores and ids.")] = None,
-    nprobe: Nprobe = None,
-    json: Json = False,
-) -> None:
+@dataclass(frozen=True)
+class SearchOptions:
+    """What to search for."""
+
+    item: str | None = option(None, "Items similar to an item of the index.", metavar="ID")
+    queries: Path | None = option(None, "Items for query vectors (nq, dim).", metavar="Q.npy")
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """Results."""
+
+    k: int = option(10, "Results per query, at most as many as there are items.", flag="-k", metavar="N")
+    out: Path | None = option(None, "With --queries: arrays scores and ids.", metavar="R.npz")
+    nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's")
+
+
+QUERIES = tuple(dict.fromkeys(recipe.queries for recipe in RECIPES.values()))
+
+
+@options_of(*QUERIES, SearchOptions, ResultOptions)
+def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> None:
     """Search the index of a run; by --item and --queries also that of a fit or a bundle."""
-    options = {"--user": user, "--item": item, "--history": history, "--queries": queries}
-    given = [name for name, value in options.items() if value is not None]
-    if len(given) != 1:
-        raise ValueError(f"give one of {', '.join(options)} (given: {', '.join(given) or 'none'})")
+    options = ResultOptions(**{name: given.pop(name) for name in ("k", "out", "nprobe") if name in given})
+    queries, out = given.pop("queries", None), options.out
+    if (queries is None) == (not given) or ("item" in given and len(given) > 1):
+        every = [field.name for group in (*QUERIES, SearchOptions) for field in dataclasses.fields(group)]
+        named = [f"--{name}" for name in (*given, *(["queries"] if queries else []))]
+        flags = ", ".join(f"--{name}" for name in dict.fromkeys(every))
+        raise ValueError(f"give one of {flags} (given: {', '.join(named) or 'none'})")
     if (out is None) != (queries is None):
         raise ValueError("--queries Q.npy and --out R.npz go together")
     if queries is not None and out is not None:
-        facts = _search_vectors(folder, queries, out, k, nprobe)
+        facts = _search_vectors(folder, queries, out, options.k, options.nprobe)
         if json:
             print_json(facts)
         else:
             print(f"{out}: {facts['k']} results for {facts['queries']} queries")
         return
-    answer = _search_run(folder, user, item, history, k, nprobe)
+    answer = _search_run(folder, given, options.k, options.nprobe)
     if json:
         print_json(answer)
         return
@@ -61,51 +73,47 @@ def search(
         print(ABOVE_ONE)
 
 
-def _search_run(
-    folder: Path, user: str | None, item: str | None, history: str | None, k: int, nprobe: int | None
-) -> dict[str, Any]:
+def _search_run(folder: Path, asked: dict[str, str], k: int, nprobe: int | None) -> dict[str, Any]:
+    from poeem.engines.queries import check_k
+
+    if any((folder / name).exists() for name in ("model", "checkpoints")):
+        from poeem.training.load import recipe_of
+
+        recipe = recipe_of(folder)
+        for name in asked:
+            if name != "item" and name not in recipe.queries.__dataclass_fields__:
+                raise ValueError(f"--{name}: {str(folder)!r} is a run of --{recipe.name}; {_ways(recipe)}")
+        run = recipe.load(folder, "cpu")
+        return _described(run.bundle, recipe.search(run, asked, min(check_k(k), len(run.bundle)), nprobe))
+    # A fit or a bundle has no model.
+    if "item" not in asked:
+        raise ValueError(f"{str(folder)!r} has no model of queries; search it with --item or --queries")
     import numpy as np
 
-    from poeem.data.ragged import Ragged
-    from poeem.engines.queries import check_k
     from poeem.training.id_lookup import Lookup
-    from poeem.training.recommend import recommend, similar_in_bundle, similar_items
+    from poeem.training.recipes.recipe import Answer
+    from poeem.training.recommend import similar_in_bundle
 
-    if not any((folder / name).exists() for name in ("model", "checkpoints")):
-        # A fit or a bundle has no model.
-        if item is None:
-            raise ValueError(f"{str(folder)!r} has no model of users; search it with --item or --queries")
-        bundle = _open_bundle(folder)
-        k = min(check_k(k), len(bundle))
-        rows = np.array([Lookup(bundle.ids, "item").number(item)])
-        return _described(f"similar to {item}", bundle, *similar_in_bundle(bundle, rows, k, nprobe))
-    from poeem.training.load import load_run
-
-    run = load_run(folder)
-    k = min(check_k(k), len(run.bundle))
-    if user is not None:
-        number = Lookup(run.interactions.user_ids, "user").number(user)
-        return _described(
-            f"for user {user}", run.bundle, *recommend(run, run.histories.take(np.array([number])), k, nprobe)
-        )
-    if item is not None:
-        # Ids of the bundle include items that were added after the training.
-        rows = np.array([Lookup(run.bundle.ids, "item").number(item)])
-        return _described(f"similar to {item}", run.bundle, *similar_items(run, rows, k, nprobe))
-    numbers = Lookup(run.interactions.item_ids, "item", bundle_ids=run.bundle.ids).numbers(str(history))
-    histories = Ragged(np.array([0, len(numbers)]), numbers)
-    return _described(f"for history {history}", run.bundle, *recommend(run, histories, k, nprobe))
+    bundle = _open_bundle(folder)
+    k = min(check_k(k), len(bundle))
+    rows = np.array([Lookup(bundle.ids, "item").number(asked["item"])])
+    return _described(bundle, Answer(f"similar to {asked['item']}", *similar_in_bundle(bundle, rows, k, nprobe)))
 
 
-def _described(query: str, bundle: Bundle, scores: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
+def _ways(recipe: Recipe) -> str:
+    ways = [f"--{name}" for name in (*recipe.queries.__dataclass_fields__, "item", "queries")]
+    return f"search it with {', '.join(ways[:-1])} or {ways[-1]}"
+
+
+def _described(bundle: Bundle, answer: Answer) -> dict[str, Any]:
     """The results of one query, each with its id, the user's columns and the score."""
-    rows, scores = rows[0][rows[0] >= 0], scores[0]
+    rows, scores = answer.rows[0][answer.rows[0] >= 0], answer.scores[0]
     columns = [{}] * len(rows) if bundle.columns is None else bundle.columns.take(rows).to_pylist()
     results = [
         {"rank": rank, "id": id, **_renamed(facts), "score": float(score)}
         for rank, (id, score, facts) in enumerate(zip(bundle.ids[rows].tolist(), scores, columns), start=1)
     ]
-    return {"query": query, "metric": bundle.metric, "results": results}
+    return {"query": answer.title, "metric": bundle.metric, "results": results}
 
 
 def _open_bundle(folder: Path) -> Bundle:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import tomllib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from poeem.option import check_names, option
 from poeem.training.methods import method_names, method_settings
 
 Groups = Mapping[str, type]
+# The groups for options by name, whose values need not have the right types yet.
+ChooseGroups = Callable[[Mapping[str, Any]], Groups]
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,22 @@ class SettingsOptions:
     config: Path | None = option(None, "Read settings from a TOML file.", metavar="FILE")
 
 
-def merged(given: Mapping[str, Any], groups: Groups, command: str) -> dict[str, Any]:
+def merged(given: Mapping[str, Any], groups: Groups | ChooseGroups, command: str) -> dict[str, Any]:
     """The settings of a command by name. Later ones replace earlier ones: method, configuration file, command line.
 
     Args:
         given: options of the command line, with those of ``SettingsOptions``.
-        groups: option groups by the name that they have in a configuration file.
+        groups: option groups by the name that they have in a configuration file; or a function that chooses them.
         command: ``"train"`` or ``"fit"``.
     Raises:
         ValueError: an unknown name, a value of a wrong type, or a setting that is given twice.
     """
     typed = {name: value for name, value in given.items() if name not in ("method", "set", "config")}
-    file = read_config(given["config"], groups) if "config" in given else {}
+    content = read_toml(given["config"]) if "config" in given else {}
+    if not isinstance(groups, Mapping):
+        in_file = {key: entry for table in content.values() if isinstance(table, dict) for key, entry in table.items()}
+        groups = groups(in_file | typed | _assigned(given.get("set", ())))
+    file = settings_of(content, groups)
     by_name = parse_assignments(given.get("set", ()), groups)
     for name in by_name:
         if name in typed:
@@ -57,32 +63,45 @@ def parse_assignments(texts: typing.Iterable[str], groups: Groups) -> dict[str, 
     >>> parse_assignments(["views=quantized", "commitment=0"], GROUPS)
     {'views': 'quantized', 'commitment': 0.0}
     """
-    types = _types(groups)
-    found: dict[str, Any] = {}
+    assigned, types = _assigned(texts), _types(groups)
+    check_names(assigned, types)
+    return {name: _converted(name, value, types[name]) for name, value in assigned.items()}
+
+
+def _assigned(texts: typing.Iterable[str]) -> dict[str, str]:
+    """The texts of assignments ``NAME=VALUE`` by name."""
+    found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
             raise ValueError(f"--set (={text!r}) must be NAME=VALUE, such as estimator=task")
-        check_names([name], types)
         if name in found:
             raise ValueError(f"--set {name} is given twice; leave one out")
-        found[name] = _converted(name, value.strip(), types[name])
+        found[name] = value.strip()
     return found
 
 
-def read_config(file: Path, groups: Groups) -> dict[str, Any]:
-    """Settings of a TOML file. Its tables are the groups; ``method`` may come before them.
+def read_toml(file: Path) -> dict[str, Any]:
+    """The content of a TOML file.
 
     Raises:
-        FileNotFoundError, ValueError: there is no such file, it is not TOML, or names an unknown setting.
+        FileNotFoundError, ValueError: there is no such file, or it is not TOML.
     """
     if not file.is_file():
         raise FileNotFoundError(f"--config (={str(file)!r}): there is no such file")
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"--config (={str(file)!r}) is not TOML ({error})") from None
+
+
+def settings_of(content: Mapping[str, Any], groups: Groups) -> dict[str, Any]:
+    """Settings of a TOML file's content. Its tables are the groups; ``method`` may come before them.
+
+    Raises:
+        ValueError: an unknown setting, or a value of a wrong type.
+    """
     types, found = _types(groups), {}
     for name, value in content.items():
         table = value if isinstance(value, dict) else {name: value}

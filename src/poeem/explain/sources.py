@@ -19,7 +19,8 @@ from poeem.explain.faiss_source import FaissSource, read_faiss_source
 from poeem.explain.workload import MORE_QUERIES, Twin, Workload, renumber, select_rows
 
 if TYPE_CHECKING:
-    from poeem.training.load import Run
+    from poeem.training.interaction_run import InteractionRun
+    from poeem.training.recipes.recipe import RunWithQueries
 
 
 def read_workload(
@@ -96,10 +97,13 @@ def _is_run(source: Any) -> bool:
 
 
 def _run_workload(folder: Path, faiss: str | Path | None, nprobe: int | None, check: bool) -> Workload:
+    from poeem.training.interaction_run import InteractionRun
     from poeem.training.load import load_run
 
     run = load_run(folder)
     file = None if faiss is None else read_faiss_source(faiss, run.bundle, check=check)
+    if not isinstance(run, InteractionRun):
+        return _with_file_notes(_workload_of(run, faiss, file, nprobe), file)
     if file is not None:
         run = dataclasses.replace(run, bundle=file.bundle)
     split = run.split
@@ -137,7 +141,21 @@ def _run_workload(folder: Path, faiss: str | Path | None, nprobe: int | None, ch
     return _with_file_notes(workload, file)
 
 
-def _twin_and_recalls(run: Run, numbers: np.ndarray) -> tuple[Twin | None, dict[str, float]]:
+def _workload_of(
+    run: RunWithQueries, faiss: str | Path | None, file: FaissSource | None, nprobe: int | None
+) -> Workload:
+    """The workload of a run whose recipe has no histories."""
+    bundle = run.bundle if file is None else file.bundle
+    return Workload(
+        name=str(faiss or run.folder.path),
+        bundle=bundle,
+        items=run.item_vectors(),
+        queries=run.query_set(),
+        nprobe=_nprobe(bundle, file, nprobe),
+    )
+
+
+def _twin_and_recalls(run: InteractionRun, numbers: np.ndarray) -> tuple[Twin | None, dict[str, float]]:
     """Vectors by the run's float twin if it is stored, and recall@100 of index and baselines from ``metrics.json``."""
     from poeem.training.compare import float_twin
     from poeem.training.devices import make_accelerator

@@ -17,7 +17,7 @@ from poeem.evaluation.scorers import DecodedScorer, FloatScorer, coarse_for_quer
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.environment import environment
-from poeem.training.load import Run, load_run
+from poeem.training.interaction_run import InteractionRun, load_interaction_run
 from poeem.training.model import JointModel
 from poeem.training.model_scores import BundleScorer, score
 from poeem.training.plan import Plan
@@ -60,7 +60,7 @@ def compare(
             changed since the training.
     """
     baselines = check_baselines(baselines)
-    run = load_run(path)
+    run = load_interaction_run(path)
     run.check_unchanged()
     spec = run.bundle.spec
     if nprobe is not None and not spec.nlist:
@@ -76,6 +76,7 @@ def compare(
     available = split.seen_in_training
     items = run.items(np.arange(split.n_items))
     metrics: dict[str, Any] = {
+        "recipe": run.config["recipe"],
         "dataset": run.config["dataset"],
         "spec": str(spec),
         "metric": run.bundle.metric,
@@ -129,17 +130,17 @@ def compare(
     return metrics
 
 
-def share_twin(run: Run, other: Run) -> None:
+def share_twin(run: InteractionRun, other: InteractionRun) -> None:
     """Copy the float twin of another run to a run without one, if both twins would be trained in the same way."""
 
-    def twin_settings(of: Run) -> tuple[Any, ...]:
+    def twin_settings(of: InteractionRun) -> tuple[Any, ...]:
         return of.config["step"], {name: of.settings[name] for name in of.settings.keys() - INDEX_SETTINGS}
 
     if other.folder.has_float and not run.folder.has_float and twin_settings(run) == twin_settings(other):
         run.folder.copy_float(other.folder)
 
 
-def float_twin(run: Run, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
+def float_twin(run: InteractionRun, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
     """The model trained without the index, and the seconds of its training; read from the run if it has one."""
     settings, split = run.settings, run.split
     batches = build_batches(settings, split.train)

@@ -15,11 +15,8 @@ from poeem.bundle.atomic import replace_directory, staging
 from poeem.bundle.encoder import Encoder
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, ItemsWriter
-from poeem.data.columns import read_ids
-from poeem.data.tables import read_table
 from poeem.data.vectors import read_vectors, release_pages
-from poeem.training.id_lookup import Lookup
-from poeem.training.load import Run
+from poeem.training.recipes.recipe import Run
 
 ROWS_A_PART = 2**20
 # Rows in memory at a time.
@@ -42,9 +39,9 @@ def encode_items(
 
     Args:
         source: a stored run or a bundle.
-        items: ``.npy`` with item vectors ``(n, dim)`` before the index; ids are row numbers. For a run also a Parquet
-            or CSV file with a column ``item`` of known ids. For a bundle also a Parquet file of vectors; ids are its
-            column ``id``, else row numbers.
+        items: ``.npy`` with item vectors ``(n, dim)`` before the index; ids are row numbers. For a run also a file
+            of items that its model encodes, see ``items_of_file`` of the run. For a bundle also a Parquet file of
+            vectors; ids are its column ``id``, else row numbers.
         out: folder to write; must be empty or absent.
         column: column of the vectors in a Parquet file; default the only one that holds lists of floats.
         rows_a_part: rows per part.
@@ -60,7 +57,7 @@ def encode_items(
     if isinstance(source, Bundle) or items.suffix == ".npy" or column is not None:
         blocks = _from_vectors(bundle.dim, items, column, rows_a_part)
     else:
-        blocks = _from_ids(source, items, rows_a_part)
+        blocks = _from_model(source, items, rows_a_part)
     encoder, spec = Encoder(bundle), bundle.spec
     facts: dict[str, Any] = {"spec": str(spec), "fingerprint": bundle.fingerprint, "rows": 0, "parts": 0}
     with staging(out) as new, ExitStack() as writers:
@@ -117,20 +114,7 @@ def ids_beside(path: Path, rows: int) -> Any:
         raise ValueError(f"{path}: column 'id': {error}") from None
 
 
-def _from_ids(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    table = read_table(path, text_columns=("item",))
-    if "item" not in table.column_names:
-        columns = ", ".join(map(repr, table.column_names))
-        raise ValueError(f"{path}: column 'item' is missing (found: {columns}); rename the column that holds the ids")
-    try:
-        numbers = Lookup(run.interactions.item_ids, "item").numbers_of(read_ids(table["item"], "item").to_pylist())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    if len(numbers) == 0:
-        raise ValueError(f"{path}: there are no rows; at least one item is needed")
-    distinct, counts = np.unique(numbers, return_counts=True)
-    if len(distinct) < len(numbers):
-        repeated = run.interactions.item_ids[distinct[counts > 1][0]]
-        raise ValueError(f"{path}: ids must be unique: {repeated!r} is there more than once; keep one row per item")
-    for block_rows in _blocks(len(numbers), rows):
-        yield run.interactions.item_ids[numbers[block_rows]], run.items(numbers[block_rows])
+def _from_model(run: Run, path: Path, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    ids, vectors_of = run.items_of_file(path)
+    for block_rows in _blocks(len(ids), rows):
+        yield ids[block_rows], vectors_of(block_rows)

@@ -1,201 +1,37 @@
-"""Run: a stored run of ``poeem train``, with query and item vectors; ``load_run`` reads it."""
+"""load_run: a finished run of any recipe, by its folder; ``poeem.load``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from poeem.bundle.bundle import Bundle
-from poeem.bundle.read import open_bundle
-from poeem.data.interactions import Interactions
-from poeem.data.ragged import Ragged
-from poeem.data.split import Split, leave_last_out, seen_before_last
-from poeem.training.build import build_model
-from poeem.training.devices import torch_device
-from poeem.training.id_lookup import Lookup, rows_of
-from poeem.training.model import JointModel
-from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
-from poeem.training.stored_interactions import read_stored_interactions
-from poeem.training.tower_vectors import item_vectors, query_vectors
-from poeem.training.weights import load_weights
+from poeem.training.recipes.entries import RECIPES
+from poeem.training.recipes.recipe import Recipe
+from poeem.training.run_folder import CONFIG_FILE, RunFolder
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A finished run of ``poeem train``: ``poeem.load(DIR)``.
-
-    Args:
-        folder: paths of the run.
-        config: settings, steps, timings, name of the data set.
-        model: towers and index, in eval mode.
-        bundle: the index with the codes of the catalogue.
-        interactions: the events of training and test. Row i of the bundle is item number i, unless items have been
-            added or deleted after the training.
-    """
-
-    folder: RunFolder
-    config: dict[str, Any]
-    model: JointModel
-    bundle: Bundle
-    interactions: Interactions
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of the training."""
-        return self.config["settings"]
-
-    @cached_property
-    def split(self) -> Split:
-        """Training, validation and test parts."""
-        return leave_last_out(self.interactions)
-
-    @cached_property
-    def seen_in_training(self) -> np.ndarray:
-        """bool, ``(n_items,)``: whether an item has a training event in ``split``, which need not be made for it."""
-        return seen_before_last(self.interactions)
-
-    @property
-    def histories(self) -> Ragged:
-        """All events of every user, oldest first."""
-        return Ragged(self.interactions.offsets, self.interactions.item)
-
-    @cached_property
-    def rows(self) -> np.ndarray:
-        """Row of the bundle for every item number, int64; -1 for an item that was deleted after the training."""
-        known = self.interactions.item_ids
-        if np.array_equal(self.bundle.ids, known):
-            return np.arange(len(known))
-        return rows_of(known, self.bundle.ids)
-
-    @property
-    def item_numbers(self) -> np.ndarray:
-        """Item number for every row of the bundle, int64; -1 for an item that was added after the training."""
-        numbers = np.full(len(self.bundle), -1)
-        numbers[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
-        return numbers
-
-    def check_unchanged(self) -> None:
-        """Refuse a run whose items have been changed after its training.
-
-        Raises:
-            ValueError: items were added or deleted.
-        """
-        if not np.array_equal(self.rows, np.arange(len(self.bundle))):
-            raise ValueError(
-                f"the items of {str(self.bundle.path)!r} are no longer those of its training, figures cannot be "
-                "compared; evaluate a copy of the run without the changes, or train again"
-            )
-
-    def queries(self, histories: Ragged) -> np.ndarray:
-        """Query vectors of histories of item numbers: float32 ``(nq, dim)``."""
-        return query_vectors(self.model, histories)
-
-    def items(self, numbers: np.ndarray) -> np.ndarray:
-        """Item vectors before the index, by item number: float32 ``(n, dim)``."""
-        return item_vectors(self.model, numbers)
-
-    def encode_users(self, ids: Iterable[Any]) -> np.ndarray:
-        """Query vectors of users of the training data, as an exported index takes them.
-
-        Args:
-            ids: user ids, ``n`` of them.
-        Returns:
-            float32, ``(n, dim)``; of unit length under ``cosine``.
-        Raises:
-            ValueError: an id is unknown.
-        """
-        return self._as_served(self.queries(self.histories.take(self._users.numbers_of(ids))))
-
-    def encode_histories(self, histories: Iterable[Iterable[Any]]) -> np.ndarray:
-        """Query vectors of users who are known by their items, as an exported index takes them.
-
-        Args:
-            histories: item ids of every user, oldest first; the model reads the last ``history_length`` of them.
-        Returns:
-            float32, ``(n, dim)``; of unit length under ``cosine``.
-        Raises:
-            ValueError: an id is unknown to the model.
-        """
-        rows = [list(history) for history in histories]
-        numbers = self._items.numbers_of([id for row in rows for id in row])
-        return self._as_served(self.queries(Ragged.from_lengths(np.array([len(row) for row in rows], int), numbers)))
-
-    def encode_items(self, ids: Iterable[Any]) -> np.ndarray:
-        """Vectors of items before the index, for instance as queries for similar items.
-
-        Args:
-            ids: item ids, ``n`` of them.
-        Returns:
-            float32, ``(n, dim)``; of unit length under ``cosine``.
-        Raises:
-            ValueError: an id is unknown to the model.
-        """
-        return self._as_served(self.items(self._items.numbers_of(ids)))
-
-    def item_vectors(self) -> np.ndarray:
-        """Vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes them.
-
-        Returns:
-            float32, ``(n, dim)``; of unit length under ``cosine``.
-        Raises:
-            ValueError: items were added after the training, so that the model has no vectors of them.
-        """
-        numbers = self.item_numbers
-        if (numbers < 0).any():
-            row = int(np.argmax(numbers < 0))
-            raise ValueError(
-                f"item {self.bundle.ids[row]!r} was added after the training, the model has no vector of it; "
-                "train again, or pass the vectors that the items were added with"
-            )
-        return self._as_served(self.items(numbers))
-
-    # Kept: a server encodes again and again, and the table of all ids takes longer than a query.
-    @cached_property
-    def _users(self) -> Lookup:
-        return Lookup(self.interactions.user_ids, "user")
-
-    @cached_property
-    def _items(self) -> Lookup:
-        return Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
-
-    def _as_served(self, vectors: np.ndarray) -> np.ndarray:
-        if self.bundle.metric == "cosine":
-            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
-        return vectors.astype(np.float32, copy=False)
-
-
-def load_run(path: str | Path, device: str = "cpu") -> Run:
+def load_run(path: str | Path, device: str = "cpu") -> Any:
     """Read a finished run from its folder: ``poeem.load``.
 
     Args:
         path: the folder ``out`` of the training.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    Returns:
+        the run's object, by its recipe: ``InteractionRun`` and so on.
     Raises:
         FileNotFoundError: there is no finished run.
-        ValueError: a part is damaged, or parts come from different runs.
+        ValueError: a part is damaged, parts come from different runs, or this version lacks the recipe.
     """
+    return recipe_of(path).load(path, device)
+
+
+def recipe_of(path: str | Path) -> Recipe:
+    """The recipe of a finished run; errors as `load_run`."""
     folder = RunFolder(path)
-    config = folder.config()
-    bundle = open_bundle(folder.bundle)
-    if bundle.fingerprint != config.get("fingerprint"):
+    name = folder.config()["recipe"]
+    if name not in RECIPES:
         raise ValueError(
-            f"{folder.model} and {folder.bundle} come from different trainings (their fingerprints differ); "
-            "restore both from one training, or train again"
+            f"{folder.model / CONFIG_FILE}: this version of poeem has no recipe {name!r} (it has "
+            f"{', '.join(RECIPES)}); use the version that trained it"
         )
-    folder.check_files(config)
-    interactions = read_stored_interactions(folder.model)
-    try:
-        model = build_model(config["settings"], interactions.n_items, indexed=True)
-    except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder.model / CONFIG_FILE}: this version of poeem cannot read its settings ({error}); "
-            "use the version that trained it, or train again"
-        ) from None
-    load_weights(model, folder.model / WEIGHTS_FILE)
-    model.to(torch_device(device)).eval()
-    return Run(folder, config, model, bundle, interactions)
+    return RECIPES[name]

@@ -13,10 +13,12 @@ from poeem.engines.queries import check_k
 from poeem.engines.reference import ReferenceScorer
 
 if TYPE_CHECKING:
-    from poeem.training.load import Run
+    from poeem.training.interaction_run import InteractionRun
 
 
-def recommend(run: Run, histories: Ragged, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def recommend(
+    run: InteractionRun, histories: Ragged, k: int = 10, nprobe: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The best items for histories, as the index scores them. Items of the history are left out.
 
     Args:
@@ -35,7 +37,9 @@ def recommend(run: Run, histories: Ragged, k: int = 10, nprobe: int | None = Non
     return _best(run.bundle, run.queries(histories), left_out, untrained_rows(run), k, _nprobe(run, nprobe))
 
 
-def similar_items(run: Run, rows: np.ndarray, k: int = 10, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def similar_items(
+    run: InteractionRun, rows: np.ndarray, k: int = 10, nprobe: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The items most similar to those in rows ``(nq,)`` of the bundle, without themselves; results as ``recommend``.
 
     The query is the item tower's vector, or the decoded vector for an item that was added after the training.
@@ -57,7 +61,7 @@ def similar_in_bundle(
     )
 
 
-def untrained_rows(run: Run) -> np.ndarray:
+def untrained_rows(run: InteractionRun) -> np.ndarray:
     """Rows of items without a training event, int64. Their vectors are random."""
     rows = run.rows[~run.seen_in_training]
     return rows[rows >= 0]
@@ -70,7 +74,7 @@ def bundle_nprobe(bundle: Bundle, nprobe: int | None) -> int:
     return check_nprobe(chosen, nlist, default=default_nprobe(nlist))
 
 
-def _nprobe(run: Run, nprobe: int | None) -> int:
+def _nprobe(run: InteractionRun, nprobe: int | None) -> int:
     return check_nprobe(nprobe, run.bundle.spec.nlist, default=run.settings["nprobe"] or 1)
 
 

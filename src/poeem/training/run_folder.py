@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from poeem.bundle.atomic import recover, replace_directory, staging
+from poeem.bundle.bundle import Bundle
+from poeem.bundle.read import open_bundle
 from poeem.bundle.regular_file import refuse_link
 from poeem.bundle.whole_file import write_text
 from poeem.bundle.write import file_record
-from poeem.data.interactions import Interactions
-from poeem.training.model import JointModel
-from poeem.training.stored_interactions import write_interactions
 from poeem.training.weights import load_weights, save_weights
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
@@ -53,19 +54,26 @@ class RunFolder:
             what = "a run already; resume it" if self.checkpoints.is_dir() else "files already; empty it"
             raise ValueError(f"out (={str(self.path)!r}) holds {what}, or choose another folder")
 
-    def store_model(self, model: JointModel, interactions: Interactions, config: Mapping[str, Any]) -> None:
-        """Write ``model/``: weights, interactions, and ``config`` with the settings that build the towers."""
+    def store_model(self, model: nn.Module, config: Mapping[str, Any], write_data: Callable[[Path], None]) -> None:
+        """Write ``model/``.
+
+        Args:
+            model: its weights are written.
+            config: what builds the model again: ``recipe`` (its name), ``dataset``, ``settings``, ``step``,
+                ``fingerprint`` of the bundle, ``timings``.
+            write_data: called with a folder; writes the data that searches and evaluations need.
+        """
         if self.model.exists() and not (self.model / CONFIG_FILE).is_file():
             raise ValueError(f"{str(self.model)!r} was not written by a training (no {CONFIG_FILE}); move it away")
         with staging(self.model) as new:
             save_weights(model, new / WEIGHTS_FILE)
-            write_interactions(new, interactions)
+            write_data(new)
             files = {file.name: file_record(file).sha256 for file in sorted(new.iterdir())}
             facts = {"format": FORMAT, "format_version": FORMAT_VERSION, **config, "files": files}
             (new / CONFIG_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
             replace_directory(new, self.model)
 
-    def store_float(self, model: JointModel, seconds: float) -> None:
+    def store_float(self, model: nn.Module, seconds: float) -> None:
         """Write the weights of the float twin and the seconds of its training into ``model/``."""
         beside = self.model / f".{FLOAT_WEIGHTS_FILE}.new"
         save_weights(model, beside)
@@ -85,7 +93,7 @@ class RunFolder:
             shutil.copyfile(source.model / name, beside)
             beside.replace(self.model / name)
 
-    def load_float(self, model: JointModel) -> float | None:
+    def load_float(self, model: nn.Module) -> float | None:
         """Load the float twin's weights and return the seconds of its training; None if there is no twin yet.
 
         Raises:
@@ -118,6 +126,29 @@ class RunFolder:
             if file.is_file() and file.stat().st_size:
                 _check_undamaged(file, sha256)
 
+    def finished(self, recipe: str) -> tuple[dict[str, Any], Bundle]:
+        """Config and bundle of a finished run, after checks that nothing is damaged and both belong together.
+
+        Args:
+            recipe: name of the recipe that the run must be of.
+        Raises:
+            FileNotFoundError: there is no finished run.
+            ValueError: it is of another recipe, or damaged.
+        """
+        config = self.config()
+        if config["recipe"] != recipe:
+            raise ValueError(
+                f"{str(self.path)!r} is a run of --{config['recipe']}, not of --{recipe}; name another run"
+            )
+        bundle = open_bundle(self.bundle)
+        if bundle.fingerprint != config["fingerprint"]:
+            raise ValueError(
+                f"{self.model} and {self.bundle} come from different trainings (their fingerprints differ); "
+                "restore both from one training, or train again"
+            )
+        self.check_files(config)
+        return config, bundle
+
     @property
     def has_model(self) -> bool:
         """Whether the training has been finished and its model stored."""
@@ -142,7 +173,9 @@ class RunFolder:
         try:
             config = json.loads(file.read_text(encoding="utf-8"))
             format, version = config["format"], config["format_version"]
-            kinds = {"settings": dict, "step": int, "timings": dict, "fingerprint": str, "files": dict}
+            # Runs before there were several recipes do not name theirs.
+            config.setdefault("recipe", "interactions")
+            kinds = {"recipe": str, "settings": dict, "step": int, "timings": dict, "fingerprint": str, "files": dict}
             for name, kind in kinds.items():
                 value = config.get(name, {}) if name == "files" else config[name]
                 if type(value) is not kind:

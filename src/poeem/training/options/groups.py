@@ -15,11 +15,11 @@ METRICS = ("cosine", "ip", "l2")
 class ModelOptions:
     """Towers and item table."""
 
-    tower: str | None = option(
+    tower: str | None = more_option(
         None, "history (fast) or sequence (a transformer: slower).", choices=TOWERS, shown="history"
     )
     dim: int | None = option(None, "Width of the embeddings.", shown="64")
-    metric: str | None = option(None, "Similarity.", choices=METRICS, shown="cosine")
+    metric: str | None = more_option(None, "Similarity.", choices=METRICS, shown="cosine")
     history_length: int | None = setting(None, "Events of a history that are read. Default: 20; sequence tower 100.")
     dropout: float | None = setting(None, "Dropout of the towers. Default: 0; sequence tower 0.2.")
     item_table: str | None = setting(

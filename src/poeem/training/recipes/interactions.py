@@ -31,7 +31,7 @@ from poeem.training.plan import Plan
 from poeem.training.previous_run import PreviousRun, check_stability
 from poeem.training.run_folder import RunFolder
 from poeem.training.seeds import check_seed
-from poeem.training.stored_interactions import interactions_digest
+from poeem.training.stored_interactions import interactions_digest, write_interactions
 from poeem.training.tower_vectors import item_vectors
 from poeem.training.train_joint import train_joint
 from poeem.training.train_model import TrainState
@@ -213,10 +213,11 @@ def _store(
         # Encoding and writing the catalogue, instead of building an index.
         "bundle_seconds": time.perf_counter() - started,
     }
-    config = {"dataset": settings["dataset"], "settings": settings, "step": state.step}
+    config = {"recipe": "interactions", "dataset": settings["dataset"], "settings": settings, "step": state.step}
     if previous is not None:
         config["changes"] = previous.diff(bundle).counts()
-    folder.store_model(model, interactions, config | {"fingerprint": bundle.fingerprint, "timings": timings})
+    facts = {"fingerprint": bundle.fingerprint, "timings": timings}
+    folder.store_model(model, config | facts, lambda new: write_interactions(new, interactions))
 
 
 def _columns(interactions: Interactions) -> Any:

@@ -11,13 +11,13 @@ import poeem
 from poeem.bundle import BundleEditor
 from poeem.engines.reference import ReferenceScorer
 from poeem.training.build import build_model
-from poeem.training.load import load_run
+from poeem.training.interaction_run import load_interaction_run
 from poeem.training.recipes.interactions import train_interactions
 from poeem.training.run_folder import RunFolder
 
 
 def test_towers_and_index_agree_with_the_bundle(finished, small):
-    run = load_run(finished[0])
+    run = load_interaction_run(finished[0])
     codes, lists = run.model.index.encode(torch.from_numpy(run.items(np.arange(small.n_items))))
     np.testing.assert_array_equal(codes.numpy(), run.bundle.codes)
     np.testing.assert_array_equal(lists.numpy(), run.bundle.lists)
@@ -27,19 +27,19 @@ def test_towers_and_index_agree_with_the_bundle(finished, small):
 
 
 def test_bundle_carries_titles_and_renames_what_it_needs_itself(finished, small):
-    columns = load_run(finished[0]).bundle.columns
+    columns = load_interaction_run(finished[0]).bundle.columns
     assert columns.column_names == ["title", "item_list"]
     assert columns["title"].equals(small.item_table["title"])
 
 
 def test_no_run_and_an_unfinished_one_are_told_apart(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
-        load_run(tmp_path / "none")
+        load_interaction_run(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="name the folder that a training wrote"):
-        load_run(tmp_path)
+        load_interaction_run(tmp_path)
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(FileNotFoundError, match="its training is not finished: resume it"):
-        load_run(tmp_path)
+        load_interaction_run(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,14 @@ def test_no_run_and_an_unfinished_one_are_told_apart(tmp_path):
 def test_an_empty_file_is_named(copied, name, message):
     (copied / name).write_bytes(b"")
     with pytest.raises(ValueError, match=message):
-        load_run(copied)
+        load_interaction_run(copied)
 
 
 def test_newer_format_is_refused(copied):
     file = copied / "model" / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format_version": 2}))
     with pytest.raises(ValueError, match=r"version 2, this poeem reads 'poeem run' version 1; upgrade poeem"):
-        load_run(copied)
+        load_interaction_run(copied)
 
 
 def test_settings_of_another_version_are_refused(copied):
@@ -72,19 +72,19 @@ def test_settings_of_another_version_are_refused(copied):
     with pytest.raises(
         ValueError, match=r"config.json: this version of poeem cannot read its settings \('views'\); use the"
     ):
-        load_run(copied)
+        load_interaction_run(copied)
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "interactions.parquet", "users.parquet", "items.parquet"])
 def test_a_flipped_byte_is_seen(copied, name):
     flip(copied / "model" / name)
     with pytest.raises(ValueError, match=f"{name}: is damaged .*; restore the file, or train again"):
-        load_run(copied)
+        load_interaction_run(copied)
 
 
 def test_a_flipped_byte_of_the_float_twin_is_seen(copied):
     folder = RunFolder(copied)
-    run = load_run(copied)
+    run = load_interaction_run(copied)
     twin = build_model(run.settings, run.interactions.n_items, indexed=False)
     assert folder.load_float(twin) is not None
     flip(copied / "model" / "float.safetensors")
@@ -109,7 +109,7 @@ def test_model_and_bundle_of_different_trainings_are_refused(copied, small, tmp_
     shutil.rmtree(copied / "bundle")
     shutil.copytree(other / "bundle", copied / "bundle")
     with pytest.raises(ValueError, match="come from different trainings"):
-        load_run(copied)
+        load_interaction_run(copied)
 
 
 def test_vectors_for_plain_faiss(finished, small, tmp_path):
