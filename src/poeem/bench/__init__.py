@@ -1,1 +1,1 @@
-"""Benchmark of quantizers on fixed vectors: each method at several sizes, with several seeds."""
+"""Benchmarks of quantizers on fixed vectors: several methods, sizes and seeds."""

@@ -1,4 +1,4 @@
-"""A bundle as a baseline: ranked by the reference scorer, timed with its faiss file."""
+"""Use a bundle as a method of a benchmark: the reference scorer ranks, the bundle's faiss file is timed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class AdaptedIndex:
     """A faiss index whose queries are first multiplied by a query adapter.
 
     Args:
-        index: of faiss.
-        adapter: float32 ``(dim, dim)``; None is none.
+        index: the faiss index.
+        adapter: float32 ``(dim, dim)``; None leaves queries as they are.
     """
 
     def __init__(self, index: Any, adapter: np.ndarray | None) -> None:
         self._index, self._adapter = index, adapter
 
     def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Search as faiss does."""
+        """Search as faiss does: return scores and ids of the best ``k`` items, both ``(nq, k)``."""
         return self._index.search(x if self._adapter is None else x @ self._adapter, k)
 
     @property
     def nprobe(self) -> int:
-        """Lists visited per query."""
+        """Number of lists visited per query."""
         import faiss
 
         return faiss.extract_index_ivf(self._index).nprobe
@@ -52,12 +52,12 @@ def bundle_baseline(
     fastscan: bool = False,
     vectors: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Baseline:
-    """A bundle as a baseline with all lists visited. Its engine is its faiss file.
+    """Return a bundle as a baseline that visits all lists. Its ``index`` is the bundle's faiss file, in memory.
 
     Args:
-        name: of the method.
-        bundle: may be deleted afterwards.
-        seconds: time to make it.
+        name: name of the method.
+        bundle: the bundle. Its folder may be deleted afterwards.
+        seconds: time it took to make the bundle.
         fastscan: whether the file has the FastScan layout, for 4-bit codes.
         vectors: see ``Baseline``.
     """

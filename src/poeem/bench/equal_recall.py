@@ -1,4 +1,4 @@
-"""Queries per second of the methods at equal recall."""
+"""Compare the queries per second of methods at equal recall."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Point = tuple[float, float]  # recall, queries per second
 
 
 def found_metric(rows: Sequence[Row]) -> str:
-    """The metric to compare by: recall of relevant items if there are labels, else of neighbours."""
+    """Return the metric to compare methods by: recall of relevant items if there are labels, else of neighbours."""
     return "recall@100" if any("recall@100" in row.means for row in rows) else "neighbour_recall@10"
 
 
 def operating_point(row: Row, metric: str) -> Point | None:
-    """Recall and speed of a row; None without a speed. The engine's own recall is preferred if it was measured."""
+    """Return recall (of the engine if it was measured) and queries per second of a row; None without a speed."""
     if "qps" not in row.means:
         return None
     return row.means.get(f"engine_{metric}", row.means[metric]), row.means["qps"]
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """The points that no other point beats in both recall and speed, by falling recall and rising speed.
+    """Return the points that no other point beats in both recall and speed, highest recall first.
 
     >>> front([(0.5, 100.0), (0.8, 20.0), (0.6, 10.0), (0.8, 10.0)])
     [(0.8, 20.0), (0.5, 100.0)]
@@ -39,9 +39,9 @@ def front(points: Sequence[Point]) -> list[Point]:
 
 
 def qps_at(points: Sequence[Point], recall: float) -> float | None:
-    """Queries per second at a recall: on the front, linear in ``log qps`` between two points.
+    """Return the queries per second at a recall, interpolated on the `front`, linear in ``log qps``.
 
-    None if no point reaches the recall. Below the smallest recall: the fastest point.
+    Returns None if no point reaches the recall. If all points have a higher recall, it is the speed of the fastest.
 
     >>> round(qps_at([(0.8, 25.0), (0.6, 100.0)], 0.7)), qps_at([(0.8, 25.0)], 0.81), round(qps_at([(0.8, 25.0)], 0.1))
     (50, None, 25)
@@ -56,14 +56,16 @@ def qps_at(points: Sequence[Point], recall: float) -> float | None:
 def at_equal_recall(
     rows: Sequence[Row], shares: Sequence[float] = SHARES
 ) -> tuple[list[float], list[tuple[str, int | None, list[float | None]]]]:
-    """Queries per second of each method and size at shares of the recall of exact float search.
+    """Compute queries per second of each method and size at several recalls, fractions of that of exact float search.
 
     Args:
-        rows: with a row of ``float`` among them.
-        shares: of its recall.
+        rows: rows of the methods, one of them of the method ``float``.
+        shares: the fractions, 0 to 1.
     Returns:
-        the recalls; and method, bytes per vector and queries per second at each recall, None where the method does not
-        reach it. A method with several sizes has a further entry with None for the bytes: the best of its sizes.
+        the recalls; and for each method and size: name, bytes per vector, and queries per second at each recall, None
+        if
+        it does not reach the recall. A method with several sizes has one more entry with None for the bytes: the
+        fastest of its sizes at each recall.
     """
     metric = found_metric(rows)
     (exact,) = [row.means[metric] for row in rows if row.method == "float"]

@@ -1,4 +1,4 @@
-"""Exact float search, the reference of all other methods."""
+"""Exact float search, to which all other methods are compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from poeem.evaluation.scorers import FloatScorer
 
 
 def build_exact(problem: Problem, *, n_bytes: int = 0, nlist: int = 0, metric: str, seed: int = 0) -> Baseline:
-    """The float vectors, ``4 dim`` bytes each. See :class:`poeem.bench.method.Build` for the arguments."""
+    """Return exact search over the float vectors, ``4 dim`` bytes each. Arguments as for `poeem.bench.method.Build`."""
     import faiss
 
     scorer = FloatScorer(problem.items, metric)

@@ -1,7 +1,7 @@
-"""Methods that learn from training queries: our recipes, and those of papers in the same trainer.
+"""Methods that learn from training queries: our recipes, and losses of papers in the same training loop.
 
-The papers train the query encoder. With fixed embeddings, all methods train a query adapter instead. The loss and
-the choice between fixed and reassigned codes are those of each paper.
+The papers train the query encoder. With fixed embeddings, all methods train a query adapter instead. Each paper's
+method has its loss, and fixes or reassigns codes as the paper does.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from poeem.training.methods import method_settings
 
 @dataclass(frozen=True)
 class FitRecipe:
-    """Arguments of ``fit_vectors`` for a method. With few or no training queries, items are used as queries.
+    """Arguments of ``fit_vectors`` for a method. If training queries are few or missing, items are used as queries.
 
     Args:
-        structure: factory string with ``{M}`` for the bytes, ``{M2}`` for twice the bytes.
-        labels: whether it learns from labels.
-        queries: whether it learns from the training queries.
-        from_opq: whether it starts from faiss's own flat index of the structure, whose build time counts too.
+        structure: factory string, with ``{M}`` for the bytes and ``{M2}`` for twice the bytes.
+        labels: whether the method learns from labels.
+        queries: whether the method learns from the training queries.
+        from_opq: whether it starts from faiss's own OPQ index, whose build time is included.
         fastscan: whether the timed index has the FastScan layout, for 4-bit codes.
-        options: further arguments of ``fit_vectors``.
+        options: more arguments of ``fit_vectors``.
     """
 
     structure: str
@@ -46,7 +46,7 @@ class FitRecipe:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def method(self, name: str) -> Method:
-        """The recipe as a method of the benchmark."""
+        """Return the recipe as a method of the benchmark."""
 
         def build(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
             *rotation, quantizer = self.structure.format(M=n_bytes, M2=2 * n_bytes).split(",")

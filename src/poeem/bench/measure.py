@@ -1,4 +1,4 @@
-"""Means over queries of the metrics of a scorer and of an engine, on frozen vectors."""
+"""Measure scorers and engines on fixed vectors: means of recall and other metrics over the queries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENGINE_METRICS = ("engine_recall@100", "engine_neighbour_recall@10")
 def measure(
     scorer: Scorer, queries: np.ndarray, neighbours: np.ndarray, relevant: Ragged | None = None
 ) -> dict[str, Any]:
-    """Means over the queries, with intervals. Equal scores share their expected rank.
+    """Measure a scorer. Items of equal score share their expected rank.
 
     Args:
         scorer: scores all items.
@@ -29,9 +29,10 @@ def measure(
         neighbours: int64, ``(nq, 10)``: the exact nearest items.
         relevant: relevant items of each query; None leaves the label metrics out.
     Returns:
-        ``neighbour_recall@10``: share of the neighbours among the 10 best; ``neighbour_recall@10_in_100``: among the
-        100 best. faiss calls this 10-recall@100; it is the most that rescoring 100 candidates can reach. With labels
-        also ``recall@10``, ``recall@100``, ``mrr@10`` and ``ndcg@10`` of :data:`poeem.evaluation.metrics.METRICS`.
+        means over the queries, 0 to 1, with 95 % intervals: ``neighbour_recall@10``, the fraction of the neighbours
+        found in the 10 best; ``neighbour_recall@10_in_100``, in the 100 best (faiss's 10-recall@100), the most that
+        re-ranking 100 candidates can reach; with labels also ``recall@10``, ``recall@100``, ``mrr@10`` and ``ndcg@10``,
+        see :data:`poeem.evaluation.metrics.METRICS`.
     """
     query_set = QuerySet(queries, relevant, neighbours=neighbours)
     values = query_metrics(scorer, query_set, neighbour_depths=NEIGHBOUR_DEPTHS)
@@ -42,11 +43,13 @@ def measure(
 def measure_engine(
     index: Searchable, queries: np.ndarray, neighbours: np.ndarray, relevant: Ragged | None = None
 ) -> dict[str, float]:
-    """Recall of the rows that an engine returns. It may round its tables, and it breaks ties in its own way.
+    """Measure the recall of the items that an engine returns.
+
+    The engine may round its look-up tables, and it orders equal scores in its own way.
 
     Args:
-        index: with faiss's ``search``.
-        queries: float32, ``(nq, dim)``, prepared.
+        index: an index with faiss's ``search``.
+        queries: float32, ``(nq, dim)``, of unit length under ``cosine``.
         neighbours, relevant: as for :func:`measure`.
     Returns:
         ``engine_neighbour_recall@10``, and with labels ``engine_recall@100``.

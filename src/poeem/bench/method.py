@@ -1,4 +1,4 @@
-"""Method: a way to build an index on a problem's items, and its requirements."""
+"""A method of the benchmark: a function that builds an index, and what it needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from poeem.bench.problem import Problem
 
 
 class Build(Protocol):
-    """The signature of every method."""
+    """A function that builds the index of a method."""
 
     def __call__(self, problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
         """Build an index of a problem's items.
@@ -36,13 +36,13 @@ class Method:
 
     Args:
         name: its name in ``--methods``.
-        build: see :class:`Build`; ``build_seconds`` includes the training.
-        own_bytes: whether its size follows from dim alone. It is then built once, not at each size.
+        build: the function that builds the index, see :class:`Build`. Its ``build_seconds`` include the training.
+        own_bytes: whether dim alone decides its size. It is then built once, not at each size.
         seeded: whether another seed gives another index.
-        divides: dim must be a multiple of ``divides`` times the bytes; 0 is no condition.
+        divides: dim must be a multiple of ``divides`` times the bytes; 0 allows any dim.
         needs_labels: whether it needs training queries and their relevant items.
         trained: whether it is one of the problem's jointly trained indexes.
-        package: package that must be importable.
+        package: a package that must be installed; may be empty.
         ours: whether it is one of our methods.
     """
 
@@ -57,10 +57,11 @@ class Method:
     ours: bool = False
 
     def check(self, problem: Problem, sizes: list[int], nlist: int = 0) -> None:
-        """Check that this method can be built, before any method is built.
+        """Raise an error if this method cannot be built. This is checked before any method is built.
 
         Raises:
-            ValueError: the problem lacks what it needs, the sizes do not divide dim, or its package is not installed.
+            ValueError: the problem lacks data that the method needs, dim is not a multiple as ``divides`` says, or the
+                method's package is not installed.
         """
         from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""The methods of the benchmark by name."""
+"""The table of the benchmark's methods, by name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ METHODS: dict[str, Method] = {
 
 
 def check_methods(names: Iterable[str]) -> list[Method]:
-    """The methods by name, with exact float search always first.
+    """Return the methods of these names, with exact float search (``float``) first in any case.
 
     Raises:
         ValueError: a name is unknown, or given twice.

@@ -1,4 +1,4 @@
-"""Pictures of a benchmark: recall by bytes, by scanned codes, and by queries per second."""
+"""Draw the pictures of a benchmark: recall by bytes, by scanned codes, and by queries per second."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ PANELS = 4
 
 
 def draw_all(store: Store, out: str | Path) -> list[Path]:
-    """Draw what was measured: ``bytes.svg``, with lists ``scanned.svg``, with speeds ``qps.svg``."""
+    """Draw the pictures of a benchmark into the folder ``out``, and return their paths.
+
+    Always ``bytes.svg``; ``scanned.svg`` if the index has lists; ``qps.svg`` if speeds were measured.
+    """
     rows, metrics = summarise(store.records), metrics_of(store.records)
     shown = [name for name in AXIS_LABELS if name in metrics][:2]
     title = _title(store.settings)
@@ -48,9 +51,9 @@ def draw_all(store: Store, out: str | Path) -> list[Path]:
 
 @styled
 def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Path) -> Path:
-    """Recall by bytes per vector with all lists visited, a panel for each metric. Bars are standard deviations.
+    """Draw recall by bytes per vector, all lists visited, one panel per metric; return ``path``.
 
-    If there are several depths of re-ranking, the smallest is drawn.
+    Error bars are standard deviations over seeds. If there are several depths of re-ranking, the smallest is drawn.
     """
     shown = _full_probe(rows)
     figure, panels = new_figure(len(metrics), title, width=5.6, height=4.4)
@@ -82,7 +85,10 @@ def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Pa
 
 
 def draw_scanned(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
-    """Recall by scanned codes over ``nprobe``, a panel for each size. Methods with one fixed size are in all panels."""
+    """Draw recall by scanned codes for all ``nprobe``, one panel per size; return ``path``.
+
+    A method with one fixed size is drawn in all panels.
+    """
     least = min(row.rescore for row in rows if row.method != "float")
     with_lists = [row for row in rows if row.nprobe is not None and row.rescore == least]
 
@@ -93,7 +99,10 @@ def draw_scanned(rows: Sequence[Row], metric: str, title: str, path: Path) -> Pa
 
 
 def draw_speed(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
-    """Recall by queries per second, at the settings of ``nprobe`` and re-ranking that no other beats in both."""
+    """Draw recall by queries per second, one panel per size; return ``path``.
+
+    Drawn are the settings of ``nprobe`` and re-ranking that no other beats in both.
+    """
 
     def points(group: Sequence[Row]) -> list[Point]:
         measured = (operating_point(row, metric) for row in group)

@@ -1,4 +1,4 @@
-"""The data of a benchmark: items, queries and relevant items, with training queries."""
+"""The data of a benchmark: items, test queries and training queries, with their relevant items."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from poeem.data.split import Queries
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Vectors of a fixed encoder. Methods may use the items and the ``train_`` fields only.
+    """Items and queries, as vectors of a fixed encoder. Methods may use only ``items`` and the ``train_`` fields.
 
     Args:
-        name: for titles.
+        name: name for titles.
         items: float, ``(n, dim)``, may be memory-mapped.
         queries: float, ``(nq, dim)``: the test queries.
         relevant: rows of the relevant items of each query, at least one each; None without labels.
         train_queries: float, ``(nt, dim)``, none of them among ``queries``; for methods that learn from queries.
         train_relevant: rows of the relevant items of each training query.
         warning: a limitation of the data, printed with the figures.
-        run_queries: of a run: its test queries with the items each user has seen, which are masked; None: no masking.
-        available: bool, ``(n,)``: with ``run_queries``, items that may be returned; the others are misses. None is all.
+        run_queries: for a run: its test queries, with the items that each user has seen. These items are not returned.
+            None: any item may be returned.
+        available: for a run: bool, ``(n,)``, items that may be returned. Relevant items outside count as not found.
+            None: all.
         joint_indexes: indexes trained together with a model of their own, by bytes per vector and number of lists.
     Raises:
-        ValueError: shapes that do not match.
+        ValueError: the shapes do not fit together.
     """
 
     name: str
@@ -68,7 +70,7 @@ class Problem:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Name, sizes and checksums as JSON values. Equal data give equal values."""
+        """Name, sizes and checksums, as JSON values. Equal data have equal facts."""
         trained = [
             [joint.structure, _checksum(joint.vectors and joint.vectors[1])] for joint in self.joint_indexes.values()
         ]
@@ -114,7 +116,7 @@ def _checksum(values: np.ndarray | Ragged | None) -> str | None:
 
 
 def one_per_query(rows: np.ndarray) -> Ragged:
-    """One relevant item for each query, from an array ``(nq,)``.
+    """Return ``rows (nq,)`` as relevant items: one item for each query.
 
     >>> one_per_query(np.array([7, 3]))[1].tolist()
     [3]

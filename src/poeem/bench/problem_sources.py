@@ -1,4 +1,4 @@
-"""Problems from files, and from data sets by name."""
+"""Read the problem of a benchmark from files, or from a data set by name."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def problem_from_files(
     train_relevance: str | Path | None = None,
     column: str | None = None,
 ) -> Problem:
-    """A problem from vectors in ``.npy`` or Parquet files and relevance in Parquet or CSV files.
+    """Read a problem from vectors in ``.npy`` or Parquet files and relevance in Parquet or CSV files.
 
     Args:
-        items, queries, train_queries: see ``read_vectors``.
-        relevance, train_relevance: columns ``query`` and ``item`` with row numbers, see ``read_relevance``.
-        column: of the vectors, in Parquet files.
+        items, queries, train_queries: files of vectors, see ``read_vectors``.
+        relevance, train_relevance: files with columns ``query`` and ``item`` (row numbers), see ``read_relevance``.
+        column: column of the vectors in Parquet files.
     Raises:
-        ValueError: a file is missing, damaged or does not match the others.
+        ValueError: a file is missing, damaged or does not fit the others.
     """
     vectors = read_vectors(items, column=column)
     test = read_vectors(queries, column=column)
@@ -47,11 +47,11 @@ def problem_from_files(
 
 
 def problem_from_dataset(name: str) -> Problem:
-    """A problem from the test and training queries of a data set of vectors.
+    """Make a problem of the items, test queries and training queries of a data set of vectors.
 
     Raises:
         ValueError: there is no such data set of vectors.
-        RuntimeError: it is not in the cache and cannot be downloaded.
+        RuntimeError: the data set is not in the cache and cannot be downloaded.
     """
     from poeem.data.datasets import load_embedded
 
@@ -69,10 +69,10 @@ def problem_from_dataset(name: str) -> Problem:
 
 
 def read_relevance(path: str | Path, n_queries: int) -> Ragged:
-    """Relevant items of each query, from a file with a row for each pair.
+    """Read the relevant items of each query, from a file with one row per pair of query and item.
 
     Args:
-        path: see ``read_pairs``. A repeated pair counts once.
+        path: the file, see ``read_pairs``. A repeated pair counts once.
         n_queries: number of queries.
     Raises:
         ValueError: the file is missing, damaged, lacks the columns, or names a query that does not exist.

@@ -36,11 +36,11 @@ class Measurement:
     Args:
         sizes: bytes per vector.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        seeds: for the methods that are random.
-        nlist: inverted lists for the methods that can have them; 0 is flat.
-        nprobe: lists visited per query, one record each; default powers of two up to ``nlist``.
-        rescore: candidates per query that are re-ranked by float vectors, one record each; 0 is none.
-        speed: whether to measure queries per second, and with lists the recall of the engine itself.
+        seeds: seeds of the methods that use random numbers.
+        nlist: inverted lists of the methods that can have them; 0 is a flat index.
+        nprobe: lists visited per query, one record each; None takes powers of two up to ``nlist``.
+        rescore: numbers of candidates per query that are re-ranked by float vectors, one record each; 0: no re-ranking.
+        speed: whether to measure queries per second, and with lists also the recall of the engine.
     """
 
     sizes: Sequence[int] = (4, 8, 16, 32)
@@ -61,15 +61,17 @@ def run_bench(
     log: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Store:
-    """Build and measure cell by cell. Cells whose records are already in ``out`` are skipped.
+    """Build and measure each method at each size with each seed. Combinations already recorded in ``out`` are skipped.
 
     Args:
-        problem: vectors and queries.
-        methods: names of :data:`poeem.bench.methods.METHODS`; exact float search is added.
+        problem: items and queries.
+        methods: names in :data:`poeem.bench.methods.METHODS`. Exact float search is added.
         out: folder of the records.
         command: the command line, stored with the records.
-        log: called with a line per cell.
+        log: called with one line per combination.
         options: fields of :class:`Measurement`, by name.
+    Returns:
+        the store with all records.
     Raises:
         ValueError: a method is unknown or cannot be built on this problem, or ``out`` has records of other settings.
     """

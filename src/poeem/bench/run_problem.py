@@ -1,4 +1,4 @@
-"""Trained runs as a problem: post-hoc indexes on the float twin's vectors, compared with the jointly trained index."""
+"""Make a problem of trained runs: post-hoc indexes on the float twin's vectors against the jointly trained indexes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ TRAIN_QUERIES = 65_536
 
 
 def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show: bool = True) -> tuple[Problem, str]:
-    """The test of runs by the evaluation protocol, with the float twin's vectors for all post-hoc indexes.
+    """Make a problem of the test queries of runs, evaluated as ``poeem evaluate`` does.
 
-    Items and queries are vectors by the float twin. The twin is trained now if the runs have none yet. Training queries
-    are histories from training, and the next item is relevant. Seen items are masked. The runs' own indexes (method
-    ``joint``) rank by the vectors of the models that they were trained with.
+    A float twin is the model of a run, trained without the index. Items and queries are vectors of the twin; if it is
+    missing, it is trained first. Training queries are histories from training; their relevant item is the next one.
+    Items that the user has seen are not returned. The runs' own indexes (method ``joint``) use the vectors of the
+    models that they were trained with.
 
     Args:
         paths: folders of finished runs that differ only in the index: in bytes or structure.
@@ -106,5 +107,5 @@ def _train_queries(model: JointModel, events: Ragged) -> tuple[np.ndarray, np.nd
 
 
 def build_joint(problem: Problem, *, n_bytes: int, nlist: int, metric: str, seed: int) -> Baseline:
-    """The index of the run with these bytes and lists. See :class:`poeem.bench.method.Build` for the arguments."""
+    """Return the index of the run with these bytes and lists. Arguments as for :class:`poeem.bench.method.Build`."""
     return problem.joint_indexes[n_bytes, nlist]

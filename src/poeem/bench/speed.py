@@ -1,4 +1,4 @@
-"""Queries per second of an engine on one thread."""
+"""Measure the queries per second of an engine on one thread."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from poeem.baselines.baseline import Searchable
 
 
 def queries_per_second(index: Searchable, queries: np.ndarray, k: int = 100, *, seconds: float = 1.0) -> float:
-    """The best of several searches of a batch of queries, on one thread of faiss.
+    """Return the queries per second of the fastest of several searches, each of a batch of queries, on one thread.
 
     faiss is fastest with batches. Single queries are slower.
 
     Args:
-        index: anything with faiss's ``search``.
+        index: any index with faiss's ``search``.
         queries: float32, ``(nq, dim)``, of unit length under ``cosine``.
         k: results per query.
-        seconds: how long to repeat. There are at least three searches, of a batch that takes about a third of it.
+        seconds: how long to repeat, at least three times. The batch is as large as takes about a third of this time.
     """
     import faiss
 

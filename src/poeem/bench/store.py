@@ -1,4 +1,4 @@
-"""The records of a benchmark, written after each cell, so that a stopped benchmark can resume."""
+"""Store the records of a benchmark. They are written after each step, so a stopped benchmark can resume."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Store:
     """The files ``bench.json`` and ``bench.csv`` of a folder.
 
     ``bench.json`` holds ``settings``, ``environments`` and ``records``. A record names its environment (machine,
-    versions, command) by number, because a benchmark may resume on another machine. A cell is a method at a size with a
-    seed. It may have several records.
+    versions, command) by number, because a benchmark may resume on another machine. One combination of method, size and
+    seed may have several records.
 
     Args:
-        folder: created with the first record.
+        folder: the folder, created with the first record.
         settings: JSON values that all records share.
         environment: environment of new records.
     Raises:
@@ -55,13 +55,16 @@ class Store:
         return self.folder / "bench.csv"
 
     def has(self, method: str, bytes_asked: int | None, seed: int | None) -> bool:
-        """Whether the cell is done. ``seed`` None: with any seed, for methods without randomness."""
+        """Return whether records of this method, size and seed exist.
+
+        With seed=None a record of any seed counts (for methods that do not use a seed).
+        """
         cell = (method, bytes_asked)
         done = {record["seed"] for record in self.records if (record["method"], record["bytes_asked"]) == cell}
         return seed in done if seed is not None else bool(done)
 
     def append(self, records: Sequence[Record]) -> None:
-        """Write all records of a cell; after an interruption the files have all of them or none."""
+        """Add all records of one combination, and write both files. An interruption keeps all of them or none."""
         self.records += [{**record, "environment": self._environment} for record in records]
         self.folder.mkdir(parents=True, exist_ok=True)
         document = {
@@ -89,7 +92,7 @@ class Store:
 
 
 def as_csv(records: Sequence[Record]) -> str:
-    """The records as CSV. Columns are in order of first appearance; each interval has two columns.
+    """Return the records as CSV text. Columns are in order of first appearance; an interval has two columns.
 
     >>> as_csv([{"method": "pq", "qps": 10.0}, {"method": "lsh", "seed": 1}])
     'method,qps,seed\\npq,10.0,\\nlsh,,1\\n'

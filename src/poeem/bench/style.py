@@ -1,4 +1,4 @@
-"""The style of the pictures: colours for colour-blind readers, and names beside the lines."""
+"""The style of the pictures: colours that colour-blind readers can tell apart, and names beside the lines."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _style_of_unknown: dict[str, tuple[str, str, str]] = {}
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Run a drawing function under ``style.mplstyle``."""
+    """Return a drawing function that runs with the settings of ``style.mplstyle``."""
 
     @functools.wraps(draw)
     def draw_styled(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -62,7 +62,7 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 
 def style_of(method: str) -> dict[str, Any]:
-    """Arguments of ``errorbar`` for a method."""
+    """Return the arguments of matplotlib's ``errorbar`` for a method: colour, marker, line."""
     is_ours = method not in STYLES
     if is_ours and method not in OURS:
         _style_of_unknown.setdefault(method, OTHERS[len(_style_of_unknown) % len(OTHERS)])
@@ -80,7 +80,7 @@ def style_of(method: str) -> dict[str, Any]:
 
 
 def new_figure(panels: int, title: str, *, width: float, height: float, sharey: bool = False) -> tuple[Any, list[Any]]:
-    """A figure with panels side by side, each of the given size in inches. The state of pyplot is not used."""
+    """Return a figure and its panels, side by side, each of the given size in inches. pyplot is not used."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -95,8 +95,9 @@ def label_ends(axes: Any, ends: Sequence[tuple[float, float, str]], *, size: flo
     """Write the name of each line at the right edge, in its colour, connected to its end. Names do not overlap.
 
     Args:
-        axes: with final limits.
-        ends: the last point of each line, in data coordinates, and its name. The first word of a name is the method.
+        axes: the panel, with its final limits.
+        ends: x, y and name of the last point of each line, in data coordinates. The first word of a name is the method.
+        size: size of the text in points.
     """
     if not ends:
         return
@@ -124,7 +125,7 @@ def label_ends(axes: Any, ends: Sequence[tuple[float, float, str]], *, size: flo
 
 
 def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]:
-    """Move ascending places as little as possible, so that they are ``gap`` apart and none is above ``top``.
+    """Move ascending positions as little as possible, so that they are ``gap`` apart and none is above ``top``.
 
     >>> spread([0.0, 0.5, 0.5], 0.2), spread([1.0, 1.0], 0.2)
     ([0.0, 0.4, 0.6], [0.8, 1.0])
@@ -145,16 +146,16 @@ def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]
 
 
 def recall_limits(axes: Any, values: Sequence[float]) -> None:
-    """Start the axis at 0 if values come near it, else just below the smallest value."""
+    """Set the limits of the recall axis: from 0 if values are near 0, else from just below the smallest value."""
     least = min(values)
     bottom = 0.0 if least < 0.3 * max(values) else least - 0.15 * (max(values) - least) - 0.01
     axes.set_ylim(bottom, max(values) + 0.05 * (max(values) - bottom))
 
 
 def mark_sizes(axes: Any, sizes: Sequence[int]) -> None:
-    """Mark the sizes on a logarithmic axis. A number that would overlap another one is left out.
+    """Mark sizes on a logarithmic axis. A number that would overlap another one is left out.
 
-    Powers of two have priority, because more methods have them.
+    Powers of two come first, because more methods have them.
     """
     named: list[int] = []
     for size in sorted(sizes, key=lambda size: (size & (size - 1) != 0, size)):
@@ -167,7 +168,7 @@ def mark_sizes(axes: Any, sizes: Sequence[int]) -> None:
 
 
 def readable_powers(axes: Any) -> None:
-    """Plain numbers on a logarithmic axis: powers of ten, with 2 and 5 times them if the axis is short."""
+    """Write plain numbers on a logarithmic axis: powers of ten, and 2 and 5 times them if the axis is short."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     low, high = axes.get_xlim()
@@ -178,7 +179,7 @@ def readable_powers(axes: Any) -> None:
 
 @styled
 def save(figure: Any, path: Path) -> Path:
-    """Write the picture. Equal figures give equal files."""
+    """Write the picture, and return ``path``. Equal figures give equal files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

@@ -1,4 +1,4 @@
-"""Records of several seeds, summarised as one row."""
+"""Summarise the records of several seeds in one row."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from poeem.evaluation.intervals import FEW_QUERIES
 
 @dataclass(frozen=True)
 class Row:
-    """A method at a size, an ``nprobe`` and a depth of rescoring, over its seeds.
+    """A summary over seeds: one method at one size, ``nprobe`` and depth of re-ranking.
 
     Args:
-        method, bytes_per_vector, nprobe, rescore: common to the seeds; ``nprobe`` is None if all codes are scanned.
+        method, bytes_per_vector: the method and its size.
+        nprobe: lists visited per query; None if all codes are scanned.
+        rescore: candidates per query that are re-ranked by float vectors; 0: no re-ranking.
         seeds: number of seeds.
-        means: by name: metrics, ``build_seconds``, ``scanned`` and ``qps``, as far as they were measured.
-        spreads: sample standard deviation over the seeds; absent for a single seed.
+        means: means by name: metrics, ``build_seconds``, ``scanned`` and ``qps``, if measured.
+        spreads: sample standard deviations over the seeds, by name; empty for a single seed.
         queries: number of queries of the metrics; None in records of earlier versions.
-        intervals: 95 % intervals over the queries, by metric; the means of their ends over the seeds.
+        intervals: 95 % intervals over the queries, by metric; means over the seeds of their ends.
     """
 
     method: str
@@ -38,17 +40,17 @@ class Row:
 
     @property
     def few(self) -> bool:
-        """Whether the queries are few, so that each figure is shown with its interval."""
+        """True if there are few queries, so that each figure must be shown with its interval."""
         return self.queries is not None and self.queries < FEW_QUERIES
 
 
 def metrics_of(records: Sequence[Record]) -> list[str]:
-    """The metrics of the records, label metrics first."""
+    """Return the names of the metrics in the records, label metrics first."""
     return [name for name in (*LABEL_METRICS, *NEIGHBOUR_DEPTHS) if records and name in records[0]]
 
 
 def summarise(records: Sequence[Record]) -> list[Row]:
-    """Rows: float first, then by size, by method in order of the records, by re-ranking and by ``nprobe``.
+    """Return a row per method and setting: ``float`` first, then by size, method (in order of the records) and setting.
 
     >>> record = {"method": "pq", "bytes_per_vector": 8, "nprobe": None, "seed": 0, "recall@10": 0.5}
     >>> (row,) = summarise([record, {**record, "seed": 1, "recall@10": 0.7}])

@@ -1,4 +1,4 @@
-"""``poeem bench``: methods compared on frozen vectors."""
+"""``poeem bench``: compare methods on fixed vectors."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class BenchOptions:
     """Vectors, methods and measurements."""
 
     out: Path | None = option(
-        None, "Folder of table and pictures; a second call measures what is missing.", metavar="DIR"
+        None, "Folder for table and pictures. A second call measures what is missing.", metavar="DIR"
     )
     items: Path | None = option(None, "Vectors to index (n, dim).", metavar="ITEMS.npy")
     queries: Path | None = option(None, "Vectors to test with (nq, dim).", metavar="Q.npy")
     relevance: Path | None = option(None, "Relevant pairs: columns query, item (row numbers).", metavar="FILE.parquet")
     train_queries: Path | None = option(
-        None, "Queries for methods that learn from them; none of Q.npy.", metavar="T.npy"
+        None, "Training queries for methods that learn from queries; none of Q.npy.", metavar="T.npy"
     )
     train_relevance: Path | None = option(None, "Relevant pairs of the training queries.", metavar="FILE.parquet")
     dataset: str | None = option(None, "Vectors by name, in place of files: debian, wordnet or glove.", metavar="NAME")
     runs: list[Path] | None = option(
         None,
         "A run of `poeem train`, in place of files: methods get the vectors of its float twin, and its own index is "
-        "the method joint. May be given again, for runs of other bytes.",
+        "the method joint. May be repeated, for runs with other bytes.",
         flag="--run",
         metavar="DIR",
     )
     methods: str | None = option(
         None,
-        "Names; a wrong one lists them all (lsq is slow).",
+        "Names of methods. An unknown name lists them all. lsq is slow.",
         metavar="A,B",
         shown=f"{DEFAULT}, with --run joint too",
     )
@@ -57,10 +57,10 @@ class BenchOptions:
     )
     column: str | None = option(None, "Column of the vectors in Parquet files.")
     metric: str | None = option(None, "Similarity.", choices=("ip", "cosine", "l2"), shown="ip, or that of the runs")
-    seeds: str = option("0", "Seeds; the table has mean and standard deviation over them.", metavar="N,N")
-    nlist: int = option(0, "Inverted lists, for the methods that have them; 0 is flat.")
+    seeds: str = option("0", "Seeds. The table has mean and standard deviation over them.", metavar="N,N")
+    nlist: int = option(0, "Inverted lists, for methods that can have them; 0 is a flat index.")
     nprobe: str | None = option(None, "Lists visited per query.", metavar="N,N", shown="powers of two")
-    rescore: str = option("0", "Re-rank the best K by float vectors; 0 is none.", metavar="K,K")
+    rescore: str = option("0", "Re-rank the best K items by float vectors; 0: do not.", metavar="K,K")
     speed: bool = option(True, "Measure queries per second, one thread.", flag="--speed/--no-speed")
     plots: bool = option(True, "Draw pictures (needs the extra bench).", flag="--plots/--no-plots")
 
@@ -105,7 +105,7 @@ def bench(given: dict[str, Any], *, context: typer.Context, json: Json = False) 
 
 
 def numbers(text: str, name: str) -> list[int]:
-    """Whole numbers of a list separated by commas.
+    """Return the whole numbers in a list that is separated by commas. ``name`` is for the ValueError of a bad text.
 
     >>> numbers("4, 8", "bytes")
     [4, 8]

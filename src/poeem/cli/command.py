@@ -1,4 +1,4 @@
-"""options_of: a decorator that makes the fields of dataclasses the options of a command."""
+"""`options_of`, a decorator that turns the fields of dataclasses into options of a command."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def options_of(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator for commands. The first parameter receives the options of ``groups`` that were given, by name.
 
-    Fields made by ``setting`` are not options of the command line. The command's other parameters are keyword-only.
-
-    The command runs within :func:`output_guard`, which sees settings of files as well.
+    The command's first parameter receives the options that were given, by name. Its other parameters are keyword-only.
+    Fields made by ``setting`` are not options of the command line. The command runs within :func:`output_guard`, which
+    also sees settings from files.
 
     Args:
         groups: dataclasses with fields made by ``poeem.option``. A name that occurs in several is one option; its help
@@ -79,7 +79,7 @@ def _parameters(group: type) -> Iterator[inspect.Parameter]:
 
 
 def default_text(field: dataclasses.Field[Any]) -> str | None:
-    """The default of a field as text; None if there is none to show."""
+    """Return the default of a field as text; None if there is none to show."""
     if field.metadata["shown"] is not None:
         return field.metadata["shown"]
     if isinstance(field.default, bool) or not isinstance(field.default, int | float | str):

@@ -1,4 +1,4 @@
-"""``poeem diff``: what differs between two versions of an index."""
+"""``poeem diff``: compare the items of two versions of an index."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def diff(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compare two versions item by item: added, removed, and those whose code or list changed."""
+    """Compare the items of two versions of an index: added, removed, and changed in code or list."""
     import pyarrow.parquet as pq
 
     from poeem.bundle import open_bundle

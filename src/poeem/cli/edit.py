@@ -1,4 +1,4 @@
-"""``poeem add``, ``replace``, ``delete``, ``apply`` and ``compact``: changes of the items of an index in service."""
+"""``poeem add``, ``replace``, ``delete``, ``apply`` and ``compact``: change the items of an index in service."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Ids = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Their ids: .txt (one a line), or .parquet or .csv with a column id; default that of a Parquet --items.",
+        help="Ids: .txt (one per line), or .parquet or .csv with a column id; default: that of a Parquet --items.",
         show_default=False,
     ),
 ]
 Column = Annotated[
-    str | None, typer.Option(help="Column of the vectors in a Parquet file; default its only one.", show_default=False)
+    str | None, typer.Option(help="Column of the vectors in a Parquet file, if it has several.", show_default=False)
 ]
 
 
 def add(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = None, json: Json = False) -> None:
-    """Add items, encoded as in training. Columns beside the ids, such as titles, are added too."""
+    """Add items, encoded as in training. Other columns of the table of ids, such as titles, are added too."""
     with _editor(folder) as editor:
         table, vectors = _read_items(editor, items, ids, column)
         columns = table.drop_columns(["id"]) if table.num_columns > 1 else None
@@ -52,7 +52,7 @@ def replace(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column =
 def delete(
     folder: RunFolder,
     ids: Annotated[
-        Path, typer.Option(metavar="FILE", help="Ids: .txt (one a line), or .parquet or .csv with a column id.")
+        Path, typer.Option(metavar="FILE", help="Ids: .txt (one per line), or .parquet or .csv with a column id.")
     ],
     json: Json = False,
 ) -> None:
@@ -70,7 +70,7 @@ def apply(
     delta: Annotated[Path, typer.Option(metavar="FILE.parquet", help="File that poeem export --delta wrote.")],
     json: Json = False,
 ) -> None:
-    """Apply a delta to the older version that it was made from; a second time does nothing."""
+    """Apply a delta to the older version that it was made from. A second time changes nothing."""
     with _editor(folder) as editor:
         _report(editor, "applied", editor.apply(delta), json)
 

@@ -1,4 +1,4 @@
-"""``poeem encode``: codes of items, in Parquet parts."""
+"""``poeem encode``: encode items, and write their codes as Parquet files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def encode(
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Encode items with the index of a run, a fit or a bundle into Parquet parts with id, list and code."""
+    """Encode items with the index of a run, a fit or a bundle. Write Parquet files with id, list and code."""
     from poeem.bundle import open_bundle
     from poeem.training.encode import encode_items
     from poeem.training.load import load_run

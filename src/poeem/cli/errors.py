@@ -1,4 +1,4 @@
-"""Exit codes of commands, and recognition and wording of errors."""
+"""Exit codes of commands, and functions that recognise and reword errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_PERMISSION = ("Permission denied", "Read-only file system", "os error 13", "
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether a write failed because the disk is full or a file size limit is reached.
+    """Return whether a write failed because the disk is full or a file size limit is reached.
 
     >>> disk_is_full(OSError(errno.ENOSPC, "x")), disk_is_full(RuntimeError("write error: No space left on device"))
     (True, True)
@@ -37,16 +37,16 @@ def disk_is_full(error: BaseException) -> bool:
 
 
 def cannot_write(error: BaseException) -> bool:
-    """Whether a write failed because of missing permissions."""
+    """Return whether a write failed because of missing permissions."""
     return any(text in str(error) for text in _NO_PERMISSION)
 
 
 def with_option_names(message: str, options: Mapping[str, str]) -> str:
-    """An error message of the library with options of the command line in place of argument names.
+    """Return an error message with options of the command line in place of argument names.
 
     Args:
         message: such as ``argument (=value) must be ...; give argument='value'``.
-        options: argument name -> option; for a switch, the option that turns it off.
+        options: option by argument name; for a switch, the option that turns it off.
 
     >>> with_option_names("spec (='PQ3') must fit; give codes='fixed' too", {"spec": "--index", "codes": "--codes"})
     "--index (='PQ3') must fit; give --codes fixed too"

@@ -1,4 +1,4 @@
-"""``poeem evaluate``: compute the figures of a run again."""
+"""``poeem evaluate``: compute the metrics of a run again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def evaluate(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Evaluate a run on its test part, against post-hoc indexes of a float twin; replaces metrics.json."""
+    """Evaluate a run on its test split, and compare with post-hoc indexes of a float twin. Replaces metrics.json."""
     from poeem.cli.report import print_metrics
     from poeem.training.devices import make_accelerator
     from poeem.training.load import recipe_of

@@ -1,4 +1,4 @@
-"""``poeem explain``: where recall is lost, and what to change."""
+"""``poeem explain``: show where recall is lost, and what to change."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ExplainOptions:
 
     folder: Path | None = option(None, "Folder of a run or bundle.", flag="", metavar="DIR")
     target: str | None = option(
-        None, "recall=0.95, bytes=16 or latency-ms=2: say how to reach it.", metavar="NAME=VALUE"
+        None, "Show how to reach a target: recall=0.95, bytes=16 or latency-ms=2.", metavar="NAME=VALUE"
     )
     items: Path | None = option(
         None, "The items' vectors, .npy or .parquet; default: those of the run.", metavar="FILE"
     )
-    queries: Path | None = option(None, "Query vectors; without, items serve as queries.", metavar="FILE")
+    queries: Path | None = option(None, "Query vectors; default: items serve as queries.", metavar="FILE")
     relevance: Path | None = option(None, "Labels: columns query, item (row numbers).", metavar="FILE")
     column: str | None = option(None, "Column of the vectors in Parquet files.")
     faiss: Path | None = option(
@@ -51,7 +51,7 @@ class ExplainOptions:
 
 @options_of(ExplainOptions)
 def explain(given: dict[str, Any], *, json: Json = False) -> None:
-    """Measure the recall lost between exact float search and the served index, with causes and remedies."""
+    """Measure the recall lost between exact float search and the index in use, by cause, and what would recover it."""
     from poeem.explain import explain as explain_index
     from poeem.explain import explain_target
 

@@ -1,4 +1,4 @@
-"""``poeem export``: write the index as a file of an engine."""
+"""``poeem export``: write an index as a file of an engine."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class ExportOptions:
         flag="--fastscan/--no-fastscan",
         shown="where the index can have it",
     )
-    refine: str | None = option(None, "Re-rank the best by vectors stored as flat, fp16 or sq8.", metavar="TYPE")
+    refine: str | None = option(None, "Re-rank the best items by vectors stored as flat, fp16 or sq8.", metavar="TYPE")
     vectors: Path | None = option(
         None, "For --refine and lance: the items' vectors, in the bundle's order.", metavar="V.npy"
     )
     k_factor: float | None = option(None, "Candidates that --refine ranks, in multiples of k.", shown="10")
-    hnsw: bool | None = option(None, "Find the lists by a graph, for thousands of lists.", flag="--hnsw")
+    hnsw: bool | None = option(None, "Find the lists to visit by a graph; for thousands of lists.", flag="--hnsw")
     on_disk: bool | None = option(
         None, "Store the inverted lists in a file beside FILE, and leave them on disk.", flag="--on-disk"
     )
@@ -61,7 +61,7 @@ def export(
     show: Annotated[bool, typer.Option("--list", help="Show what every engine can do, and exit.")] = False,
     json: Json = False,
 ) -> None:
-    """Write a run's index for an engine, and check that the engine scores what training scored."""
+    """Write a run's index as a file of an engine, and check that the engine gives the scores of the training."""
     if show:
         _show_engines(json)
         return

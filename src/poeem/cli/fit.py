@@ -1,4 +1,4 @@
-"""``poeem fit``: an index for frozen embeddings."""
+"""``poeem fit``: train an index for fixed embeddings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VectorFiles:
 
     items: Path | None = option(None, "Item vectors: .npy, or .parquet with --column.", metavar="FILE")
     queries: Path | None = option(
-        None, "Query vectors, for instance from logs. Without, items serve as queries.", metavar="FILE"
+        None, "Query vectors, for instance from logs; default: items serve as queries.", metavar="FILE"
     )
     relevance: Path | None = option(
         None, "Labels: columns query, item (row numbers) and optionally weight.", metavar="FILE"
@@ -31,7 +31,7 @@ class VectorFiles:
     column: str | None = option(None, "Column of the vectors in Parquet files.")
     out: Path | None = option(None, "Folder to write; must be new.", metavar="DIR")
     from_faiss: Path | None = option(
-        None, "Start from this index, whose rows are the items in id order.", metavar="FILE"
+        None, "Start from this faiss file. Its rows in the order of ids are the items.", metavar="FILE"
     )
 
 

@@ -1,4 +1,4 @@
-"""``poeem``: all commands; errors become one line and an exit code."""
+"""The command ``poeem`` with all of its subcommands. Errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -68,12 +68,13 @@ COMMANDS: Any = typer.main.get_command(app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command.
+    """Run a command, and return its exit code.
 
     Args:
-        argv: arguments without the program's name; default ``sys.argv``.
+        argv: arguments without the program's name; None takes ``sys.argv``.
     Returns:
-        0; 2 for a user's mistake (one line on stderr); 1 for an internal fault or a failed self-check; 130 for Ctrl-C.
+        0 for success; 2 for a user's mistake (one line on stderr); 1 for an internal fault or a failed self-check; 130
+        for Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:

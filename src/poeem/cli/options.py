@@ -13,7 +13,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the ru
 PrintConfig = Annotated[
     bool, typer.Option("--print-config", help="Print all settings as a TOML file for --config, and exit.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
 Nprobe = Annotated[
     int | None, typer.Option(help="Inverted lists visited per query; default the run's.", show_default=False)
 ]

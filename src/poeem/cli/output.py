@@ -1,4 +1,4 @@
-"""Output of commands: JSON documents and tables on stdout, lines for people on stderr."""
+"""Print JSON documents and tables on stdout, and messages on stderr."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def say(line: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on stdout; NaN and infinity, which JSON lacks, become null."""
+    """Print one JSON document on stdout. NaN and infinity, which JSON lacks, become null."""
     print(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
@@ -33,9 +33,9 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on stdout, columns of numbers right-aligned.
+    """Print a table on stdout. Columns of numbers are right-aligned.
 
-    On a terminal cells wrap to its width. Elsewhere every row is one line, without spaces at its end.
+    On a terminal, cells wrap to its width. Elsewhere every row is one line, without spaces at its end.
     """
     from rich.console import Console
     from rich.table import Table

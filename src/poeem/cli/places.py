@@ -1,4 +1,4 @@
-"""Checks of the output of a command before any work, and a lock on its folder while it runs."""
+"""Check the output of a command before any work, and lock an output folder while the command runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RUN_PARTS = ("bundle", "model", "checkpoints", "metrics.json")
 
 
 def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command within :func:`output_guard`."""
+    """Return a function that runs the command within :func:`output_guard`."""
 
     @functools.wraps(command)
     def run(**options: Any) -> Any:
@@ -29,13 +29,13 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def output_guard(command: str, values: Mapping[str, Any]) -> Iterator[None]:
-    """Check the output of a command before any work. An output folder is locked against other commands.
+    """Check the output of a command, and lock an output folder against other commands; a context manager.
 
     Args:
-        command: its name.
-        values: its arguments and settings, wherever they come from.
+        command: name of the command.
+        values: its arguments and settings by name.
     Raises:
-        ValueError, OSError: as `check_output`.
+        ValueError, FileNotFoundError, PermissionError: see `check_output`.
         BundleLocked: another command writes to the folder.
     """
     makes_folder = command in _FOLDER_COMMANDS
@@ -55,16 +55,16 @@ def output_guard(command: str, values: Mapping[str, Any]) -> Iterator[None]:
 
 
 def check_output(out: str | Path, inputs: Sequence[Path], *, makes_folder: bool = False) -> None:
-    """Check that an output may be written.
+    """Raise an error if an output must not or cannot be written.
 
     Args:
-        out: file or folder that a command writes.
-        inputs: files and folders that it reads.
-        makes_folder: whether the command makes missing folders above ``out``.
+        out: the file or folder that a command writes.
+        inputs: the files and folders that it reads.
+        makes_folder: whether the command creates missing folders above ``out``.
     Raises:
-        ValueError: ``out`` is an input, a part of a run or bundle, a device, a FIFO or a link to a file.
+        ValueError: ``out`` is an input, is inside a run or bundle, or is a device, a FIFO or a link to a file.
         FileNotFoundError: the folder of ``out`` does not exist.
-        PermissionError: nothing can be written there.
+        PermissionError: the user may not write there.
     """
     out = Path(out)
     for path in inputs:

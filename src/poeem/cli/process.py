@@ -1,4 +1,4 @@
-"""Settings of the Python process that make a command start and end faster."""
+"""Settings of the Python process that let a command start and end faster."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 
 def prepare_process(arguments: Sequence[str]) -> None:
-    """Shorten the start and the end of a process that runs one command.
+    """Change the process so that one command starts and ends faster.
 
-    Not called if ``main`` gets its arguments from a caller, whose process must not change.
+    Only for a process of our own: ``main`` does not call it if a caller passes the arguments.
 
     Args:
-        arguments: of the command line, without the program's name.
+        arguments: the command line without the program's name.
     """
     # The interpreter's last garbage collection visits all objects of torch, which takes 0.3 s. The operating system
     # frees their memory anyway.
@@ -27,9 +27,9 @@ def prepare_process(arguments: Sequence[str]) -> None:
 
 
 def keep_pandas_out() -> None:
-    """Keep pyarrow from importing pandas, which it does with its first array if pandas is installed (0.2 s).
+    """Keep pyarrow from importing pandas, which it does for its first array if pandas is installed (0.2 s).
 
-    pyarrow uses pandas to convert DataFrames. A search has none.
+    pyarrow needs pandas to convert DataFrames. A search has none.
     """
     if "pandas" in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""``poeem refresh``: update an exported file to the current rows of its index."""
+"""``poeem refresh``: export an index again after its items have changed."""
 
 from __future__ import annotations
 

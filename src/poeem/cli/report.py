@@ -1,4 +1,4 @@
-"""The table of ``metrics.json`` on stdout, with notes."""
+"""Print ``metrics.json`` as a table on stdout, with notes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poeem.training.recipes.entries import RECIPES
 
 
 def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
-    """Print a row each for float models, index and baselines, and notes."""
+    """Print the metrics of a run as a table, one row per float model, index and baseline, and notes below it."""
     nlist_note = f", nprobe {metrics['nprobe']}" if metrics["nprobe"] else ""
     title = (
         f"{metrics['dataset']}: {metrics['spec']} ({metrics['metric']}{nlist_note}), {metrics['steps']} steps, "
@@ -44,7 +44,7 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
 
 
 def print_few_queries(blocks: Iterable[Mapping[str, Any]]) -> None:
-    """Print a note if a block of figures comes from few queries."""
+    """Print a note if one of the blocks of metrics was measured with few queries."""
     note = few_queries_note(blocks)
     if note is not None:
         print(note)
@@ -67,7 +67,7 @@ def better_baseline(metrics: Mapping[str, Any], figure: str = "recall@100") -> s
 
 
 def changes_line(changes: Mapping[str, Any]) -> str:
-    """A line with the number of rows in service that a new version changes."""
+    """Return a sentence with the numbers of rows that a new version of an index changes."""
     if not changes["same_fingerprint"]:
         return "The index differs from the one it started from: every row in service has to be written again."
     return (

@@ -1,4 +1,4 @@
-"""``poeem search``: the best items for a user, a history, an item or a file of query vectors."""
+"""``poeem search``: find the best items for a user, a history, an item or a file of query vectors."""
 
 from __future__ import annotations
 

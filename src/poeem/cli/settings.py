@@ -1,4 +1,4 @@
-"""Settings of a training, merged from a method, a configuration file and the command line."""
+"""Merge the settings of a training from a method, a configuration file and the command line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def merged(given: Mapping[str, Any], groups: Groups | ChooseGroups, command: str
         groups: option groups by the name that they have in a configuration file; or a function that chooses them.
         command: ``"train"`` or ``"fit"``.
     Raises:
-        ValueError: an unknown name, a value of a wrong type, or a setting that is given twice.
+        ValueError: a name is unknown, a value has a wrong type, or the command line gives a setting twice: two --set,
+            or --set and its own option.
     """
     typed = {name: value for name, value in given.items() if name not in ("method", "set", "config")}
     content = read_toml(given["config"]) if "config" in given else {}
@@ -57,7 +58,10 @@ def merged(given: Mapping[str, Any], groups: Groups | ChooseGroups, command: str
 
 
 def parse_assignments(texts: typing.Iterable[str], groups: Groups) -> dict[str, Any]:
-    """Values of assignments ``NAME=VALUE``, converted to the types of their fields.
+    """Return the values of assignments ``NAME=VALUE`` by name, converted to the types of their fields.
+
+    Raises:
+        ValueError: an assignment has no ``=``, an unknown or repeated name, or a value of a wrong type.
 
     >>> from poeem.training.options.groups import GROUPS
     >>> parse_assignments(["views=quantized", "commitment=0"], GROUPS)
@@ -115,7 +119,7 @@ def settings_of(content: Mapping[str, Any], groups: Groups) -> dict[str, Any]:
 
 
 def as_toml(settings: Mapping[str, Any], groups: Groups) -> str:
-    """A configuration file of all settings; those without a value are comments."""
+    """Return all settings as the text of a configuration file. Settings without a value are comments."""
     return "\n".join(_lines(settings, groups)) + "\n"
 
 
