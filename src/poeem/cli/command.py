@@ -18,7 +18,7 @@ from poeem.cli.settings import ChooseGroups, Groups, merged
 def options_of(
     *groups: type, settings: Groups | ChooseGroups | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for commands. The first parameter receives the options of ``groups`` that were given, by name.
+    """Return a decorator that gives a command the fields of ``groups`` as options.
 
     The command's first parameter receives the options that were given, by name. Its other parameters are keyword-only.
     Fields made by ``setting`` are not options of the command line. The command runs within :func:`output_guard`, which

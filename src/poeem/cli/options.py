@@ -17,5 +17,5 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Nprobe = Annotated[
     int | None, typer.Option(help="Inverted lists visited per query; default the run's.", show_default=False)
 ]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on.")]
 Baselines = Annotated[str, typer.Option(metavar="A,B", help=BASELINES_HELP)]

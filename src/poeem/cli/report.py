@@ -51,7 +51,7 @@ def print_few_queries(blocks: Iterable[Mapping[str, Any]]) -> None:
 
 
 def better_baseline(metrics: Mapping[str, Any], figure: str = "recall@100") -> str | None:
-    """A note if a post-hoc index finds more than the trained one, else None.
+    """Return a note if a post-hoc index has a higher metric ``figure`` than the trained index, else None.
 
     >>> better_baseline({"index": {"recall@100": 0.3}, "baselines": {"opq": {"recall@100": 0.4}}})[:66]
     'opq, built post-hoc, finds more: recall@100 0.4000 against 0.3000.'

@@ -45,7 +45,7 @@ QUERIES = tuple(dict.fromkeys(recipe.queries for recipe in RECIPES.values()))
 
 @options_of(*QUERIES, SearchOptions, ResultOptions)
 def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> None:
-    """Search the index of a run; by --item and --queries also that of a fit or a bundle."""
+    """Search the index of a run. With --item or --queries, a fit or a bundle can be searched too."""
     options = ResultOptions(**{name: given.pop(name) for name in ("k", "out", "nprobe") if name in given})
     queries, out = given.pop("queries", None), options.out
     if (queries is None) == (not given) or ("item" in given and len(given) > 1):

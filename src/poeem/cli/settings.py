@@ -33,11 +33,13 @@ class SettingsOptions:
 
 
 def merged(given: Mapping[str, Any], groups: Groups | ChooseGroups, command: str) -> dict[str, Any]:
-    """The settings of a command by name. Later ones replace earlier ones: method, configuration file, command line.
+    """Return the settings of a command by name.
+
+    A setting of the command line replaces that of the configuration file, which replaces that of the method.
 
     Args:
         given: options of the command line, with those of ``SettingsOptions``.
-        groups: option groups by the name that they have in a configuration file; or a function that chooses them.
+        groups: option groups by their names in a configuration file; or a function that returns them for given options.
         command: ``"train"`` or ``"fit"``.
     Raises:
         ValueError: a name is unknown, a value has a wrong type, or the command line gives a setting twice: two --set,
@@ -87,10 +89,11 @@ def _assigned(texts: typing.Iterable[str]) -> dict[str, str]:
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """The content of a TOML file.
+    """Return the contents of a TOML file.
 
     Raises:
-        FileNotFoundError, ValueError: there is no such file, or it is not TOML.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not TOML.
     """
     if not file.is_file():
         raise FileNotFoundError(f"--config (={str(file)!r}): there is no such file")
@@ -101,10 +104,10 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def settings_of(content: Mapping[str, Any], groups: Groups) -> dict[str, Any]:
-    """Settings of a TOML file's content. Its tables are the groups; ``method`` may come before them.
+    """Return the settings in the contents of a TOML file. Its tables are the groups; ``method`` may precede them.
 
     Raises:
-        ValueError: an unknown setting, or a value of a wrong type.
+        ValueError: a setting is unknown, or a value has a wrong type.
     """
     types, found = _types(groups), {}
     for name, value in content.items():

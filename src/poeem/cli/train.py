@@ -1,4 +1,4 @@
-"""``poeem train``: a model and its index, by the recipe for the data given."""
+"""``poeem train``: train a model and its index, by the recipe for the given data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST = next(iter(RECIPES.values()))
 
 
 def chosen_groups(options: Mapping[str, Any]) -> Groups:
-    """The option groups of the recipe that the options choose."""
+    """Return the option groups of the recipe that these options choose; of the first recipe if they choose none."""
     return (choose_recipe(options) or FIRST).groups
 
 
