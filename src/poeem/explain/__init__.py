@@ -1,4 +1,4 @@
-"""Explain the recall of an index: the losses by cause, measured remedies, and settings that reach a target."""
+"""Explain the recall of an index: losses by cause, measured remedies, and settings that reach a target."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ _FURTHER_INPUTS = ("relevance", "faiss", "column", "nprobe", "check")
 
 
 def explain(source: Any = None, *, vectors: Any = None, queries: Any = None, **options: Any) -> Explanation:
-    """Split the loss between exact float search and a served index by cause, and measure what would reduce it.
+    """Measure the recall that an index loses against exact float search, by cause, and what would recover it.
 
     Args:
-        source: folder of a run, or a bundle or its folder; None with ``faiss`` alone.
-        vectors: item vectors ``(n, dim)`` or their file; a run brings its own.
-        queries: query vectors ``(nq, dim)`` or their file; default: items are used as queries.
+        source: folder of a run, or a bundle or its folder; None if only ``faiss`` is given.
+        vectors: item vectors ``(n, dim)`` or their file; not needed for a run, which has its own.
+        queries: query vectors ``(nq, dim)`` or their file; None: items are used as queries.
         options: ``relevance``, ``faiss``, ``column``, ``nprobe`` and ``check`` of
             :func:`poeem.explain.sources.read_workload`, and the fields of :class:`poeem.explain.options.SampleOptions`.
+    Returns:
+        losses, causes and measured changes.
     Raises:
         FileNotFoundError: there is nothing at ``source`` or ``faiss``.
         ValueError: vectors are missing or do not belong to the index, or an argument is out of range.
@@ -37,15 +39,18 @@ def explain(source: Any = None, *, vectors: Any = None, queries: Any = None, **o
 def explain_target(
     source: Any = None, *, target: str, vectors: Any = None, queries: Any = None, **options: Any
 ) -> Reached:
-    """Find settings that reach a recall, a size or a latency, and what to train if no setting does.
+    """Find the settings that reach a recall, a size or a latency. If none does, find what to train.
 
     Args:
-        target: ``recall=0.95`` (of the k nearest neighbours): the fastest setting that reaches it; ``latency-ms=2``
-            (single queries, one thread): the setting with the highest recall within it; ``bytes=16``: the best
-            structure of that size.
-        source, vectors, queries, options: see :func:`explain`; ``max_items`` is 1,000,000 here.
+        target: ``recall=0.95`` (of the k nearest neighbours): find the fastest setting with this recall;
+            ``latency-ms=2`` (single queries, one thread): find the setting with the highest recall in this time;
+            ``bytes=16``: find the best structure of this size.
+        source, vectors, queries, options: as for :func:`explain`, but ``max_items`` is 1,000,000.
+    Returns:
+        the chosen setting, and everything that was measured.
     Raises:
-        FileNotFoundError, ValueError: see :func:`explain`; also for an unknown target.
+        FileNotFoundError: as for :func:`explain`.
+        ValueError: as for :func:`explain`; also for an unknown target.
     """
     from poeem.explain.options import TARGET_MAX_ITEMS, SampleOptions
     from poeem.explain.sources import read_workload

@@ -1,4 +1,4 @@
-"""How evenly the codewords of an index are used."""
+"""Measure how evenly the codewords of an index are used."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from poeem.functional.usage import dead_share, perplexity
 
 
 def codeword_figures(counts: np.ndarray) -> dict[str, float]:
-    """Perplexity (``ksub`` for even use), the share of dead codewords, and the largest share of a single codeword.
+    """Return figures about the use of codewords.
 
     Args:
-        counts: vectors of each codeword, ``(M, ksub)``.
+        counts: number of vectors of each codeword, ``(M, ksub)``.
+    Returns:
+        ``ksub``; ``perplexity`` (``ksub`` if all codewords are used equally); ``dead_share``, the fraction of unused
+        codewords; ``largest_share``, the largest fraction of vectors that have the same codeword.
 
     >>> codeword_figures(np.array([[5, 5, 0, 0]]))
     {'ksub': 4, 'perplexity': 2.0, 'dead_share': 0.5, 'largest_share': 0.5}

@@ -1,4 +1,4 @@
-"""Explain the recall of an index: attribute its loss, measure remedies, choose the next change."""
+"""Explain the recall of an index: attribute the loss to causes, measure remedies, choose the next change."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _SHIFT_WORTH_A_TRIAL = 0.25
 
 
 def explain_workload(workload: Workload, options: SampleOptions) -> Explanation:
-    """Explain a workload that has been read. See :func:`poeem.explain.explain`.
+    """Explain the index of a workload. See :func:`poeem.explain.explain`.
 
     Raises:
         ValueError: the vectors do not belong to the index, or the sample is too small.
@@ -118,12 +118,12 @@ def explain_workload(workload: Workload, options: SampleOptions) -> Explanation:
 
 
 def with_neighbours(exact: FloatScorer, queries: QuerySet, available: np.ndarray | None, k: int) -> QuerySet:
-    """The queries with their ``k`` best items by exact scores."""
+    """Return the queries with the ``k`` best items of each by exact scores as their ``neighbours``."""
     return dataclasses.replace(queries, neighbours=nearest_items(exact, queries, k, available))
 
 
 def check_vectors(workload: Workload, seed: int) -> Bundle:
-    """Check that the vectors belong to the codes. Returns the index, with a lost rotation restored if there was one.
+    """Check that the vectors belong to the codes, and return the index, with a lost rotation restored if there was one.
 
     Raises:
         ValueError: the vectors do not belong to the codes.

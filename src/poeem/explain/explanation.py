@@ -1,4 +1,4 @@
-"""The result of an explanation, as values."""
+"""The result of an explanation, as dataclasses."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from poeem.explain.remedies import Remedy
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The loss of one measure by step and by cause.
+    """The loss of recall by one measure, split by step and by cause. All recalls and losses are 0 to 1.
 
     Args:
         name: ``recall@100``, or ``neighbour_recall@k``.
-        queries: number of queries of the means.
-        exact: recall of exact search; ``served`` of the index; ``ceiling`` of the index with all lists visited.
+        queries: number of queries measured.
+        exact: recall of exact search.
+        served: recall of the index as it is in service.
+        ceiling: recall of the index with all lists visited.
         intervals: 95 % intervals of ``exact``, ``served`` and ``ceiling``.
         error: standard error of the loss.
-        steps: losses from exact search down to the index. They add up to ``exact - served``.
-        causes: the same loss by cause, with the share due to the shift of the queries under ``query_shift``.
+        steps: losses from exact search down to the index. Their sum is ``exact - served``.
+        causes: losses by cause, with the same sum. The loss due to the shift of the queries is under ``query_shift``.
     """
 
     name: str
@@ -36,15 +38,15 @@ class Breakdown:
 
     @property
     def loss(self) -> float:
-        """The total loss."""
+        """The total loss, ``exact - served``."""
         return self.exact - self.served
 
     def shown(self, name: str) -> str:
-        """``exact``, ``served`` or ``ceiling`` to four digits, with its interval if the queries are few."""
+        """Return ``exact``, ``served`` or ``ceiling`` as text; with its interval if there are few queries."""
         return format_figure(asdict(self), name)
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return the breakdown as JSON values."""
         return asdict(self) | {"loss": self.loss, "steps": [step._asdict() for step in self.steps]}
 
 
@@ -53,21 +55,22 @@ class Explanation:
     """The result of :func:`poeem.explain.explain`.
 
     Args:
-        name: of the run, bundle or file.
-        spec, metric, bytes_per_vector, nprobe, fingerprint: of the index.
+        name: name of the run, bundle or file.
+        spec, metric, bytes_per_vector, nprobe, fingerprint: facts about the index.
         reference_metric: metric of exact search.
-        items, queries: number measured with; ``catalogue``, ``all_queries``: number before sampling.
-        measures: losses by ``labels`` (if there are any) and ``neighbours``.
-        decides: the measure by which the main cause and the next change are chosen.
+        items, queries: numbers of items and queries measured.
+        catalogue, all_queries: numbers of items and queries before sampling.
+        measures: losses by ``neighbours``, and by ``labels`` if there are labels.
+        decides: the measure that decides the main cause and the next change.
         main_cause: cause of the largest loss; None if the loss is negligible.
-        lists, codewords, query_shift, metrics, distortion: further figures; empty if they do not apply.
-        scanned: codes scanned per query, mean.
+        lists, codewords, query_shift, metrics, distortion: more figures; empty if they do not apply.
+        scanned: mean number of codes scanned per query.
         remedies: all measured changes.
         next: the change to make next; None if none helps.
         notes: sentences.
         seconds: duration.
         twin: whether ``exact`` of the labels is exact search by the run's float twin, trained without the index.
-        recalls: recall@100 of ``index`` and of each baseline on the run's whole test; empty without baselines.
+        recalls: recall@100 of ``index`` and of each baseline on all test queries of the run; empty without baselines.
     """
 
     name: str
@@ -99,10 +102,10 @@ class Explanation:
 
     @property
     def better_baseline(self) -> str | None:
-        """The baseline with the highest recall@100 if it is higher than the index's; else None."""
+        """Name of the baseline with the highest recall@100, if it is higher than the index's; else None."""
         best = max(self.recalls, key=lambda name: self.recalls[name], default="index")
         return best if self.recalls and self.recalls[best] > self.recalls["index"] else None
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return the explanation as JSON values."""
         return asdict(self) | {"measures": {name: measure.as_json() for name, measure in self.measures.items()}}

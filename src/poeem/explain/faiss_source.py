@@ -1,4 +1,4 @@
-"""A faiss file as the index to explain, and notes on where its own search differs."""
+"""Read a faiss file as the index to explain, and compare its own search with that of its codes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class FaissSource:
     """The contents of a faiss file.
 
     Args:
-        bundle: its arrays and rows, with the query adapter of the bundle it was written from.
-        nprobe: lists it visits; None for a flat index.
+        bundle: arrays and rows of the file, with the query adapter of the bundle that the file was written from.
+        nprobe: stored number of lists visited; None for a flat index.
         searcher: searches the file itself.
     """
 
@@ -39,7 +39,7 @@ class FaissSource:
     searcher: FaissSearcher
 
     def notes(self, workload: Workload) -> list[str]:
-        """Sentences on where the search of the file differs from that of its codes and lists."""
+        """Return sentences that say how the file's own search differs from a search of its codes and lists."""
         parts = self.searcher.parts
         notes = [] if self.searcher.proven else [UNPROVEN]
         if parts.refines:
@@ -68,15 +68,18 @@ class FaissSource:
 
 
 def read_faiss_source(path: str | Path, origin: Bundle | None, *, check: bool = True) -> FaissSource:
-    """Read a faiss file and check it against the bundle it was written from.
+    """Read a faiss file, and check it against the bundle it was written from.
 
     Args:
         path: the file.
-        origin: the bundle; None for a file of unknown origin.
-        check: whether the file is compared with the checksum of its report.
+        origin: the bundle; None if it is not known.
+        check: whether the file is compared with the checksum in its report.
+    Returns:
+        the contents. With ``origin`` its rows are in the order of ``origin``, with the ids and the query adapter of
+        ``origin``; otherwise in the order of the file.
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is of another training, or of a kind that cannot be read back.
+        ValueError: the file is of another training, or of a kind that cannot be read.
     """
     searcher = open_engine(path, origin, check=check)
     contents = from_faiss(path, check=False)

@@ -1,4 +1,4 @@
-"""Sizes of the inverted lists, and the number of codes that a number of visited lists scans."""
+"""Measure the sizes of the inverted lists, and how many codes are scanned if a given number of lists is visited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from poeem.functional.usage import imbalance_factor
 
 
 def scanned_by_nprobe(scorer: DecodedScorer, queries: np.ndarray) -> np.ndarray:
-    """Mean number of codes scanned per query with 1, 2, ... nlist lists visited: float64 ``(nlist,)``.
+    """Return the mean number of codes scanned per query for nprobe = 1, 2, ... nlist: float64 ``(nlist,)``.
 
     >>> vectors = np.array([[1.0, 0.0], [0.9, 0.0], [0.0, 1.0]])
     >>> scorer = DecodedScorer(vectors, "ip", coarse=np.eye(2), lists=np.array([0, 0, 1]))
@@ -31,13 +31,13 @@ def scanned_by_nprobe(scorer: DecodedScorer, queries: np.ndarray) -> np.ndarray:
 
 
 def nprobe_for(scorer: DecodedScorer, queries: np.ndarray, codes: float) -> int:
-    """The largest nprobe that scans at most ``codes`` codes per query on average; at least 1."""
+    """Return the largest nprobe that scans at most ``codes`` codes per query on average; at least 1."""
     within = scanned_by_nprobe(scorer, queries) <= codes * (1 + 1e-9)
     return max(1, int(within.sum()))
 
 
 def list_figures(lengths: np.ndarray) -> dict[str, Any]:
-    """The imbalance factor (1 for even lists) and quantiles of the list lengths.
+    """Return the number of lists, the imbalance factor (1 if all lists are equally long) and quantiles of the lengths.
 
     >>> list_figures(np.array([4, 0, 4, 0]))
     {'nlist': 4, 'imbalance_factor': 2.0, 'p50': 2.0, 'p99': 4.0, 'longest': 4, 'empty': 2}

@@ -1,14 +1,14 @@
-"""Attribution of the loss: repair the served index step by step up to exact search, and measure each step.
+"""Attribute the loss of recall to causes: repair the served index step by step up to exact search; measure each step.
 
 The states, from the served index upwards, by cause:
 
 ``served``       the index as it is;
-``rotation``     if a rotation was lost (found by Procrustes between vectors and codes): it is restored;
-``stale``        items encoded again by the index's own arrays;
-``codewords``    codewords refitted to the items;
-``rotation``     rotation and codewords refitted (PQ);
-``coarse``       centroids, rotation and codewords refitted, the same items scanned;
-``code``         float vectors instead of codes, in the visited lists: no refit at these bytes recovers this step;
+``rotation``     a lost rotation is restored, if there was one (found by Procrustes between vectors and codes);
+``stale``        items are encoded again by the index's own arrays;
+``codewords``    codewords are refitted to the items;
+``rotation``     rotation and codewords are refitted (PQ);
+``coarse``       centroids, rotation and codewords are refitted; the same items are scanned;
+``code``         float vectors replace codes, in the visited lists: no refit at these bytes recovers this step;
 ``coarse``       float vectors, the same number of refitted lists;
 ``imbalance``    float vectors, as many refitted lists as scan the present number of codes;
 ``probing``      float vectors, all lists;
@@ -16,9 +16,9 @@ The states, from the served index upwards, by cause:
 ``metric``       exact search by the reference metric;
 ``twin``         exact search by the run's float twin, trained for the same steps without the index (labels only).
 
-A repair counts for a measure if its gain is more than twice its standard error. The gain is then the loss by its cause.
-The steps ``code``, ``probing``, ``adapter``, ``metric`` and ``twin`` always count, also if they lose. So the losses add
-up to the difference between exact search and the served index.
+A repair counts for a measure if its gain is more than twice its standard error. That gain is reported as the loss due
+to the cause. The steps ``code``, ``probing``, ``adapter``, ``metric`` and ``twin`` always count, even if recall falls.
+So the sum of the losses is the difference between exact search and the served index.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class State(NamedTuple):
     """One state between the served index and exact search.
 
     Args:
-        cause: cause of the difference to the states below.
-        name: what was done, for people.
+        cause: why this state finds more than the state before it.
+        name: what was changed, as text for the user.
         scorer: scores all items.
         adapted: whether queries are multiplied by the adapter.
         always_counts: whether the step counts even if its gain is not significant.
         change: name of the repair, if it gives an index.
-        index: the repaired index.
+        index: the repaired index, or None.
     """
 
     cause: str
@@ -66,7 +66,7 @@ class State(NamedTuple):
 
 
 class MeasuredState(NamedTuple):
-    """A state with its recall for each query."""
+    """A state with its recall of each query, by measure, as ``values``."""
 
     cause: str
     name: str
@@ -75,7 +75,7 @@ class MeasuredState(NamedTuple):
 
 
 class RecallLoss(NamedTuple):
-    """Recall that is lost in one step of the attribution, and its cause."""
+    """The recall lost in one step of the attribution, 0 to 1, with its cause."""
 
     cause: str
     name: str
@@ -83,11 +83,11 @@ class RecallLoss(NamedTuple):
 
 
 def repair_states(workload: Workload, restored: Bundle, reference_metric: str, options: SampleOptions) -> list[State]:
-    """All states from the served index upwards.
+    """Return all states from the served index up to exact search.
 
     Args:
-        workload: the served index and its items.
-        restored: the index with a lost rotation restored, or the same index.
+        workload: the served index, its items and queries.
+        restored: the served index, with a lost rotation restored if there was one.
         reference_metric: metric of exact search.
         options: seed and log.
     """
@@ -148,7 +148,7 @@ def repair_states(workload: Workload, restored: Bundle, reference_metric: str, o
 def measure_states(
     states: Sequence[State], queries: QuerySet, available: np.ndarray | None, adapter: np.ndarray | None
 ) -> list[MeasuredState]:
-    """The recall of each state for each query."""
+    """Measure the recall of each state for each query."""
     adapted = queries.adapted(adapter)
     return [
         MeasuredState(
@@ -162,7 +162,7 @@ def measure_states(
 
 
 def step_losses(states: Sequence[MeasuredState], measure: str) -> list[RecallLoss]:
-    """The loss of each step from the served index upwards. They add up to the last state minus the first.
+    """Return the loss of each step, from the served index upwards. Their sum is the last recall minus the first.
 
     >>> recalls = {"served": [0.2, 0.2], "codewords": [0.0, 0.0], "code": [0.6, 0.6]}
     >>> states = [MeasuredState(cause, "", cause == "code", {"m": np.array(r)}) for cause, r in recalls.items()]
@@ -179,5 +179,5 @@ def step_losses(states: Sequence[MeasuredState], measure: str) -> list[RecallLos
 
 
 def is_significant(differences: np.ndarray) -> bool:
-    """Whether the mean of paired differences is above 0 by more than chance."""
+    """Return whether the mean of paired differences is above 0 by more than two standard errors."""
     return bool(differences.mean() > max(SIGNIFICANT * standard_error(differences), 1e-12))

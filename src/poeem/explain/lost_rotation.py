@@ -17,12 +17,12 @@ _ROWS = 20_000
 
 
 def restore_rotation(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """The bundle with its lost rotation restored, found by Procrustes; the same bundle if none was lost.
+    """Return the index with its lost rotation restored, found by Procrustes; the same index if no rotation was lost.
 
     Args:
         bundle: the index.
-        items: prepared, ``(n, dim)``.
-        seed: of the sample.
+        items: float32, ``(n, dim)``, of unit length under ``cosine``.
+        seed: seed of the sample.
     """
     rows = np.random.default_rng(seed).permutation(len(items))[:_ROWS]
     x, decoded = torch.from_numpy(items[rows]), torch.from_numpy(ReferenceScorer(bundle).decode(rows))

@@ -1,4 +1,4 @@
-"""The two measures of an explanation: recall of the labels and recall of the exact neighbours."""
+"""The two measures of an explanation: recall of labelled items and recall of the exact nearest neighbours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = dict[str, np.ndarray]
 
 
 def available_measures(queries: QuerySet) -> tuple[str, ...]:
-    """Neighbours; and labels if at least two queries have any, because one gives no standard error."""
+    """Return the measures that can be computed: neighbours, and labels if at least two queries have labels."""
     labelled = queries.relevant is not None and np.count_nonzero(queries.relevant.lengths) > 1
     return (LABELS, NEIGHBOURS) if labelled else (NEIGHBOURS,)
 
@@ -29,16 +29,16 @@ def measure_recall(
     available: np.ndarray | None = None,
     measures: tuple[str, ...] | None = None,
 ) -> Values:
-    """Recall of a scorer for each query. Equal scores share their expected rank.
+    """Measure the recall of a scorer for each query. Items of equal score share their expected rank.
 
     Args:
         scorer: scores all items.
-        queries: with exact neighbours, if those are measured.
-        available: bool, ``(n,)``: items that may be returned; default all.
-        measures: default :func:`available_measures`.
+        queries: the queries, with exact neighbours if ``neighbours`` is measured.
+        available: bool, ``(n,)``: items that may be returned; None: all.
+        measures: the measures; None: :func:`available_measures`.
     Returns:
-        ``labels``: recall@100 of the queries that have relevant items; ``neighbours``: share of the exact ``k`` best
-        items among the scorer's ``k`` best.
+        ``labels``: recall@100 of each query with relevant items; ``neighbours``: for each query the fraction of the
+        exact ``k`` nearest items in the scorer's ``k`` best.
     """
     measures = available_measures(queries) if measures is None else measures
     measured = dataclasses.replace(
@@ -51,5 +51,5 @@ def measure_recall(
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean over queries."""
+    """Return the standard error of the mean over queries."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""Options of an explanation: the metric, the number of neighbours, the sample and the log."""
+"""Options of an explanation: metric, number of neighbours, sample and log."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _no_log(line: str) -> None:
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """What is measured, and on how many items and queries.
+    """Options of an explanation.
 
     Args:
-        metric: metric of exact search; None: the index's, unless another one finds clearly more labels.
+        metric: metric of exact search; None: the index's, unless another metric finds clearly more labelled items.
         k: neighbours per query, 1 to 100.
         max_items, max_queries: largest sample of items and of queries.
         seed: seed of all samples and fits.
-        log: called with a line before each slow step.
+        log: called with one line before each slow step.
     Raises:
         ValueError: a value is out of range.
     """

@@ -1,4 +1,4 @@
-"""A query adapter, learned from queries that are not used to measure."""
+"""Learn a query adapter from queries that are not used to measure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _EPOCHS = 2.0
 
 
 def learn_adapter(bundle: Bundle, items: np.ndarray, queries: np.ndarray, seed: int = 0) -> np.ndarray | None:
-    """Learn a matrix ``(dim, dim)`` for queries, as ``poeem fit`` with fixed codebooks does.
+    """Learn a query adapter, as ``poeem fit`` with fixed codebooks does.
 
     Args:
-        bundle: the index, which is not changed.
-        items: float, ``(n, dim)``, before the index.
-        queries: float, ``(m, dim)``, at least ``FEWEST_QUERIES``. The fit holds some of them out.
-        seed: of everything random.
+        bundle: the index. It is not changed.
+        items: float, ``(n, dim)``, the input of the index.
+        queries: float, ``(m, dim)``, at least ``FEWEST_QUERIES``. Some of them are held out from the fit.
+        seed: seed of all random numbers.
     Returns:
-        None if the matrix does not help on the held-out queries.
+        the matrix ``(dim, dim)``; None if it does not help on the held-out queries.
     """
     from poeem.engines.faiss.read import FaissContents
     from poeem.training.recipes.vectors import fit_vectors

@@ -1,4 +1,4 @@
-"""How far queries differ from items, and the share of a loss that comes from this difference."""
+"""Measure how queries differ from items, and how much recall is lost because of this difference."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from poeem.explain.loss_attribution import RecallLoss
 
 
 def shift_figures(queries: np.ndarray, items: np.ndarray) -> dict[str, float]:
-    """Compare the distributions of queries and items, both prepared.
+    """Compare the distributions of queries ``(nq, dim)`` and items ``(n, dim)``, both of unit length under ``cosine``.
 
     Returns:
-        ``cosine_of_means``: between the mean query and the mean item; ``energy_in_items_axes``: share of the queries'
-        squared length in the axes that hold 90 % of the items' squared length (0.9 for equal distributions).
+        ``cosine_of_means``: cosine of the mean query and the mean item; ``energy_in_items_axes``: the fraction of the
+        queries' squared length in the axes that hold 90 % of the items' squared length (0.9 for equal distributions).
     """
     x, q = np.asarray(items, dtype=np.float64), np.asarray(queries, dtype=np.float64)
     mean_x, mean_q = x.mean(0), q.mean(0)
@@ -30,13 +30,13 @@ def shift_figures(queries: np.ndarray, items: np.ndarray) -> dict[str, float]:
 
 
 def shift_shares(query_losses: Sequence[RecallLoss], item_losses: Sequence[RecallLoss]) -> list[float]:
-    """Share of each step's loss that would not exist if the queries were items, 0 to 1.
+    """Return the fraction of each step's loss that would not exist if items were the queries, 0 to 1.
 
-    A step that loses more for queries counts only as far as the total loss is larger for queries, too.
+    The extra losses of the steps are limited to the extra total loss of the queries.
 
     Args:
-        query_losses: losses of neighbours for the queries.
-        item_losses: the same steps with items as queries.
+        query_losses: losses of neighbours for the queries, by step.
+        item_losses: losses of the same steps with items as queries.
 
     >>> queries, items = [0.4, 0.2], [0.1, 0.2]
     >>> shift_shares([RecallLoss("", "", loss) for loss in queries], [RecallLoss("", "", loss) for loss in items])
@@ -49,7 +49,7 @@ def shift_shares(query_losses: Sequence[RecallLoss], item_losses: Sequence[Recal
 
 
 def losses_by_cause(steps: Sequence[RecallLoss], shares: Sequence[float]) -> dict[str, float]:
-    """Losses by cause, with the ``shares`` of :func:`shift_shares` moved to ``query_shift``. The sum stays the same.
+    """Return the losses by cause, with the fractions ``shares`` of them moved to ``query_shift``; same sum.
 
     >>> losses_by_cause([RecallLoss("probing", "", 0.4), RecallLoss("code", "", 0.25)], [0.75, 0.0])
     {'probing': 0.1, 'code': 0.25, 'query_shift': 0.3}

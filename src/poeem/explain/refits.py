@@ -1,4 +1,4 @@
-"""Copies of an index with one part refitted to the same items: codebooks, rotation, lists or the whole structure."""
+"""Copies of an index with one part fitted again to the items: codebooks, rotation, lists or the whole structure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def in_memory_bundle(
     ids: np.ndarray | None = None,
     training: dict[str, Any] | None = None,
 ) -> Bundle:
-    """A bundle that is not stored on disk."""
+    """Return a bundle that is not stored on disk."""
     dim = arrays["codebooks"].shape[2] * (spec.M if spec.kind == "PQ" else 1)
     return Bundle(
         path=Path("in-memory"),
@@ -61,17 +61,17 @@ def in_memory_bundle(
 
 
 def bundle_scorer(bundle: Bundle, nprobe: int | None) -> DecodedScorer:
-    """The scores that an engine gives the items of a bundle, for queries already multiplied by the adapter."""
+    """Return a scorer with the scores that engines give a bundle's items. Queries must be multiplied by the adapter."""
     return list_scorer(bundle, ReferenceScorer(bundle).decode(), nprobe)
 
 
 def list_scorer(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> DecodedScorer:
-    """Scores of any item vectors in the lists of a bundle.
+    """Return a scorer of any item vectors in the lists of a bundle.
 
     Args:
-        bundle: its lists and centroids decide which items are scored.
+        bundle: the bundle whose lists and centroids decide which items are scored.
         vectors: float32, ``(n, dim)``, in the space of the queries.
-        nprobe: lists visited per query; None is all.
+        nprobe: lists visited per query; None: all.
     """
     if bundle.lists is None:
         return DecodedScorer(vectors, bundle.metric)
@@ -87,13 +87,13 @@ def list_scorer(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> Deco
 
 
 def reencode(bundle: Bundle, items: np.ndarray) -> Bundle:
-    """The bundle with the codes and lists that its own arrays assign to these vectors ``(n, dim)``."""
+    """Return the bundle with the codes and lists that its own arrays assign to the vectors ``items (n, dim)``."""
     codes, lists = Encoder(bundle).encode(np.ascontiguousarray(items, dtype=np.float32))
     return replace(bundle, codes=codes, lists=lists)
 
 
 def rotate_index(bundle: Bundle, rotation: np.ndarray) -> Bundle:
-    """The same codes with a further rotation in front: item ``x`` is now scored as ``x @ rotation`` was before."""
+    """Return the index with one more rotation in front: ``x`` is scored as ``x @ rotation`` was before. Codes stay."""
     arrays, spec = dict(bundle.arrays), bundle.spec
     if spec.kind == "PQ":
         arrays["rotation"] = rotation @ arrays["rotation"] if spec.rotated else rotation
@@ -106,7 +106,7 @@ def rotate_index(bundle: Bundle, rotation: np.ndarray) -> Bundle:
 
 
 def refit_codewords(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """Codewords fitted to the residuals of these prepared vectors ``(n, dim)``. Rotation and lists stay."""
+    """Return the index with codewords fitted to the residuals of ``items (n, dim)``. Rotation and lists stay."""
     y, centroids = _rotated(bundle, items)
     residuals = y if centroids is None else y - centroids
     sample, generator = _sample(residuals, seed)
@@ -120,7 +120,7 @@ def refit_codewords(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
 
 
 def refit_rotation(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """Rotation and codewords fitted to the residuals of these prepared vectors. The lists stay. PQ only."""
+    """Return the index with rotation and codewords fitted to the residuals of ``items (n, dim)``. PQ only."""
     assert bundle.spec.kind == "PQ"
     y, centroids = _rotated(bundle, items)
     old_rotation = torch.tensor(bundle.arrays["rotation"]) if bundle.spec.rotated else torch.eye(bundle.dim)
@@ -137,7 +137,7 @@ def refit_rotation(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
 
 
 def refit_lists(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
-    """The same number of centroids by k-means on these vectors; then rotation and codewords fitted to the residuals."""
+    """Return the index with lists from k-means on ``items (n, dim)``; rotation and codewords are fitted as well."""
     spec = bundle.spec
     coarse, lists = fit_lists(items, spec.nlist, bundle.metric, seed, rows=max(FIT_ROWS, 64 * spec.nlist))
     with_lists = in_memory_bundle(
@@ -153,7 +153,7 @@ def refit_lists(bundle: Bundle, items: np.ndarray, seed: int = 0) -> Bundle:
 def fit_lists(
     items: np.ndarray, nlist: int, metric: str, seed: int, *, rows: int, **kmeans_options: Any
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """Centroids ``(nlist, dim)`` by k-means on a sample of ``rows`` items, and the list of each item ``(n,)``."""
+    """Run k-means on a sample of ``rows`` items; return centroids ``(nlist, dim)`` and each item's list ``(n,)``."""
     x = torch.from_numpy(items)
     generator = torch.Generator().manual_seed(seed)
     sample = torch.randperm(len(x), generator=generator)[:rows]
@@ -164,10 +164,10 @@ def fit_lists(
 
 
 def fit_index(items: np.ndarray, spec: IndexSpec, metric: str, seed: int = 0) -> Bundle:
-    """A plain index of these vectors ``(n, dim)``: warm-started on a sample of them, without further training.
+    """Return an index of this structure fitted to ``items (n, dim)``: a warm start on a sample, without training.
 
     Raises:
-        ValueError: the spec does not suit the width or the number of the vectors.
+        ValueError: the spec does not fit the width or the number of the vectors.
     """
     rows = ADDITIVE_ROWS if spec.kind == "RQ" else FIT_ROWS
     assignment = BeamSearch(_ADDITIVE_BEAM) if spec.kind == "RQ" else "nearest"

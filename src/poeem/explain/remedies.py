@@ -1,4 +1,4 @@
-"""Remedies: changes that could raise the recall, each made and measured on the sample."""
+"""Remedies: changes of an index that could raise its recall. Each is made and measured on the sample."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Change:
     Args:
         parameter: what is changed.
         before, after: its values.
-        costs: ``nothing``, ``training``, ``time`` (at each query), ``training, time`` or ``memory``.
-        cause: the cause of loss that it reduces.
-        how: what to do.
+        costs: ``nothing``, ``training``, ``time`` (of each query), ``training, time`` or ``memory``.
+        cause: the cause of loss that the change reduces.
+        how: the command or action for the user.
     """
 
     parameter: str
@@ -63,10 +63,10 @@ class Remedy(Change):
     """A change with its measured gain.
 
     Args:
-        gain: mean over the queries, by measure.
-        error: standard error of the gain.
+        gain: mean gain of recall over the queries, by measure.
+        error: standard error of the gain, by measure.
         scanned: codes scanned per query.
-        bytes_per_vector: of the codes.
+        bytes_per_vector: bytes per code.
     """
 
     gain: dict[str, float]
@@ -76,12 +76,12 @@ class Remedy(Change):
 
 
 class Trials:
-    """Measures changes of one workload against the served index.
+    """Makes changes of a workload's index, and measures each against the served index.
 
     Args:
         workload: the sample.
-        served: scores of the served index.
-        values: its recall, by measure.
+        served: scorer of the served index.
+        values: recall of the served index for each query, by measure.
         options: seed of the fits, and log.
     """
 
@@ -97,7 +97,7 @@ class Trials:
     def record(
         self, change: Change, values: Values, *, scanned: float | None = None, bytes_per_vector: int | None = None
     ) -> None:
-        """Add a change with its recall. Scanned codes and bytes are those of the served index by default."""
+        """Add a change with its recall ``values``. None stands for the scanned codes or bytes of the served index."""
         gains = {name: values[name] - self.values[name] for name in values}
         self.remedies.append(
             Remedy(
@@ -112,14 +112,17 @@ class Trials:
     def try_scorer(
         self, change: Change, scorer: DecodedScorer, *, bytes_per_vector: int | None = None, adapted: bool = True
     ) -> None:
-        """Measure a change by the scorer it gives; ``adapted``: for queries multiplied by the query adapter."""
+        """Measure a change by its scorer. ``adapted`` says whether queries are multiplied by the query adapter."""
         queries = self._queries if adapted else self.workload.queries
         values = measure_recall(scorer, queries, self.workload.available)
         scanned = float(scorer.scanned(queries.vectors).mean())
         self.record(change, values, scanned=scanned, bytes_per_vector=bytes_per_vector)
 
     def record_repair(self, name: str, after: IndexSpec, values: Values) -> None:
-        """Add a repair that was measured as a state of the loss attribution."""
+        """Add a repair that was measured as a state of the loss attribution.
+
+        ``name`` is that of the repair, ``after`` the structure of the repaired index, ``values`` its recall by measure.
+        """
         if name == "rotation" and not self.spec.rotated:
             change = Change("spec", str(self.spec), str(after), TRAINING, "rotation", _train_or_fit(after))
         else:
@@ -135,7 +138,7 @@ class Trials:
         self.record(change, values)
 
     def try_search_parameters(self) -> None:
-        """Visit more lists; re-rank the best candidates by float vectors."""
+        """Measure two changes of the search: visit more lists; re-rank the best candidates by float vectors."""
         nprobe, nlist = self.workload.nprobe, self.spec.nlist
         if nprobe < nlist:
             more = min(2 * nprobe, nlist)
@@ -152,7 +155,7 @@ class Trials:
         self.record(Change("refine", "none", f"k_factor {K_FACTOR}", TIME, "code", _REFINE), values)
 
     def try_lists(self, refitted: Bundle) -> None:
-        """Refit the lists, and visit as many of them as scan the present number of codes."""
+        """Measure refitted lists, of which as many are visited as scan the present number of codes."""
         scorer = refits.bundle_scorer(refitted, None)
         nprobe = nprobe_for(scorer, self._queries.vectors, self._scanned)
         how = f"fit the same structure to these vectors ({_FIT} --index {self.spec}), or train longer"
@@ -160,7 +163,7 @@ class Trials:
         self.try_scorer(change, scorer.with_nprobe(nprobe))
 
     def try_metric(self, metric: str) -> None:
-        """Fit the same structure for another metric."""
+        """Fit the same structure for another metric, and measure it."""
         self._log(f"fitting {self.spec} for {metric}")
         refitted = refits.fit_index(self.workload.items, self.spec, metric, self._seed)
         how = f"train or fit with --metric {metric}, and export that"
@@ -168,7 +171,7 @@ class Trials:
         self.try_scorer(change, refits.bundle_scorer(refitted, self._nprobe), adapted=False)
 
     def try_structures(self) -> None:
-        """Fit additive codewords at the same bytes, and codes of twice the bytes."""
+        """Fit and measure other structures: additive codewords at the same bytes, and codes of twice the bytes."""
         spec = self.spec
         double = replace(spec, M=2 * spec.M)
         if spec.kind == "PQ" and self.workload.bundle.dim % double.M:
@@ -183,17 +186,17 @@ class Trials:
 
 
 def next_change(remedies: Sequence[Remedy], measure: str, loss: float, main_cause: str | None) -> Remedy | None:
-    """The change to make next.
+    """Choose the change to make next; None if no gain is significant.
 
-    Only significant gains count. Of the cheapest changes that recover a quarter of the loss, it is the best; but a
-    change against the main cause comes first if its gain is nearly as large. If no change recovers so much, it is the
-    best of all.
+    Take the changes that recover at least a quarter of the loss, and of these the cheapest. The one with the largest
+    gain is chosen. A change against the main cause is preferred if its gain is nearly as large. If no change recovers a
+    quarter of the loss, the one with the largest gain is chosen. Only significant gains are considered.
 
     Args:
         remedies: all measured changes.
         measure: the measure to compare by.
         loss: the total loss of this measure.
-        main_cause: its main cause.
+        main_cause: the main cause of this loss.
     """
     significant = [remedy for remedy in remedies if remedy.gain[measure] > max(_LEAST_GAIN, 2 * remedy.error[measure])]
     for costs in _COSTS:

@@ -1,4 +1,4 @@
-"""Workloads from a run with its own data, or from a bundle or faiss file with vectors."""
+"""Read a workload from a run with its own data, or from a bundle or faiss file with vectors."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def read_workload(
     nprobe: int | None = None,
     check: bool = True,
 ) -> Workload:
-    """The workload of a run, of a bundle or of a faiss file.
+    """Read the index to explain, its item vectors and queries from a run, a bundle or a faiss file.
 
     Args:
-        source: folder of a run, which has its own items, queries and labels; or a bundle or its folder; None with
-            ``faiss`` alone.
-        vectors: item vectors before the index, ``(n, dim)``, or their file, in the order of ``bundle.ids`` or of the
-            ids of the faiss file. A Parquet file with a column ``id`` may have another order.
+        source: folder of a run, which has its own items, queries and labels; or a bundle or its folder; None if only
+            ``faiss`` is given.
+        vectors: item vectors, the input of the index, ``(n, dim)``, or their file, in the order of ``bundle.ids`` or of
+            the ids of the faiss file. A Parquet file with a column ``id`` may have another order.
         queries: ``(nq, dim)`` or their file; None: items are used as queries.
         relevance: pairs ``(p, 2)`` of query row and row of ``vectors``, or their file.
-        faiss: a faiss file. It is checked against the source and explained instead of the source's own codes.
-        column: of the vectors in Parquet files.
-        nprobe: lists visited per query; default the index's.
-        check: whether the faiss file is compared with the checksum of its report.
+        faiss: a faiss file. It is checked against the source and explained in place of the source's codes.
+        column: column of the vectors in Parquet files.
+        nprobe: lists visited per query; None takes the index's.
+        check: whether the faiss file is compared with the checksum in its report.
     Raises:
         FileNotFoundError: there is nothing at ``source`` or ``faiss``.
-        ValueError: vectors are missing, or the inputs do not match.
+        ValueError: vectors are missing, or the inputs do not fit together.
     """
     if source is None and faiss is None:
         raise ValueError("name what to explain: the folder of a run or bundle, or a faiss file")

@@ -1,4 +1,4 @@
-"""An explanation as text: tables and sentences."""
+"""Format an explanation as text: tables and sentences."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STEPS = {
 
 
 class Table(NamedTuple):
-    """A table to print."""
+    """The title, columns and rows of a table to print."""
 
     title: str
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ class Table(NamedTuple):
 
 
 def title(result: Explanation) -> str:
-    """The index, the metric, and the number of items and queries."""
+    """Return a line with the index, the metric, and the numbers of items and queries."""
     nprobe = f", nprobe {result.nprobe} of {result.lists['nlist']}" if result.nprobe else ""
     return (
         f"{result.name}: {result.spec} ({result.metric}, {result.bytes_per_vector} bytes{nprobe}), "
@@ -55,7 +55,7 @@ def title(result: Explanation) -> str:
 
 
 def part_of(part: int, whole: int) -> str:
-    """A number, and the whole if it is larger.
+    """Return a number as text, followed by the whole if the whole is larger.
 
     >>> part_of(10, 1000), part_of(10, 10)
     ('10 of 1,000', '10')
@@ -64,7 +64,7 @@ def part_of(part: int, whole: int) -> str:
 
 
 def loss_table(result: Explanation) -> Table:
-    """The recall of exact search, the loss of each step, and the recall of the index."""
+    """Return a table of the recall of exact search, the loss of each step, and the recall of the index."""
     measures = result.measures
     vectors = "float twin, trained without the index" if result.twin else "float vectors"
     exact = f"exact search by {result.reference_metric}, {vectors}"
@@ -80,7 +80,7 @@ def loss_table(result: Explanation) -> Table:
 
 
 def remedy_table(result: Explanation) -> Table:
-    """All measured changes with their gains."""
+    """Return a table of all measured changes with their gains."""
     rows = [
         [
             "-> " + remedy.parameter if remedy == result.next else "   " + remedy.parameter,
@@ -97,7 +97,7 @@ def remedy_table(result: Explanation) -> Table:
 
 
 def sentences(result: Explanation) -> list[str]:
-    """Main cause, further figures, the next change, notes."""
+    """Return sentences on the main cause, more figures, the next change and notes."""
     few = few_queries_note({"queries": measure.queries} for measure in result.measures.values())
     notes = [*([few] if few else []), *(f"Note: {note}." for note in result.notes)]
     return [*_baselines(result), *_causes(result), *_figures(result), _next_change(result), *notes]

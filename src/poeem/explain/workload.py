@@ -1,4 +1,4 @@
-"""The input of an explanation: an index, its item vectors and queries; and a sample of them."""
+"""The input of an explanation: an index, its item vectors and queries. Also: a sample of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ITEMS_AS_QUERIES = 300
 
 
 class Twin(NamedTuple):
-    """Vectors by the float twin of a run: items ``(n, dim)`` and queries ``(nq, dim)``."""
+    """Vectors of a run's float twin, its model trained without index: items ``(n, dim)``, queries ``(nq, dim)``."""
 
     items: np.ndarray
     queries: np.ndarray
@@ -32,19 +32,19 @@ class Workload:
     """An index with the data to explain it.
 
     Args:
-        name: for titles.
-        bundle: the index as it is served. Its row i is item i.
-        items: float, ``(n, dim)``, before the index.
+        name: name for titles.
+        bundle: the index as it is in service. Its row i is item i.
+        items: float, ``(n, dim)``, the input of the index.
         queries: the queries to measure with.
         nprobe: lists visited per query; 1 for a flat index.
-        available: bool, ``(n,)``: items that may be returned; None is all.
-        more_queries: float, ``(m, dim)``: other queries, to learn from. Of a run: histories of training users.
-        catalogue, all_queries: number of items and queries before sampling.
-        usage: counts over the whole catalogue: rows of each list, ``lists (nlist,)``, and of each codeword,
+        available: bool, ``(n,)``: items that may be returned; None: all.
+        more_queries: float, ``(m, dim)``: other queries, to learn from. For a run: histories of training users.
+        catalogue, all_queries: numbers of items and queries before sampling.
+        usage: counts over all items before sampling: rows of each list, ``lists (nlist,)``, and of each codeword,
             ``codewords (M, ksub)``.
         notes: sentences for the report.
-        twin: vectors by the run's float twin, which was trained without the index; None if none is stored.
-        recalls: of a run with baselines: recall@100 on the whole test of ``index`` and of each baseline.
+        twin: vectors of the run's float twin; None if none is stored.
+        recalls: for a run with baselines: recall@100 of ``index`` and of each baseline on all test queries.
     """
 
     name: str
@@ -63,34 +63,34 @@ class Workload:
 
     @cached_property
     def prepared_items(self) -> np.ndarray:
-        """The items as the index receives them: float32, of unit length under ``cosine``."""
+        """The items as the index receives them: float32, ``(n, dim)``, of unit length under ``cosine``."""
         return prepared(self.items, self.bundle.metric, "items")
 
     @property
     def sampled(self) -> bool:
-        """Whether items were left out."""
+        """True if items were left out by sampling."""
         return len(self.items) < self.catalogue
 
     @property
     def adapted_queries(self) -> QuerySet:
-        """The queries multiplied by the index's query adapter, if it has one."""
+        """The queries, multiplied by the index's query adapter if it has one."""
         return self.queries.adapted(self.bundle.arrays.get("query_adapter"))
 
     def items_as_queries(self, rng: np.random.Generator, most: int = ITEMS_AS_QUERIES) -> QuerySet:
-        """A sample of items as queries. None of them finds itself."""
+        """Return a sample of at most ``most`` items as queries. An item is not returned for itself."""
         rows = np.arange(len(self.items)) if self.available is None else np.flatnonzero(self.available)
         rows = np.sort(rng.permutation(rows)[:most])
         return QuerySet(np.asarray(self.items[rows], dtype=np.float32), self_rows=rows)
 
 
 def sample_workload(workload: Workload, options: SampleOptions) -> Workload:
-    """The workload on a sample of queries and, for a larger catalogue, of items.
+    """Return the workload with a sample of its queries and, if it has more than ``options.max_items``, of its items.
 
     Queries with labels are preferred. The relevant items of the sampled queries are always in the sample, even if they
     are more than ``options.max_items``.
 
     Raises:
-        ValueError: fewer than 2 queries, or no more than ``k`` items.
+        ValueError: there are fewer than 2 queries, or no more than ``k`` items.
     """
     rng = np.random.default_rng(options.seed)
     queries, n = workload.queries, len(workload.bundle)
@@ -135,7 +135,7 @@ def _sample_rows(queries: QuerySet, n: int, options: SampleOptions, rng: np.rand
 
 
 def select_items(workload: Workload, rows: np.ndarray) -> Workload:
-    """The workload with these items alone, renumbered."""
+    """Return the workload with these items only, numbered again from 0."""
     new_row = np.full(len(workload.bundle), -1, dtype=np.int64)
     new_row[rows] = np.arange(len(rows))
     queries = workload.queries
@@ -155,13 +155,13 @@ def select_items(workload: Workload, rows: np.ndarray) -> Workload:
 
 
 def select_rows(bundle: Bundle, rows: np.ndarray) -> Bundle:
-    """The bundle with these rows alone, in their order, without the user's columns."""
+    """Return the bundle with these rows only, in their order, without the user's columns."""
     lists = None if bundle.lists is None else bundle.lists[rows]
     return dataclasses.replace(bundle, ids=bundle.ids[rows], codes=bundle.codes[rows], lists=lists, columns=None)
 
 
 def renumber(items: Ragged | None, new_row: np.ndarray) -> Ragged | None:
-    """Replace each item by its new row. Items without one (-1) are dropped.
+    """Replace each item by its new row number, and drop items without one (-1).
 
     >>> renumber(Ragged(np.array([0, 2, 3]), np.array([0, 2, 1])), np.array([-1, 0, 1])).values.tolist()
     [1, 0]

@@ -1,1 +1,1 @@
-"""Targets for recall, size or latency: settings that reach them, or what to train."""
+"""Find settings that reach a target (recall, size or latency), or what to train."""

@@ -1,4 +1,4 @@
-"""The number of inverted lists: for several, the lists to visit and the codes to scan for a share of the neighbours."""
+"""Try several numbers of inverted lists: measure how many must be visited, and how many codes scanned, for a recall."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from poeem.explain.workload import Workload
 
 @dataclass(frozen=True)
 class ListCount:
-    """A number of lists by k-means on the items.
+    """A number of lists, fitted to the items by k-means.
 
     Args:
         nlist: number of lists.
-        nprobe: lists to visit for the given share of the neighbours.
+        nprobe: lists to visit so that they hold the given fraction of the neighbours.
         compared: centroids and codes compared per query with this nprobe.
     """
 
@@ -28,12 +28,14 @@ class ListCount:
 
 
 def try_list_counts(workload: Workload, share: float, seed: int = 0) -> list[ListCount]:
-    """Numbers of lists around the square root of the catalogue, and the present one.
+    """Try numbers of lists near the square root of the number of items, and the present number.
 
     Args:
-        workload: with exact neighbours.
-        share: of the neighbours that the visited lists must hold.
-        seed: of the k-means.
+        workload: items and queries, with exact neighbours.
+        share: fraction of the neighbours that the visited lists must hold, 0 to 1.
+        seed: seed of the k-means.
+    Returns:
+        a result for each number of lists, smallest first.
     """
     n = len(workload.items)
     root = 2 ** round(math.log2(math.sqrt(n)))

@@ -1,4 +1,4 @@
-"""The operating curve of a faiss index: recall and latency by nprobe and by the number of re-ranked candidates."""
+"""Measure the operating curve of a faiss index: recall and latency by nprobe and by number of re-ranked candidates."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Point:
-    """One setting of the search.
+    """One setting of the search, with its recall and latency.
 
     Args:
         nprobe: lists visited; None for a flat index.
-        k_factor: candidates re-ranked by float vectors, in multiples of k; None is no re-ranking, without vectors.
-        recall: share of the exact k nearest that is found.
-        queries: number of queries of ``recall``.
+        k_factor: candidates re-ranked by float vectors, in multiples of k. None: no re-ranking; no vectors are needed.
+        recall: fraction of the exact k nearest items that are found, 0 to 1.
+        queries: number of queries measured for ``recall``.
         intervals: 95 % interval of ``recall``.
-        scanned: codes scanned per query, mean.
-        ms: milliseconds per query, single queries on one thread; the median.
+        scanned: mean number of codes scanned per query.
+        ms: median milliseconds per query; single queries on one thread.
     """
 
     nprobe: int | None
@@ -50,12 +50,12 @@ class Point:
 
     @property
     def shown(self) -> str:
-        """``recall`` to four digits, with its interval if the queries are few."""
+        """``recall`` as text with four digits, and its interval if there are few queries."""
         return format_figure(dataclasses.asdict(self), "recall")
 
 
 def faiss_setting(nprobe: int | None, k_factor: int | None) -> str:
-    """A setting as faiss's ``ParameterSpace`` writes it.
+    """Return a setting in the syntax of faiss's ``ParameterSpace``.
 
     >>> faiss_setting(4, 10), faiss_setting(None, None)
     ('nprobe=4,k_factor_rf=10', '')
@@ -69,11 +69,11 @@ def operating_points(
 ) -> tuple[list[Point], list[str]]:
     """Measure all settings on a faiss index in memory.
 
-    The ranges are our own. ``ParameterSpace.initialize`` leaves out visiting all lists and, behind an id map,
-    re-ranking; and it adds a filter by polysemous codes, which ours are not.
+    We choose the ranges. faiss's ``ParameterSpace.initialize`` omits the visit of all lists and, behind an id map,
+    re-ranking. It adds a filter by polysemous codes, which our codes are not.
 
     Args:
-        workload: with the ``options.k`` exact neighbours of each query.
+        workload: index, items and queries, with the ``options.k`` exact neighbours of each query.
         options: ``k`` results per query, and log.
         seconds: time after which larger nprobes are left out.
     Returns:
@@ -133,7 +133,7 @@ def _search(index: Any, queries: np.ndarray, k: int, self_rows: np.ndarray | Non
 
 
 def optimal_points(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats in both recall and time, the fastest first, by faiss's ``OperatingPoints``.
+    """Return the points that no other point beats in both recall and time, the fastest first.
 
     >>> a, b, c = Point(1, None, 0.5, 10, 0.1), Point(2, None, 0.4, 20, 0.2), Point(4, None, 0.9, 40, 0.3)
     >>> [point.nprobe for point in optimal_points([a, b, c])]
@@ -150,10 +150,10 @@ def optimal_points(points: Sequence[Point]) -> list[Point]:
 
 
 def fastest_with_recall(points: Sequence[Point], recall: float) -> Point | None:
-    """The fastest point that reaches a recall."""
+    """Return the fastest point with at least this recall; None if there is none."""
     return min((point for point in points if point.recall >= recall), key=lambda point: point.ms, default=None)
 
 
 def best_within_time(points: Sequence[Point], ms: float) -> Point | None:
-    """The point with the highest recall within a time; of equals the fastest."""
+    """Return the point with the highest recall in at most ``ms`` milliseconds; None if there is none."""
     return max((point for point in points if point.ms <= ms), key=lambda point: (point.recall, -point.ms), default=None)

@@ -1,4 +1,4 @@
-"""Quick fits: structures fitted to a sample of the items, to suggest what to train."""
+"""Fit structures to a sample of the items quickly, to suggest what to train."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Fit:
     """A structure that was fitted to a sample.
 
     Args:
-        spec, bytes_per_vector: the structure.
-        recall: by measure, all lists visited; on the sample, where it is higher than on a larger catalogue.
+        spec, bytes_per_vector: the structure and its size.
+        recall: recall by measure, all lists visited. On the sample it is higher than on all items.
         seconds: time to fit and encode.
-        queries: the smallest number of queries of a recall.
+        queries: the smallest number of queries of any measure.
         intervals: 95 % interval of each recall.
     """
 
@@ -43,12 +43,12 @@ class Fit:
     intervals: dict[str, list[float]] = field(default_factory=dict)
 
     def shown(self, measure: str) -> str:
-        """A recall to four digits, with its interval if the queries are few."""
+        """Return the recall of a measure as text with four digits, and its interval if there are few queries."""
         return format_figure({**self.recall, "queries": self.queries, "intervals": self.intervals}, measure)
 
 
 def quick_fits(workload: Workload, specs: Sequence[IndexSpec], options: SampleOptions) -> list[Fit]:
-    """Plain fits of these structures to a sample of the items. Structures that do not suit the vectors are left out."""
+    """Fit structures to a sample of the items, without training, and measure them; skip structures that do not suit."""
     small = replace(options, max_items=SAMPLE_ITEMS, max_queries=max(50, len(workload.queries)))
     sample = sample_workload(workload, small)
     exact = FloatScorer(sample.items, workload.bundle.metric)
@@ -69,13 +69,13 @@ def quick_fits(workload: Workload, specs: Sequence[IndexSpec], options: SampleOp
 
 
 def suits(spec: IndexSpec, workload: Workload) -> bool:
-    """Whether the vectors are wide enough and numerous enough for a structure."""
+    """Return whether the vectors are wide enough and numerous enough for a structure."""
     divides = spec.kind == "RQ" or workload.bundle.dim % spec.M == 0
     return divides and len(workload.items) >= max(spec.ksub, spec.nlist)
 
 
 def specs_of_size(size: int, nlist: int = 0) -> list[IndexSpec]:
-    """Structures of ``size`` bytes: PQ and OPQ with 8 and 4 bits, and RQ.
+    """Return the structures of ``size`` bytes: PQ and OPQ with 8 and 4 bits, and RQ.
 
     >>> [str(spec) for spec in specs_of_size(4, nlist=16)]
     ['IVF16,PQ4', 'OPQ4,IVF16,PQ4', 'IVF16,PQ8x4', 'OPQ8,IVF16,PQ8x4', 'IVF16,RQ4x8']
@@ -87,11 +87,12 @@ def specs_of_size(size: int, nlist: int = 0) -> list[IndexSpec]:
 
 
 def try_larger_codes(workload: Workload, recall: float, options: SampleOptions) -> tuple[list[Fit], dict[str, Any]]:
-    """Fit the present structure, additive codewords of its size, and ever larger codes until the recall is reached.
+    """Fit the present structure, additive codewords of its size, and larger codes, until one reaches ``recall``.
 
     Returns:
-        the fits, the present structure first; and ``bytes`` that should reach the recall on the sample, with the
-        fitted ``spec``; if no fit reaches it, ``bytes`` is ``extrapolated``.
+        the fits, the present structure first; and a dict: ``bytes`` that should reach the recall on the sample, and
+        ``spec`` of the fit that does. If no fit does, ``spec`` is None, ``bytes`` is extrapolated (None if impossible),
+        and ``extrapolated`` is True.
     """
     spec = workload.bundle.spec
     candidates = [spec] if spec.kind == "RQ" else [spec, replace(spec, kind="RQ", rotated=False)]
@@ -110,7 +111,9 @@ def try_larger_codes(workload: Workload, recall: float, options: SampleOptions) 
 
 
 def extrapolate_bytes(fits: Sequence[Fit], recall: float) -> int | None:
-    """Bytes at which the line of ``log(1 - recall)`` through the last two fits reaches a recall; None if it never does.
+    """Return the bytes per vector that should reach a recall; None if no size does.
+
+    They are extrapolated by the line of ``log(1 - recall)`` through the last two fits.
 
     >>> fits = [Fit("PQ8", 8, {"neighbours": 0.5}, 0), Fit("PQ16", 16, {"neighbours": 0.75}, 0)]
     >>> extrapolate_bytes(fits, 0.875)

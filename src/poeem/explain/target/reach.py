@@ -1,4 +1,4 @@
-"""Settings that reach a target; what to train if none does."""
+"""Find settings that reach a target, and what to train if none does."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ class Reached:
     """The result of :func:`poeem.explain.explain_target`.
 
     Args:
-        name, spec, metric, bytes_per_vector: of the index.
+        name, spec, metric, bytes_per_vector: facts about the index.
         target: the target.
         k: neighbours per query.
-        items, queries: number measured with; ``catalogue``: items before sampling.
-        reached: whether a setting of the search reaches it (``bytes``: whether there is a structure of that size).
-        choice: the setting to search with, if vectors are available; ``by_codes``: without vectors.
-        curve: settings that no other beats, the fastest first; ``points``: all that were tried.
+        items, queries: numbers of items and queries measured; ``catalogue``: number of items before sampling.
+        reached: whether a setting of the search reaches the target (``bytes``: whether a structure of that size
+            exists).
+        choice: the setting to search with, if float vectors may re-rank; ``by_codes``: the setting without re-ranking.
+        points: all measured settings; ``curve``: those that no other beats in recall and time, the fastest first.
         fits: structures fitted to a sample; ``best``: the best of them.
-        retrain: what to train: ``bytes``, ``spec``, ``extrapolated``.
+        retrain: what to train: ``bytes``, ``spec``, ``extrapolated``, see `try_larger_codes`; None if not needed.
         lists: numbers of lists that were tried; ``nlist``: the one that compares the fewest vectors.
         notes: sentences.
         seconds: duration.
@@ -70,12 +71,12 @@ class Reached:
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return the result as JSON values."""
         return asdict(self) | {"target": {self.target.name: self.target.value}}
 
 
 def reach(workload: Workload, target: Target, options: SampleOptions) -> Reached:
-    """Reach a target with a workload that has been read. See :func:`poeem.explain.explain_target`."""
+    """Find settings of a workload's index that reach a target. See :func:`poeem.explain.explain_target`."""
     began = time.perf_counter()
     workload = sample_workload(workload, options)
     if check_vectors(workload, options.seed) is not workload.bundle:

@@ -10,17 +10,17 @@ _EXAMPLES = "recall=0.95, bytes=16 or latency-ms=2"
 
 
 class Target(NamedTuple):
-    """The name and the value of a target."""
+    """The name of a target (``recall``, ``bytes`` or ``latency-ms``) and its value."""
 
     name: str
     value: float
 
 
 def parse_target(text: str) -> Target:
-    """Read ``recall=0.95``, ``bytes=16`` or ``latency-ms=2``.
+    """Read a target such as ``recall=0.95``, ``bytes=16`` or ``latency-ms=2``.
 
     Raises:
-        ValueError: another name, or a value out of range.
+        ValueError: the name is another one, or the value is out of range.
 
     >>> parse_target("recall=0.95")
     Target(name='recall', value=0.95)

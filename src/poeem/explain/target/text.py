@@ -1,4 +1,4 @@
-"""The result for a target as text: tables and sentences."""
+"""Format the result for a target as text: tables and sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from poeem.explain.text import Table, part_of
 
 
 def title(result: Reached) -> str:
-    """The index, the number of items and queries, and the target."""
+    """Return a line with the index, the numbers of items and queries, and the target."""
     items = f"{part_of(result.items, result.catalogue)} items"
     return (
         f"{result.name}: {result.spec} ({result.metric}, {result.bytes_per_vector} bytes), {items}, "
@@ -23,7 +23,7 @@ def title(result: Reached) -> str:
 
 
 def tables(result: Reached) -> list[Table]:
-    """The operating curve, the fitted structures and the numbers of lists, if there are any."""
+    """Return the tables of the operating curve, the fitted structures and the numbers of lists, those that exist."""
     return [
         *([_curve_table(result)] if result.curve else []),
         *([_fit_table(result)] if result.fits else []),
@@ -73,7 +73,7 @@ def _list_table(result: Reached) -> Table:
 
 
 def sentences(result: Reached) -> list[str]:
-    """What to do, and notes."""
+    """Return sentences that say what to do, and notes."""
     lines = _size_sentences(result) if result.target.name == BYTES else _search_sentences(result)
     few = few_queries_note([{"queries": measured.queries} for measured in (*result.points, *result.fits)])
     return [*lines, *([few] if few else []), *(f"Note: {note}." for note in result.notes)]
