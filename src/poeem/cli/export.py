@@ -44,6 +44,11 @@ class ExportOptions:
     on_disk: bool | None = option(
         None, "Store the inverted lists in a file beside FILE, and leave them on disk.", flag="--on-disk"
     )
+    residual_quantizer: bool | None = option(
+        None,
+        "RQ as faiss's own residual quantizer: slower, but faiss itself can add rows.",
+        flag="--residual-quantizer",
+    )
     parts: list[Path] | None = option(
         None,
         "Rows of poeem encode (a folder) or of an exported file, in place of the run's; may be repeated.",

@@ -11,7 +11,11 @@ from poeem.engines.faiss.id_map import map_file
 from poeem.engines.report import Report, read_report
 
 # Options of an export that are repeated from its report; the report's other entries were measured.
-_REPEATED = {"faiss": ("fastscan", "hnsw", "on_disk", "refine", "k_factor"), "lance": (), "scann": ()}
+_REPEATED = {
+    "faiss": ("fastscan", "hnsw", "on_disk", "refine", "k_factor", "residual_quantizer"),
+    "lance": (),
+    "scann": (),
+}
 
 
 def refresh(bundle: Bundle | str | Path, path: str | Path, *, vectors: Any = None) -> Report | None:

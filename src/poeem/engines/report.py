@@ -56,6 +56,7 @@ class Report:
         lists_file: name of a second file with the inverted lists, if they stay on disk; else None.
         sha256: checksum of the file; empty if the engine writes a folder.
         lists_sha256: checksum of ``lists_file``.
+        notes: sentences about the engine's own functions that give wrong results with the file.
     """
 
     engine: str
@@ -81,6 +82,7 @@ class Report:
     lists_file: str | None = None
     sha256: str = ""
     lists_sha256: str | None = None
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(

@@ -16,6 +16,7 @@ from poeem.engines.faiss.searcher import FaissSearcher, open_engine
 from poeem.evaluation.neighbours import exact_neighbours
 from poeem.evaluation.recall import neighbour_share
 from poeem.explain import refits
+from poeem.explain.faiss_assigned import rows_assigned_by_faiss
 
 if TYPE_CHECKING:
     from poeem.explain.workload import Workload
@@ -49,6 +50,13 @@ class FaissSource:
                 "the file is FastScan: it scores these codes with 8-bit tables, a little less exactly than here, and "
                 "is faster than the times of a target say"
             )
+        if workload.bundle.spec.kind == "RQ" and hasattr(parts.inner, "pq"):
+            added = len(rows_assigned_by_faiss(workload.bundle, workload.prepared_items))
+            if added:
+                notes.append(
+                    f"{added:,} rows have the codes that faiss's own add gives, which are wrong in an additive index: "
+                    "add them by open_engine, or to the bundle, and export it again"
+                )
         if parts.refines or parts.fastscan or self.nprobe is None:
             return notes
         queries = workload.queries.vectors[:_QUERIES].astype(np.float32)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import poeem
+from poeem.engines.faiss.read import from_faiss
 from poeem.engines.faiss.searcher import FaissSearcher, open_engine
 from poeem.layers.embedding_index import EmbeddingIndex
 
@@ -20,6 +21,7 @@ CASES = [
     ("RQ3x4", "l2"),
     ("IVF8,RQ3x4", "ip"),
     ("IVF8,RQ2x5", "l2"),
+    ("RQ3x5", "cosine"),
 ]
 
 
@@ -97,15 +99,25 @@ def test_strings(tmp_path, spec):
     assert len(bundle) == 1000
 
 
-def test_fastscan_with_lists(tmp_path):
-    _, bundle, engine = built(tmp_path, "IVF8,PQ16x4", "ip", fastscan=True)
-    x = vectors(2, 7)
-    engine.add([1, 2], x)
+@pytest.mark.parametrize("spec", ["IVF8,PQ16x4", "IVF8,RQ16x4", "IVF8,RQ5x4"])
+def test_fastscan_with_lists(tmp_path, spec):
+    layer, bundle, engine = built(tmp_path, spec, "ip", fastscan=True)
+    x = vectors(70, 7)
+    engine.add([1, 2], x[:2])
     engine.replace([50], x[:1])
     engine.delete([51, 2])
     found = engine.search(x[:1].numpy(), 1000, nprobe=8)[1][0].tolist()
     assert {1, 50} <= set(found[:40])
     assert sorted(one for one in found if one >= 0) == sorted({*bundle.ids.tolist(), 1} - {51})
+    # Many rows, over the ends of blocks: the codes of all rows are those of the layer.
+    engine.add(np.arange(2000, 2070), x)
+    rows = {**dict(zip(bundle.ids.tolist(), vectors(1000, 0))), **dict(zip(range(2000, 2070), x)), 1: x[0], 50: x[0]}
+    del rows[51]
+    stored = from_faiss(engine.index)
+    codes, lists = layer.encode(torch.stack([rows[one] for one in stored.ids.tolist()]))
+    assert len(stored) == len(rows)
+    assert (stored.codes == codes.numpy()).mean() > 0.999
+    assert (stored.lists == lists.numpy()).mean() > 0.999
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_graph_finds_the_lists(make_bundle, tmp_path, spec, metric):
     assert report.options["lists_found"] >= 0.9
     assert report.worst_score_error <= 1e-5
     index = faiss.read_index(str(tmp_path / "x.faiss"))
-    assert isinstance(faiss.downcast_index(parts_of(index).inner.quantizer), faiss.IndexHNSWFlat)
+    assert isinstance(parts_of(parts_of(index).inner.quantizer).inner, faiss.IndexHNSWFlat)
     ids = index.search(some_queries(), 10)[1]
     best = bundle.ids[ReferenceScorer(bundle).search(some_queries(), 10, nprobe=8)[1]]
     assert (ids == best).mean() > 0.95
@@ -266,8 +266,11 @@ def test_shards_answer_as_one_index(make_bundle, tmp_path, spec, metric):
 @pytest.mark.parametrize(
     ("spec", "metric", "options", "message"),
     [
-        ("PQ4", "ip", {"fastscan": True}, "fastscan needs 4-bit PQ codes, PQ4 has 8-bit PQ codes; train with PQ8x4"),
-        ("RQ3x4", "ip", {"fastscan": True}, "fastscan needs 4-bit PQ codes, RQ3x4 has 4-bit RQ codes"),
+        ("PQ4", "ip", {"fastscan": True}, "fastscan needs 4-bit codes, PQ4 has 8-bit ones; train with PQ8x4"),
+        ("RQ3x8", "ip", {"fastscan": True}, "fastscan needs 4-bit codes, RQ3x8 has 8-bit ones; train with RQ6x4"),
+        ("RQ3x4", "l2", {"fastscan": True}, "fastscan of RQ3x4 needs ip or cosine, not l2"),
+        ("RQ3x4", "ip", {"fastscan": True, "residual_quantizer": True}, "does not go together"),
+        ("PQ4", "ip", {"residual_quantizer": True}, "residual_quantizer is a form of RQ, not of PQ4"),
         ("PQ4", "ip", {"hnsw": True}, "hnsw finds inverted lists, but PQ4 has none; train with IVF<nlist>"),
         ("PQ4", "ip", {"on_disk": True}, "only inverted lists can stay on disk, and PQ4 has none"),
         ("IVF8,PQ4x4", "ip", {"on_disk": True, "fastscan": True}, "do not go together with fastscan"),
@@ -349,10 +352,13 @@ def test_a_wrong_form_is_caught_and_not_kept(make_bundle, tmp_path, monkeypatch,
     assert not list(tmp_path.glob(".x*"))
 
 
-def test_the_wrong_quantizer_is_caught_under_additive_codes_too(make_bundle, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("spec", "options"), [("IVF8,RQ3x6", {"residual_quantizer": True}), ("IVF8,RQ8x4", {"fastscan": True})]
+)
+def test_the_wrong_quantizer_is_caught_under_additive_codes_too(make_bundle, tmp_path, monkeypatch, spec, options):
     monkeypatch.setattr(write, "build_index", with_wrong_quantizer)
     with pytest.raises(EngineMismatch, match="does not score as the reference"):
-        export(make_bundle("IVF8,RQ3x6", "ip"), "faiss", tmp_path / "x.faiss")
+        export(make_bundle(spec, "ip"), "faiss", tmp_path / "x.faiss", **options)
 
 
 @pytest.mark.parametrize("spoil", ["codes", "ids", "rows"])

@@ -19,9 +19,20 @@ def inner_of(path):
     return parts_of(faiss.read_index(str(path))).inner
 
 
-@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
 @pytest.mark.parametrize(
-    ("spec", "kind"), [("OPQ8,PQ8x4", faiss.IndexPQFastScan), ("OPQ8,IVF8,PQ8x4", faiss.IndexIVFPQFastScan)]
+    ("spec", "kind", "metric"),
+    [
+        ("OPQ8,PQ8x4", faiss.IndexPQFastScan, "ip"),
+        ("OPQ8,PQ8x4", faiss.IndexPQFastScan, "l2"),
+        ("OPQ8,PQ8x4", faiss.IndexPQFastScan, "cosine"),
+        ("OPQ8,IVF8,PQ8x4", faiss.IndexIVFPQFastScan, "ip"),
+        ("OPQ8,IVF8,PQ8x4", faiss.IndexIVFPQFastScan, "l2"),
+        ("OPQ8,IVF8,PQ8x4", faiss.IndexIVFPQFastScan, "cosine"),
+        ("RQ8x4", faiss.IndexPQFastScan, "ip"),
+        ("RQ7x4", faiss.IndexPQFastScan, "cosine"),
+        ("IVF8,RQ8x4", faiss.IndexIVFPQFastScan, "ip"),
+        ("IVF8,RQ8x4", faiss.IndexIVFPQFastScan, "cosine"),
+    ],
 )
 def test_codes_of_4_bits_become_fastscan(make_bundle, tmp_path, spec, kind, metric):
     bundle = make_bundle(spec, metric, rows=2000)

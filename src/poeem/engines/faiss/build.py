@@ -9,6 +9,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.engines.faiss.options import FaissOptions
 from poeem.engines.faiss.refine import refined_index
+from poeem.engines.faiss.repeated import first_dimensions, repeated, repeats_of
 from poeem.engines.probing import check_nprobe, default_nprobe, probes_by_inner_product
 from poeem.engines.reference import sum_codewords
 from poeem.functional.packing import pack_codes
@@ -31,12 +32,14 @@ def build_index(
     refine: str | None = None,
     vectors: np.ndarray | None = None,
     k_factor: float = 10,
+    residual_quantizer: bool = False,
 ) -> faiss.Index:
     """Build the faiss index of a bundle in memory.
 
-    Its chain is ``[L2 norm] -> [rotation] -> IndexIDMap2(IndexPQ) | IndexIVFPQ``; for RQ with
-    ``IndexResidualQuantizer`` or ``IndexIVFResidualQuantizer``. With ``refine`` it is ``IndexIDMap2(IndexRefine(...))``
-    after the transforms. Its ids are `Bundle.int64_ids`.
+    Its chain is ``[L2 norm] -> [rotation] -> IndexIDMap2(IndexPQ) | IndexIVFPQ``. With ``refine`` it is
+    ``IndexIDMap2(IndexRefine(...))`` after the transforms. Its ids are `Bundle.int64_ids`. For RQ the query is repeated
+    before the PQ, see `poeem.engines.faiss.repeated`; under ``l2`` it is ``IndexResidualQuantizer`` or
+    ``IndexIVFResidualQuantizer`` instead.
 
     Args:
         bundle: the bundle.
@@ -46,19 +49,32 @@ def build_index(
         refine: also store the vectors, as ``flat``, ``fp16`` or ``sq8``, and rank the best candidates by them.
         vectors: float, ``(n, dim)``, in the bundle's order; needed by ``refine``.
         k_factor: candidates ranked again, in multiples of k.
+        residual_quantizer: RQ as faiss's residual quantizer under every metric: slower, but faiss itself can encode.
     Returns:
         the index, filled.
     Raises:
         ValueError: nprobe is below 1, or an option does not suit the index.
     """
     nprobe = stored_nprobe(bundle, nprobe)
-    FaissOptions(fastscan=fastscan, hnsw=hnsw, refine=refine, vectors=vectors, k_factor=k_factor).check(bundle)
+    options = FaissOptions(
+        fastscan=fastscan,
+        hnsw=hnsw,
+        refine=refine,
+        vectors=vectors,
+        k_factor=k_factor,
+        residual_quantizer=residual_quantizer,
+    )
+    options.check(bundle)
     ids = bundle.int64_ids
+    repeats = repeats_of(bundle, residual_quantizer=residual_quantizer)
     if bundle.spec.nlist:
         # The refined rows are found by their position: their ids go into a map around it.
-        index = _ivf_index(bundle, nprobe, np.arange(len(bundle)) if refine else ids, hnsw=hnsw, fastscan=fastscan)
+        own = np.arange(len(bundle)) if refine else ids
+        index = _ivf_index(bundle, nprobe, own, repeats, hnsw=hnsw, fastscan=fastscan)
     else:
-        index = _flat_index(bundle, fastscan=fastscan)
+        index = _flat_index(bundle, repeats, fastscan=fastscan)
+    if repeats:
+        index = repeated(index, bundle.dim)
     if refine is not None and vectors is not None:
         index = refined_index(index, bundle, refine, vectors, k_factor)
     # A flat index always has a map of ids: without one faiss renumbers the rows when one is removed.
@@ -105,12 +121,12 @@ def _append_bits(packed: np.ndarray, values: np.ndarray, used: int) -> np.ndarra
     return np.concatenate([packed[:, :whole], tail], axis=1)
 
 
-def _flat_index(bundle: Bundle, *, fastscan: bool) -> faiss.Index:
+def _flat_index(bundle: Bundle, repeats: int, *, fastscan: bool) -> faiss.Index:
     import faiss
 
     spec = bundle.spec
-    if spec.kind == "PQ":
-        index = faiss.IndexPQ(bundle.dim, spec.M, spec.nbits, _metric(bundle))
+    if spec.kind == "PQ" or repeats:
+        index = faiss.IndexPQ(bundle.dim * (repeats or 1), spec.M, spec.nbits, _metric(bundle))
         _copy(bundle.arrays["codebooks"], index.pq.centroids)
     else:
         additive: Any = faiss.IndexResidualQuantizer  # its overloads confuse a checker
@@ -141,13 +157,17 @@ def _with_ids(index: faiss.Index, ids: np.ndarray) -> faiss.Index:
     return mapped
 
 
-def _ivf_index(bundle: Bundle, nprobe: int, ids: np.ndarray, *, hnsw: bool, fastscan: bool) -> faiss.Index:
+def _ivf_index(
+    bundle: Bundle, nprobe: int, ids: np.ndarray, repeats: int, *, hnsw: bool, fastscan: bool
+) -> faiss.Index:
     import faiss
 
-    spec = bundle.spec
+    spec, width = bundle.spec, bundle.dim * (repeats or 1)
     quantizer = coarse_quantizer(bundle, nprobe, hnsw=hnsw)
-    if spec.kind == "PQ":
-        index = faiss.IndexIVFPQ(quantizer, bundle.dim, spec.nlist, spec.M, spec.nbits, _metric(bundle))
+    if repeats:
+        quantizer = first_dimensions(quantizer, width)
+    if spec.kind == "PQ" or repeats:
+        index = faiss.IndexIVFPQ(quantizer, width, spec.nlist, spec.M, spec.nbits, _metric(bundle))
         _copy(bundle.arrays["codebooks"], index.pq.centroids)
         if bundle.metric == "l2":
             # faiss keeps products of centroids and codewords, which have just been set.
@@ -207,7 +227,7 @@ def with_transforms(index: faiss.Index, bundle: Bundle) -> faiss.Index:
     """Return the index behind the transforms of a bundle: normalisation (under ``cosine``) and rotation."""
     import faiss
 
-    transforms = []
+    transforms: list[Any] = []
     if bundle.metric == "cosine":
         transforms.append(faiss.NormalizationTransform(bundle.dim, 2.0))
     if "rotation" in bundle.arrays:
@@ -219,9 +239,12 @@ def with_transforms(index: faiss.Index, bundle: Bundle) -> faiss.Index:
         transforms.append(rotation)
     if not transforms:
         return index
-    chain = faiss.IndexPreTransform(index)
+    # One chain, even before the repetition of queries: faiss's helpers look through one only.
+    chain = index if isinstance(index, faiss.IndexPreTransform) else faiss.IndexPreTransform(index)
     for transform in reversed(transforms):
         chain.prepend_transform(transform)
+        if chain.own_fields:
+            transform.this.disown()
     # Only add() would count these; the rows were there before the chain.
     chain.ntotal = index.ntotal
     return chain

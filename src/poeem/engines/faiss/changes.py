@@ -16,6 +16,7 @@ from poeem.engines.faiss.build import rows_with_lists, stored_codes
 from poeem.engines.faiss.id_map import IdMap
 from poeem.engines.faiss.index_parts import Parts, stored_rows
 from poeem.engines.faiss.read import trained_arrays
+from poeem.engines.faiss.stored_rows import append_to_blocks
 
 if TYPE_CHECKING:
     import faiss
@@ -48,8 +49,6 @@ class IndexChanges:
             raise ValueError(
                 "rows of a flat FastScan index cannot be changed; export with fastscan=False, or with lists"
             )
-        if parts.fastscan and ({"encoder_codebooks"} & set(self._arrays.arrays) or "eta" in self._arrays.training):
-            raise ValueError("FastScan encodes new rows otherwise than this training does; export with fastscan=False")
         self._id_map = id_map
         stored = stored_rows(index)[0]
         ids = stored if id_map is None else id_map.strings(stored)
@@ -108,11 +107,7 @@ class IndexChanges:
         else:
             self._id_map.add(named)
             numbers = self._id_map.integers(named)
-        if self._parts.fastscan:
-            index: Any = self._index
-            index.add_with_ids(vectors, numbers)
-        else:
-            self._put_codes(self._coded(numbers, vectors))
+        self._put_codes(self._coded(numbers, vectors))
         self._integers |= zip(named, numbers.tolist())
 
     def _coded(self, numbers: np.ndarray, vectors: np.ndarray) -> Bundle:
@@ -123,7 +118,10 @@ class IndexChanges:
         import faiss
 
         inner, packed = self._parts.inner, stored_codes(rows)
-        if self._parts.nlist:
+        if self._parts.fastscan:
+            assert rows.lists is not None
+            append_to_blocks(inner, rows.lists, rows.ids, packed)
+        elif self._parts.nlist:
             inner.add_sa_codes(rows_with_lists(rows, packed), rows.ids)
         else:
             (mapped,) = self._parts.of(faiss.IndexIDMap)

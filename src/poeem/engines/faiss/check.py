@@ -12,6 +12,7 @@ from poeem.engines.faiss.build import coarse_quantizer
 from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.options import REFINES
 from poeem.engines.faiss.refine import prepared
+from poeem.engines.faiss.repeated import first_dimensions
 from poeem.engines.faiss.searcher import FaissSearcher
 from poeem.engines.queries import prepare_queries
 from poeem.engines.self_check import Agreement, EngineMismatch, Search, check_contained, check_exact, sample_queries
@@ -48,7 +49,9 @@ def base_of(index: faiss.Index, bundle: Bundle) -> tuple[faiss.Index, Bundle]:
 
     parts = parts_of(index)
     base: Any = faiss.downcast_index(parts.of(faiss.IndexRefine)[0].base_index)
-    for wrapper in parts.of(faiss.IndexPreTransform):
+    # Those before the refining; the repetition of queries after it belongs to the base.
+    outer = parts.wrappers[: [isinstance(one, faiss.IndexRefine) for one in parts.wrappers].index(True)]
+    for wrapper in (one for one in outer if isinstance(one, faiss.IndexPreTransform)):
         base = faiss.IndexPreTransform(base)
         for i in reversed(range(wrapper.chain.size())):
             base.prepend_transform(wrapper.chain.at(i))
@@ -105,6 +108,8 @@ def check_graph(bundle: Bundle, index: faiss.Index, nprobe: int, queries: Any = 
     own = prepared(bundle, prepare_queries(queries, bundle.dim, bundle.metric, bundle.arrays.get("query_adapter")))
     inner = parts_of(index).inner
     exact = coarse_quantizer(bundle, nprobe, hnsw=False)
+    if inner.d != bundle.dim:
+        exact, own = first_dimensions(exact, inner.d), np.tile(own, inner.d // bundle.dim)
     found, nearest = inner.quantizer.search(own, nprobe)[1], exact.search(own, nprobe)[1]
     share = float(np.mean([np.isin(a, b).mean() for a, b in zip(nearest, found)]))
     if share < _LISTS_FOUND:

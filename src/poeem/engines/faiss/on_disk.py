@@ -43,7 +43,15 @@ def slices_of(bundle: Bundle, rows: int = _ROWS_AT_ONCE) -> list[Load]:
     return [lambda first=first: part(slice(first, first + rows)) for first in range(0, len(bundle), rows)]
 
 
-def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int, *, hnsw: bool = False) -> faiss.Index:
+def build_on_disk(
+    bundle: Bundle,
+    parts: Iterable[Load],
+    data: Path,
+    nprobe: int,
+    *,
+    hnsw: bool = False,
+    residual_quantizer: bool = False,
+) -> faiss.Index:
     """Build an index over all parts whose inverted lists are in the file ``data``.
 
     The index stores only the name of that file, not its folder. So both files can be moved together.
@@ -53,7 +61,7 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
         parts: functions that load one part each; called one after another.
         data: the file of the lists to write. Temporary files are written beside it.
         nprobe: default number of lists visited per query.
-        hnsw: see `build_index`.
+        hnsw, residual_quantizer: see `build_index`.
     Returns:
         the index.
     Raises:
@@ -71,11 +79,13 @@ def build_on_disk(bundle: Bundle, parts: Iterable[Load], data: Path, nprobe: int
         for load in parts:
             part = load()
             files.append(data.with_name(f"{data.name}.part-{len(files):05d}"))
-            filled = build_index(part, nprobe)  # named, as its parts live no longer than it does
+            filled = build_index(
+                part, nprobe, residual_quantizer=residual_quantizer
+            )  # named, as its parts live no longer than it does
             write_index(parts_of(filled).inner, files[-1])
             rows += len(part)
         empty = replace(bundle, ids=bundle.ids[:0], codes=bundle.codes[:0], lists=np.zeros(0, np.int32), columns=None)
-        index: Any = build_index(empty, nprobe, hnsw=hnsw)
+        index: Any = build_index(empty, nprobe, hnsw=hnsw, residual_quantizer=residual_quantizer)
         inner = parts_of(index).inner
         _check_room(data, sum(file.stat().st_size for file in files))
         with prints_on_stderr():

@@ -19,7 +19,7 @@ class FaissOptions:
 
     Args:
         nprobe: default number of lists visited per query; None takes the training's, or else nlist's square root.
-        fastscan: lay out 4-bit PQ codes for SIMD scans: several times faster, scores to about 1 %. None does so if the
+        fastscan: lay out 4-bit codes for SIMD scans: several times faster, scores to about 1 %. None does so if the
             index can have it.
         hnsw: find the lists to visit by an HNSW graph over the centroids, useful for thousands of lists.
         refine: also store the vectors, as ``flat``, ``fp16`` or ``sq8``, and rank the best candidates by them.
@@ -28,6 +28,8 @@ class FaissOptions:
         on_disk: keep the inverted lists in a second file, from which faiss loads them as it searches.
         parts: other items than the bundle's, encoded with its arrays: folders of ``poeem encode``, exported faiss files
             or bundles. They are merged one by one, so they may be larger than memory. Sets ``on_disk``.
+        residual_quantizer: write RQ as faiss's residual quantizer, which scans several times slower than the default
+            form; but faiss itself can add rows to it and reconstruct them.
     """
 
     nprobe: int | None = None
@@ -38,6 +40,7 @@ class FaissOptions:
     k_factor: float = 10
     on_disk: bool = False
     parts: Any = None
+    residual_quantizer: bool = False
 
     def resolved(self, bundle: Bundle) -> FaissOptions:
         """Return the options for a bundle, with True or False for ``fastscan`` and ``on_disk``.
@@ -47,7 +50,7 @@ class FaissOptions:
         """
         self.check(bundle)
         on_disk = self.on_disk or self.parts is not None
-        default = not on_disk and fastscan_refusal(bundle) is None
+        default = not on_disk and self._could_scan(bundle)
         fastscan = default if self.fastscan is None else self.fastscan
         if on_disk and (fastscan or self.refine):
             raise ValueError(
@@ -61,6 +64,10 @@ class FaissOptions:
         Raises:
             ValueError: with the reason, and what to choose instead.
         """
+        if self.residual_quantizer and bundle.spec.kind != "RQ":
+            raise ValueError(f"residual_quantizer is a form of RQ, not of {bundle.spec}; leave it out")
+        if self.fastscan and self.residual_quantizer:
+            raise ValueError("fastscan does not go together with residual_quantizer; leave one out")
         refusal = fastscan_refusal(bundle)
         if self.fastscan and refusal is not None:
             raise ValueError(refusal)
@@ -88,20 +95,26 @@ class FaissOptions:
         `refresh` repeats them.
         """
         stated = {"fastscan": self.fastscan, "hnsw": self.hnsw, "on_disk": self.on_disk}
+        stated |= {"residual_quantizer": self.residual_quantizer}
         if self.refine:
             stated |= {"refine": self.refine, "k_factor": self.k_factor}
-        could_scan = not self.on_disk and fastscan_refusal(bundle) is None
+        could_scan = not self.on_disk and self._could_scan(bundle)
         return {name: value for name, value in stated.items() if value or (name == "fastscan" and could_scan)}
+
+    def _could_scan(self, bundle: Bundle) -> bool:
+        return not self.residual_quantizer and fastscan_refusal(bundle) is None
 
 
 def fastscan_refusal(bundle: Bundle) -> str | None:
     """Return why an index cannot have the FastScan layout, with the fix; None if it can."""
     spec = bundle.spec
-    if spec.kind != "PQ" or spec.nbits != 4:
+    if spec.nbits != 4:
         return (
-            f"fastscan needs 4-bit PQ codes, {spec} has {spec.nbits}-bit {spec.kind} codes; train with "
-            f"PQ{spec.M * spec.nbits // 4}x4, which takes the same bytes, or leave fastscan out"
+            f"fastscan needs 4-bit codes, {spec} has {spec.nbits}-bit ones; train with "
+            f"{spec.kind}{spec.M * spec.nbits // 4}x4, which takes the same bytes, or leave fastscan out"
         )
+    if spec.kind == "RQ" and bundle.metric == "l2":
+        return f"fastscan of {spec} needs ip or cosine, not l2; train for these, train PQ, or leave fastscan out"
     by_product = bool(spec.nlist) and probes_by_inner_product(spec, bundle.metric, bundle.arrays["coarse"])
     if spec.nlist and bundle.metric != "l2" and not by_product:
         # It adds the quantizer's distance to the score, so that lists would have to be ranked by inner product.

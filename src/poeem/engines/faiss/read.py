@@ -99,7 +99,9 @@ def from_faiss(source: faiss.Index | str | Path, *, check: bool = True) -> Faiss
     Supported are ``IndexPQ``, ``IndexIVFPQ``, their FastScan variants, ``IndexResidualQuantizer`` and its IVF variant,
     with 4 to 8 bits, L2 or inner product, and lists of residuals. They may be behind rotations (``OPQMatrix``, any
     orthonormal ``LinearTransform``) and a normalisation, and in ``IndexIDMap`` and ``IndexRefine`` (whose stored
-    vectors are ignored). A rotation before a residual quantizer is moved into its codewords; scores stay the same.
+    vectors are ignored). A PQ behind a repetition of the query is additive, see
+    `poeem.engines.faiss.repeated`. A rotation before additive codes is moved into their codewords; scores stay the
+    same.
 
     Args:
         source: the index, or its file.
@@ -224,15 +226,30 @@ def _structure(parts: Unwrapped) -> tuple[IndexSpec, dict[str, np.ndarray]]:
     else:
         M, nbits = inner.rq.M, _nbits(faiss.vector_to_array(inner.rq.nbits).tolist())
         codebooks = _array(inner.rq.codebooks, (M, 2**nbits, inner.d))
-        if rotation is not None:
-            # x_hat = (C + B_1 + ... + B_M) R': every summand is rotated back by itself.
-            codebooks = _rotated(codebooks, rotation.T)
-            coarse = None if coarse is None else _rotated(coarse, rotation.T)
-            rotation = None
-    kind = "PQ" if product else "RQ"
+    if parts.repeats is not None:
+        _check_repeated(parts, M)
+        # <q', c'> of a centroid is the sum over the repetitions.
+        coarse = None if coarse is None else coarse.reshape(len(coarse), M, -1).sum(1)
+    kind = "RQ" if additive or parts.repeats is not None else "PQ"
+    if kind == "RQ" and rotation is not None:
+        # x_hat = (C + B_1 + ... + B_M) R': every summand is rotated back by itself.
+        codebooks = _rotated(codebooks, rotation.T)
+        coarse = None if coarse is None else _rotated(coarse, rotation.T)
+        rotation = None
     spec = IndexSpec(kind, M, nbits, nlist=0 if coarse is None else len(coarse), rotated=rotation is not None)
     found = {"rotation": rotation, "coarse": coarse, "codebooks": codebooks}
     return spec, {key: array for key, array in found.items() if array is not None}
+
+
+def _check_repeated(parts: Unwrapped, M: int) -> None:
+    import faiss
+
+    inner, name = parts.inner, type(parts.inner).__name__
+    if not hasattr(inner, "pq") or inner.metric_type != faiss.METRIC_INNER_PRODUCT or parts.repeats != M:
+        raise ValueError(
+            f"it repeats a vector {parts.repeats} times before an {name}; that is an additive index only before a PQ "
+            f"by inner product with M={parts.repeats}"
+        )
 
 
 def _nbits(found: list[int]) -> int:

@@ -71,6 +71,34 @@ def list_rows(inner: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
     return ids, _from_blocks(faiss.rev_swig_ptr(lists.get_codes(number), blocks * packer.block_size), packer, size)
 
 
+def append_to_blocks(inner: Any, lists: np.ndarray, ids: np.ndarray, codes: np.ndarray) -> None:
+    """Append coded rows to the lists of an `IndexIVFPQFastScan`, whose own functions take vectors only.
+
+    Args:
+        inner: the index.
+        lists: the list of each row, integers ``(n,)``.
+        ids: int64, ``(n,)``.
+        codes: uint8 packed codes, ``(n, width)``.
+    """
+    import faiss
+
+    packer: Any = inner.get_CodePacker()
+    for number in np.unique(lists).tolist():
+        rows = np.flatnonzero(lists == number)
+        before = inner.invlists.list_size(number)
+        first = before // packer.nvec  # the first block that changes, of which some rows may be there
+        kept = list_rows(inner, number)[1][first * packer.nvec :]
+        flat = np.zeros((-(-(len(kept) + len(rows)) // packer.nvec) * packer.nvec, packer.code_size), dtype=np.uint8)
+        flat[: len(kept)], flat[len(kept) : len(kept) + len(rows)] = kept, codes[rows]
+        inner.invlists.resize(number, before + len(rows))
+        faiss.rev_swig_ptr(inner.invlists.get_ids(number), before + len(rows))[before:] = ids[rows]
+        size = (first + len(flat) // packer.nvec) * packer.block_size
+        blocks = faiss.rev_swig_ptr(inner.invlists.get_codes(number), size).reshape(-1, packer.block_size)
+        for i, block in enumerate(blocks[first:]):
+            packer.pack_all(faiss.swig_ptr(flat[i * packer.nvec :]), faiss.swig_ptr(block))
+    inner.ntotal += len(ids)
+
+
 def _from_blocks(blocks: np.ndarray, packer: Any, rows: int) -> np.ndarray:
     """FastScan interleaves the codes of 32 rows or more; faiss itself knows how to take a block apart."""
     import faiss

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poeem.bundle.check import ROTATION_TOLERANCE
+from poeem.engines.faiss.repeated import repeats_in
 
 if TYPE_CHECKING:
     import faiss
@@ -20,27 +21,34 @@ class Unwrapped(NamedTuple):
     normalises: bool
     rotation: np.ndarray | None  # float32, (dim, dim), applied as x @ R
     id_map: np.ndarray | None  # the user's id of each id of the inner index
+    repeats: int | None = None  # how often the vector is repeated before the inner index
 
 
 def unwrap(index: faiss.Index) -> Unwrapped:
     """Remove transforms, id maps and refining from an index; of a refining index the quantized index is kept.
 
-    Consecutive rotations are multiplied. A normalisation may be before or after them, because rotations keep lengths.
+    Consecutive rotations are multiplied. A normalisation may be before or after them, because rotations keep lengths. A
+    repetition of the vector must be the last transform.
 
     Raises:
-        ValueError: a transform is neither a rotation nor a normalisation.
+        ValueError: a transform is neither a rotation nor a normalisation nor a repetition.
     """
     import faiss
 
     dim: int = index.d
     inner: Any = index
-    normalises, rotation, id_map = False, None, None
+    normalises, rotation, id_map, repeats = False, None, None, None
     while True:
         inner = faiss.downcast_index(inner)
         if isinstance(inner, faiss.IndexPreTransform):
             chain: Any = inner.chain
             for i in range(chain.size()):
                 transform: Any = faiss.downcast_VectorTransform(chain.at(i))
+                if repeats is not None:
+                    raise ValueError(f"its transform {type(transform).__name__} comes after the repetition of vectors")
+                repeats = repeats_in(transform)
+                if repeats is not None:
+                    continue
                 if isinstance(transform, faiss.NormalizationTransform):
                     _check_normalisation(transform)
                     normalises = True
@@ -55,7 +63,7 @@ def unwrap(index: faiss.Index) -> Unwrapped:
         elif isinstance(inner, faiss.IndexRefine):
             inner = inner.base_index
         else:
-            return Unwrapped(inner, dim, normalises, rotation, id_map)
+            return Unwrapped(inner, dim, normalises, rotation, id_map, repeats)
 
 
 def user_ids(stored: np.ndarray, id_map: np.ndarray | None) -> np.ndarray:

@@ -24,6 +24,7 @@ from poeem.engines.faiss.index_file import read_index, write_index
 from poeem.engines.faiss.index_parts import parts_of, stored_rows
 from poeem.engines.faiss.on_disk import build_on_disk, check_lists, data_file, former_data_files, slices_of
 from poeem.engines.faiss.options import FaissOptions
+from poeem.engines.faiss.repeated import NOTE, repeats_of
 from poeem.engines.faiss.searcher import FaissSearcher
 from poeem.engines.item_vectors import read_item_vectors
 from poeem.engines.queries import prepare_queries
@@ -82,7 +83,14 @@ def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, note
     with _places(path, with_map=with_map, with_lists=options.on_disk) as places:
         if places.lists is not None:
             loads = slices_of(bundle) if options.parts is None else open_parts(bundle, options.parts)
-            index = build_on_disk(bundle, loads, places.lists, nprobe, hnsw=options.hnsw)
+            index = build_on_disk(
+                bundle,
+                loads,
+                places.lists,
+                nprobe,
+                hnsw=options.hnsw,
+                residual_quantizer=options.residual_quantizer,
+            )
             write_index(index, places.index)
             sync_file(places.lists)
             written = time.perf_counter()
@@ -96,6 +104,7 @@ def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, note
                 refine=options.refine,
                 vectors=options.vectors,
                 k_factor=options.k_factor,
+                residual_quantizer=options.residual_quantizer,
             )
             write_index(index, places.index)
             written = time.perf_counter()
@@ -114,7 +123,8 @@ def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, note
             checked=checked,
             options=stated,
         )
-        report = replace(report, rows=rows, sha256=file_sha256(places.index))
+        notes_of_form = [NOTE] if repeats_of(bundle, residual_quantizer=options.residual_quantizer) else []
+        report = replace(report, rows=rows, sha256=file_sha256(places.index), notes=notes_of_form)
         if places.lists is not None:
             report = replace(report, lists_file=places.lists.name, lists_sha256=file_sha256(places.lists))
         if options.parts is not None:

@@ -1,0 +1,89 @@
+"""An additive index as a product quantizer over repeated dimensions, which faiss scans several times faster.
+
+Under inner product ``<q, Σ_m B_mk_m> = Σ_m <q, B_mk_m>``. A PQ over M * dim dimensions whose m-th codebook is ``B_m``,
+searched with the query repeated M times, has the same tables. The repetition is a `RemapDimensionsTransform` before the
+index, so stock faiss reads the file. Centroids of lists use the first dim dimensions only: their quantizer takes these.
+
+faiss's own ``add``, ``sa_encode`` and ``reconstruct`` are wrong on such an index: they take every codeword for a part
+of a longer vector, and assign each by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poeem.bundle.bundle import Bundle
+
+if TYPE_CHECKING:
+    import faiss
+
+#: What the report of a file says.
+NOTE = (
+    "additive codes scanned as PQ: add, sa_encode and reconstruct of faiss itself are wrong on this file; encode by "
+    "poeem, and add codes"
+)
+
+
+def repeats_of(bundle: Bundle, *, residual_quantizer: bool = False) -> int:
+    """How often a query is repeated: M for additive codes under ``ip`` and ``cosine``, 0 where it is not.
+
+    Under ``l2`` no PQ has the distances: a sum of squares over repeated dimensions cannot be as small as they are.
+
+    Args:
+        bundle: the index.
+        residual_quantizer: whether faiss's residual quantizer is wanted in any case.
+    """
+    wanted = bundle.spec.kind == "RQ" and bundle.metric != "l2" and not residual_quantizer
+    return bundle.spec.M if wanted else 0
+
+
+def repeated(inner: faiss.Index, dim: int) -> faiss.Index:
+    """Put the repetition of queries of width ``dim`` before an index."""
+    return _behind(_remap(dim, np.tile(np.arange(dim), inner.d // dim)), inner)
+
+
+def first_dimensions(quantizer: faiss.Index, width: int) -> faiss.Index:
+    """A coarse quantizer for vectors of a larger width, of which it takes the first."""
+    return _behind(_remap(width, np.arange(quantizer.d)), quantizer)
+
+
+def repeats_in(transform: Any) -> int | None:
+    """How often a transform of faiss repeats a vector; None if it does anything else."""
+    import faiss
+
+    d_in, d_out = transform.d_in, transform.d_out
+    if d_in < 1 or d_out % d_in:
+        return None
+    if isinstance(transform, faiss.RemapDimensionsTransform):
+        same = np.array_equal(faiss.vector_to_array(transform.map), np.tile(np.arange(d_in), d_out // d_in))
+    elif isinstance(transform, faiss.LinearTransform) and d_out > d_in and not transform.have_bias:
+        matrix = faiss.vector_to_array(transform.A)
+        same = np.array_equal(
+            matrix.reshape(-1, d_in, d_in), np.broadcast_to(np.eye(d_in), (d_out // d_in, d_in, d_in))
+        )
+    else:
+        return None
+    return d_out // d_in if same else None
+
+
+def _remap(width: int, places: np.ndarray) -> Any:
+    import faiss
+
+    transform: Any = faiss.RemapDimensionsTransform(width, len(places), True)
+    faiss.copy_array_to_vector(places.astype(np.int32), transform.map)
+    return transform
+
+
+def _behind(transform: Any, index: faiss.Index) -> faiss.Index:
+    """A chain that owns both: faiss may hold it longer than Python does."""
+    import faiss
+
+    chain: Any = faiss.IndexPreTransform(index)
+    chain.prepend_transform(transform)
+    chain.own_fields = True
+    part: Any
+    for part in (transform, index):
+        part.this.disown()
+    return chain
