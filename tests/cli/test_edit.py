@@ -183,7 +183,7 @@ def test_a_delta_is_applied_once_and_only_to_its_own_rows(shop, tmp_path, capsys
     assert asked(capsys, "apply", folder, "--delta", delta)["applied"] == 0
     (tmp_path / "i.txt").write_text("8")
     asked(capsys, "delete", folder, "--ids", tmp_path / "i.txt")
-    assert "difference to other rows" in refused(capsys, "apply", folder, "--delta", delta)
+    assert "starts from other rows" in refused(capsys, "apply", folder, "--delta", delta)
 
 
 @pytest.mark.parametrize("strings", [False, True])

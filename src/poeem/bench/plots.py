@@ -85,10 +85,7 @@ def draw_bytes(rows: Sequence[Row], metrics: Sequence[str], title: str, path: Pa
 
 
 def draw_scanned(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
-    """Draw recall by scanned codes for all ``nprobe``, one panel per size; return ``path``.
-
-    A method with one fixed size is drawn in all panels.
-    """
+    """Draw recall by scanned codes, a panel per size (methods of one fixed size in all panels); return ``path``."""
     least = min(row.rescore for row in rows if row.method != "float")
     with_lists = [row for row in rows if row.nprobe is not None and row.rescore == least]
 
@@ -99,10 +96,7 @@ def draw_scanned(rows: Sequence[Row], metric: str, title: str, path: Path) -> Pa
 
 
 def draw_speed(rows: Sequence[Row], metric: str, title: str, path: Path) -> Path:
-    """Draw recall by queries per second, one panel per size; return ``path``.
-
-    Drawn are the settings of ``nprobe`` and re-ranking that no other beats in both.
-    """
+    """Draw recall by queries per second at the settings that no other beats in both; return ``path``."""
 
     def points(group: Sequence[Row]) -> list[Point]:
         measured = (operating_point(row, metric) for row in group)

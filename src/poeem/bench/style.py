@@ -125,7 +125,7 @@ def label_ends(axes: Any, ends: Sequence[tuple[float, float, str]], *, size: flo
 
 
 def spread(places: Sequence[float], gap: float, top: float = 1.0) -> list[float]:
-    """Move ascending positions as little as possible, so that they are ``gap`` apart and none is above ``top``.
+    """Return ascending positions moved as little as possible, so that they are ``gap`` apart and at most ``top``.
 
     >>> spread([0.0, 0.5, 0.5], 0.2), spread([1.0, 1.0], 0.2)
     ([0.0, 0.4, 0.6], [0.8, 1.0])

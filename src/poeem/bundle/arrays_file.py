@@ -24,10 +24,7 @@ def write_arrays_file(arrays: Mapping[str, np.ndarray], path: Path, metadata: di
 
 
 def rights_by_umask(path: Path) -> None:
-    """Give a file the permissions of a newly created file.
-
-    safetensors makes its files readable by their owner alone.
-    """
+    """Give a file the permissions of a new file; safetensors makes its files readable by their owner alone."""
     probe = path.with_name(f".{path.name}.rights-{os.getpid()}")
     descriptor = os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o666)
     try:

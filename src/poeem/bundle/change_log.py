@@ -77,7 +77,7 @@ def read_log(folder: Path, base: bytes) -> LogContents:
             break
         # Both files may have been made between the two reads.
     if data is None and acknowledged and acknowledged[0]:
-        raise ValueError(f"{LOG_FILE} is missing, but {HEAD_FILE} knows of changes; {_FIX}")
+        raise ValueError(f"{LOG_FILE} is missing, but {HEAD_FILE} says that there are changes; {_FIX}")
     try:
         return _parse(data or b"", base, acknowledged)
     except ValueError as error:
@@ -135,7 +135,7 @@ def _check_header(data: bytes, base: bytes) -> int | None:
     if version > _VERSION:
         raise ValueError(f"is of version {version}, newer than this poeem reads ({_VERSION}); upgrade poeem")
     if head[len(_MAGIC) + 4 :] != base:
-        raise ValueError(f"is of another bundle than the one around it; {_FIX}")
+        raise ValueError(f"is of another bundle, not of the one in its folder; {_FIX}")
     return version
 
 

@@ -89,8 +89,8 @@ def read_delta(path: str | Path, bundle: Bundle) -> Change | None:
         return None  # it has been applied already: a repeated call after a failure
     if rows != facts[_BASE]:
         raise ValueError(
-            f"delta {str(path)!r} is the difference to other rows than {bundle!r} holds; "
-            "write it again against what is in service"
+            f"delta {str(path)!r} starts from other rows than those of {bundle!r}; "
+            "write it again, against the version in service"
         )
     try:
         return _change(table, bundle)

@@ -49,10 +49,7 @@ class BundleDiff:
         return self.kept_new[self.code_changed | self.list_changed]
 
     def counts(self) -> dict[str, Any]:
-        """Return the numbers of items of each kind, as JSON values.
-
-        ``kept`` counts items in both bundles, and ``changed_share`` is ``changed / kept``, 0 to 1.
-        """
+        """Return numbers of items as JSON values. ``kept`` are in both bundles; ``changed_share`` is changed / kept."""
         changed, kept = len(self.changed), len(self.kept_new)
         return {
             "same_fingerprint": self.same_fingerprint,
@@ -79,10 +76,7 @@ class BundleDiff:
         }
 
     def table(self) -> pa.Table:
-        """Return a table of all items that differ.
-
-        Columns: ``id``, ``change`` (``added``, ``removed`` or ``changed``), ``code_changed`` and ``list_changed``.
-        """
+        """Return a table of all items that differ: ``id``, ``change``, ``code_changed`` and ``list_changed``."""
         import pyarrow as pa
 
         from poeem.bundle.ids import ids_to_arrow

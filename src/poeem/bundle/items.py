@@ -52,7 +52,7 @@ def check_columns(columns: pa.Table | None, rows: int) -> pa.Table | None:
     if taken:
         raise ValueError(f"columns: the name {taken[0]!r} is taken by the bundle itself; rename or drop that column")
     if len(set(names)) < len(names):
-        raise ValueError(f"columns: a name is there twice in {names}; rename one")
+        raise ValueError(f"columns: a name is given twice in {names}; rename one")
     return columns.replace_schema_metadata(None) if names else None
 
 

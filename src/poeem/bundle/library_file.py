@@ -20,7 +20,7 @@ class LibraryFile:
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Write bytes, or do nothing after a failed write. Return ``len(data)`` after a failure."""
+        """Write bytes, and return their number. After a failed write nothing more is written."""
         if self.error is None:
             try:
                 return self._file.write(data)

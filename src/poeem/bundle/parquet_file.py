@@ -72,7 +72,7 @@ def check_decoded_size(file: Any, source: Any, size: int) -> None:
                 repeated.add(column.path_in_schema)
             else:
                 raise ValueError(
-                    f"column {column.path_in_schema!r} has the encoding {sorted(encodings)}; write it plain"
+                    f"column {column.path_in_schema!r} has the encoding {sorted(encodings)}; write it with PLAIN"
                 )
             total = max(total, 0) + max(column.total_uncompressed_size - size, 0)
             _check(total, limit)

@@ -77,7 +77,7 @@ def changed(contents: Contents) -> Catalogue:
         except ValueError as error:
             folder = str(contents.bundle.path)
             raise ValueError(
-                f"bundle {folder!r} is refused: change {number} of {LOG_FILE} does not go with its rows ({error}); "
+                f"bundle {folder!r} is refused: change {number} of {LOG_FILE} does not fit its rows ({error}); "
                 "restore it from a copy"
             ) from None
         catalogue.apply(change)

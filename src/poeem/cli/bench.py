@@ -26,7 +26,7 @@ SIZES = "4,8,16,32"
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Vectors, methods and measurements."""
+    """Vectors, methods and measurements of a benchmark."""
 
     out: Path | None = option(
         None, "Folder for table and pictures. A second call measures what is missing.", metavar="DIR"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """Index and data."""
+    """Index, data, and how to measure."""
 
     folder: Path | None = option(None, "Folder of a run or bundle.", flag="", metavar="DIR")
     target: str | None = option(

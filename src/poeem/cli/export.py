@@ -18,7 +18,7 @@ from poeem.option import option
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Output and engine."""
+    """Run, output, engine and its options."""
 
     folder: Path | None = option(None, "Folder of the run.", flag="", metavar="DIR")
     out: Path | None = option(None, "File or folder to write; its report is written beside it.", metavar="FILE")

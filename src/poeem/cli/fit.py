@@ -19,7 +19,7 @@ COLUMNS = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "neighbour_recall@10"
 
 @dataclass(frozen=True)
 class VectorFiles:
-    """Vectors and run."""
+    """Files of vectors, and the run to write."""
 
     items: Path | None = option(None, "Item vectors: .npy, or .parquet with --column.", metavar="FILE")
     queries: Path | None = option(

@@ -25,7 +25,7 @@ ABOVE_ONE = (
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What to search for."""
+    """Search by an item or by query vectors."""
 
     item: str | None = option(None, "Items similar to an item of the index.", metavar="ID")
     queries: Path | None = option(None, "Items for query vectors (nq, dim).", metavar="Q.npy")
@@ -33,7 +33,7 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class ResultOptions:
-    """Results."""
+    """Number of results, their file, and lists visited."""
 
     k: int = option(10, "Results per query, at most as many as there are items.", flag="-k", metavar="N")
     out: Path | None = option(None, "With --queries: arrays scores and ids.", metavar="R.npz")

@@ -21,7 +21,7 @@ ChooseGroups = Callable[[Mapping[str, Any]], Groups]
 
 @dataclass(frozen=True)
 class SettingsOptions:
-    """Settings."""
+    """Settings from a paper's method, by name, or from a file."""
 
     method: str | None = option(
         None, "Settings of a paper.", choices=tuple(method_names()), metavar="NAME", shown="poeem"

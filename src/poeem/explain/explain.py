@@ -54,7 +54,7 @@ _SHIFT_WORTH_A_TRIAL = 0.25
 
 
 def explain_workload(workload: Workload, options: SampleOptions) -> Explanation:
-    """Explain the index of a workload. See :func:`poeem.explain.explain`.
+    """Return the explanation of a workload's index. See :func:`poeem.explain.explain`.
 
     Raises:
         ValueError: the vectors do not belong to the index, or the sample is too small.

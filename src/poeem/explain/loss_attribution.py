@@ -148,7 +148,7 @@ def repair_states(workload: Workload, restored: Bundle, reference_metric: str, o
 def measure_states(
     states: Sequence[State], queries: QuerySet, available: np.ndarray | None, adapter: np.ndarray | None
 ) -> list[MeasuredState]:
-    """Measure the recall of each state for each query."""
+    """Return the states with the recall of each query. Queries are multiplied by ``adapter`` if a state says so."""
     adapted = queries.adapted(adapter)
     return [
         MeasuredState(

@@ -42,7 +42,7 @@ def in_memory_bundle(
     ids: np.ndarray | None = None,
     training: dict[str, Any] | None = None,
 ) -> Bundle:
-    """Return a bundle that is not stored on disk."""
+    """Return a bundle that is not stored on disk. Arguments as for `Bundle`; ``ids`` are row numbers by default."""
     dim = arrays["codebooks"].shape[2] * (spec.M if spec.kind == "PQ" else 1)
     return Bundle(
         path=Path("in-memory"),

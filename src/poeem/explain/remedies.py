@@ -76,7 +76,7 @@ class Remedy(Change):
 
 
 class Trials:
-    """Makes changes of a workload's index, and measures each against the served index.
+    """Makes changes of a workload's index, measures each against the served index, and adds it to ``remedies``.
 
     Args:
         workload: the sample.
@@ -97,7 +97,7 @@ class Trials:
     def record(
         self, change: Change, values: Values, *, scanned: float | None = None, bytes_per_vector: int | None = None
     ) -> None:
-        """Add a change with its recall ``values``. None stands for the scanned codes or bytes of the served index."""
+        """Add a change with its recall ``values``. ``scanned`` and bytes are those of the served index by default."""
         gains = {name: values[name] - self.values[name] for name in values}
         self.remedies.append(
             Remedy(
@@ -112,17 +112,14 @@ class Trials:
     def try_scorer(
         self, change: Change, scorer: DecodedScorer, *, bytes_per_vector: int | None = None, adapted: bool = True
     ) -> None:
-        """Measure a change by its scorer. ``adapted`` says whether queries are multiplied by the query adapter."""
+        """Measure a change by its scorer, and add it. ``adapted``: queries are multiplied by the query adapter."""
         queries = self._queries if adapted else self.workload.queries
         values = measure_recall(scorer, queries, self.workload.available)
         scanned = float(scorer.scanned(queries.vectors).mean())
         self.record(change, values, scanned=scanned, bytes_per_vector=bytes_per_vector)
 
     def record_repair(self, name: str, after: IndexSpec, values: Values) -> None:
-        """Add a repair that was measured as a state of the loss attribution.
-
-        ``name`` is that of the repair, ``after`` the structure of the repaired index, ``values`` its recall by measure.
-        """
+        """Add the repair ``name`` with its structure and recall, measured as a state of the loss attribution."""
         if name == "rotation" and not self.spec.rotated:
             change = Change("spec", str(self.spec), str(after), TRAINING, "rotation", _train_or_fit(after))
         else:

@@ -161,7 +161,7 @@ def select_rows(bundle: Bundle, rows: np.ndarray) -> Bundle:
 
 
 def renumber(items: Ragged | None, new_row: np.ndarray) -> Ragged | None:
-    """Replace each item by its new row number, and drop items without one (-1).
+    """Return the items by their new row numbers, without those that have none (-1).
 
     >>> renumber(Ragged(np.array([0, 2, 3]), np.array([0, 2, 1])), np.array([-1, 0, 1])).values.tolist()
     [1, 0]

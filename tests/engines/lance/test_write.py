@@ -134,7 +134,7 @@ def test_other_mistakes_are_refused_before_anything_is_written(make_bundle, orac
     with pytest.raises(ValueError, match="Lance needs the name 'vector' for itself"):
         poeem.export(taken, "lance", tmp_path / "x.lance", vectors=vectors)
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ValueError, match="is there and no Lance dataset"):
+    with pytest.raises(ValueError, match="exists and is no Lance dataset"):
         poeem.export(bundle, "lance", tmp_path / "mine", vectors=vectors)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "mine", "odd", "taken", "uneven"]
 

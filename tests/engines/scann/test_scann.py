@@ -167,7 +167,7 @@ def test_damaged_and_foreign_folders_are_refused(make_bundle, tmp_path):
     with pytest.raises(ValueError, match="from another training"):
         open_scann(tmp_path / "x.scann", dataclasses.replace(bundle, fingerprint="0" * 64))
     (tmp_path / "other").mkdir()
-    with pytest.raises(ValueError, match="is there and no export for ScaNN"):
+    with pytest.raises(ValueError, match="exists and is no export for ScaNN"):
         poeem.export(bundle, "scann", tmp_path / "other")
     (tmp_path / "x.scann" / "ah_codebook.pb").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="cannot be loaded by ScaNN"):

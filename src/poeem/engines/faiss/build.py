@@ -84,10 +84,7 @@ def build_index(
 
 
 def stored_nprobe(bundle: Bundle, nprobe: int | None) -> int:
-    """Return the nprobe to store in an exported file: the given one, else the training's, else `default_nprobe`.
-
-    It is 1 for a flat index.
-    """
+    """Return the nprobe for a file: the given one, else the training's, else `default_nprobe`; 1 if flat."""
     nlist = bundle.spec.nlist
     learned = bundle.training.get("nprobe") if nprobe is None else nprobe
     chosen = check_nprobe(learned, nlist, default=default_nprobe(nlist))
@@ -95,10 +92,7 @@ def stored_nprobe(bundle: Bundle, nprobe: int | None) -> int:
 
 
 def stored_codes(bundle: Bundle) -> np.ndarray:
-    """Return the bytes of each code as faiss stores them, uint8 ``(n, width)``.
-
-    These are the packed codes; for RQ under ``l2`` each is followed by the squared norm of its sum of codewords.
-    """
+    """Return the bytes that faiss stores for each code, uint8 ``(n, width)``; RQ under ``l2`` appends a norm."""
     packed = pack_codes(bundle.codes, bundle.spec.nbits)
     if bundle.spec.kind == "PQ" or bundle.metric != "l2":
         return packed

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Parts(NamedTuple):
-    """The parts of a faiss index. `parts_of` makes them."""
+    """The wrappers of a faiss index, the index inside, and its number of lists."""
 
     wrappers: list[Any]  # transforms, id maps and refining, from the outside in; faiss's subclasses have no types
     inner: Any  # the IVF or flat index in the middle
@@ -58,11 +58,7 @@ class Parts(NamedTuple):
 
 
 def parts_of(index: faiss.Index) -> Parts:
-    """Take an index apart.
-
-    Returns:
-        the wrappers around it (transforms, id maps, refining), the IVF or flat index inside, and its number of lists.
-    """
+    """Return the wrappers of an index (transforms, id maps, refining), the index inside and its number of lists."""
     import faiss
 
     wrappers: list[Any] = []
@@ -89,10 +85,7 @@ def metric_of(index: faiss.Index) -> str:
 
 
 def stored_rows(index: faiss.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return all rows of an index: ids int64 ``(n,)``, code bytes uint8 ``(n, width)``, and the size of each list.
-
-    Rows are in the order of the lists. A flat index counts as one list.
-    """
+    """Return ids int64 ``(n,)``, code bytes uint8 ``(n, width)`` and the size of each list (one list if flat)."""
     parts = parts_of(index)
     inner, id_map = parts.inner, parts.id_map
     if not parts.nlist:

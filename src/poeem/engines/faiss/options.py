@@ -90,10 +90,7 @@ class FaissOptions:
             )
 
     def stated(self, bundle: Bundle) -> dict[str, Any]:
-        """Return the options for the report: those that are on, and ``fastscan`` wherever the index can have it.
-
-        `refresh` repeats them.
-        """
+        """Return the options that are on, and ``fastscan`` if it is possible, for the report and for `refresh`."""
         stated = {"fastscan": self.fastscan, "hnsw": self.hnsw, "on_disk": self.on_disk}
         stated |= {"residual_quantizer": self.residual_quantizer}
         if self.refine:

@@ -41,7 +41,7 @@ class Chosen:
 
 
 def choose(only: Any, exclude: Any, numbers: Callable[[Any], np.ndarray]) -> Chosen | None:
-    """Turn the arguments ``only`` and ``exclude`` of a search into a `Chosen`; None if all ids are searched.
+    """Return the choice that the arguments ``only`` and ``exclude`` of a search make; None if all ids are searched.
 
     Args:
         only: the users' ids to include, or None.

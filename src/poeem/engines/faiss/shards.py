@@ -46,10 +46,7 @@ class ShardedSearcher:
     def range_search(
         self, queries: Any, threshold: float, nprobe: int | None = None, **chosen: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Find all items with a score better than a threshold, over all shards.
-
-        Arguments, results and errors as for `FaissSearcher.range_search`; ``chosen`` is its ``only`` or ``exclude``.
-        """
+        """Return the results of `FaissSearcher.range_search` over all shards; ``chosen``: ``only`` or ``exclude``."""
         found = [shard.range_search(queries, threshold, nprobe, **chosen) for shard in self.shards]
         query = np.concatenate([np.repeat(np.arange(len(limits) - 1), np.diff(limits)) for limits, _, _ in found])
         scores, ids = (np.concatenate([part[i] for part in found]) for i in (1, 2))

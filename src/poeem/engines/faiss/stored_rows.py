@@ -55,10 +55,7 @@ def code_width(inner: Any) -> int:
 
 
 def list_rows(inner: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids int64 ``(n,)`` and code bytes uint8 ``(n, width)`` of one inverted list.
-
-    Both may be views of the index's memory, valid as long as the index exists and does not change.
-    """
+    """Return ids int64 ``(n,)`` and code bytes uint8 ``(n, width)`` of one list, as views of the index's memory."""
     import faiss
 
     lists = inner.invlists

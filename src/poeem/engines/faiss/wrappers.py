@@ -25,7 +25,7 @@ class Unwrapped(NamedTuple):
 
 
 def unwrap(index: faiss.Index) -> Unwrapped:
-    """Remove transforms, id maps and refining from an index; of a refining index the quantized index is kept.
+    """Return the index inside transforms, id maps and refining, and what these do. Stored vectors are ignored.
 
     Consecutive rotations are multiplied. A normalisation may be before or after them, because rotations keep lengths. A
     repetition of the vector must be the last transform.

@@ -207,13 +207,7 @@ def check_file(
 def check_file_on_disk(
     bundle: Bundle, loads: list[Load], path: Path, nprobe: int, stated: dict[str, Any], queries: Any = None
 ) -> tuple[Agreement, int]:
-    """Check a written file as `check_file` does, with one part in memory at a time.
-
-    Returns:
-        the differences between faiss and the reference, and the number of rows.
-    Raises:
-        EngineMismatch: something differs.
-    """
+    """Check a written file as `check_file` does, with one part in memory. Return also the number of rows."""
     index = read_index(path)
     check_lists(loads, index)
     if "hnsw" in stated:

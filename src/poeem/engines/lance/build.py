@@ -45,7 +45,8 @@ def dataset_schema(bundle: Bundle, trained: Trained) -> pa.Schema:
     """Return the schema of the dataset.
 
     Its columns are ``id`` (int64 or string), the user's columns, ``list`` if the index has lists, ``code`` (packed as
-    in a bundle) and ``vector``. The index is built from ``list`` and ``code``, which are null in rows of other tools.
+    in a bundle) and ``vector``. The index is built from ``list`` and ``code``; rows that other tools added may lack
+    them.
     """
     import pyarrow as pa
 

@@ -80,7 +80,7 @@ class Trained:
         return rows @ self.arrays["rotation"] if "rotation" in self.arrays else rows
 
     def stored(self, rotated: np.ndarray) -> np.ndarray:
-        """Return rotated rows ``(n, dim)`` as the dataset stores them, ``(n, width)``.
+        """Return rotated rows ``(n, dim)`` as the dataset stores them, ``(n, width)``: with the dimensions of a lift.
 
         Raises:
             ValueError: the squared norm of a row is larger than the lift.
@@ -126,7 +126,9 @@ class Trained:
         return as_stored(codes, None if lists is None else torch.from_numpy(lists))
 
     def index_codes(self, codes: np.ndarray, lists: np.ndarray | None) -> np.ndarray:
-        """Return the packed codes for Lance's index, with those of a lift: uint8 ``(n, codewords * nbits / 8)``.
+        """Return packed codes for Lance's index, with the extra codewords of a lift (see `layout`), uint8.
+
+        They are ``(n, codewords * nbits / 8)``.
 
         Raises:
             ValueError: the squared norm of a decoded code is larger than the lift.
@@ -171,7 +173,7 @@ def decoded_norms(arrays: Mapping[str, np.ndarray], codes: np.ndarray, lists: np
 
 
 def trained_index_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) -> Trained:
-    """Return the trained index of a bundle, with a lift that suits the items' vectors ``(n, dim)``.
+    """Return the trained index of a bundle, with a lift (see `layout`) that suits the items' vectors ``(n, dim)``.
 
     ``nprobe`` is the default number of lists visited per query; None takes the training's.
     """

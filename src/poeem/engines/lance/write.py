@@ -135,5 +135,5 @@ def _check_holdable(bundle: Bundle) -> None:
 def _check_place(path: Path) -> None:
     recover(path)
     if path.exists() and not is_dataset(path):
-        raise ValueError(f"path (={str(path)!r}) is there and no Lance dataset; name a new folder, such as items.lance")
+        raise ValueError(f"path (={str(path)!r}) exists and is no Lance dataset; name a new folder: items.lance")
     check_folder_around(path)

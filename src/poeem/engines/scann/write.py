@@ -84,6 +84,6 @@ def _check_place(path: Path) -> None:
     recover(path)
     if path.exists() and not (path / FACTS_FILE).is_file():
         raise ValueError(
-            f"path (={str(path)!r}) is there and no export for ScaNN; name a new folder, such as items.scann"
+            f"path (={str(path)!r}) exists and is no export for ScaNN; name a new folder, such as items.scann"
         )
     check_folder_around(path)

@@ -48,7 +48,7 @@ class Fit:
 
 
 def quick_fits(workload: Workload, specs: Sequence[IndexSpec], options: SampleOptions) -> list[Fit]:
-    """Fit structures to a sample of the items, without training, and measure them; skip structures that do not suit."""
+    """Fit structures to a sample of the items and return their recalls. Structures that do not suit are left out."""
     small = replace(options, max_items=SAMPLE_ITEMS, max_queries=max(50, len(workload.queries)))
     sample = sample_workload(workload, small)
     exact = FloatScorer(sample.items, workload.bundle.metric)
