@@ -46,7 +46,7 @@ class ExportOptions:
     )
     residual_quantizer: bool | None = option(
         None,
-        "RQ as faiss's own residual quantizer: slower, but faiss itself can add rows.",
+        "Write RQ as faiss's own residual quantizer: slower, but faiss itself can add rows.",
         flag="--residual-quantizer",
     )
     parts: list[Path] | None = option(

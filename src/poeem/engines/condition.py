@@ -1,4 +1,4 @@
-"""Condition: a boolean expression over the columns of a bundle, such as ``department = 'DAIRY' AND price < 5``."""
+"""Parse a condition on the columns of a bundle, such as ``department = 'DAIRY' AND price < 5``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Condition:
     expression: Any
 
     def rows(self, table: pa.Table) -> np.ndarray:
-        """bool, ``(n,)``: the rows for which the condition is true; a comparison with a missing value is not.
+        """Return for which rows the condition is true, bool ``(n,)``. A comparison with a missing value is not true.
 
         Raises:
             ValueError: a value has another type than its column.
@@ -50,16 +50,16 @@ class Condition:
 
 
 def parse_condition(text: str, table: pa.Table | None) -> Condition:
-    """Read a condition. It is parsed, never evaluated as code.
+    """Parse a condition, and return it. The text is never run as code.
 
-    Comparisons (``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=``), ``IN``, ``BETWEEN``, ``IS NULL``, ``AND``, ``OR``,
-    ``NOT`` and parentheses, between columns and values. Text is in single quotes.
+    Allowed are comparisons (``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=``), ``IN``, ``BETWEEN``, ``IS NULL``, ``AND``,
+    ``OR``, ``NOT`` and parentheses, with columns and values. Text values are in single quotes.
 
     Args:
         text: the condition.
-        table: whose columns it may name; names in another case are recognised where they are unique.
+        table: the table with the columns. Upper and lower case of a column's name need not match if it is unique.
     Raises:
-        ValueError: the text cannot be read, names an unknown column, has something other than the above, or the package
+        ValueError: the text cannot be read, names an unknown column or has anything else than the above, or the package
             ``sqlglot`` is not installed.
 
     >>> import pyarrow as pa

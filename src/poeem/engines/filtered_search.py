@@ -1,4 +1,4 @@
-"""Search of an engine among the items of a condition: k results where k items match."""
+"""Search only among the items that match a condition."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Search = Callable[[np.ndarray, int | None], tuple[np.ndarray, np.ndarray]]
 def search_matching(
     search: Search, queries: Any, k: int, matching: int, *, nlist: int, nprobe: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Search among items that match a condition; with inverted lists, visit all where the nearest hold too few.
+    """Find the best items that match a condition. If the visited lists hold too few of them, all lists are visited.
 
-    The engine drops what does not match before it cuts the ranking to k: faiss by an id selector
-    (``FaissSearcher.search(..., only=ids)``), Lance by a filter (``LanceSearcher.search(..., filter=sql)``).
+    ``search`` must leave out the other items before it cuts the ranking to k. In faiss an id selector does this
+    (``FaissSearcher.search(..., only=ids)``), in Lance a filter (``LanceSearcher.search(..., filter=sql)``).
 
     Args:
-        search: called with queries and nprobe; returns scores and ids ``(nq, k)`` of matching items, id -1 or None
-            where there is none.
+        search: called with queries and nprobe; returns scores and ids of matching items, both ``(nq, k)``. The id of a
+            missing result is -1 or None.
         queries: ``(nq, dim)``.
         k: results per query.
         matching: number of items that match.
-        nlist: inverted lists of the index, 0 for a flat one.
-        nprobe: lists visited at first; None: the engine's own.
+        nlist: number of inverted lists; 0 for a flat index.
+        nprobe: lists visited at first; None takes the engine's own number.
     Returns:
-        scores and ids ``(nq, k)``; exactly ``min(k, matching)`` of each row are items.
+        scores and ids, both ``(nq, k)``; each row has exactly ``min(k, matching)`` items.
     """
     queries = np.asarray(queries)
     scores, ids = search(queries, nprobe)

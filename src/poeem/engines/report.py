@@ -56,7 +56,7 @@ class Report:
         lists_file: name of a second file with the inverted lists, if they stay on disk; else None.
         sha256: checksum of the file; empty if the engine writes a folder.
         lists_sha256: checksum of ``lists_file``.
-        notes: sentences about the engine's own functions that give wrong results with the file.
+        notes: sentences that name functions of the engine with wrong results on this file.
     """
 
     engine: str

@@ -1,4 +1,4 @@
-"""Rows that faiss itself added to an additive index, whose codewords it has chosen one by one."""
+"""Find rows that faiss itself added to an additive index; faiss chooses each codeword alone, which is wrong there."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ _TIE = 1.01
 
 
 def rows_assigned_by_faiss(bundle: Bundle, items: np.ndarray) -> np.ndarray:
-    """Rows whose every codeword is the one that faiss's own ``add`` takes, though beam search finds a better code.
+    """Return the rows whose codes are those of faiss's own ``add`` and worse than ours, int64 ``(m,)``.
 
     In an index of repeated dimensions (`poeem.engines.faiss.repeated`) faiss compares each codebook with the whole
-    vector, the first with its residual to the centroid.
+    vector, and the first codebook with its residual.
 
     Args:
-        bundle: additive codes.
-        items: float32, ``(n, dim)``, as the index receives them, in the order of its rows.
-    Returns:
-        their numbers, int64 ``(m,)``.
+        bundle: an index with additive codes.
+        items: float32, ``(n, dim)``, in the order of its rows; of unit length under ``cosine``.
     """
     found = [np.empty(0, np.int64)]
     for first in range(0, len(items), _ROWS_AT_ONCE):

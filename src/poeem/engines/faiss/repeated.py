@@ -1,11 +1,11 @@
-"""An additive index as a product quantizer over repeated dimensions, which faiss scans several times faster.
+"""Store additive codes as a product quantizer over repeated dimensions, which faiss scans several times faster.
 
 Under inner product ``<q, Σ_m B_mk_m> = Σ_m <q, B_mk_m>``. A PQ over M * dim dimensions whose m-th codebook is ``B_m``,
-searched with the query repeated M times, has the same tables. The repetition is a `RemapDimensionsTransform` before the
-index, so stock faiss reads the file. Centroids of lists use the first dim dimensions only: their quantizer takes these.
+searched with the query repeated M times, has the same lookup tables. A `RemapDimensionsTransform` before the index
+repeats the query, so stock faiss reads the file. The coarse quantizer uses only the first dim dimensions.
 
-faiss's own ``add``, ``sa_encode`` and ``reconstruct`` are wrong on such an index: they take every codeword for a part
-of a longer vector, and assign each by itself.
+On such an index faiss's own ``add``, ``sa_encode`` and ``reconstruct`` are wrong: they treat each codeword as one part
+of a longer vector, and choose each codeword by itself.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ NOTE = (
 
 
 def repeats_of(bundle: Bundle, *, residual_quantizer: bool = False) -> int:
-    """How often a query is repeated: M for additive codes under ``ip`` and ``cosine``, 0 where it is not.
+    """Return how often queries are repeated: M for additive codes under ``ip`` and ``cosine``, else 0.
 
-    Under ``l2`` no PQ has the distances: a sum of squares over repeated dimensions cannot be as small as they are.
+    Under ``l2`` no PQ has the right distances: a sum of squares over repeated dimensions is too large.
 
     Args:
-        bundle: the index.
-        residual_quantizer: whether faiss's residual quantizer is wanted in any case.
+        bundle: the bundle.
+        residual_quantizer: whether faiss's residual quantizer is wanted; the result is then 0.
     """
     wanted = bundle.spec.kind == "RQ" and bundle.metric != "l2" and not residual_quantizer
     return bundle.spec.M if wanted else 0
 
 
 def repeated(inner: faiss.Index, dim: int) -> faiss.Index:
-    """Put the repetition of queries of width ``dim`` before an index."""
+    """Return the index behind a transform that repeats queries of width ``dim``."""
     return _behind(_remap(dim, np.tile(np.arange(dim), inner.d // dim)), inner)
 
 
 def first_dimensions(quantizer: faiss.Index, width: int) -> faiss.Index:
-    """A coarse quantizer for vectors of a larger width, of which it takes the first."""
+    """Return a coarse quantizer for vectors of width ``width`` that uses only their first dimensions."""
     return _behind(_remap(width, np.arange(quantizer.d)), quantizer)
 
 
 def repeats_in(transform: Any) -> int | None:
-    """How often a transform of faiss repeats a vector; None if it does anything else."""
+    """Return how often a faiss transform repeats a vector; None if it does something else."""
     import faiss
 
     d_in, d_out = transform.d_in, transform.d_out

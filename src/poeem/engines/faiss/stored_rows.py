@@ -69,11 +69,11 @@ def list_rows(inner: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def append_to_blocks(inner: Any, lists: np.ndarray, ids: np.ndarray, codes: np.ndarray) -> None:
-    """Append coded rows to the lists of an `IndexIVFPQFastScan`, whose own functions take vectors only.
+    """Append coded rows to the lists of an `IndexIVFPQFastScan`, whose own functions accept vectors only.
 
     Args:
         inner: the index.
-        lists: the list of each row, integers ``(n,)``.
+        lists: list number of each row, integers ``(n,)``.
         ids: int64, ``(n,)``.
         codes: uint8 packed codes, ``(n, width)``.
     """
