@@ -104,7 +104,7 @@ def _check_delta(file: Any) -> None:
 
 
 def check_same_training(bundle: Bundle, fingerprint: str, what: str) -> None:
-    """Raise a ValueError if ``fingerprint`` is not the bundle's; ``what`` names the owner of ``fingerprint``."""
+    """Raise a ValueError if ``fingerprint`` is not the bundle's. ``what`` names the other side in the message."""
     if fingerprint != bundle.fingerprint:
         raise ValueError(
             f"{what} is of another training (fingerprint {fingerprint[:12]}) than {bundle!r} "

@@ -56,7 +56,7 @@ def check_scale(bundle: Bundle) -> None:
     """Raise an error if arrays have values so small or so large that engines cannot score by them in float32.
 
     Raises:
-        ValueError: the largest absolute value of codebooks and centroids is not 0 and outside 1e-17 to 1e17.
+        ValueError: the largest absolute value of codebooks and centroids is above 1e17, or below 1e-17 but not 0.
     """
     largest = max(float(np.abs(bundle.arrays[name]).max()) for name in ("codebooks", "coarse") if name in bundle.arrays)
     if largest and not _SMALLEST_VALUE <= largest <= _LARGEST_VALUE:
