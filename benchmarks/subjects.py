@@ -194,13 +194,16 @@ SUBJECTS = {
         tables={"ATTACKS": durability.attacks},
     ),
     "speed": Subject(
-        "time of a training step, of encoding and of a step of the rotation",
+        "time of a training step, of encoding, of a step of the rotation and of whole commands",
         parts={
             "training-step": [Script("step_overhead", "speed.step_overhead", smoke="--dataset ml-100k --steps 4")],
             "encode": [Script("encode", "speed.encode", smoke="--rows 12000")],
+            "commands": [
+                Script("commands", "speed.commands", smoke="--repeats 1 --rows 3000 --skip-demo", first_seed_only=True)
+            ],
             "rotation-step": [Script("givens", "speed.givens_step", smoke="--dims 64 --repeats 1")],
         },
-        tables={"SPEED": speed.speed},
+        tables={"SPEED": speed.speed, "COMMANDS": speed.commands},
     ),
     "versions": Subject(
         "a new version of a model: recall, and the rows of the index that change",

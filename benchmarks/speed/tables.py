@@ -1,4 +1,4 @@
-"""Tables of the subject *speed*: a training step, encoding, a step of the rotation."""
+"""Tables of the subject *speed*: a training step, encoding, a step of the rotation, whole commands."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ def ratios(results: Results, name: str, figure: str, title: str) -> str:
         values = [run["rows"][row][figure] for run in runs if row in run["rows"]]
         lines.append((row, mean(values), len(values)))
     return table(title, ("", "", "seeds"), lines)
+
+
+def commands(results: Results) -> str:
+    """Time and memory of whole commands."""
+    rows = results.runs("commands")[0]["rows"]
+    lines = [
+        (name, f"{row['seconds']:.2f}", f"{row['cpu_seconds']:.2f}", f"{row['peak_MiB']:.0f}")
+        for name, row in rows.items()
+    ]
+    return table("", ("command", "seconds", "of the processor", "peak MiB"), lines)

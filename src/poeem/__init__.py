@@ -7,7 +7,6 @@
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from poeem.training.load import load_run as load
     from poeem.training.recipes.vectors import fit
 
-__version__ = version("poeem-torch")
+    __version__: str
+
 __all__ = [
     "EmbeddingIndex",
     "EngineMismatch",
@@ -50,6 +50,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("poeem-torch")
     if name not in _HOMES:
         raise AttributeError(f"module 'poeem' has no attribute {name!r}")
     module, attribute = _HOMES[name]

@@ -45,7 +45,7 @@ def test_errors_become_exit_codes_and_a_line(error, code, line, monkeypatch, cap
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli.COMMANDS, "main", fail)
     assert main(["train"]) == code
     message = capsys.readouterr().err.strip().splitlines()
     assert message[-1] == line

@@ -133,6 +133,8 @@ def test_cosine_scores_above_one_are_explained(trained, tmp_path, capsys, monkey
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
+        (["search", "BUNDLE", "--item", "i7"], ["torch"]),
+        (["search", "BUNDLE", "--queries", "Q", "--out", "OUT"], ["torch"]),
         (["search", "RUN", "--item", "i7"], []),
         (["search", "RUN", "--user", "u7"], []),
         (["search", "RUN", "--history", "i7,i3", "--json"], []),
@@ -142,9 +144,11 @@ def test_cosine_scores_above_one_are_explained(trained, tmp_path, capsys, monkey
     ],
     ids=" ".join,
 )
-def test_no_heavy_library_is_imported_for_an_answer(trained, arguments, extra):
-    """The time of an answer is that of its imports: torch's, for the model, and no other."""
-    command = ["poeem", *(str(trained) if word == "RUN" else word for word in arguments)]
+def test_no_heavy_library_is_imported_for_an_answer(trained, arguments, extra, tmp_path):
+    """The time of an answer is that of its imports: torch's for a model, no heavy library's for a bundle."""
+    np.save(tmp_path / "q.npy", np.ones((1, open_bundle(trained / "bundle").dim), np.float32))
+    paths = {"RUN": trained, "BUNDLE": trained / "bundle", "Q": tmp_path / "q.npy", "OUT": tmp_path / "out.npz"}
+    command = ["poeem", *(str(paths.get(part, part)) for part in arguments)]
     code = f"""
 import sys
 sys.argv = {command!r}

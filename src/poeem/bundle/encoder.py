@@ -9,6 +9,7 @@ import numpy as np
 from poeem.bundle.storage_dtypes import as_stored
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from poeem.bundle.bundle import Bundle
@@ -19,14 +20,15 @@ class Encoder:
 
     Args:
         bundle: its arrays encode; its training facts name the rule that picks the codewords.
+        device: where to compute.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, device: torch.device | str = "cpu") -> None:
         import torch
 
-        self._spec, self._normalise = bundle.spec, bundle.metric == "cosine"
+        self._spec, self._normalise, self._device = bundle.spec, bundle.metric == "cosine", device
         # Copies: torch warns of memory that cannot be written to, such as that of a mapped file.
-        arrays = {name: torch.tensor(array) for name, array in bundle.arrays.items()}
+        arrays = {name: torch.tensor(array, device=device) for name, array in bundle.arrays.items()}
         self._rotation, self._centroids = arrays.get("rotation"), arrays.get("coarse")
         # Where codes stayed fixed while the codewords were trained, the codewords of that time still assign.
         self._codebooks = arrays.get("encoder_codebooks", arrays["codebooks"])
@@ -47,7 +49,7 @@ class Encoder:
 
         return as_stored(
             *encode_rows(
-                torch.from_numpy(vectors),
+                torch.from_numpy(vectors).to(self._device),
                 self._assign,
                 M=self._spec.M,
                 rotation=self._rotation,

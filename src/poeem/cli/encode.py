@@ -32,7 +32,7 @@ def encode(
     run = RunFolder(folder)
     trained = run.model.exists() or run.checkpoints.exists()
     source = load_run(folder, device) if trained else open_bundle(folder)
-    facts = encode_items(source, items, out, column=column)
+    facts = encode_items(source, items, out, column=column, device=device)
     if json:
         print_json(facts)
     else:

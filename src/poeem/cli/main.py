@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepare_process(arguments)
     try:
         # The context holds the command line, for commands that store it with their results.
-        code = app(args=arguments, standalone_mode=False, obj=shlex.join(["poeem", *arguments]))
+        code = COMMANDS(args=arguments, standalone_mode=False, obj=shlex.join(["poeem", *arguments]))
         if code == INTERRUPTED:
             # Some versions of typer turn Ctrl-C into this code by themselves.
             raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from poeem.bundle.encoder import Encoder
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import Items, ItemsWriter
 from poeem.data.vectors import read_vectors, release_pages
+from poeem.training.devices import torch_device
 from poeem.training.recipes.recipe import Run
 
 ROWS_A_PART = 2**20
@@ -32,6 +33,7 @@ def encode_items(
     *,
     column: str | None = None,
     rows_a_part: int = ROWS_A_PART,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Write ``out/part-00000.parquet`` and so on, with ``id``, ``list`` (if there are lists) and ``code``.
 
@@ -45,6 +47,7 @@ def encode_items(
         out: folder to write; must be empty or absent.
         column: column of the vectors in a Parquet file; default the only one that holds lists of floats.
         rows_a_part: rows per part.
+        device: where codes are computed: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     Returns:
         rows, parts, spec and fingerprint, the content of ``out/_poeem.json``.
     Raises:
@@ -58,7 +61,7 @@ def encode_items(
         blocks = _from_vectors(bundle.dim, items, column, rows_a_part)
     else:
         blocks = _from_model(source, items, rows_a_part)
-    encoder, spec = Encoder(bundle), bundle.spec
+    encoder, spec = Encoder(bundle, torch_device(device)), bundle.spec
     facts: dict[str, Any] = {"spec": str(spec), "fingerprint": bundle.fingerprint, "rows": 0, "parts": 0}
     with staging(out) as new, ExitStack() as writers:
         for ids, vectors in blocks:
