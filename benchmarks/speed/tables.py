@@ -30,7 +30,10 @@ def ratios(results: Results, name: str, figure: str, title: str) -> str:
 
 def commands(results: Results) -> str:
     """Time and memory of whole commands."""
-    rows = results.runs("commands")[0]["rows"]
+    runs = results.runs("commands")
+    if not runs:
+        return ""
+    rows = runs[0]["rows"]
     lines = [
         (name, f"{row['seconds']:.2f}", f"{row['cpu_seconds']:.2f}", f"{row['peak_MiB']:.0f}")
         for name, row in rows.items()

@@ -1,7 +1,7 @@
-"""Baselines: indexes built after training, to compare a jointly trained index with.
+"""Baselines: indexes built after training (post-hoc), for comparison with a jointly trained index.
 
-At the bytes of the options: ``pq``, ``opq``, ``rq``, ``rq-refined``, ``lsq``, ``scann``, ``opq-fastscan``,
-``truncate-pq``, ``lsh``. At bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8``
+These have the bytes of the options: ``pq``, ``opq``, ``rq``, ``rq-refined``, ``lsq``, ``scann``, ``opq-fastscan``,
+``truncate-pq``, ``lsh``. These have bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8``
 (``dim``).
 """
 
@@ -46,14 +46,16 @@ def build_baseline(name: str, items: np.ndarray, **options: Any) -> Baseline:
         name: one of :data:`BASELINES`.
         items: float, ``(n, dim)``.
         options: of `BuildOptions`: ``M``, ``nbits``, ``nlist``, ``nprobe``, ``metric``, ``seed``.
+    Returns:
+        the baseline.
     Raises:
-        ValueError: a structure that the vectors cannot fill, or vectors that are not finite.
+        ValueError: there are too few vectors for the structure, or one is not finite.
     """
     return _BUILDERS[name](items, BuildOptions(**options))
 
 
 def check_baselines(names: Iterable[str]) -> list[str]:
-    """The names as a list.
+    """Return the names of baselines as a list, after a check.
 
     Raises:
         ValueError: a name is unknown, or occurs twice.
@@ -80,23 +82,22 @@ def evaluate_baselines(
     *,
     available: np.ndarray | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Metrics of baselines built on float item vectors with the bytes and lists of a spec.
+    """Build baselines on float item vectors, with the bytes and lists of a spec, and compute their metrics.
 
     Args:
-        names: of :data:`BASELINES`.
+        names: keys of :data:`BASELINES`.
         items: float, ``(n, dim)``, of a model that was trained without an index.
-        spec: gives ``M``, ``nbits`` and ``nlist``; baselines without bytes of their own have its
-            ``bytes_per_vector``.
+        spec: gives ``M``, ``nbits`` and ``nlist``; baselines without bytes of their own have its ``bytes_per_vector``.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        queries, query_vectors: as for :func:`poeem.evaluation.ranking.evaluate`, of the same model.
+        queries, query_vectors: of the same model, see :func:`poeem.evaluation.ranking.evaluate`.
         nprobe: lists visited per query; default all. LSH and sign bits have no lists and scan all codes.
         seed: of k-means and of random rotations.
-        available: as for ``evaluate``; the index holds every item anyway.
+        available: items that may be returned, see ``evaluate``; the index holds all items.
     Returns:
-        by name the block of ``evaluate``, with ``bytes_per_vector`` and ``build_seconds`` (training and adding); with
+        by name the result of ``evaluate``, with ``bytes_per_vector`` and ``build_seconds`` (training and adding); with
         lists also ``scanned``, the share of the codes that a query scans.
     Raises:
-        ValueError: an unknown name, or a structure that the vectors cannot fill.
+        ValueError: a name is unknown, or there are too few vectors for a structure.
     """
     blocks: dict[str, dict[str, Any]] = {}
     for name in check_baselines(names):

@@ -12,10 +12,14 @@ from poeem.evaluation.scorers import DecodedScorer, Scorer
 
 
 class Searchable(Protocol):
-    """Anything with faiss's ``search``: an index of faiss, or an engine behind the same call."""
+    """Protocol of an object with faiss's ``search``: an index of faiss, or an engine behind the same call."""
 
     def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """``(b, dim)`` -> scores (or distances) and rows of the items, ``(b, k)``, best first."""
+        """Search for queries ``(b, dim)``.
+
+        Returns:
+            scores (or distances) and rows of the items, both ``(b, k)``, best first.
+        """
         ...
 
 
@@ -42,24 +46,25 @@ class BuildOptions:
 
     @property
     def n_bytes(self) -> int:
-        """``M * nbits / 8``, rounded up."""
+        """Bytes per vector: ``M * nbits / 8``, rounded up."""
         return -(-self.M * self.nbits // 8)
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """A scorer of the whole catalogue, with its size and build time.
+    """An index built on finished vectors: a scorer of the whole catalogue, with its size and build time.
 
     Args:
         name: key of ``BASELINES``.
         structure: its factory string or class in faiss.
-        scorer: scores as faiss would.
-        bytes_per_vector: the code and what is stored beside it to score (norms, factors), without list number and id.
+        scorer: gives the scores that faiss would give.
+        bytes_per_vector: bytes of the code and of what is stored beside it to score (norms, factors), without list
+            number and id.
         build_seconds: wall time of training and adding.
-        index: searched to measure speed, with queries as ``scorers.prepared`` returns them; None where there is no
-            engine for the structure.
-        vectors: queries ``(nq, dim)`` and items ``(n, dim)`` of the model that it was trained with, where that is not
-            the model of the other baselines.
+        index: searched to measure speed, with queries as ``scorers.prepared`` returns them; None if there is no engine
+            for the structure.
+        vectors: queries ``(nq, dim)`` and items ``(n, dim)`` of its own model, if that is not the model of the other
+            baselines.
     """
 
     name: str
@@ -71,13 +76,13 @@ class Baseline:
     vectors: tuple[np.ndarray, np.ndarray] | None = None
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n_items)``, ``-inf`` in lists that are not probed."""
+        """Score all items: ``(b, dim)`` to float32 ``(b, n_items)``, ``-inf`` in lists that are not visited."""
         return self.scorer.scores(query_vectors)
 
     def with_nprobe(self, nprobe: int | None) -> Baseline:
-        """The same index with another number of visited lists per query; itself where it has no lists.
+        """Return the same index with another number of visited lists per query. An index without lists returns itself.
 
-        The searchable index is shared and set to ``nprobe``: measure one of them before asking for the next.
+        The searchable index is shared and set to ``nprobe``, so measure one result before asking for the next.
         """
         if not isinstance(self.scorer, DecodedScorer) or self.scorer.coarse is None:
             return self
@@ -87,7 +92,9 @@ class Baseline:
 
 
 def set_nprobe(index: Any, nprobe: int) -> None:
-    """Set the lists per query of a faiss index, also behind a transformation, or of another engine with ``nprobe``."""
+    """Set the visited lists per query of a faiss index, also behind a transformation, or of another engine with
+    ``nprobe``.
+    """
     import faiss
 
     ivf: Any = faiss.extract_index_ivf(index) if isinstance(index, faiss.Index) else index

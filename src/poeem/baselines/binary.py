@@ -1,4 +1,4 @@
-"""Sign bits: one bit per dimension, the query in float."""
+"""Sign bits: one bit per dimension, compared with the float query."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from poeem.evaluation.scorers import DecodedScorer, prepared
 
 
 def build(items: np.ndarray, options: BuildOptions) -> Baseline:
-    """Score ``<q, sign(x)>``, ``dim / 8`` bytes per vector, whatever the bytes of the options.
+    """Build an index of sign bits: the score is ``<q, sign(x)>``, with ``dim / 8`` bytes per vector.
 
     Text embedding libraries call this binary quantization with a float query. Signs keep no lengths: items are ranked
-    by direction under ``l2`` and ``ip`` too. There are no lists: every item is compared.
+    by direction under ``l2`` and ``ip`` too. There are no lists; every item is compared.
 
     Args:
         items: float, ``(n, dim)``.
-        options: the metric; the rest is not used.
+        options: only the metric is used.
+    Returns:
+        the baseline.
     Raises:
-        ValueError: vectors that are not finite.
+        ValueError: a vector is not finite.
     Source:
         Yamada, Asai, Hajishirzi, "Efficient passage retrieval with hashing for open-domain question answering", 2021
         (binary passages; there the float query re-ranks).

@@ -22,12 +22,12 @@ class FaissBaseline:
     Args:
         quantizer: with ``{M}`` and ``{nbits}``, which give the bytes, or ``{halves}``, the number of 4-bit codes in
             these bytes.
-        rotation: in front of the quantizer, in the same form; empty: none.
-        quantizer_with_lists: in place of ``quantizer`` behind lists.
+        rotation: stands in front of the quantizer, in the same form; empty: none.
+        quantizer_with_lists: replaces ``quantizer`` if there are lists.
         slices: whether ``M`` (or ``halves``) must divide the width.
         own_bytes: whether it takes ``dim`` bytes per vector and has no codewords to train.
         rows_per_codeword: vectors to train on, sampled at random; 0: all, of which k-means takes its own sample.
-        prepare: set in the empty index what no factory string says.
+        prepare: called with the empty index; sets options that no factory string has.
     """
 
     quantizer: str
@@ -76,9 +76,11 @@ FAISS_BASELINES: dict[str, FaissBaseline] = {
 def build_faiss_baseline(name: str, items: np.ndarray, options: BuildOptions) -> Baseline:
     """Build a baseline of :data:`FAISS_BASELINES`.
 
+    Returns:
+        the baseline.
     Raises:
-        ValueError: dim is not a multiple of the number of slices, fewer items than centroids, or vectors that are not
-            finite.
+        ValueError: dim is not a multiple of the number of slices, there are fewer items than centroids, or a vector is
+            not finite.
     """
     table = FAISS_BASELINES[name]
     four_bits = "{halves}" in table.quantizer

@@ -1,4 +1,4 @@
-"""Train and fill a faiss index from its factory string, and score by the decoded items."""
+"""Train and fill a faiss index from its factory string, and score items by their reconstructions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poeem.evaluation.scorers import DecodedScorer, prepared
 
 
 def structure_of(quantizer: str, nlist: int, rotation: str = "") -> str:
-    """Factory string of rotation, lists (if ``nlist`` > 0) and quantizer.
+    """Return the factory string of a rotation, lists (if ``nlist`` > 0) and a quantizer.
 
     >>> structure_of("PQ8x8np", 64, rotation="OPQ8"), structure_of("RQ8x8", 0)
     ('OPQ8,IVF64,PQ8x8np', 'RQ8x8')
@@ -31,21 +31,24 @@ def build_with_faiss(
     n_train: int | None = None,
     prepare: Callable[[Any], None] | None = None,
 ) -> Baseline:
-    """Train and fill ``structure`` on the items; scores are those of faiss's search.
+    """Train a faiss index on the items and fill it with them.
 
-    Under ``cosine`` the items are normalised and compared by inner product. faiss scores an item by its reconstruction,
-    so the scorer needs no search: it has the reconstructions in the space of the queries, and the list of every item.
+    Its scores are those of faiss's search. faiss scores an item by its reconstruction, so no search is needed for them:
+    the scorer has the reconstructions in the space of the queries, and the list of every item. Under ``cosine`` the
+    items are normalised and compared by inner product.
 
     Args:
         name: key of ``BASELINES``.
         structure: factory string.
         items: float, ``(n, dim)``.
-        options: lists, metric and seed; the lists are those of ``structure``.
+        options: lists, metric and seed; the lists must be those of ``structure``.
         codes: M and nbits of ``structure``; None: one byte per dimension, and no codewords to train.
-        n_train: items to train on, sampled at random; default all of them, of which k-means takes its own sample.
-        prepare: sets, in the empty index, what no factory string says.
+        n_train: items to train on, sampled at random; default all, of which k-means takes its own sample.
+        prepare: called with the empty index; sets options that no factory string has.
+    Returns:
+        the baseline.
     Raises:
-        ValueError: fewer items than centroids, or vectors that are not finite.
+        ValueError: there are fewer items than centroids, or a vector is not finite.
     """
     import faiss
 
@@ -67,7 +70,7 @@ def build_with_faiss(
 def train_and_add(
     index: Any, vectors: np.ndarray, *, M: int, nbits: int, seed: int, n_train: int | None = None
 ) -> None:
-    """Train an empty index of faiss on ``n_train`` vectors and fill it with all of them, reproducibly."""
+    """Train an empty faiss index on ``n_train`` vectors and fill it with all. Equal seeds give equal indexes."""
     # The rotation's training refers to this object without owning it: it must stay alive.
     quantizer = _set_seeds(index, M, nbits, seed)
     if n_train is None or n_train >= len(vectors):
@@ -80,14 +83,16 @@ def train_and_add(
 
 
 def faiss_metric(metric: str) -> int:
-    """faiss's number of the metric; ``cosine`` is an inner product of vectors that :func:`prepared` has normalised."""
+    """Return faiss's number of a metric. ``cosine`` is the inner product of vectors that :func:`prepared` has
+    normalised.
+    """
     import faiss
 
     return faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
 
 
 def check_items(name: str, n: int, *, nbits: int = 0, nlist: int = 0) -> None:
-    """Raise ValueError for fewer items than codewords or lists.
+    """Raise ValueError if there are fewer items than codewords or lists.
 
     >>> check_items("pq", 100, nbits=8)
     Traceback (most recent call last):
@@ -135,7 +140,9 @@ def _seed_kmeans(parameters: Any, seed: int) -> None:
 
 
 def decoded_scorer(index: Any, n: int, options: BuildOptions) -> DecodedScorer:
-    """The scores of a filled index of faiss that decodes to score; the index visits ``nprobe`` lists from here on."""
+    """Make the scorer of a filled faiss index that scores by reconstructions. The index visits ``nprobe`` lists from
+    now on.
+    """
     import faiss
 
     if not options.nlist:
@@ -147,7 +154,7 @@ def decoded_scorer(index: Any, n: int, options: BuildOptions) -> DecodedScorer:
 
 
 def lists_of(index: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids ``(nlist, dim)`` in the space of the queries, and the list of every item ``(n,)``."""
+    """Return the centroids ``(nlist, dim)`` in the space of the queries, and the list of every item ``(n,)``."""
     import faiss
 
     ivf: Any = faiss.extract_index_ivf(index)
@@ -164,6 +171,6 @@ def lists_of(index: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_subspaces(name: str, dim: int, M: int) -> None:
-    """Raise ValueError where faiss would fail: ``dim`` must be a multiple of ``M``."""
+    """Raise ValueError if ``dim`` is not a multiple of ``M``, as faiss requires."""
     if dim % M:
         raise ValueError(f"dim (={dim}) must be divisible by M (={M}) for baseline {name!r}; leave it out, or use rq")

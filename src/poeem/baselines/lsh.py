@@ -12,7 +12,7 @@ from poeem.evaluation.scorers import prepared
 
 
 def build(items: np.ndarray, options: BuildOptions) -> Baseline:
-    """faiss's ``IndexLSH`` with ``M * nbits`` bits, rounded up to whole bytes.
+    """Build faiss's ``IndexLSH`` with ``M * nbits`` bits, rounded up to whole bytes.
 
     There are no lists: every item is compared, whatever ``nlist`` and ``nprobe``. Signs keep angles only: under ``ip``
     and ``l2`` the lengths of the vectors are lost.
@@ -20,8 +20,10 @@ def build(items: np.ndarray, options: BuildOptions) -> Baseline:
     Args:
         items: float, ``(n, dim)``.
         options: the bytes, the metric, and the seed of the rotation.
+    Returns:
+        the baseline.
     Raises:
-        ValueError: vectors that are not finite.
+        ValueError: a vector is not finite.
     Source:
         Charikar, "Similarity estimation techniques from rounding algorithms", 2002.
     """
@@ -39,7 +41,7 @@ def build(items: np.ndarray, options: BuildOptions) -> Baseline:
 
 
 class HammingScorer:
-    """Negated Hamming distance between the codes of queries and items.
+    """A scorer by the negated Hamming distance between the codes of queries and items.
 
     Args:
         index: encodes vectors to packed bits (``sa_encode``).
@@ -51,7 +53,7 @@ class HammingScorer:
         self.signs = _signs(codes)
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n)``, whole numbers from ``-bits`` to 0."""
+        """Score all items: ``(b, dim)`` to float32 ``(b, n)``, whole numbers from ``-bits`` to 0."""
         queries = np.ascontiguousarray(query_vectors, dtype=np.float32)
         # <s, s'> = bits - 2 Hamming for signs of ±1: exact in float32, and a matrix product.
         return (_signs(self.index.sa_encode(queries)) @ self.signs.T - self.signs.shape[1]) / 2

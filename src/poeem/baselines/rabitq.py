@@ -1,4 +1,4 @@
-"""RaBitQ: sign bits after a random rotation, with two floats a vector that make the estimate unbiased."""
+"""RaBitQ: sign bits after a random rotation, with two floats per vector that make the estimate unbiased."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ QUERY_BITS = 8
 
 
 def build(items: np.ndarray, options: BuildOptions) -> Baseline:
-    """``RR{dim},RaBitQ``, or ``RR{dim},IVF{nlist},RaBitQ``: ``dim / 8 + 8`` bytes per vector.
+    """Build ``RR{dim},RaBitQ``, or ``RR{dim},IVF{nlist},RaBitQ``: ``dim / 8 + 8`` bytes per vector.
 
-    The scorer keeps the query in float, which is RaBitQ at its best. The index that is timed rounds it to 8 bits: faiss
-    is slow otherwise. Only the centre and the lists are trained. Under ``l2`` an estimate may be below zero; faiss's
-    search then returns zero, the scorer does not.
+    The scorer keeps the query in float, which is RaBitQ at its best. The index that is timed rounds it to 8 bits,
+    because faiss is slow otherwise. Only the centre and the lists are trained. Under ``l2`` an estimate may be below
+    zero; faiss's search then returns zero, the scorer does not.
 
     Args:
         items: float, ``(n, dim)``.
         options: lists, metric, and the seed of the rotation and the k-means; the bytes are not used.
+    Returns:
+        the baseline.
     Raises:
-        ValueError: fewer items than lists, or vectors that are not finite.
+        ValueError: there are fewer items than lists, or a vector is not finite.
     Source:
         Gao, Long, "RaBitQ: quantizing high-dimensional vectors with a theoretical error bound for approximate nearest
         neighbor search", 2024.

@@ -14,17 +14,20 @@ from poeem.evaluation.scorers import Scorer, prepared
 
 
 def rescored(baseline: Baseline, vectors: np.ndarray, depth: int, *, metric: str) -> Baseline:
-    """The baseline with its ``depth`` best items of a query re-ranked by the float vectors, as faiss's refine does.
+    """Return a baseline whose ``depth`` best items of each query are ranked again by the float vectors, as faiss's
+    refine does.
 
     Items past ``depth`` are not returned at all. The float vectors must be stored where they can be read;
-    ``bytes_per_vector`` is still that of the codes that are scanned. An engine with its own re-ranking
-    (``rescored(depth)``) uses that.
+    ``bytes_per_vector`` is still that of the codes that are scanned. If the engine has its own re-ranking
+    (``rescored(depth)``), that is used.
 
     Args:
         baseline: gives the candidates.
         vectors: float, ``(n, dim)``: the items it was built on.
-        depth: candidates a query (faiss's ``k * k_factor``).
+        depth: candidates per query (faiss's ``k * k_factor``).
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
+    Returns:
+        the re-ranked baseline.
     Raises:
         ValueError: ``depth`` is less than 1.
     """
@@ -40,7 +43,7 @@ def rescored(baseline: Baseline, vectors: np.ndarray, depth: int, *, metric: str
 
 
 class ExactScores:
-    """Exact scores of some items of every query, by faiss's own loop over candidates.
+    """Exact scores of some items of every query, computed by faiss's own loop over candidates.
 
     Args:
         vectors: float, ``(n, dim)``.
@@ -55,7 +58,14 @@ class ExactScores:
         self._index.add(prepared(vectors, metric, "vectors"))
 
     def of(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Prepared ``(b, dim)``, rows ``(b, depth)`` -> float32 ``(b, depth)``, larger is better, -inf for row -1."""
+        """Score candidates.
+
+        Args:
+            queries: ``(b, dim)``, from ``scorers.prepared``.
+            rows: int64, ``(b, depth)``.
+        Returns:
+            float32, ``(b, depth)``, larger is better; -inf for row -1.
+        """
         import faiss
 
         queries, rows = np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(rows, np.int64)
@@ -66,21 +76,21 @@ class ExactScores:
 
 
 class RescoredScorer:
-    """Exact scores of the ``depth`` best by another scorer, ``-inf`` elsewhere.
+    """A scorer with exact scores of the ``depth`` best items by another scorer, and ``-inf`` elsewhere.
 
-    Which of several equal scores at the cut are taken is arbitrary, as in an engine.
+    If several items of equal score are at the cut, it is undefined which are taken, as in an engine.
 
     Args:
         scorer: ranks the candidates.
         exact: scores them.
-        depth: candidates a query.
+        depth: candidates per query.
     """
 
     def __init__(self, scorer: Scorer, exact: ExactScores, depth: int) -> None:
         self.scorer, self.exact, self.depth = scorer, exact, depth
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n)``."""
+        """Score all items: ``(b, dim)`` to float32 ``(b, n)``."""
         coarse = self.scorer.scores(query_vectors)
         rows = exact_neighbours(coarse, self.depth)
         fine = self.exact.of(prepared(query_vectors, self.exact.metric, "query_vectors"), rows)
@@ -91,13 +101,17 @@ class RescoredScorer:
 
 
 class RescoredIndex:
-    """An index whose candidates are re-ranked by float vectors; the arguments are those of the scorer."""
+    """An index whose candidates are ranked again by float vectors. Its arguments are those of `RescoredScorer`."""
 
     def __init__(self, index: Searchable, exact: ExactScores, depth: int) -> None:
         self.index, self.exact, self.depth = index, exact, depth
 
     def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """``(b, dim)`` -> scores, larger is better under every metric, and rows, ``(b, min(k, depth))``."""
+        """Search for queries ``(b, dim)``.
+
+        Returns:
+            scores, larger is better under every metric, and rows, both ``(b, min(k, depth))``.
+        """
         _, rows = self.index.search(x, self.depth)
         scores = self.exact.of(x, rows)
         order = np.argsort(-scores, axis=1)[:, :k]

@@ -22,18 +22,21 @@ RESIDUALS = "use_residual_quantization: {}"
 
 
 def build(items: np.ndarray, options: BuildOptions) -> Baseline:
-    """ScaNN's ``score_ah``, two 4-bit codes per byte, behind its own ``tree`` where there are lists.
+    """Build ScaNN's ``score_ah`` index, with two 4-bit codes per byte, behind its own ``tree`` if there are lists.
 
     Behind the tree vectors are coded, not residuals. Its builder codes residuals under inner products and has no option
     for that, but then it finds less (Debian descriptions, 16 bytes, 64 of 256 leaves: recall@100 .628 against .746).
 
-    Scores are those of the decoded items; ScaNN itself rounds its look-up tables to 8 bits, which changes a score by
-    about a hundredth of the largest one. ``index.rescored(depth)`` is the same with ScaNN's own re-ordering by floats.
+    Scores are those of the decoded items. ScaNN itself rounds its look-up tables to 8 bits, which changes a score by
+    about a hundredth of the largest one. ``index.rescored(depth)`` is the same index with ScaNN's own re-ordering by
+    floats.
 
     Args:
         items: float, ``(n, dim)``.
         options: bytes, metric, leaves of the tree (``nlist``; 0: no tree), and the seed of the order of the items, the
             only random part of ScaNN's training.
+    Returns:
+        the baseline.
     Raises:
         ValueError: scann is not installed, dim is not a multiple of twice the bytes, fewer than 16 items, or vectors
             that are not finite.

@@ -1,4 +1,4 @@
-"""Tables of other libraries as Arrow tables: pandas, polars, pyarrow, Hugging Face datasets, dictionaries."""
+"""Convert tables of other libraries to Arrow tables: pandas, polars, pyarrow, Hugging Face datasets, dictionaries."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ if TYPE_CHECKING:
 
 
 def as_arrow_table(data: Any) -> pa.Table:
-    """The same rows as an Arrow table, without a copy where the library allows it.
+    """Convert a table to an Arrow table with the same rows. Nothing is copied where the library allows it.
 
     Args:
         data: a pyarrow table or record batch, a pandas or polars DataFrame, anything with ``__arrow_c_stream__``, a
             Hugging Face ``Dataset`` (in its present order and selection), or a mapping of column names to values.
+    Returns:
+        the Arrow table.
     Raises:
-        ValueError: it is none of these, or a Hugging Face ``DatasetDict``.
+        ValueError: ``data`` is none of these, or a Hugging Face ``DatasetDict``.
 
     >>> as_arrow_table({"user": [1, 2], "item": ["a", "b"]}).column_names
     ['user', 'item']

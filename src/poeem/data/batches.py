@@ -13,26 +13,27 @@ KINDS = ("prefix", "positions")
 
 
 class TrainingBatches:
-    """Histories with the items that came next, in a random order that differs by epoch.
+    """Training batches of histories, each with the items that came next, in a random order that differs by epoch.
 
-    ``kind="prefix"``: one example per training event: the user's items before it, ``history (B, L)`` (empty for the
-    first event), and its item, ``positive (B,)``. For towers that read one history at a time.
+    With ``kind="prefix"`` every training event is an example: ``history (B, L)`` holds the user's items before it (none
+    for the first event), and ``positive (B,)`` its item. It suits towers that read one history at a time.
 
-    ``kind="positions"``: one example per window of ``L`` events of a user, with the next item at every position:
-    ``history (B, L)`` and ``positive (B, L)``, -1 where there is none. For towers with ``every_position``. A user with
-    ``n`` events has ``ceil(n / L)`` windows: the latest, and others at random positions, which differ between epochs.
+    With ``kind="positions"`` every window of ``L`` events of a user is an example: ``history (B, L)`` holds the events,
+    and ``positive (B, L)`` the next item at every position, -1 where there is none. It suits towers with
+    ``every_position``. A user with ``n`` events has ``ceil(n / L)`` windows: the latest one, and others at random
+    positions, which differ between epochs.
 
-    All epochs form one stream that is cut into full batches, so that a batch may hold the end of one epoch and the
-    start of the next. ``batch(step)`` depends on ``(seed, step)`` alone: a resumed training needs no saved position.
+    All epochs form one stream that is cut into full batches, so a batch may hold the end of one epoch and the start of
+    the next. ``batch(step)`` depends only on ``(seed, step)``, so a resumed training needs no saved position.
 
     Args:
-        events: item numbers of the training events, a row per user, oldest first.
+        events: item numbers of the training events, one row per user, oldest first.
         kind: ``"prefix"`` or ``"positions"``.
-        batch_size: examples per step, over all ranks; at most the number of examples.
-        history_length: L.
-        seed: seed of the order and of the windows.
+        batch_size: examples per step, over all processes; at most the number of examples.
+        history_length: ``L``, the items that a history holds.
+        seed: of the order and of the windows.
     Raises:
-        ValueError: no events, an unknown kind, a size below 1.
+        ValueError: there are no events, the kind is unknown, or a size is below 1.
 
     >>> events = Ragged(np.array([0, 3]), np.array([5, 6, 7]))
     >>> batch = TrainingBatches(events, "positions", batch_size=1, history_length=4).batch(step=0)
@@ -68,20 +69,21 @@ class TrainingBatches:
         self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def __len__(self) -> int:
-        """Examples per epoch."""
+        """Return the number of examples per epoch."""
         return int(self._examples[-1])
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps until every example has been used; rounded up."""
+        """Steps until every example has been used, rounded up."""
         return -(-len(self) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """The batch of a step, or one rank's part of it. The parts of all ranks together are the batch of one process.
+        """Return the batch of a step, or one process's part of it. The parts of all processes together are the batch of
+        a single process.
 
         Args:
-            step: from 0.
-            rank, world: index of this process, from 0, and number of processes.
+            step: number of the step, from 0.
+            rank, world: number of this process, from 0, and number of processes.
         Returns:
             ``history`` and ``positive``, int64, see the class.
         Raises:

@@ -34,18 +34,18 @@ def match_columns(
     usual: Mapping[str, str] = USUAL_NAMES,
     required: Sequence[str] = (USER, ITEM),
 ) -> dict[str, str]:
-    """The column of the table for each of our names: ``user``, ``item``, ``timestamp``, ``rating``, ``title``.
+    """Find the columns of a table for our names ``user``, ``item``, ``timestamp``, ``rating`` and ``title``.
 
-    A column that the format names is used; for ``none`` no column is used. Otherwise a usual name is recognised, in
-    upper or lower case, with or without ``_``, ``-`` or spaces, and with RecBole's types (``user_id:token``).
+    A column that the format names is used; ``none`` means no column. Otherwise a usual name is recognised, in upper or
+    lower case, with or without ``_``, ``-`` or spaces, and with RecBole's types (``user_id:token``).
 
     Args:
         names: columns of the table.
         format: columns that the user named.
-        usual: usual names of each of our names, see :data:`USUAL_NAMES`.
+        usual: usual names and the name of ours that each means, see :data:`USUAL_NAMES`.
         required: our names that must be found.
     Returns:
-        our name -> column of the table, for the names that were found.
+        the column of the table by our name, for the names that were found.
     Raises:
         ValueError: a named column is not in the table, a required one is not recognised, or two columns have the same
             usual name; the message lists the columns.
@@ -78,9 +78,12 @@ def match_columns(
 
 
 def item_columns(names: Sequence[str], format: FileFormat) -> dict[str, str]:
-    """New names of all columns of an item file: ``item`` and ``title`` for these two, others keep theirs.
+    """Choose new names for all columns of an item file: ``item`` and ``title`` for these two; the others keep theirs.
 
-    A column that the format names is recognised by its usual names if the item file lacks it.
+    If a column that the format names is not in the item file, it is recognised by its usual names.
+
+    Returns:
+        new names by old names.
 
     >>> item_columns(["movieId", "title", "price"], FileFormat(item_column="film"))
     {'movieId': 'item', 'title': 'title', 'price': 'price'}
@@ -99,7 +102,13 @@ _NO_HEADER_HINT = (
 
 
 def describe_columns(matched: dict[str, str], format: FileFormat) -> str | None:
-    """One line that says which columns are used; None if all have our names and no rating is left unused.
+    """Describe in one line which columns are used.
+
+    Args:
+        matched: from :func:`match_columns`.
+        format: minimum rating.
+    Returns:
+        the line; None if all columns have our names and no rating is left unused.
 
     >>> describe_columns({"user": "user_id", "item": "item", "rating": "stars"}, FileFormat())
     "columns: user='user_id', item='item'; rows are in the order of time; 'stars' is not used: every row is a positive \

@@ -1,6 +1,6 @@
 # pyarrow.compute makes its functions at run time, where pyright cannot see them.
 # pyright: reportAttributeAccessIssue=false
-"""Columns of a table as arrays: ids (int64 or strings), times and numbers; errors name the row."""
+"""Read columns of a table as arrays: ids (int64 or strings), times and numbers. Errors name the row."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 
 def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
-    """Ids as an Arrow array of int64 or of strings, none missing.
+    """Read a column of ids.
 
-    Whole floats become int64: pandas turns integers into floats if a value is missing. UUIDs, categories, dates,
-    booleans and decimals become strings.
+    Whole floats become int64, because pandas turns integers into floats if a value is missing. UUIDs, categories,
+    dates, booleans and decimals become strings.
 
+    Args:
+        column: a column of a table.
+        name: its name, for messages.
+    Returns:
+        an Arrow array of int64 or of strings, none missing.
     Raises:
         ValueError: an id is missing (null, NaN or an empty string), is a fraction, or is of a type without a text form;
             the message names the row, counted from 1 without the header.
@@ -50,10 +55,16 @@ def read_ids(column: pa.ChunkedArray, name: str) -> pa.Array:
 
 
 def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """Times as int64, or float64 where there are fractions; dates and datetimes count in their own unit from 1970.
+    """Read a column of times. Dates and datetimes are counted in their own unit from 1970.
 
-    Text (every CSV file) may hold whole numbers, numbers, or ISO 8601 datetimes (counted in ns), one kind per column.
+    Text (as in every CSV file) may hold whole numbers, numbers, or ISO 8601 datetimes (counted in ns); one column must
+    hold one kind.
 
+    Args:
+        column: a column of a table.
+        name: its name, for messages.
+    Returns:
+        int64, or float64 if there are fractions, ``(n,)``.
     Raises:
         ValueError: a time is missing, not a finite number, or unreadable; the message names the row, counted from 1
             without the header.
@@ -77,8 +88,13 @@ def read_times(column: pa.ChunkedArray, name: str) -> np.ndarray:
 
 
 def read_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """Numbers as float64; text is read as numbers.
+    """Read a column of numbers. Text is converted.
 
+    Args:
+        column: a column of a table.
+        name: its name, for messages.
+    Returns:
+        float64, ``(n,)``.
     Raises:
         ValueError: a value is missing, not a finite number, or unreadable; the message names the row, counted from 1
             without the header.

@@ -1,4 +1,4 @@
-"""CSV files as Arrow tables: detection of the delimiter, header line, encoding, errors that name the row."""
+"""Read CSV files as Arrow tables: detect delimiter and header line, decode, and name the row in errors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ ChooseColumns = Callable[[list[str]], dict[str, str]]
 
 
 def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_columns: Collection[str]) -> pa.Table:
-    """A table from a CSV file, compressed or not.
+    """Read a table from a CSV file, which may be compressed.
 
     Args:
         path: the file.
         format: delimiter (None: detected), header and encoding.
-        choose: which columns, and their names in the table.
+        choose: chooses the columns to read, and their names in the table.
         text_columns: columns of the table that stay strings (``007`` stays ``007``); the type of others is inferred.
+    Returns:
+        the table.
     Raises:
         ValueError: the file cannot be read; the message says where and what to do.
     """
@@ -86,7 +88,7 @@ def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_c
 
 
 def detect_delimiter(text: str, default: str = ",") -> str:
-    """The delimiter that splits all of the first rows into the same number of fields, the largest number.
+    """Return the delimiter that splits all of the first rows into equally many fields; of several, that with the most.
 
     >>> detect_delimiter("user;item;title\\n1;2;Blood, Sweat, and Tears\\n")
     ';'
@@ -126,7 +128,7 @@ def _sample(path: Path, encoding: str) -> str:
 
 
 def data_suffix(path: Path) -> str:
-    """The suffix of a file in lower case, without the suffix of a compression.
+    """Return the suffix of a file in lower case, without the suffix of a compression.
 
     >>> data_suffix(Path("events.CSV.gz"))
     '.csv'

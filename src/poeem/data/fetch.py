@@ -1,4 +1,4 @@
-"""Downloads into the cache folder, checked by SHA-256: packages by pip, npm and apt, lists of Debian by apt."""
+"""Download files into the cache folder and check their SHA-256: packages by pip, npm and apt, Debian's lists by apt."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ APT_HELPER = "/usr/lib/apt/apt-helper"
 
 
 class Source(Protocol):
-    """A file that is downloaded into the cache at its first use."""
+    """Protocol of a file that is downloaded into the cache at its first use."""
 
     def fetch(self) -> Path:
-        """The path of the file in the cache.
+        """Return the path of the file in the cache; download it if it is not there.
 
         Raises:
             RuntimeError: it is not in the cache and cannot be downloaded.
@@ -51,13 +51,13 @@ class Package:
 
     @property
     def filename(self) -> str:
-        """Name of the archive."""
+        """Name of the archive in the cache."""
         if self.tool == "npm":
             return f"{self.name}-{self.version}.tgz"
         return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
     def fetch(self) -> Path:
-        """The archive in the cache; a file with another checksum is downloaded again.
+        """Return the path of the archive in the cache. If it is not there or has another checksum, it is downloaded.
 
         Raises:
             RuntimeError: the tool is missing or failed, or downloaded another file, which is then deleted.
@@ -104,7 +104,7 @@ class AptList:
     name: str
 
     def fetch(self) -> Path:
-        """The list in the cache, as plain text.
+        """Return the path of the list in the cache, as plain text; download it if it is not there.
 
         Raises:
             RuntimeError: apt is missing or failed, or its sources lack the release.
@@ -198,7 +198,7 @@ def _apt_update(work: Path, what: str, help_text: str, **settings: str) -> list[
 
 
 def cache_dir() -> Path:
-    """The folder of downloaded files: ``POEEM_CACHE``, else the platform's folder for caches."""
+    """Return the folder of downloaded files: ``POEEM_CACHE``, else the platform's folder for caches."""
     import platformdirs
 
     configured = os.environ.get("POEEM_CACHE")
@@ -208,7 +208,7 @@ def cache_dir() -> Path:
 
 
 def unusable_cache(folder: Path, error: OSError) -> RuntimeError:
-    """The error for a cache folder that cannot be written."""
+    """Make the error for a cache folder that cannot be written."""
     return RuntimeError(
         f"the cache folder {folder} cannot be used ({error}); set POEEM_CACHE to one that can be written"
     )

@@ -14,11 +14,10 @@ _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "p
 
 @dataclass(frozen=True)
 class FileFormat:
-    """Format of a file of interactions.
+    """The format of a file of interactions: names of columns, and how a CSV file is written.
 
-    The defaults recognise the usual column names and delimiters.
-
-    Every row is a positive event, whatever its rating, unless ``min_rating`` is set.
+    By default the usual column names and delimiters are recognised. Every row is a positive event, whatever its rating,
+    unless ``min_rating`` is set.
 
     Raises:
         ValueError: the delimiter is not one character, the encoding is unknown, ``min_rating`` is not finite, or one
@@ -67,7 +66,7 @@ class FileFormat:
 
     @property
     def columns(self) -> dict[str, str | None]:
-        """The columns that are named, by role: user, item, time, rating, title."""
+        """The columns that the user named, by role: user, item, time, rating, title. None: not named."""
         return {role: getattr(self, f"{role}_column") for role in ("user", "item", "time", "rating", "title")}
 
 

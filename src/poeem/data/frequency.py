@@ -1,4 +1,4 @@
-"""Log-probability that an item is a candidate of the softmax, from its training events."""
+"""Compute the log-probability that an item is a candidate of the softmax, from its training events."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from poeem.data.ragged import Ragged
 
 
 def log_q(events: Ragged, n_items: int, *, draws: int = 1) -> np.ndarray:
-    """Log-probability that an item is among ``draws`` training events: ``log(1 - (1 - p)^draws)``, ``p`` its share.
+    """Compute the log-probability that an item is among ``draws`` training events: ``log(1 - (1 - p)^draws)``.
 
-    ``retrieval_softmax`` subtracts it from the logits of the candidates. If every positive of the batch is a column of
-    its own, ``draws`` is 1. If each distinct item among the positives is one column, ``draws`` is the number of
-    positives.
+    ``p`` is the item's share of the events. ``retrieval_softmax`` subtracts the result from the logits of the
+    candidates. If every positive of the batch is a column of its own, ``draws`` is 1. If each distinct item among the
+    positives is one column, ``draws`` is the number of positives.
 
     Args:
-        events: item numbers of the training events, a row per user.
+        events: item numbers of the training events, one row per user.
         n_items: size of the catalogue.
         draws: events that a batch samples, at least 1.
     Returns:
-        float32, ``(n_items,)``, nats. An item without an event counts as if it had one: all values are finite.
+        float32, ``(n_items,)``, nats. An item without an event counts as if it had one, so all values are finite.
     Raises:
-        ValueError: ``draws`` below 1, or an item number outside the catalogue.
+        ValueError: ``draws`` is below 1, or an item number is outside the catalogue.
 
     >>> log_q(Ragged(np.array([0, 4]), np.array([0, 0, 0, 1])), n_items=3).round(2)
     array([-0.29, -1.39, -1.39], dtype=float32)

@@ -1,4 +1,4 @@
-"""Histories as matrices for the towers: the last items of each row, right-aligned."""
+"""Make matrices of histories for the towers: the last items of each row, right-aligned."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PADDING = -1
 
 
 def history_rows(ragged: Ragged, rows: np.ndarray, length: int) -> np.ndarray:
-    """The last ``length`` values of the given rows, oldest first, right-aligned, ``-1`` where there is none.
+    """Return the last values of the given rows, oldest first, right-aligned.
 
     Args:
-        ragged: item numbers, a row per user or query.
-        rows: int64, ``(B,)``.
-        length: L, at least 1.
+        ragged: item numbers, one row per user or query.
+        rows: int64, ``(B,)``, the rows to take.
+        length: ``L``, how many values, at least 1.
     Returns:
-        int64, ``(B, L)``.
+        int64, ``(B, L)``; -1 for an empty place.
     Raises:
         ValueError: ``length`` is below 1 or a row does not exist.
 
@@ -31,15 +31,15 @@ def history_rows(ragged: Ragged, rows: np.ndarray, length: int) -> np.ndarray:
 
 
 def history_before(ragged: Ragged, rows: np.ndarray, stops: np.ndarray, length: int) -> np.ndarray:
-    """The last values of each row before a given position: the history of the event at that position.
+    """Return the last values of each row before a given position: the history of the event at that position.
 
     Args:
-        ragged: item numbers, a row per user.
-        rows: int64, ``(B,)``.
+        ragged: item numbers, one row per user.
+        rows: int64, ``(B,)``, the rows to take.
         stops: int64, ``(B,)``, positions in ``ragged.values``, within their row; the value there is left out.
-        length: L, at least 1.
+        length: ``L``, how many values, at least 1.
     Returns:
-        int64, ``(B, L)``, as :func:`history_rows`.
+        int64, ``(B, L)``, oldest first, right-aligned; -1 for an empty place.
     Raises:
         ValueError: ``length`` is below 1, or a position is outside its row.
 

@@ -1,4 +1,4 @@
-"""Id files: text with an id per line, or a table with a column ``id`` and further columns."""
+"""Read id files: text with one id per line, or a table with a column ``id`` and further columns."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ ID = "id"
 
 
 def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
-    """A table whose first column is ``id``.
+    """Read a file of ids.
 
     Args:
         path: Parquet or CSV with a column ``id``; or ``.txt`` with one id per line.
         string_ids: whether ids are strings; otherwise text is read as integers.
+    Returns:
+        a table whose first column is ``id``.
     Raises:
-        ValueError: the file cannot be read or lacks the column, or an id is missing or not an integer; rows count
-            from 1.
+        ValueError: the file cannot be read or does not have the column, or an id is missing or not an integer. The
+            message counts rows from 1.
     """
     import pyarrow as pa
 

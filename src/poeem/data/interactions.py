@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Events in the order (user, timestamp, row in the file), without exact duplicates. Every event is positive.
+    """Events of users with items, sorted by user and then time. Exact duplicates are dropped, and every event is
+    positive.
 
     Users and items are numbered in the order of their ids; the order of the file's rows does not matter.
 
@@ -39,7 +40,7 @@ class Interactions:
         timestamp: int64 or float64, ``(n,)``, in the unit of the file; without times, the row of the file.
         user_ids: ids as in the file, int64 or ``object`` of ``str``, ``(n_users,)``, ascending.
         item_ids: the same for items, ``(n_items,)``: the catalogue is every item of the file.
-        item_table: a row per item, in the order of ``item_ids``: ``title`` and other columns, null if unknown.
+        item_table: one row per item, in the order of ``item_ids``: ``title`` and other columns, null if unknown.
     """
 
     user: np.ndarray
@@ -51,15 +52,17 @@ class Interactions:
 
     @property
     def n_users(self) -> int:
+        """Number of users."""
         return len(self.user_ids)
 
     @property
     def n_items(self) -> int:
+        """Size of the catalogue."""
         return len(self.item_ids)
 
     @property
     def offsets(self) -> np.ndarray:
-        """Events of user ``u`` are ``offsets[u]:offsets[u + 1]``; int64, ``(n_users + 1,)``."""
+        """Bounds of the users' events, int64 ``(n_users + 1,)``: user ``u`` has ``offsets[u]:offsets[u + 1]``."""
         return offsets_of(np.bincount(self.user, minlength=self.n_users))
 
     def __len__(self) -> int:
@@ -69,8 +72,11 @@ class Interactions:
     def from_columns(
         cls, *, user: Sequence[Any], item: Sequence[Any], timestamp: Sequence[Any] | None = None
     ) -> Interactions:
-        """From sequences of one length.
+        """Make interactions from sequences of equal length.
 
+        Args:
+            user, item: ids, ``(n,)``.
+            timestamp: times, ``(n,)``; None: rows are in the order of time.
         Raises:
             ValueError: the lengths differ.
 
@@ -90,15 +96,16 @@ class Interactions:
     def from_table(
         cls, data: Any, items: Any = None, format: FileFormat = DEFAULT_FORMAT, *, log: Log = logger.info
     ) -> Interactions:
-        """From a DataFrame (pandas, polars), a pyarrow table, a Hugging Face ``Dataset``, or a dictionary of columns.
+        """Make interactions from a DataFrame (pandas, polars), a pyarrow table, a Hugging Face ``Dataset``, or a
+        dictionary of columns.
 
         Args:
-            data: the events, with columns as :func:`~poeem.data.read_interactions.read_interactions` recognises them.
-            items: a second table, with an item column, best also titles, and any others.
+            data: the events, with columns that :func:`~poeem.data.read_interactions.read_interactions` recognises.
+            items: a second table with an item column, best also titles, and any other columns.
             format: column names and minimum rating.
-            log: takes one line on the columns that are used, if they do not have our names.
+            log: called with one line on the columns that are used, if they do not have our names.
         Raises:
-            ValueError: as :func:`~poeem.data.read_interactions.read_interactions`.
+            ValueError: the errors of :func:`~poeem.data.read_interactions.read_interactions`.
 
         >>> events = Interactions.from_table({"user_id": [1, 1], "movieId": ["a", "b"], "ts": [2, 1]})
         >>> events.item_ids[events.item].tolist()
@@ -118,13 +125,13 @@ class Interactions:
 
 
 def interactions_from_table(table: pa.Table, *, min_rating: float | None = None) -> Interactions:
-    """Interactions from an Arrow table with the columns ``user``, ``item`` and, if known, ``timestamp`` and ``title``.
+    """Make interactions from an Arrow table with our own column names.
 
     Args:
-        table: the events.
+        table: the events, with columns ``user``, ``item`` and, if known, ``timestamp``, ``rating`` and ``title``.
         min_rating: rows whose ``rating`` is lower are dropped.
     Raises:
-        ValueError: as :func:`~poeem.data.read_interactions.read_interactions`.
+        ValueError: the errors of :func:`~poeem.data.read_interactions.read_interactions`.
     """
     check_columns(table.column_names, (USER, ITEM))
     if table.num_rows == 0:
@@ -168,7 +175,7 @@ def _rated_rows(table: pa.Table, min_rating: float) -> pa.Array:
 
 
 def with_item_table(events: Interactions, table: pa.Table) -> Interactions:
-    """The same events with another item table, joined by its column ``item``.
+    """Return the same events with another item table, joined by its column ``item``.
 
     Raises:
         ValueError: the column ``item`` is missing, an id occurs twice, or none of the events' items is in the table.

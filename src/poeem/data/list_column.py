@@ -1,4 +1,4 @@
-"""Vectors from a Parquet column of float lists, memory-mapped from a temporary file."""
+"""Read vectors from a Parquet column of float lists, memory-mapped from a temporary file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BYTES = 32 * 2**20
 
 
 def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
-    """The vectors of one column, ``(n, dim)``, mapped read-only from a temporary file in the cache folder.
+    """Read the vectors of one column. They are mapped read-only from a temporary file in the cache folder.
 
     The temporary file has the size of the vectors and is deleted with the array. Memory holds one batch at a time.
 
@@ -29,6 +29,8 @@ def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
         path: a Parquet file.
         column: column of lists (of fixed or variable size, all of one length) or tensors of float16, float32 or
             float64; default the only one of that kind.
+    Returns:
+        ``(n, dim)``, in the type of the column.
     Raises:
         ValueError: the file is damaged or has no rows; the column is missing or of another kind; there are several and
             none is named; or a row is missing, has another length or a missing number (rows count from 1).

@@ -13,7 +13,7 @@ DAMAGED = (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError, Ke
 
 
 def map_npy(path: Path) -> Any:
-    """The array of a ``.npy`` file, memory-mapped read-only.
+    """Return the array of a ``.npy`` file, memory-mapped read-only.
 
     Raises:
         ValueError: the file is missing, damaged or of another kind.

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
+    """Rows of different lengths: row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
 
     Args:
         offsets: int64, ``(n_rows + 1,)``, from 0 to ``len(values)``, never decreasing.
@@ -37,7 +37,7 @@ class Ragged:
 
     @classmethod
     def from_lengths(cls, lengths: np.ndarray, values: np.ndarray) -> Ragged:
-        """From the length of every row, ``(n_rows,)``."""
+        """Make rows from their lengths ``(n_rows,)`` and all values in order."""
         return cls(offsets_of(lengths), values)
 
     @property
@@ -47,7 +47,7 @@ class Ragged:
 
     @property
     def row_of_value(self) -> np.ndarray:
-        """The row that every value belongs to, ``(n_values,)``."""
+        """The row that each value belongs to, ``(n_values,)``."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Ragged:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
     def take(self, rows: np.ndarray) -> Ragged:
-        """The given rows, in the given order.
+        """Return the given rows, in the given order.
 
         >>> Ragged(np.array([0, 2, 2, 3]), np.array([7, 8, 9])).take(np.array([2, 0])).values.tolist()
         [9, 7, 8]
@@ -70,5 +70,5 @@ class Ragged:
 
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:
-    """Cumulative sum of the lengths after a zero: ``(n,)`` -> ``(n + 1,)`` int64."""
+    """Return the bounds of rows from their lengths: a zero, then the cumulative sum; ``(n,)`` to int64 ``(n + 1,)``."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])

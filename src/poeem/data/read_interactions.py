@@ -1,4 +1,4 @@
-"""Interactions from files: Parquet, CSV or JSON Lines, with the usual column names recognised."""
+"""Read interactions from Parquet, CSV or JSON Lines files. The usual column names are recognised."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ def read_interactions(
     *,
     log: Log = logger.info,
 ) -> Interactions:
-    """Interactions from a file, a folder of parts, or a glob.
+    """Read interactions from a file, a folder of parts, or a glob.
 
     The columns are those that the format names. Otherwise usual names are recognised (``user_id``, ``item_id``, ``ts``;
     see :mod:`poeem.data.column_names`), and one line to ``log`` says which. Without a time column, rows are in the
     order of time. Ids may be integers or text; in a CSV file they stay text (``007`` is not ``7``). Rows that are equal
-    in user, item and time count once. Every row is a positive event, whatever its rating. With a ``min_rating`` in the
-    format, rows with a lower rating are dropped. A title column becomes the item table (first title of each item).
-    Other columns are not read.
+    in user, item and time count once.
+
+    Every row is a positive event, whatever its rating. With a ``min_rating`` in the format, rows with a lower rating
+    are dropped. A title column becomes the item table (the first title of each item). Other columns are not read.
 
     Args:
         path: Parquet, CSV or JSON Lines, see :func:`~poeem.data.tables.read_table`.
@@ -40,6 +41,8 @@ def read_interactions(
             out.
         format: column names, delimiter, header, encoding and minimum rating.
         log: takes the line about columns.
+    Returns:
+        the interactions.
     Raises:
         ValueError: a file cannot be read, a column is missing, an id, time or rating is missing or unreadable (the
             message names the row, counted from 1 without the header), there is no row, or the item file has an item
@@ -69,12 +72,14 @@ def read_interactions(
 
 
 def read_item_table(path: str | os.PathLike[str], format: FileFormat = DEFAULT_FORMAT) -> pa.Table:
-    """All columns of an item file. The id and title columns are renamed to ``item`` and ``title``.
+    """Read all columns of an item file. The id and title columns are renamed to ``item`` and ``title``.
 
     Args:
         path: Parquet, CSV with a header, or JSON Lines.
-        format: format of the interactions. A column that it names is recognised by its usual names if the item file
-            lacks it.
+        format: format of the interactions. If a column that it names is not in the item file, it is recognised by its
+            usual names.
+    Returns:
+        the table.
     """
     return read_table(
         path,

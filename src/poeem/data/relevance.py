@@ -1,4 +1,4 @@
-"""Relevant pairs of query and item, from a file with a row per pair."""
+"""Read relevant pairs of query and item from a file with one pair per row."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ PAIR = ("query", "item")
 
 
 def read_pairs(path: str | Path) -> np.ndarray:
-    """Row numbers of query and item, int64 ``(p, 2)``, in the order of the file.
+    """Read the row numbers of query and item of every pair.
 
     Args:
         path: Parquet or CSV with columns ``query`` and ``item``: row numbers, from 0. If there is a column ``weight``,
             pairs of weight 0 or less are left out.
+    Returns:
+        int64, ``(p, 2)``, in the order of the file.
     Raises:
-        ValueError: the file is missing, damaged, lacks the columns, holds values that are not whole numbers, weights
-            that are not numbers, or no pair.
+        ValueError: the file is missing or damaged, does not have the columns, holds row numbers that are not whole or
+            weights that are not numbers, or has no pair.
     """
     table = read_table(Path(path), required=("query", "item"), optional=("weight",))
     pairs = np.stack([_numbers(path, table, name, "iu", "row numbers (whole, from 0)") for name in PAIR], axis=1)

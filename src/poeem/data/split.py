@@ -15,12 +15,12 @@ TESTED_EVENTS = 3
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """Queries of an evaluation, one row per query.
+    """The queries of an evaluation, one row per query.
 
     Args:
         users: int64 user numbers, ``(nq,)``.
-        history: item numbers of the user's known events, oldest first, ``nq`` rows; masked in the ranking.
-        relevant: item numbers to find, ``nq`` rows with at least one each; never masked.
+        history: item numbers of the user's known events, oldest first, ``nq`` rows. They are masked in the ranking.
+        relevant: item numbers that should be found, ``nq`` rows with at least one each. They are never masked.
     """
 
     users: np.ndarray
@@ -31,7 +31,7 @@ class Queries:
         return len(self.users)
 
     def take(self, rows: np.ndarray) -> Queries:
-        """The given queries, in the given order."""
+        """Return the given queries, in the given order."""
         return Queries(self.users[rows], self.history.take(rows), self.relevant.take(rows))
 
 
@@ -53,7 +53,7 @@ class Split:
 
     @property
     def seen_in_training(self) -> np.ndarray:
-        """bool, ``(n_items,)``: whether an item has a training event. Other items count as misses."""
+        """Whether each item has a training event: bool, ``(n_items,)``. Other items count as misses."""
         seen = np.zeros(self.n_items, dtype=bool)
         seen[self.train.values] = True
         return seen
@@ -65,15 +65,15 @@ class Split:
 
     @property
     def unseen_target_share(self) -> float:
-        """Share of the test's relevant items without a training event, 0 to 1; recall is at most 1 minus this."""
+        """Share of the test's relevant items without a training event, 0 to 1. Recall is at most 1 minus it."""
         relevant = self.test.relevant.values
         return float(1 - self.seen_in_training[relevant].mean()) if len(relevant) else 0.0
 
 
 def leave_last_out(interactions: Interactions) -> Split:
-    """Last event of a user = test, second last = validation, the rest trains.
+    """Split interactions by user: the last event is the test, the second last the validation, and the rest trains.
 
-    The test history includes the validation item. Users with fewer than 3 events only train.
+    The test history includes the validation item. Users with fewer than 3 events are used for training only.
 
     >>> from poeem.data.interactions import Interactions
     >>> events = Interactions.from_columns(user=["ann"] * 4 + ["bob"] * 2, item=list("abcdab"))
@@ -94,7 +94,9 @@ def leave_last_out(interactions: Interactions) -> Split:
 
 
 def seen_before_last(interactions: Interactions) -> np.ndarray:
-    """bool, ``(n_items,)``: whether an item has a training event in :func:`leave_last_out`; no split is made."""
+    """Return whether each item has a training event in :func:`leave_last_out`: bool, ``(n_items,)``. The split itself
+    is not made.
+    """
     events = Ragged(interactions.offsets, interactions.item)
     # The last two events of a user are held out.
     last = events.offsets[1:][_held_out_counts(events) > 0]
@@ -110,17 +112,20 @@ def _held_out_counts(events: Ragged) -> np.ndarray:
 
 
 def time_split(interactions: Interactions, test_share: float = 0.1, validation_share: float = 0.1) -> Split:
-    """One cut in time for all users: events before the cut are histories, later ones are relevant.
+    """Split interactions by one cut in time for all users: events before the cut are histories, later ones are
+    relevant.
 
     The latest ``test_share`` of all events are relevant items of the test. The ``validation_share`` before them are
-    relevant items of the validation. Events at the time of a cut count as after it. The test history includes the
-    validation events. A user is a query if there is an event before the cut and one after it. An item that occurs
+    relevant items of the validation. Events at the time of a cut belong to the part after it. The test history includes
+    the validation events. A user is a query if there is an event before the cut and one after it. An item that occurs
     several times after the cut is relevant once.
 
     Args:
         interactions: events; without times, row numbers are the times.
         test_share: share of all events, above 0.
         validation_share: share of all events, above 0; the two sum to less than 1.
+    Returns:
+        the three parts.
     Raises:
         ValueError: the shares are out of range, or so many events share one time that a part stays empty.
     """

@@ -1,4 +1,4 @@
-"""Arrow tables from Parquet, CSV and JSON Lines: a file, a folder of parts or a glob."""
+"""Read Arrow tables from Parquet, CSV and JSON Lines: a file, a folder of parts or a glob."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def read_table(
     format: FileFormat = DEFAULT_FORMAT,
     choose: ChooseColumns | None = None,
 ) -> pa.Table:
-    """A table from a file, a folder of parts, or a glob such as ``part-*.parquet``.
+    """Read a table from a file, a folder of parts, or a glob such as ``part-*.parquet``.
 
     Files are Parquet (``.parquet``, ``.pq``), CSV (``.csv``, ``.tsv``, ``.inter``; any other name if the format gives a
     delimiter) or JSON Lines (``.jsonl``, ``.ndjson``). CSV and JSON Lines may be compressed (``.gz``, ``.bz2``,
-    ``.zst``). Parts are read in the order of their names; folders named ``day=1`` give Parquet a column ``day``.
+    ``.zst``). Parts are read in the order of their names. Folders named like ``day=1`` give Parquet a column ``day``.
 
     Args:
         path: the file, folder or glob.
@@ -42,11 +42,13 @@ def read_table(
         optional: columns to read besides, if they are there; default all.
         text_columns: columns of a CSV file that stay strings (``007`` stays ``007``); the type of others is inferred.
         format: delimiter, header and encoding of CSV files.
-        choose: in place of ``required`` and ``optional``: from the columns of a file those to read, each with the name
-            that it shall have.
+        choose: used in place of ``required`` and ``optional``: called with the columns of a file, returns those to read
+            with their new names.
+    Returns:
+        the table.
     Raises:
-        ValueError: the file is missing, empty, of another kind, damaged, or lacks a column; a folder has no parts, or
-            parts of several kinds.
+        ValueError: the file is missing, empty, of another kind or damaged, a column is missing, or a folder has no
+            parts or parts of several kinds.
     """
 
     def choose_checked(names: list[str]) -> dict[str, str]:
@@ -83,7 +85,7 @@ def read_table(
 
 
 def check_columns(names: list[str], required: tuple[str, ...], where: str = "") -> None:
-    """Refuse a table without a required column; the message lists the columns."""
+    """Raise ValueError if a required column is missing; the message lists the columns."""
     missing = [name for name in required if name not in names]
     if missing:
         listed = ", ".join(map(repr, names)) or "none"
@@ -96,7 +98,7 @@ def check_columns(names: list[str], required: tuple[str, ...], where: str = "") 
 
 
 def missing_file(path: Path) -> str:
-    """What is wrong with a path that is no file."""
+    """Describe, for an error, what is wrong with a path that is no file."""
     return "is a folder, not a file" if path.is_dir() else "no such file"
 
 

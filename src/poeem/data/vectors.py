@@ -1,4 +1,4 @@
-"""Vectors from a ``.npy`` or Parquet file. They are memory-mapped, so the file may be larger than memory."""
+"""Read vectors from a ``.npy`` or Parquet file. They are memory-mapped, so the file may be larger than memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from poeem.data.tables import PARQUET_SUFFIXES, missing_file
 
 
 def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None = None) -> np.ndarray:
-    """Float vectors ``(n, dim)``, memory-mapped read-only.
+    """Read float vectors, memory-mapped read-only.
 
     Args:
         path: a ``.npy`` file of float16, float32 or float64; or a Parquet file (``.parquet``, ``.pq``) with a column of
-            lists of these, which is written to a temporary file in the cache folder.
-        dim: required width.
+            lists of these, which is copied to a temporary file in the cache folder.
+        dim: width that the vectors must have; None: any.
         column: column of a Parquet file; default the only one that holds lists of floats.
+    Returns:
+        ``(n, dim)``, in the type of the file.
     Raises:
         ValueError: the file is missing, damaged, of another kind, or holds vectors of another width; the column or one
             of its rows is missing; or ``column`` is given for a ``.npy`` file.

@@ -21,14 +21,16 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: np.ndarray) -> Interval:
-    """Mean of a figure between 0 and 1 over queries, and its 95 % interval.
+    """Compute the mean over queries of a figure between 0 and 1, with its 95 % interval.
 
-    With :data:`FEW_QUERIES` queries or more: Student's t, ``mean ± t s / sqrt(n)``. With fewer: Wilson's score
-    interval, which stays between 0 and 1 and has a width even where all queries have the same value. It is made
-    for values of 0 or 1. For values between them it is wider than needed, never narrower.
+    With :data:`FEW_QUERIES` queries or more it is Student's t interval, ``mean ± t s / sqrt(n)``. With fewer it is
+    Wilson's score interval, which stays between 0 and 1 and has a width even if all queries have the same value.
+    Wilson's is made for values of 0 or 1; for values between them it is wider than needed, never narrower.
 
     Args:
         values: one figure per query, ``(nq,)``, 0 to 1.
+    Returns:
+        the mean and the ends of its interval.
     Raises:
         ValueError: there are no values, or one is outside 0 to 1.
     Source:
@@ -55,10 +57,12 @@ def mean_interval(values: np.ndarray) -> Interval:
 
 
 def with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Means over queries by name, with ``queries`` (their smallest number) and ``intervals`` (``[low, high]``).
+    """Compute means over queries by name, with their intervals.
 
     Args:
         values: one figure per query, ``(nq,)``, by name.
+    Returns:
+        the means by name; ``queries``, the smallest number of queries; and ``intervals``, ``[low, high]`` by name.
 
     >>> block = with_intervals({"mrr@10": np.array([0.5, 1.0])})
     >>> block["mrr@10"], block["queries"], [round(end, 3) for end in block["intervals"]["mrr@10"]]
@@ -73,7 +77,7 @@ def with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def format_figure(block: Mapping[str, Any], name: str) -> str:
-    """A figure of a :func:`with_intervals` block to four digits, with its interval if the queries are few.
+    """Print a figure of a :func:`with_intervals` block to four digits, with its interval if there are few queries.
 
     >>> format_figure(with_intervals({"mrr@10": np.array([0.5, 1.0])}), "mrr@10")
     '0.7500 (0.20-0.97)'
@@ -87,7 +91,7 @@ def format_figure(block: Mapping[str, Any], name: str) -> str:
 
 
 def few_queries_note(blocks: Iterable[Mapping[str, Any]]) -> str | None:
-    """The note for a table with figures from few queries; None if no block has few.
+    """Return the note that a table needs if its figures come from few queries; None if no block has few.
 
     >>> few_queries_note([{"queries": 12}, {"queries": 300}])
     'Only 12 test queries: each figure stands with its 95 % interval. Do not trust a difference within the intervals.'

@@ -1,4 +1,4 @@
-"""Ranking metrics from the ranks of the relevant items, and the table that defines every reported metric."""
+"""Compute ranking metrics from the ranks of the relevant items; a table defines every reported metric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from poeem.data.ragged import Ragged
 
 
 class Metric(NamedTuple):
-    """Definition of a reported number; ``direction`` is ``"up"`` if larger is better, else ``"down"``."""
+    """The definition of a reported figure. ``direction`` is ``"up"`` if larger is better, else ``"down"``."""
 
     name: str
     formula: str
@@ -48,7 +48,7 @@ METRICS = {
 
 
 def mask_seen(scores: np.ndarray, history: Ragged, relevant: Ragged) -> np.ndarray:
-    """Scores with ``-inf`` at the items of each query's history, except the relevant ones.
+    """Return scores with ``-inf`` at the items of each query's history, except at its relevant items.
 
     Args:
         scores: float, ``(b, n_items)``; not changed.
@@ -66,10 +66,11 @@ def mask_seen(scores: np.ndarray, history: Ragged, relevant: Ragged) -> np.ndarr
 
 
 def expected_ranks(scores: np.ndarray, relevant: Ragged) -> np.ndarray:
-    """Rank of each relevant item, ``1 + #better + #equal / 2``: its mean rank over all orders of equal scores.
+    """Compute the rank of each relevant item, ``1 + #better + #equal / 2``: its mean rank over all orders of equal
+    scores.
 
     Scores that differ by less than 2^-20 of the row's largest count as equal. Float32 products of equal vectors can
-    differ by so much, depending on their place in the matrix, and items with equal codes must get equal ranks.
+    differ by that much, depending on their place in the matrix, but items with equal codes must get equal ranks.
 
     Args:
         scores: float, ``(b, n_items)``, larger is better, ``-inf`` where an item cannot be returned.
@@ -103,13 +104,13 @@ def expected_ranks(scores: np.ndarray, relevant: Ragged) -> np.ndarray:
 
 
 def ranking_metrics(ranks: np.ndarray, offsets: np.ndarray) -> dict[str, np.ndarray]:
-    """The ranking metrics of each query.
+    """Compute the ranking metrics of each query.
 
     Args:
         ranks: ranks of the relevant items, from 1, ``inf`` for a miss, ``(n_relevant,)``.
-        offsets: int64, ``(nq + 1,)``; query ``i`` has ``ranks[offsets[i]:offsets[i + 1]]``, at least one.
+        offsets: int64, ``(nq + 1,)``; the ranks of query ``i`` are ``ranks[offsets[i]:offsets[i + 1]]``, at least one.
     Returns:
-        float64 ``(nq,)`` by name.
+        float64 ``(nq,)`` by the names of `METRICS`.
     Raises:
         ValueError: a query has no relevant item.
 

@@ -1,4 +1,4 @@
-"""Exact neighbours from scores, and the recall of them by other scores."""
+"""Find exact neighbours from scores, and compute how many of them other scores find."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import torch
 
 
 def exact_neighbours(scores: np.ndarray, k: int) -> np.ndarray:
-    """Columns of the ``k`` best scores of each row, in any order: ``(b, n)`` -> int64 ``(b, min(k, n))``.
+    """Find the columns of the ``k`` best scores of each row, in any order.
+
+    Args:
+        scores: float, ``(b, n)``, larger is better.
+        k: how many.
+    Returns:
+        int64, ``(b, min(k, n))``.
 
     >>> exact_neighbours(np.array([[0.1, 0.9, 0.5]]), 1)
     array([[1]])
@@ -17,7 +23,7 @@ def exact_neighbours(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def neighbour_recall(scores: np.ndarray, neighbours: np.ndarray, k: int | None = None) -> np.ndarray:
-    """Share of the given items among the ``k`` best of each row.
+    """Compute the share of given neighbours that are among the ``k`` best scores of each row.
 
     An item that ties for the last places counts by its probability to be among the ``k`` best in a random order of the
     equal items. Items at ``-inf`` never count.
@@ -25,7 +31,7 @@ def neighbour_recall(scores: np.ndarray, neighbours: np.ndarray, k: int | None =
     Args:
         scores: float, ``(b, n)``, larger is better.
         neighbours: int64 columns, ``(b, m)``.
-        k: number of best items; at most all items; default ``m``.
+        k: number of best items, at most all of them; default ``m``.
     Returns:
         float64, ``(b,)``, 0 to 1.
 

@@ -1,4 +1,4 @@
-"""Evaluation of a scorer by the protocol: the full catalogue ranked, seen items masked, the target never."""
+"""Evaluate a scorer that ranks the full catalogue; items that a query has seen are masked unless they are relevant."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def evaluate(
     metric: str,
     available: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The ranking metrics of :data:`poeem.evaluation.metrics.METRICS`: means over the queries, with intervals.
+    """Compute the ranking metrics of :data:`poeem.evaluation.metrics.METRICS`: means over the queries, with intervals.
 
     Args:
-        scorer: scores the catalogue. An item at ``-inf`` (in no probed list, never seen in training) is a miss.
+        scorer: scores the catalogue. An item at ``-inf`` (in no visited list, or never seen in training) is a miss.
         queries: histories (masked) and relevant items (never masked), ``nq`` rows.
         query_vectors: float, ``(nq, dim)``.
         exact_items: the model's own float item vectors ``(n_items, dim)``, for ``neighbour_recall@10``.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        available: bool, ``(n_items,)``, items that may be returned (``Split.seen_in_training``). The others are misses
-            for the scorer and are not neighbours. Default all.
+        available: bool, ``(n_items,)``: items that may be returned (``Split.seen_in_training``); default all. The
+            others are misses for the scorer, and never neighbours.
     Returns:
         the block of :func:`poeem.evaluation.intervals.with_intervals`.
     Raises:
-        ValueError: no queries, shapes that do not match, or a score that is NaN.
+        ValueError: there are no queries, shapes do not match, or a score is NaN.
 
     >>> from poeem.data.ragged import Ragged
     >>> query = Queries(np.array([0]), Ragged(np.array([0, 1]), np.array([0])), Ragged(np.array([0, 1]), np.array([2])))

@@ -1,4 +1,4 @@
-"""Metrics for each query: of a scorer over the whole catalogue, and of the rows that an engine returned."""
+"""Compute metrics of each query: for a scorer of the whole catalogue, and for the rows that an engine returned."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def query_metrics(
     *,
     neighbour_depths: Mapping[str, int | None] = _AS_MANY_AS_NEIGHBOURS,
 ) -> dict[str, np.ndarray]:
-    """Metrics of a scorer for each query. Equal scores share their expected rank.
+    """Compute the metrics of a scorer for each query. Items of equal score share their expected rank.
 
     Args:
         scorer: scores all items.
         queries: relevant items and neighbours may each be None; their metrics are then left out.
         available: bool, ``(n,)``: items that may be returned; default all.
-        neighbour_depths: for each name, the number of best items among which the neighbours are counted; None: as many
-            as there are neighbours.
+        neighbour_depths: for each name of a metric, the number of best items among which the neighbours are counted;
+            None: as many as there are neighbours.
     Returns:
-        float64 by name: the metrics of :func:`ranking_metrics` of the queries that have relevant items, in order, seen
-        items masked; and the neighbour recalls of all queries, seen items not masked.
+        float64 by name. The metrics of :func:`ranking_metrics` are those of the queries that have relevant items, in
+        order, with seen items masked. The neighbour recalls are those of all queries, and mask nothing.
 
     >>> from poeem.evaluation.scorers import FloatScorer
     >>> queries = QuerySet(np.array([[1.0]]), neighbours=np.array([[0, 1]]))
@@ -54,13 +54,13 @@ def query_metrics(
 
 
 def nearest_items(scorer: Scorer, queries: QuerySet, k: int, available: np.ndarray | None = None) -> np.ndarray:
-    """Rows of the ``k`` best items of each query, in any order: int64 ``(nq, k)``."""
+    """Find the rows of the ``k`` best items of each query, in any order: int64 ``(nq, k)``."""
     blocks = _score_blocks(scorer, queries, available)
     return np.concatenate([exact_neighbours(scores, k) for _, scores in blocks])
 
 
 def neighbour_share(rows: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
-    """Share of each query's neighbours ``(nq, m)`` among the returned rows ``(nq, k)``: float64 ``(nq,)``.
+    """Compute the share of each query's neighbours ``(nq, m)`` among the returned rows ``(nq, k)``: float64 ``(nq,)``.
 
     >>> neighbour_share(np.array([[4, 2, -1]]), np.array([[2, 3]]))
     array([0.5])
@@ -69,14 +69,14 @@ def neighbour_share(rows: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
 
 
 def returned_metrics(rows: np.ndarray, neighbours: np.ndarray, relevant: Ragged | None = None) -> dict[str, np.ndarray]:
-    """Metrics of the rows that an engine returned. Equal scores have the order of the engine.
+    """Compute the metrics of the rows that an engine returned. Items of equal score keep the engine's order.
 
     Args:
         rows: int64, ``(nq, k)``, best first; -1 where the engine returned fewer.
-        neighbours: int64, ``(nq, 10)``, exact; counted among the first 10 rows.
-        relevant: relevant items, ``nq`` rows, which may be empty.
+        neighbours: int64, ``(nq, 10)``, by exact scores; counted among the first 10 rows.
+        relevant: relevant items, ``nq`` rows, which may be empty; None without labels.
     Returns:
-        float64 by name: ``neighbour_recall@10``; and with ``relevant`` the metrics of :func:`ranking_metrics` of the
+        float64 by name: ``neighbour_recall@10``, and with ``relevant`` the metrics of :func:`ranking_metrics` of the
         queries that have relevant items, in order.
     """
     metrics = {NEIGHBOUR_RECALL: neighbour_share(rows[:, :NEIGHBOURS], neighbours)}

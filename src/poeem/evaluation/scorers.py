@@ -1,4 +1,5 @@
-"""Scorers: query vectors in, a score for each item of the catalogue out. Larger is better for every metric.
+"""Scorers: they take query vectors and return a score for each item of the catalogue. Larger is better for every
+metric.
 
 Under ``l2`` a score is the negated squared distance. Only the evaluation negates it.
 """
@@ -21,23 +22,29 @@ _BLOCK_NUMBERS = 2**18
 
 
 class Scorer(Protocol):
-    """Anything that scores the whole catalogue."""
+    """Protocol of an object that scores the whole catalogue."""
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> a new array, float32 ``(b, n_items)``; ``-inf`` where an item cannot be returned."""
+        """Score all items.
+
+        Args:
+            query_vectors: float, ``(b, dim)``.
+        Returns:
+            a new array, float32 ``(b, n_items)``; ``-inf`` where an item cannot be returned.
+        """
         ...
 
 
 @dataclass(eq=False)
 class FloatScorer:
-    """Exact scores of float item vectors.
+    """A scorer by exact scores of float item vectors.
 
     Args:
-        items: float, ``(n, dim)``; normalised here under ``cosine``. Queries are normalised too.
+        items: float, ``(n, dim)``; normalised here under ``cosine``, as queries are.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         available: bool, ``(n,)``: items that may be returned; the others score ``-inf``. Default all.
     Raises:
-        ValueError: an unknown metric, vectors that are not finite, or a zero vector under ``cosine``.
+        ValueError: the metric is unknown, a vector is not finite, or a vector is zero under ``cosine``.
 
     >>> FloatScorer(np.array([[3.0, 4.0], [0.0, 2.0]]), "cosine").scores(np.array([[0.0, 5.0]]))
     array([[0.8, 1. ]], dtype=float32)
@@ -52,7 +59,13 @@ class FloatScorer:
         self.available = _checked_available(self.available, len(self.items))
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n)``."""
+        """Score all items.
+
+        Args:
+            query_vectors: float, ``(b, dim)``.
+        Returns:
+            float32, ``(b, n)``.
+        """
         scores = pairwise_scores(prepared(query_vectors, self.metric, "query_vectors"), self.items, self.metric)
         if self.available is not None:
             scores[:, ~self.available] = -np.inf
@@ -61,7 +74,8 @@ class FloatScorer:
 
 @dataclass(eq=False)
 class DecodedScorer:
-    """Scores of an index: queries against decoded vectors; with lists only those in the ``nprobe`` nearest lists.
+    """A scorer by the scores of an index: queries against decoded vectors. With lists only the ``nprobe`` nearest lists
+    are scored.
 
     Decoded vectors are not normalised. Queries are normalised under ``cosine``.
 
@@ -71,13 +85,12 @@ class DecodedScorer:
         coarse: centroids ``(nlist, dim)`` in the same space; for a bundle see :func:`coarse_for_queries`.
         lists: the list of each item, ``(n,)``.
         nprobe: lists visited per query; default all.
-        available: as for :class:`FloatScorer`.
+        available: items that may be returned, see :class:`FloatScorer`.
         bias: added to the score of each item, ``(n,)``, for engines whose estimate has such a term.
         adapter: query adapter, ``(dim, dim)``; queries are multiplied by it from the right, after normalisation.
-        probe_metric: metric for the choice of lists; default ``metric``.
+        probe_metric: metric by which lists are chosen; default ``metric``.
     Raises:
-        ValueError: an unknown metric, vectors that are not finite, or ``coarse``, ``lists``, ``nprobe`` that do not
-            match.
+        ValueError: the metric is unknown, a vector is not finite, or ``coarse``, ``lists`` and ``nprobe`` do not match.
     """
 
     decoded: np.ndarray
@@ -109,7 +122,13 @@ class DecodedScorer:
             )
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n)``."""
+        """Score all items.
+
+        Args:
+            query_vectors: float, ``(b, dim)``.
+        Returns:
+            float32, ``(b, n)``; ``-inf`` for items of lists that are not visited.
+        """
         queries = self._queries(query_vectors)
         scores = pairwise_scores(queries, self.decoded, self.metric)
         if self.bias is not None:
@@ -121,11 +140,16 @@ class DecodedScorer:
         return scores
 
     def with_nprobe(self, nprobe: int | None) -> DecodedScorer:
-        """The same arrays, not copied, with another number of visited lists."""
+        """Return a scorer of the same arrays, not copied, that visits another number of lists."""
         return dataclasses.replace(self, nprobe=nprobe)
 
     def scanned(self, query_vectors: np.ndarray) -> np.ndarray:
-        """Codes that a search compares with each query: items in its probed lists, ``(b, dim)`` -> int64 ``(b,)``.
+        """Count the codes that a search compares with each query: the items of the lists that it visits.
+
+        Args:
+            query_vectors: float, ``(b, dim)``.
+        Returns:
+            int64, ``(b,)``.
 
         >>> vectors = np.array([[1.0, 0.0], [0.9, 0.0], [0.0, 1.0]])
         >>> DecodedScorer(vectors, "ip", coarse=np.eye(2), lists=np.array([0, 0, 1]), nprobe=1).scanned(vectors[[0, 2]])
@@ -137,7 +161,7 @@ class DecodedScorer:
         return self._probed(queries) @ np.bincount(self.lists, minlength=len(self.coarse))
 
     def scanned_share(self, query_vectors: np.ndarray) -> float:
-        """Mean of ``scanned`` as a share of all codes, 0 to 1."""
+        """Compute the mean of ``scanned`` as a share of all codes, 0 to 1."""
         return float(self.scanned(query_vectors).mean() / len(self.decoded))
 
     def _queries(self, query_vectors: np.ndarray) -> np.ndarray:
@@ -155,8 +179,10 @@ class DecodedScorer:
 
 
 def coarse_for_queries(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The centroids of a bundle in the space of the queries. The bundle stores them rotated.
+    """Return the centroids of a bundle in the space of the queries. The bundle stores them rotated.
 
+    Args:
+        arrays: those of the bundle.
     Returns:
         ``coarse @ R.T``, float32 ``(nlist, dim)``, or ``coarse`` without a rotation; None for a flat index.
     """
@@ -165,10 +191,18 @@ def coarse_for_queries(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
 
 
 def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.ndarray:
-    """``<q, x>``, or ``-‖q - x‖²`` under ``l2``: float32 ``(b, dim)``, ``(n, dim)`` -> float32 ``(b, n)``.
+    """Score all pairs of queries and items: ``<q, x>``, or ``-‖q - x‖²`` under ``l2``.
 
     Sums are float64 and rounded once. The last bits of a float32 product depend on the processor and on the place of
-    the vectors in the matrix. Near-ties would be ordered by those bits, and one metric would have two values.
+    the vectors in the matrix, so near-ties would be ordered by those bits, and a metric would not be the same
+    everywhere.
+
+    Args:
+        queries: float32, ``(b, dim)``.
+        items: float32, ``(n, dim)``.
+        metric: ``"ip"``, ``"l2"`` or ``"cosine"``, for which vectors must have unit length.
+    Returns:
+        float32, ``(b, n)``.
 
     >>> pairwise_scores(np.array([[1.0, 2.0]], np.float32), np.array([[3.0, 0.5]], np.float32), "l2")
     array([[-6.25]], dtype=float32)
@@ -198,7 +232,11 @@ def pairwise_scores(queries: np.ndarray, items: np.ndarray, metric: str) -> np.n
 
 
 def prepared(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
-    """Vectors as float32, checked to be finite; of unit length under ``cosine``."""
+    """Check that vectors are finite, and return them as float32; under ``cosine`` with unit length.
+
+    Raises:
+        ValueError: a vector is not finite, or zero under ``cosine``.
+    """
     check_metric(metric)
     vectors = _finite(vectors, name)
     if metric != "cosine":

@@ -12,18 +12,19 @@ from poeem.functional.pq import split
 @compile_guard
 @torch.no_grad()
 def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.0, iterations: int = 10) -> Tensor:
-    """Codes by the cheapest transport of the vectors to the codewords, ``n / ksub`` vectors to each codeword.
+    """Assign codes so that every codeword is used equally often: ``n / ksub`` of the ``n`` rows each.
 
-    ``P = diag(a) exp(-‖r_m - B_mk‖² / ε) diag(b)`` with a and b such that rows sum to 1 and columns to ``n / ksub``
-    (Sinkhorn's iterations), and ``k_m = argmax_k P``. Codewords far from all vectors still get vectors, and so a
-    gradient. For training only: the code of a vector depends on the other vectors of its batch.
+    The assignment is the cheapest transport of the vectors to the codewords. Sinkhorn's iterations compute it for every
+    slice ``m``: ``P = diag(a) exp(-‖r_m - B_mk‖² / ε) diag(b)``, where ``a`` and ``b`` are scaled until rows sum to 1
+    and columns to ``n / ksub``. The code is ``k_m = argmax_k P``. Codewords far from all vectors still get vectors, and
+    so a gradient. It is for training only: the code of a vector depends on the other vectors of its batch.
 
     Args:
-        residuals: float32, ``(..., dim)``; the balance is over all of these rows.
+        residuals: float32, ``(..., dim)``; all of these rows are balanced together.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
-        epsilon: above 0, in units of a slice's mean squared distance to the nearest codeword. A small one is strict
-            and needs more iterations.
-        iterations: of Sinkhorn.
+        epsilon: ``ε``, above 0, in units of a slice's mean squared distance to the nearest codeword. A small value
+            balances more strictly and needs more iterations.
+        iterations: number of Sinkhorn iterations.
     Returns:
         int64 codes in ``[0, ksub)``, ``(..., M)``.
     Source:

@@ -7,10 +7,11 @@ from torch import Tensor
 
 
 def cayley(skew: Tensor) -> Tensor:
-    """``R = (I + A)^-1 (I - A)``: orthogonal with determinant +1, differentiable in ``A``.
+    """Map a skew-symmetric matrix to a rotation: ``R = (I + A)^-1 (I - A)``, orthogonal with determinant +1.
 
-    It reaches every rotation without the eigenvalue -1 (a rotation by 180 degrees is at infinity). A plane rotation by
-    ``theta`` comes from ``A_ij = tan(theta / 2)``, as the right block ``[[c, -s], [s, c]]``.
+    The map is differentiable in ``A``. It reaches every rotation without the eigenvalue -1; a rotation by 180 degrees
+    would need infinite entries. ``A_ij = tan(theta / 2)`` rotates the plane ``(i, j)`` by ``theta``: rows and columns
+    ``i`` and ``j`` of ``R`` are ``[[c, -s], [s, c]]`` with ``c = cos(theta)`` and ``s = sin(theta)``.
 
     Args:
         skew: float, skew-symmetric ``A``, ``(dim, dim)``; float64 keeps ``R`` orthogonal however large ``A`` is.

@@ -9,7 +9,7 @@ from poeem.functional.nearest import assign_nearest
 
 
 def assign_lists(x: Tensor, centroids: Tensor) -> Tensor:
-    """Inverted list of every vector: ``argmin_j ‖x - C_j‖²``.
+    """Assign every vector to the inverted list of its nearest centroid: ``argmin_j ‖x - C_j‖²``.
 
     Args:
         x: float32, ``(..., dim)``, rotated if there is a rotation.
@@ -32,6 +32,12 @@ def equal_norms(centroids: Tensor, norm: Tensor | None = None) -> Tensor:
 
     With equal norms the nearest centroid by L2 is also the one of the largest inner product, so an engine that
     assigns or probes by inner product finds the lists that training used.
+
+    Args:
+        centroids: float, ``(nlist, dim)``; a zero row stays zero.
+        norm: float, a scalar: the new length; None takes the mean length of the centroids.
+    Returns:
+        float, ``(nlist, dim)``, all rows of length ``norm``.
 
     >>> equal_norms(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
     tensor([[2., 0.],

@@ -15,7 +15,7 @@ _is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lamb
 
 
 def is_exporting() -> bool:
-    """Whether ``torch.export`` traces the caller, so that no values are known.
+    """Return whether ``torch.export`` is tracing the caller. Tensors then have no values to look at.
 
     >>> is_exporting()
     False
@@ -24,13 +24,14 @@ def is_exporting() -> bool:
 
 
 def compile_guard(method: Method) -> Method:
-    """``torch.compiler.disable`` for a function that reads values, counts steps or calls other libraries.
+    """Decorate a function so that ``torch.compile`` does not compile it; for functions that look at values or count
+    steps.
 
-    ``torch.compiler.disable`` imports the compiler where it decorates, which takes longer than all of ``import poeem``.
-    Here that waits until something is compiled, when the compiler is loaded anyway.
+    It does what ``torch.compiler.disable`` does. That decorator imports the compiler where it decorates, which takes
+    longer than all of ``import poeem``; this one imports it only once something is compiled.
 
-    ``torch.export`` takes one graph only, so it traces into the function. A guarded function that an export reaches
-    must not depend on values there: ask `is_exporting`.
+    ``torch.export`` does trace into the function, because it needs a single graph. A decorated function that an export
+    reaches must not look at values then; `is_exporting` tells it.
 
     >>> class Twice:
     ...     @compile_guard

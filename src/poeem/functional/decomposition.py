@@ -16,7 +16,7 @@ from poeem.functional.procrustes import procrustes
 
 
 class Decomposition(NamedTuple):
-    """The arrays of a warm start; all float32, ``None`` where the structure lacks the stage."""
+    """The arrays that a warm start gives an index, all float32. A stage that the structure lacks is None."""
 
     rotation: Tensor | None  # (dim, dim), y = x @ rotation
     coarse: Tensor | None  # (nlist, dim), in rotated space
@@ -36,17 +36,22 @@ def decompose(
     rounds: int = 50,
     generator: torch.Generator | None = None,
 ) -> Decomposition:
-    """Centroids by k-means, then codewords of the **residuals** alternated with the Procrustes rotation.
+    """Fit the arrays of an index to a sample of vectors.
 
-    For RQ the codewords are those of `fit_additive`.
+    Centroids come from k-means. Codewords are fitted to the **residuals**, the vectors less their centroids. With
+    ``rotated``, Lloyd's iterations of the codewords alternate with the Procrustes rotation. For RQ the codewords come
+    from `fit_additive`.
 
     Args:
         x: float32, ``(n, dim)``, at least ``max(ksub, nlist)`` rows.
-        M, ksub, kind, nlist: the structure; ``nlist`` 0 is flat.
+        M, ksub, kind: subquantizers, codewords per codebook, and ``"PQ"`` or ``"RQ"``.
+        nlist: number of centroids; 0 fits none.
         rotated: whether a rotation is fitted; not for RQ, whose codewords need none.
-        equal_norm: scale the centroids to one length before vectors are assigned to them.
-        rounds: alternations of one Lloyd iteration and one rotation.
-        generator: a CPU generator.
+        equal_norm: whether centroids are scaled to one length before vectors are assigned to them.
+        rounds: how often one Lloyd iteration and one rotation alternate.
+        generator: CPU generator of all random choices.
+    Returns:
+        the rotation, the centroids in rotated space, and the codebooks of the rotated residuals.
     Source:
         Zhang et al. 2021 (optimal space decomposition); Ge et al., "Optimized product quantization", 2013.
     """
@@ -73,15 +78,16 @@ def decompose(
 
 
 def balanced_axes(x: Tensor, M: int) -> Tensor:
-    """Principal axes, distributed over the slices so that the products of their variances are even.
+    """Order the principal axes of a sample so that all slices have about equal products of variances.
 
-    The alternation starts here: from the identity it ends in a worse optimum wherever variance is uneven.
+    The alternation of `decompose` starts from these axes. From the identity it ends in a worse optimum where variance
+    is uneven.
 
     Args:
         x: float, ``(n, dim)``.
-        M: slices; ``dim`` is divisible by it.
+        M: number of slices; it divides ``dim``.
     Returns:
-        float ``(dim, dim)``, orthogonal.
+        float, ``(dim, dim)``, orthogonal; columns are axes, ``dim / M`` neighbouring columns are a slice.
     Source:
         Ge et al. 2013, section 3.2 (eigenvalue allocation).
 

@@ -6,14 +6,16 @@ from torch import Tensor
 
 
 def distortion(x: Tensor, x_hat: Tensor) -> Tensor:
-    """Mean over vectors of the squared L2 error, ``mean_i ‖x̂_i - sg(x_i)‖²``, in squared embedding units.
+    """Mean squared error of quantization, ``mean_i ‖x̂_i - sg(x_i)‖²``, in squared embedding units; ``sg`` stops the
+    gradient.
 
-    No gradient reaches ``x``. With the arguments exchanged it is a commitment term, which moves ``x`` alone.
+    No gradient reaches ``x``. With the arguments exchanged it is a commitment term: then only the vectors get a
+    gradient, not their quantized values.
 
     Args:
-        x, x_hat: float, ``(..., dim)``.
+        x, x_hat: float, ``(..., dim)``: vectors, and the same vectors quantized.
     Returns:
-        float, a scalar; 0 for no vectors.
+        float scalar; 0 for no vectors.
 
     >>> import torch
     >>> distortion(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([[3.0, 4.0], [1.0, 1.0]]))

@@ -27,19 +27,23 @@ def encode_rows(
     normalise: bool = False,
     at_once: int = ENCODE_ROWS,
 ) -> tuple[Tensor, Tensor | None]:
-    """Codes ``(n, M)`` and, with centroids, lists ``(n,)``; both int64.
+    """Compute codes and inverted lists of many vectors, a block of rows at a time.
+
+    The steps are those of training: normalise, rotate, assign the list, subtract the centroid, assign the codes.
 
     Args:
         x: float, ``(n, dim)``.
-        assign: function from residuals and vectors, both rotated ``(rows, dim)`` float32, to codes ``(rows, M)``;
-            called by several threads. Without centroids the residuals are the vectors.
+        assign: function ``(residuals, vectors) -> codes``, called by several threads; both inputs are rotated, float32,
+            ``(rows, dim)``, and equal without centroids; codes are ``(rows, M)``.
         M: codes per vector.
-        rotation: float32, ``(dim, dim)``; None: not rotated.
+        rotation: float32, ``(dim, dim)``; None: no rotation.
         centroids: float32, ``(nlist, dim)``, in rotated space; None: no lists.
-        normalise: bring the vectors to unit length first.
+        normalise: whether vectors are brought to unit length first.
         at_once: rows of a block.
+    Returns:
+        codes int64 ``(n, M)``, and lists int64 ``(n,)``, None without centroids.
     Raises:
-        ValueError: a zero row, with ``normalise``.
+        ValueError: ``normalise`` is set and a row is zero.
 
     >>> from poeem.functional.pq import assign_codes
     >>> books = torch.tensor([[[0.0], [1.0]], [[0.0], [1.0]]])  # M=2, ksub=2, dsub=1

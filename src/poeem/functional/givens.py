@@ -7,16 +7,17 @@ from torch import Tensor
 
 
 def skew_gradient(R: Tensor, G: Tensor) -> Tensor:
-    """``A = G^T R - R^T G``: ``A_ij`` is the derivative of the loss in the angle of plane ``(i, j)``, at angle zero.
+    """Compute the derivative of a loss in the angle of every coordinate plane: ``A = G^T R - R^T G``.
 
-    The plane rotation is multiplied on the right with the block ``[[cos, -sin], [sin, cos]]`` in rows and columns
-    ``(i, j)``. A step of gradient descent rotates the plane by ``-lr * A_ij``.
+    ``A_ij`` is the derivative in the angle of plane ``(i, j)`` at angle zero, in loss units per radian. The plane
+    rotation stands on the right of ``R``; its block in rows and columns ``(i, j)`` is ``[[cos, -sin], [sin, cos]]``. A
+    step of gradient descent rotates the plane by ``-lr * A_ij``.
 
     Args:
         R: float, orthogonal, ``(dim, dim)``.
         G: float, ``dloss / dR``, ``(dim, dim)``.
     Returns:
-        skew-symmetric ``(dim, dim)``, loss units per radian.
+        skew-symmetric, ``(dim, dim)``.
     Raises:
         ValueError: the shapes are not equal and square.
     Source:
@@ -34,14 +35,17 @@ def skew_gradient(R: Tensor, G: Tensor) -> Tensor:
 
 
 def rotate_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
-    """Rotate disjoint planes all at once: ``R' = R @ prod Givens(i, j, angle)``; disjoint rotations commute.
+    """Rotate several disjoint coordinate planes of a matrix at once: ``R' = R @ prod Givens(i, j, angle)``.
+
+    Column ``i`` of the result is ``c R_i + s R_j`` and column ``j`` is ``c R_j - s R_i``. All other columns are kept.
 
     Args:
-        R: float, ``(dim, dim)`` (or any ``(n, dim)``: rows are rotated).
-        pairs: int64, ``(p, 2)``; no coordinate appears twice (not checked: that would synchronise an accelerator).
+        R: float, ``(n, dim)``, usually an orthogonal ``(dim, dim)``.
+        pairs: int64, ``(p, 2)``. No coordinate may appear twice; this is not checked, because the check would wait for
+            an accelerator.
         angles: float, ``(p,)``, radians; differentiable.
     Returns:
-        ``(dim, dim)``: column i is ``c R_i + s R_j``, column j is ``c R_j - s R_i``; the others are kept.
+        float, of the shape of ``R``.
     Raises:
         ValueError: the shapes do not fit.
     Source:
@@ -61,16 +65,16 @@ def rotate_pairs(R: Tensor, pairs: Tensor, angles: Tensor) -> Tensor:
 
 
 def best_angles(product: Tensor, pairs: Tensor) -> Tensor:
-    """The angles that minimise ``||x R' - y||_F`` when disjoint planes are rotated and ``y`` is fixed.
+    """Compute the angles of disjoint planes that minimise ``||x R' - y||_F`` for fixed ``y``.
 
-    With ``M = R^T x^T y``, half of the squared loss of one plane is ``-(M_ii + M_jj) cos - (M_ji - M_ij) sin`` and a
-    constant, hence ``atan2(M_ji - M_ij, M_ii + M_jj)``: a descent on the distortion for fixed codes that needs no
-    learning rate. The :func:`skew_gradient` of the whole squared loss is ``2 (M - M^T)``.
+    With ``M = R^T x^T y``, half of the squared loss of one plane is ``-(M_ii + M_jj) cos - (M_ji - M_ij) sin`` plus a
+    constant, so the best angle is ``atan2(M_ji - M_ij, M_ii + M_jj)``. This lowers the distortion for fixed codes
+    without a learning rate. The :func:`skew_gradient` of the whole squared loss is ``2 (M - M^T)``.
 
     Args:
-        product: float, ``M = R^T x^T y``, ``(dim, dim)``: ``x`` are the vectors before rotation, ``y`` the targets in
-            rotated space (decoded vectors), both ``(n, dim)``; ``x^T y`` does not depend on the rotation.
-        pairs: int64, ``(p, 2)``, disjoint; the angle of each plane is also right without the others.
+        product: float, ``M``, ``(dim, dim)``. ``x`` are vectors before rotation and ``y`` decoded vectors in rotated
+            space, both ``(n, dim)``. ``x^T y`` does not depend on the rotation.
+        pairs: int64, ``(p, 2)``, disjoint. Each angle is also the best one if only its plane is rotated.
     Returns:
         ``(p,)`` radians in ``[-pi, pi]``, for :func:`rotate_pairs`.
     Raises:

@@ -12,17 +12,17 @@ _SEEDING_ROWS = 32
 
 
 def kmeans(x: Tensor, k: int, *, iterations: int = 20, generator: torch.Generator | None = None) -> Tensor:
-    """Centroids of every slice, by k-means++ seeding and Lloyd's iterations.
+    """Find the centroids of every slice by k-means++ seeding and Lloyd's iterations.
 
     Args:
         x: float32, ``(n, M, dsub)``: M independent problems; plain k-means is ``M = 1``.
         k: number of centroids, at most ``n``.
-        iterations: Lloyd iterations at most; stops once no assignment changes.
-        generator: a CPU generator, for results that can be repeated.
+        iterations: the most Lloyd iterations; it stops earlier once no assignment changes.
+        generator: CPU generator, for results that can be repeated.
     Returns:
-        float32 ``(M, k, dsub)``.
+        float32, ``(M, k, dsub)``.
     Raises:
-        ValueError: fewer rows than centroids.
+        ValueError: there are fewer rows than centroids.
     Source:
         Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007.
 
@@ -37,13 +37,16 @@ def kmeans(x: Tensor, k: int, *, iterations: int = 20, generator: torch.Generato
 
 @torch.no_grad()
 def seed_codewords(x: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:
-    """k-means++ seeds: each is sampled with probability proportional to its squared distance to the earlier ones.
+    """Choose the first centroids by k-means++.
+
+    Each seed is a row, sampled with a probability proportional to its squared distance to the nearest earlier seed.
 
     Args:
         x: float32, ``(n, M, dsub)``.
         k: number of seeds, at most ``n``.
+        generator: CPU generator.
     Returns:
-        float32 ``(M, k, dsub)``, rows of ``x``.
+        float32, ``(M, k, dsub)``, rows of ``x``.
     """
     n, M, _ = x.shape
     kept = _sample_rows(n, min(n, _SEEDING_ROWS * k), generator).to(x.device)
@@ -64,14 +67,16 @@ def seed_codewords(x: Tensor, k: int, *, generator: torch.Generator | None = Non
 
 @torch.no_grad()
 def lloyd(x: Tensor, codewords: Tensor, *, iterations: int, generator: torch.Generator | None = None) -> Tensor:
-    """Lloyd's iterations from given codewords; a codeword without rows moves to a row with a large error.
+    """Improve codewords by Lloyd's iterations: assign every row to the nearest codeword, then move codewords to the
+    means.
 
     Args:
         x: float32, ``(n, M, dsub)``.
         codewords: float32, ``(M, k, dsub)``; not changed.
-        iterations: the most; stops once no assignment changes.
+        iterations: the most iterations; it stops earlier once no assignment changes.
+        generator: CPU generator for codewords without rows, see `codeword_means`.
     Returns:
-        float32 ``(M, k, dsub)``.
+        float32, ``(M, k, dsub)``.
     """
     codes = None
     for _ in range(iterations):
@@ -83,14 +88,15 @@ def lloyd(x: Tensor, codewords: Tensor, *, iterations: int, generator: torch.Gen
 
 
 def codeword_means(x: Tensor, codes: Tensor, codewords: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """The mean of each codeword's rows; a codeword without rows moves to a row with a large error.
+    """Compute the mean of each codeword's rows. A codeword without rows moves to a row with a large error.
 
     Args:
         x: float32, ``(n, M, dsub)``.
-        codes: int64, ``(n, M)``.
-        codewords: float32, ``(M, k, dsub)``, before; not changed.
+        codes: int64, ``(n, M)``: the codeword of every slice.
+        codewords: float32, ``(M, k, dsub)``: the codewords that gave these codes; not changed.
+        generator: CPU generator that chooses the rows with large errors.
     Returns:
-        float32 ``(M, k, dsub)``.
+        float32, ``(M, k, dsub)``.
     """
     M, k, dsub = codewords.shape
     rows = (codes + torch.arange(M, device=x.device) * k).flatten()
@@ -104,15 +110,17 @@ def codeword_means(x: Tensor, codes: Tensor, codewords: Tensor, generator: torch
 
 
 def worst_rows(x: Tensor, x_hat: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
-    """``count`` rows of ``x``, sampled in proportion to their squared error: where a new codeword helps most.
+    """Sample rows with large errors, as new places of codewords that no row uses.
 
-    A sample rather than the largest errors: those are outliers, and often neighbours of each other.
+    The probability of a row is proportional to its squared error. The rows of the largest errors would not do: they are
+    outliers, and often neighbours of each other.
 
     Args:
-        x, x_hat: float, ``(n, dsub)``.
-        count: how many; rows repeat only when there are fewer rows.
+        x, x_hat: float, ``(n, dsub)``: rows, and their codewords.
+        count: number of rows. Rows repeat only if ``count`` is above ``n``.
+        generator: CPU generator.
     Returns:
-        float ``(count, dsub)``.
+        float, ``(count, dsub)``, rows of ``x``.
     """
     error = (x - x_hat).square().sum(1).cpu()
     # An exponential race: the smallest t_i / error_i are a weighted sample without repeats.

@@ -17,9 +17,9 @@ SORT_UP_TO = 32
 
 
 def random_pairs(dim: int, seed: int, step: int) -> Tensor:
-    """A uniformly random perfect matching of ``dim`` coordinates, from ``(seed, step)`` and nothing else.
+    """Pair up coordinates at random, as a function of ``(seed, step)`` alone.
 
-    So every process of a distributed run, and a resumed run, takes the same pairs without communication.
+    Every process of a distributed run, and a resumed run, thus takes the same pairs without communication.
 
     Args:
         dim: number of coordinates; an odd one leaves one coordinate free.
@@ -39,19 +39,20 @@ def random_pairs(dim: int, seed: int, step: int) -> Tensor:
 
 
 def greedy_pairs(weights: Tensor) -> Tensor:
-    """The greedy matching: repeatedly the heaviest pair with both coordinates free, with little sorting.
+    """Match coordinates greedily: repeatedly take the heaviest pair whose coordinates are both free.
 
-    The greedy rule always takes a pair that is the best choice of both its coordinates. So one round takes all such
-    pairs, which matches about half of the coordinates: O(log dim) rounds and O(dim^2) work on random weights. The
-    weight is at least half of that of the heaviest matching.
+    The total weight is at least half of that of the heaviest matching. All pairs that are the best choice of both their
+    coordinates are taken in one round, because the greedy rule would take them too. A round matches about half of the
+    coordinates, so random weights need O(log dim) rounds and O(dim^2) work.
 
     Args:
-        weights: real, ``(dim, dim)``; the strict upper triangle is read. Equal weights: lowest i, then lowest j, first.
+        weights: real, ``(dim, dim)``; only the strict upper triangle is read. Of equal weights the pair with the lowest
+            i, then the lowest j, comes first.
     Returns:
-        int64, ``(dim // 2, 2)``, i < j in each row, on the device of ``weights``, in no particular order (but always
-        the same). An odd ``dim`` leaves one coordinate free.
+        int64, ``(dim // 2, 2)``, i < j in each row, on the device of ``weights``. The order of the rows has no meaning,
+        but equal weights give an equal order. An odd ``dim`` leaves one coordinate free.
     Raises:
-        ValueError: ``weights`` is not square, or not finite.
+        ValueError: ``weights`` is not square or not finite.
     Source:
         Preis, "Linear time 1/2-approximation algorithm for maximum weighted matching in general graphs", 1999
         (locally dominant edges); Jiang et al., ICLR 2022 (the greedy choice of planes).
@@ -99,7 +100,7 @@ def greedy_pairs(weights: Tensor) -> Tensor:
 
 
 def steepest_pairs(weights: Tensor) -> Tensor:
-    """The matching of the largest total weight, by the blossom algorithm of networkx: exact, and slow.
+    """Match coordinates with the largest total weight, by the blossom algorithm of networkx: exact, and slow.
 
     Args:
         weights: real, ``(dim, dim)``, ``dim`` <= 128; the strict upper triangle is read.

@@ -17,13 +17,14 @@ _ROWS_PER_THREAD = 8192
 @compile_guard
 @torch.no_grad()
 def assign_nearest(x: Tensor, codewords: Tensor) -> Tensor:
-    """Nearest codeword of every sub-vector, by squared L2: ``argmin_k ‖x_m - w_mk‖²``.
+    """Find the nearest codeword of every slice, by squared L2: ``argmin_k ‖x_m - w_mk‖²``. No gradient flows through
+    it.
 
     Args:
         x: float32, ``(n, M, dsub)``; any strides.
         codewords: float32, ``(M, K, dsub)``, on the device of ``x``.
     Returns:
-        int64 codes in ``[0, K)``, ``(n, M)``; ties go to the lowest number. No gradient flows through it.
+        int64 codes in ``[0, K)``, ``(n, M)``; ties go to the lowest number.
 
     >>> codewords = torch.tensor([[[0.0], [1.0]], [[0.0], [1.0]]])  # M=2, K=2, dsub=1
     >>> assign_nearest(torch.tensor([[[0.9], [0.1]]]), codewords)

@@ -6,15 +6,16 @@ from torch import Tensor
 
 
 def newton_schulz(matrix: Tensor, steps: int = 1) -> Tensor:
-    """``R <- 1.5 R - 0.5 R R^T R``, repeated: towards the orthogonal factor of the polar decomposition.
+    """Bring a nearly orthogonal matrix closer to orthogonal: ``R <- 1.5 R - 0.5 R R^T R``, repeated.
 
-    A step maps every singular value ``s`` to ``1.5 s - 0.5 s^3``; an error ``e = max|R^T R - I|`` becomes about
-    ``0.75 e^2``. It converges when all singular values lie in ``(0, sqrt(3))`` and is differentiable; at an orthogonal
-    ``R`` its derivative is the projection on the tangent space of the orthogonal group.
+    It converges to the orthogonal factor of the polar decomposition if all singular values lie in ``(0, sqrt(3))``. A
+    step maps every singular value ``s`` to ``1.5 s - 0.5 s^3``; an error ``e = max|R^T R - I|`` becomes about ``0.75
+    e^2``. It is differentiable. At an orthogonal ``R`` its derivative projects on the tangent space of the orthogonal
+    group.
 
     Args:
-        matrix: float, ``(dim, dim)``; give float64 where float32 products may be rounded (autocast, TF32).
-        steps: how many times, 0 or more.
+        matrix: float, ``(dim, dim)``; float64 where float32 products may be rounded (autocast, TF32).
+        steps: number of steps, 0 or more.
     Returns:
         ``(dim, dim)``, dtype and device of ``matrix``.
     Raises:

@@ -9,7 +9,7 @@ _GROUP = 8
 
 
 def packed_width(M: int, nbits: int) -> int:
-    """Bytes of one packed code, ``ceil(M * nbits / 8)``.
+    """Return the bytes of one packed code: ``ceil(M * nbits / 8)``.
 
     >>> packed_width(3, 6)
     3
@@ -18,7 +18,7 @@ def packed_width(M: int, nbits: int) -> int:
 
 
 def pack_codes(codes: np.ndarray, nbits: int) -> np.ndarray:
-    """Pack codes as faiss stores them: number ``m`` takes the bits from ``m * nbits`` on, lowest bit first.
+    """Pack codes into bytes as faiss stores them: number ``m`` begins at bit ``m * nbits``, lowest bit first.
 
     Args:
         codes: integers in ``[0, 2**nbits)``, ``(n, M)``.
@@ -26,7 +26,7 @@ def pack_codes(codes: np.ndarray, nbits: int) -> np.ndarray:
     Returns:
         uint8, ``(n, ceil(M * nbits / 8))``; unused high bits of the last byte are 0.
     Raises:
-        ValueError: a number does not fit ``nbits``, or the shape or type is wrong.
+        ValueError: a number needs more than ``nbits`` bits, or the shape or type is wrong.
 
     >>> pack_codes(np.array([[1, 2, 3]]), 4)
     array([[33,  3]], dtype=uint8)
@@ -60,16 +60,16 @@ def pack_codes(codes: np.ndarray, nbits: int) -> np.ndarray:
 
 
 def unpack_codes(packed: np.ndarray, M: int, nbits: int) -> np.ndarray:
-    """Codes from faiss's bit stream, the inverse of `pack_codes`.
+    """Unpack codes from faiss's bit stream; the inverse of `pack_codes`.
 
     Args:
         packed: uint8, ``(n, ceil(M * nbits / 8))``.
         M: numbers per code.
         nbits: bits per number, 4 to 8.
     Returns:
-        uint8 codes, ``(n, M)``.
+        uint8, ``(n, M)``.
     Raises:
-        ValueError: the width does not suit ``M`` and ``nbits``, or unused bits of the last byte are set.
+        ValueError: the width does not match ``M`` and ``nbits``, or unused bits of the last byte are set.
 
     >>> unpack_codes(np.array([[33, 3]], dtype=np.uint8), M=3, nbits=4)
     array([[1, 2, 3]], dtype=uint8)

@@ -9,7 +9,7 @@ from poeem.functional.nearest import assign_nearest
 
 
 def split(x: Tensor, M: int) -> Tensor:
-    """Cut vectors into slices: ``(n, dim)`` to ``(n, M, dim // M)``, a view.
+    """Cut vectors into slices: ``(n, dim)`` becomes ``(n, M, dim // M)``, a view of the same memory.
 
     >>> split(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), 2)
     tensor([[[1., 2.],
@@ -19,15 +19,15 @@ def split(x: Tensor, M: int) -> Tensor:
 
 
 def assign_codes(residuals: Tensor, codebooks: Tensor) -> Tensor:
-    """Number of the codeword nearest to every slice, by squared L2.
+    """Assign every slice of a vector to its nearest codeword, by squared L2.
 
     Args:
-        residuals: float32, ``(..., dim)``; for a flat index these are the (rotated) vectors themselves.
+        residuals: float32, ``(..., dim)``; for a flat index the (rotated) vectors themselves.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``, on the device of ``residuals``.
     Returns:
         int64 codes in ``[0, ksub)``, ``(..., M)``; ties go to the lowest number.
     Raises:
-        ValueError: the widths of the two do not match.
+        ValueError: the widths of the two differ.
     Source:
         Jégou, Douze, Schmid, "Product quantization for nearest neighbor search", 2011, section II.
 
@@ -46,7 +46,7 @@ def assign_codes(residuals: Tensor, codebooks: Tensor) -> Tensor:
 
 
 def decode_codes(codes: Tensor, codebooks: Tensor) -> Tensor:
-    """Concatenate the codewords of each code: ``[B_{m, code_m}]``; differentiable in ``codebooks``.
+    """Decode codes: concatenate the codewords ``[B_{m, code_m}]``. The result is differentiable in ``codebooks``.
 
     Args:
         codes: integers in ``[0, ksub)``, ``(..., M)``.

@@ -7,14 +7,13 @@ from torch import Tensor
 
 
 def procrustes(x: Tensor, target: Tensor) -> Tensor:
-    """``argmin_R ||x R - target||_F`` over orthogonal ``R``: ``R = U V^T`` from the SVD ``x^T target = U S V^T``.
+    """Find the orthogonal matrix that brings vectors nearest to their targets: ``argmin_R ||x R - target||_F``.
 
-    The rotation step of OPQ, with ``target`` the quantized vectors. ``R`` may be a reflection (determinant -1), which
-    is as good as a rotation before a quantizer.
+    It is ``R = U V^T``, from the SVD ``x^T target = U S V^T``. OPQ rotates by it, with the quantized vectors as
+    targets. ``R`` may be a reflection (determinant -1), which serves a quantizer as well as a rotation.
 
     Args:
-        x: float, ``(n, dim)``.
-        target: float, ``(n, dim)``, on the device of ``x``.
+        x, target: float, ``(n, dim)``, on one device.
     Returns:
         orthogonal ``R``, ``(dim, dim)``, dtype of ``x``; computed in float64.
     Raises:

@@ -13,16 +13,17 @@ _STEPS = 4
 
 @torch.no_grad()
 def progressive_kmeans(x: Tensor, k: int, *, iterations: int = 5, generator: torch.Generator | None = None) -> Tensor:
-    """Lloyd's iterations on the first ``dim^(1/4)``, ``dim^(1/2)``, ``dim^(3/4)`` principal axes, then on all.
+    """Find centroids by Lloyd's iterations on more and more principal axes: ``dim^(1/4)``, ``dim^(1/2)``,
+    ``dim^(3/4)``, all.
 
-    In many dimensions noise has no clusters, and plain k-means ends with codewords that fit single rows. The clusters
-    of the leading axes are found first and kept.
+    In many dimensions noise has no clusters, and plain k-means ends with centroids that fit single rows. Here the
+    clusters of the leading axes are found first and kept.
 
     Args:
-        x: float32, ``(n, dim)``, at least k rows.
+        x: float32, ``(n, dim)``, at least ``k`` rows.
         k: number of centroids.
-        iterations: of Lloyd in each of the four.
-        generator: a CPU generator.
+        iterations: Lloyd iterations on each of the four sets of axes.
+        generator: CPU generator.
     Returns:
         float32 ``(k, dim)``.
     Source:

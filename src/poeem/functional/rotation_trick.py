@@ -7,18 +7,20 @@ from torch import Tensor
 
 
 def rotation_trick(x: Tensor, x_hat: Tensor) -> Tensor:
-    """``sg(λ R) x`` with ``λ = ‖x̂‖ / ‖x‖`` and ``R`` the rotation in their plane that takes ``x`` to ``x̂``.
+    """Return ``x_hat`` with the gradient of the rotation trick: ``sg(λ R) x``.
 
-    The value is ``x̂``. The gradient of ``x`` is ``λ Rᵀ g``: it keeps its angle to the vector, where the
-    straight-through estimator keeps its direction. So two vectors of one codeword are pulled apart or together,
-    depending on where they lie in its cell. No gradient goes to the index.
+    ``λ = ‖x̂‖ / ‖x‖``, and ``R`` rotates ``x`` to ``x̂`` in the plane of the two; ``sg`` stops the gradient. A gradient
+    ``g`` reaches ``x`` as ``λ Rᵀ g``, so its angle to the vector stays the same; the straight-through estimator keeps
+    its direction instead. Vectors of one codeword are thus pulled apart or together, depending on where they lie in its
+    cell. No gradient goes to the index.
 
-    ``R = I - 2 r rᵀ + 2 x̂' x'ᵀ``, of unit vectors ``x'``, ``x̂'`` and ``r ∝ x' + x̂'``, so no matrix is made.
+    No matrix is made: ``R = I - 2 r rᵀ + 2 x̂' x'ᵀ``, where ``x'`` and ``x̂'`` have unit length and ``r ∝ x' + x̂'``.
 
     Args:
-        x, x_hat: float, ``(..., dim)``. Where either is zero there is no rotation, and the gradient passes unchanged.
+        x, x_hat: float, ``(..., dim)``: vectors and their reconstructions. Where either is zero the gradient passes
+            unchanged.
     Returns:
-        float, ``(..., dim)``.
+        float, ``(..., dim)``, equal to ``x_hat``.
     Source:
         Fifty et al., "Restructuring vector quantization with the rotation trick", 2024 (arXiv 2410.06424), section 4.2.
 

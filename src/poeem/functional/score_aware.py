@@ -1,4 +1,4 @@
-"""Score-aware assignment: codes with small errors of high inner products, rather than small distances."""
+"""Score-aware assignment: chooses codes that keep high inner products exact, not codes with the smallest distance."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ _BLOCK_SCORES = 2**20
 def assign_score_aware(
     residuals: Tensor, codebooks: Tensor, vectors: Tensor | None = None, *, eta: float = 2.0, sweeps: int = 3
 ) -> Tensor:
-    """Codes that minimise ``‖e‖² + (η - 1) <u, e>²``, ``e`` the error and ``u`` the vector's direction.
+    """Choose codes that minimise ``‖e‖² + (η - 1) <u, e>²``, where ``e`` is the error and ``u`` the vector's direction.
 
-    The error along a vector changes its high scores, the error across it hardly does: with ``η > 1`` the first weighs
-    more. Coordinate descent: from the nearest codewords, slice after slice takes the best codeword while those of the
-    other slices stay, so that the loss never rises. ``η = 1`` gives the nearest codewords.
+    An error along a vector changes its high scores; an error across it hardly does. With ``η > 1`` the error along it
+    weighs more. ``η = 1`` gives the nearest codewords. The search is a coordinate descent: it starts from the nearest
+    codewords, then slice after slice takes the best codeword while the other slices stay, so that the loss never rises.
 
     Args:
-        residuals: float32, ``(..., dim)``: what the codewords approximate.
+        residuals: float32, ``(..., dim)``, the vectors that codewords approximate.
         codebooks: float32, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
-        vectors: float32, ``(..., dim)``: ``u`` is their direction; default the residuals, which is right without lists.
-        eta: weight of the parallel error over that of the orthogonal one, at least 1.
-        sweeps: over all slices; the most.
+        vectors: float32, ``(..., dim)``, whose directions are ``u``; default the residuals, which is right without
+            lists.
+        eta: ``η``, weight of the error along the vector over that across it, at least 1.
+        sweeps: the most passes over all slices.
     Returns:
         int64 codes in ``[0, ksub)``, ``(..., M)``; ties go to the lowest number.
     Raises:
-        ValueError: eta is below 1, or the widths differ.
+        ValueError: ``eta`` is below 1, or the widths differ.
     Source:
         Guo et al., "Accelerating large-scale inference with anisotropic vector quantization", 2020, sections 3 and 4.2.
 
@@ -64,13 +65,13 @@ def assign_score_aware(
 
 
 def score_aware_error(vectors: Tensor, x_hat: Tensor, *, eta: float) -> Tensor:
-    """``‖e‖² + (η - 1) <u, e>²`` of each vector, ``e = x - x_hat``; the same in rotated coordinates.
+    """Compute the loss of `assign_score_aware`, ``‖e‖² + (η - 1) <u, e>²`` with ``e = x - x_hat``, for each vector.
 
     Args:
-        vectors, x_hat: float, ``(n, dim)``.
-        eta: as of :func:`assign_score_aware`.
+        vectors, x_hat: float, ``(n, dim)``, both before or both after the rotation.
+        eta: ``η``, at least 1.
     Returns:
-        ``(n,)``, squared embedding units.
+        float, ``(n,)``, in squared embedding units.
 
     >>> score_aware_error(torch.tensor([[3.0, 0.0]]), torch.tensor([[2.0, 1.0]]), eta=4.0)  # 1 across, 4 * 1 along
     tensor([5.])

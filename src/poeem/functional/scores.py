@@ -8,16 +8,17 @@ from torch import Tensor
 
 
 def scores(queries: Tensor, items: Tensor, metric: str) -> Tensor:
-    """``<q, x>``, ``<q / |q|, x>`` or ``-|q - x|^2 + |q|^2`` for ``ip``, ``cosine`` and ``l2``: larger is better.
+    """Score all pairs of queries and items, so that larger is better.
 
-    Under ``l2`` the part is left out that all items share. Items are never normalised: decoded ones are not.
+    ``ip``: ``<q, x>``; ``cosine``: ``<q / |q|, x>``; ``l2``: ``|q|^2 - |q - x|^2``, which ranks items as the distance
+    does. Items are never normalised, because decoded items are not.
 
     Args:
         queries: float, ``(..., dim)``; computed in float32, under autocast too.
         items: float, ``(m, dim)``.
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``.
     Returns:
-        float32 ``(..., m)``, differentiable in both.
+        float32, ``(..., m)``, differentiable in both arguments.
 
     >>> scores(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0], [3.0, 3.0]]), "l2")  # 25 less 20, and less 1
     tensor([[ 5., 24.]])

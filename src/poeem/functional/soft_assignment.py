@@ -9,16 +9,17 @@ from poeem.functional.pq import split
 
 
 def soft_codewords(residuals: Tensor, codebooks: Tensor, temperature: float = 1.0) -> Tensor:
-    """``Σ_k p_mk B_mk`` with ``p_m = softmax_k(-‖r_m - B_mk‖² / (T s_m))``, slice by slice.
+    """Compute a mean of all codewords, weighted by their distances, slice by slice: ``Σ_k p_mk B_mk``.
 
-    ``s_m`` is the mean over the vectors of the squared distance to the nearest codeword of slice m, without gradient:
-    the temperature then means the same at every scale and in every slice. As it falls to 0, the result becomes the
-    nearest codewords, and the gradient of the residuals falls to 0 except at the edges of the cells.
+    The weights are ``p_m = softmax_k(-‖r_m - B_mk‖² / (T s_m))``. ``s_m`` is the mean squared distance to the nearest
+    codeword of slice m, without gradient, so that a temperature ``T`` means the same in every slice and at every scale.
+    As ``T`` falls to 0 the result becomes the nearest codewords, and the gradient of the residuals falls to 0 except at
+    the edges of the cells.
 
     Args:
         residuals: float, ``(..., dim)``.
         codebooks: float, ``(M, ksub, dsub)`` with ``M * dsub == dim``.
-        temperature: above 0, in units of a slice's mean squared error.
+        temperature: ``T``, above 0.
     Returns:
         float, ``(..., dim)``, differentiable in residuals and codebooks.
     Source:

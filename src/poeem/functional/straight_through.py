@@ -1,4 +1,4 @@
-"""The straight-through estimator, and the one that also passes the gradient to the index."""
+"""The straight-through estimator, and a variant that also passes the gradient to the index."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from torch import Tensor
 
 
 def straight_through(x: Tensor, x_hat: Tensor) -> Tensor:
-    """``x + sg(x̂ - x)``: the value of ``x̂``, the gradient to ``x`` unchanged, none to the index.
+    """Return ``x_hat`` with a gradient for ``x`` only: ``x + sg(x̂ - x)``, where ``sg`` stops the gradient.
 
-    Codebooks, centroids and rotation then learn from the distortion alone.
+    The gradient reaches ``x`` unchanged. Codebooks, centroids and rotation get none, so they learn from the distortion
+    alone.
 
     Args:
-        x, x_hat: float, of equal shape.
+        x, x_hat: float, of equal shape: vectors and their reconstructions.
+    Returns:
+        float, of the same shape, equal to ``x_hat``.
     Source:
         Zhang et al., "Joint Learning of Deep Retrieval Model and Product Quantization based Embedding Index", 2021.
 
@@ -26,12 +29,15 @@ def straight_through(x: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def task_gradient(x: Tensor, x_hat: Tensor) -> Tensor:
-    """``x̂ + x - sg(x)``: the same value, and the gradient goes to ``x`` and to what ``x̂`` was computed from.
+    """Return ``x_hat`` with a gradient for ``x`` and for the index: ``x̂ + x - sg(x)``, where ``sg`` stops the
+    gradient.
 
     Codebooks, centroids and rotation thus learn from the retrieval loss too, as in MoPQ and Distill-VQ.
 
     Args:
-        x, x_hat: float, of equal shape.
+        x, x_hat: float, of equal shape: vectors and their reconstructions.
+    Returns:
+        float, of the same shape, equal to ``x_hat``.
 
     >>> import torch
     >>> x, codeword = torch.tensor([0.2], requires_grad=True), torch.tensor([1.0], requires_grad=True)

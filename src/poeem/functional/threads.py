@@ -9,10 +9,16 @@ import torch
 
 
 def for_spans(work: Callable[[slice], object], rows: int, *, span: int, device: torch.device) -> None:
-    """Call ``work`` for every span of ``span`` rows, on a CPU by as many threads as torch may use.
+    """Call a function for every span of rows, on a CPU by as many threads as torch may use.
 
-    Products of a few hundred rows are too small to be shared by threads; a span of rows for each thread is not. Within
-    ``work`` torch uses one thread, so that threads do not multiply.
+    Products of a few hundred rows are too small to be shared by threads, so each thread takes whole spans. Within a
+    call torch uses one thread.
+
+    Args:
+        work: called with a slice of rows; its result is dropped.
+        rows: number of rows.
+        span: rows per call.
+        device: of the tensors that ``work`` uses; on an accelerator calls follow one another.
 
     >>> seen = []
     >>> for_spans(seen.append, 5, span=2, device=torch.device("cpu"))

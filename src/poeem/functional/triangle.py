@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def pack_upper(matrix: Tensor) -> Tensor:
-    """Strict upper triangle, row by row.
+    """Return the strict upper triangle of a matrix as a vector, row by row.
 
     Args:
         matrix: ``(dim, dim)``.
@@ -29,7 +29,7 @@ def pack_upper(matrix: Tensor) -> Tensor:
 
 
 def unpack_upper(vector: Tensor) -> Tensor:
-    """The inverse of :func:`pack_upper`: an upper triangular matrix with a zero diagonal.
+    """Make an upper triangular matrix with a zero diagonal from a vector; the inverse of :func:`pack_upper`.
 
     Args:
         vector: ``(dim * (dim - 1) / 2,)``.
@@ -48,7 +48,12 @@ def unpack_upper(vector: Tensor) -> Tensor:
 
 
 def skew(vector: Tensor) -> Tensor:
-    """The skew-symmetric matrix ``A`` (``A^T = -A``) with ``A[i, j] = vector`` for i < j.
+    """Make the skew-symmetric matrix ``A`` (``A^T = -A``) with ``A[i, j] = vector`` for i < j.
+
+    Args:
+        vector: ``(dim * (dim - 1) / 2,)``, in the order of :func:`pack_upper`.
+    Returns:
+        ``(dim, dim)``.
 
     >>> skew(torch.tensor([1.0, 2.0, 3.0]))
     tensor([[ 0.,  1.,  2.],
@@ -60,7 +65,7 @@ def skew(vector: Tensor) -> Tensor:
 
 
 def upper_position(pairs: Tensor, dim: int) -> Tensor:
-    """Positions of the planes ``(i, j)``, i < j, in the vector of :func:`pack_upper`.
+    """Return where the planes ``(i, j)`` stand in the vector of :func:`pack_upper`.
 
     Args:
         pairs: int64, ``(p, 2)``, each row with i < j < dim.
@@ -76,7 +81,10 @@ def upper_position(pairs: Tensor, dim: int) -> Tensor:
 
 
 def triangle_dim(vector: Tensor) -> int:
-    """The ``dim`` with ``dim * (dim - 1) / 2 = len(vector)``; an empty vector means 1.
+    """Return the ``dim`` with ``dim * (dim - 1) / 2 = len(vector)``; 1 for an empty vector.
+
+    Raises:
+        ValueError: there is no such ``dim``.
 
     >>> triangle_dim(torch.zeros(6))
     4

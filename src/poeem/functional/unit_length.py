@@ -9,14 +9,16 @@ from poeem.functional.compile_guard import compile_guard, is_exporting
 
 
 def unit_length(x: Tensor, *, zeros_allowed: bool = False, first: int = 0) -> Tensor:
-    """``x / ‖x‖``, row by row.
+    """Divide every row by its L2 norm.
 
     Args:
         x: float, ``(n, dim)``.
-        zeros_allowed: whether a zero row stays zero; otherwise it is an error (but not in an export).
-        first: number of the first row, for the error.
+        zeros_allowed: whether a zero row is accepted; it stays zero. In an export it always is.
+        first: number of the first row, for the error message.
+    Returns:
+        float, ``(n, dim)``.
     Raises:
-        ValueError: a row is zero.
+        ValueError: a row is zero, unless ``zeros_allowed``.
 
     >>> unit_length(torch.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])

@@ -1,4 +1,4 @@
-"""Metrics of the use of codewords and lists: counts, perplexity, dead share, imbalance."""
+"""Measures of how evenly codewords and lists are used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from torch import Tensor
 
 
 def count_codes(codes: Tensor, ksub: int) -> Tensor:
-    """How many vectors use each codeword: codes ``(n, M)`` to int64 counts ``(M, ksub)``.
+    """Count how many vectors use each codeword.
+
+    Args:
+        codes: integers in ``[0, ksub)``, ``(n, M)``.
+        ksub: codewords per codebook.
+    Returns:
+        int64, ``(M, ksub)``.
 
     >>> count_codes(torch.tensor([[0, 1], [0, 0]]), 2)
     tensor([[2, 0],
@@ -19,10 +25,14 @@ def count_codes(codes: Tensor, ksub: int) -> Tensor:
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    """``exp(entropy)`` of the codewords' shares, mean over codebooks: ``ksub`` if all are used equally, 1 if one is.
+    """Compute how many codewords are in effective use: ``exp(entropy)`` of their shares, mean over codebooks.
+
+    It is ``ksub`` if all codewords are used equally often, and 1 if only one is used.
 
     Args:
-        counts: ``(M, ksub)``; a codebook that was never used counts as 0.
+        counts: ``(M, ksub)``, vectors per codeword; a codebook without vectors counts as 0.
+    Returns:
+        float scalar.
 
     >>> perplexity(torch.tensor([[5, 5], [8, 0]]))
     tensor(1.5000)
@@ -34,7 +44,12 @@ def perplexity(counts: Tensor) -> Tensor:
 
 
 def dead_share(counts: Tensor) -> Tensor:
-    """Share of codewords that no vector uses, 0 to 1.
+    """Compute the share of codewords that no vector uses.
+
+    Args:
+        counts: ``(M, ksub)``, vectors per codeword.
+    Returns:
+        float scalar, 0 to 1.
 
     >>> dead_share(torch.tensor([[5, 5], [8, 0]]))
     tensor(0.2500)
@@ -43,13 +58,15 @@ def dead_share(counts: Tensor) -> Tensor:
 
 
 def imbalance_factor(counts: Tensor) -> Tensor:
-    """``nlist * sum_j p_j²`` of the lists' shares: 1 when all have one length, ``nlist`` when one holds all vectors.
+    """Compute how much longer a search takes because lists differ in length: ``nlist * sum_j p_j²`` of the lists'
+    shares.
 
-    The factor by which uneven lists lengthen a search that visits lists by their popularity (faiss's
-    ``imbalance_factor``).
+    It assumes that lists are visited as often as they hold items; faiss has the same figure.
 
     Args:
-        counts: ``(nlist,)`` vectors per list.
+        counts: ``(nlist,)``, vectors per list.
+    Returns:
+        float scalar: 1 if all lists have one length, ``nlist`` if one list holds all vectors.
 
     >>> imbalance_factor(torch.tensor([3, 1]))
     tensor(1.2500)

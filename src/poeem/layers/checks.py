@@ -10,17 +10,25 @@ from poeem.spec import IndexSpec
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ValueError if an argument is none of its choices."""
     if value not in choices:
         raise ValueError(f"{name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
 
 
 def check_count(name: str, value: int) -> None:
+    """Raise ValueError if an argument is not a whole number of 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{name} (={value!r}) must be a whole number of 0 or more")
 
 
 def check_sizes(spec: IndexSpec, *, buffer_rows: int, **counts: int) -> None:
-    """Raise ValueError for a number out of range; ``counts`` are whole and 0 or more."""
+    """Raise ValueError if a number of `EmbeddingIndex` is out of range.
+
+    Args:
+        spec: structure, which needs a least number of vectors.
+        buffer_rows: vectors to collect for the warm start.
+        counts: other whole numbers by name, 0 or more.
+    """
     for name, value in (*counts.items(), ("buffer_rows", buffer_rows)):
         check_count(name, value)
     fewest = max(spec.ksub, spec.nlist)
@@ -32,14 +40,20 @@ def check_sizes(spec: IndexSpec, *, buffer_rows: int, **counts: int) -> None:
 
 
 class NotFiniteRows(ValueError):
-    """Vectors have NaN or infinite values."""
+    """Error for vectors with NaN or infinite values."""
 
 
 @compile_guard
 def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
-    """Raise ValueError if ``x`` is not float ``(..., dim)`` on ``device``; `NotFiniteRows` if it is not finite.
+    """Check the vectors that a layer is called with. While it is exported, only their shape, type and device are
+    checked.
 
-    An export leaves the last check out.
+    Args:
+        x: float, ``(..., dim)``.
+        dim, device: what the layer expects.
+    Raises:
+        ValueError: another shape, type or device.
+        NotFiniteRows: a row has a NaN or infinite value.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
@@ -60,7 +74,7 @@ def check_vectors(x: Tensor, dim: int, device: torch.device) -> None:
 
 
 def check_numbers(name: str, numbers: Tensor, shape: tuple[int, ...], end: int) -> None:
-    """Raise ValueError if ``numbers`` are not integers of ``shape`` in ``[0, end)``."""
+    """Raise ValueError if an argument is not a tensor of integers of this shape, all in ``[0, end)``."""
     if numbers.is_floating_point() or tuple(numbers.shape) != shape:
         raise ValueError(f"{name} ({numbers.dtype}, shape {tuple(numbers.shape)}) must be integers of shape {shape}")
     if numbers.numel() and not 0 <= int(numbers.min()) <= int(numbers.max()) < end:

@@ -1,4 +1,4 @@
-"""The choices of an index that have a number of their own, and the check of all of them."""
+"""Choices of an index that carry a number (soft, score-aware, beam search), and the check of all choices."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Assignment = Literal["nearest", "score-aware", "balanced"]
 
 @dataclass(frozen=True)
 class Soft:
-    """The estimator ``soft``.
+    """The estimator ``soft``: gradients flow through a mean of codewords weighted by their distances.
 
     Args:
-        temperature: above 0; the attribute ``soft_temperature`` of the index may be lowered while training.
+        temperature: above 0. While training it may be lowered by the attribute ``soft_temperature`` of the index.
 
     >>> Soft(temperature=0)
     Traceback (most recent call last):
@@ -36,10 +36,10 @@ class Soft:
 
 @dataclass(frozen=True)
 class ScoreAware:
-    """The assignment ``score-aware`` of PQ, see :func:`poeem.functional.score_aware.assign_score_aware`.
+    """The assignment ``score-aware`` of PQ: codes that keep high inner products exact, see `assign_score_aware`.
 
     Args:
-        eta: weight of the error along the vector over that across, at least 1.
+        eta: weight of the error along a vector over the error across it, at least 1.
     """
 
     eta: float = 2.0
@@ -51,10 +51,11 @@ class ScoreAware:
 
 @dataclass(frozen=True)
 class BeamSearch:
-    """The assignment of RQ, see :func:`poeem.functional.additive.encode_additive`.
+    """The assignment of RQ: codewords are chosen one after the other, with several candidates kept, see
+    `encode_additive`.
 
     Args:
-        beam: partial sums that the search keeps, at least 1; a training step keeps 2 at most.
+        beam: number of partial sums that are kept, at least 1. A training step keeps at most 2.
     """
 
     beam: int = 8
@@ -73,7 +74,13 @@ def check_choices(
     rotation: str,
     assignment: Assignment | ScoreAware | BeamSearch,
 ) -> None:
-    """Raise ValueError for a choice that does not exist, or not for this spec."""
+    """Check that every choice exists and suits the spec.
+
+    Args:
+        spec, metric, estimator, rotation, assignment: as given to `EmbeddingIndex`.
+    Raises:
+        ValueError: a choice does not exist, or needs another kind of spec.
+    """
     check_metric(metric)
     if isinstance(estimator, str):
         check_choice("estimator", estimator, get_args(Estimator))

@@ -10,12 +10,12 @@ from poeem.functional.kmeans import worst_rows
 
 
 class CoarseQuantizer(nn.Module):
-    """Centroids ``(nlist, dim)`` in rotated space, trained by gradient.
+    """The trained centroids of the inverted lists, ``(nlist, dim)``, in rotated space.
 
     Args:
         nlist, dim: shape of the centroids.
-        equal_norm: keep all centroids at one trained length by parametrisation (directions times a norm), so that
-            assignment by L2 and by inner product agree in every engine.
+        equal_norm: whether all centroids keep one trained length. They are then stored as directions times a norm, so
+            that the nearest centroid is the same by L2 and by inner product, in every engine.
     """
 
     def __init__(self, nlist: int, dim: int, *, equal_norm: bool) -> None:
@@ -25,19 +25,23 @@ class CoarseQuantizer(nn.Module):
         self.norm = nn.Parameter(torch.ones(())) if equal_norm else None
 
     def centroids(self) -> Tensor:
-        """Centroids ``(nlist, dim)``, differentiable."""
+        """Return the centroids ``(nlist, dim)``, differentiable."""
         directions = self.directions.float()
         return directions if self.norm is None else equal_norms(directions, self.norm.float())
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The centroid of every vector, differentiable, and its list: ``(n, dim)``, ``(n,)`` int64."""
+        """Assign vectors ``(n, dim)`` to lists.
+
+        Returns:
+            the centroid of every vector, ``(n, dim)``, differentiable in the centroids; and its list, int64 ``(n,)``.
+        """
         centroids = self.centroids()
         lists = assign_lists(y, centroids.detach())
         return centroids.index_select(0, lists), lists
 
     @torch.no_grad()
     def set_(self, centroids: Tensor) -> None:
-        """Start from given centroids ``(nlist, dim)``; with ``equal_norm`` they are scaled to their mean length."""
+        """Replace the centroids ``(nlist, dim)``. With ``equal_norm`` the new ones are scaled to their mean length."""
         if self.norm is not None:
             # Unit directions: their gradient and their learning rate then mean the same for every centroid.
             norms = torch.linalg.vector_norm(centroids, dim=1)
@@ -47,7 +51,14 @@ class CoarseQuantizer(nn.Module):
 
     @torch.no_grad()
     def reseed_(self, dead: Tensor, y: Tensor, lists: Tensor, generator: torch.Generator) -> None:
-        """Move the centroids marked in ``dead`` ``(nlist,)`` to vectors that are far from their centroid."""
+        """Move centroids that no vector uses to vectors that are far from their centroid.
+
+        Args:
+            dead: bool, ``(nlist,)``: the centroids to move.
+            y: float32, ``(n, dim)``, in rotated space.
+            lists: int64, ``(n,)``: the list of each vector.
+            generator: chooses the vectors.
+        """
         if bool(dead.any()):
             rows = worst_rows(y, self.centroids()[lists], int(dead.sum()), generator)
             self.directions.data[dead] = rows if self.norm is None else equal_norms(rows, torch.ones_like(self.norm))

@@ -1,4 +1,4 @@
-"""CodeMemory: the codes of the latest training vectors, decoded by the present codebooks."""
+"""CodeMemory: codes of recent training vectors, decoded by the current codebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from poeem.layers.staged_index import StagedIndex
 
 
 class CodeMemory(nn.Module):
-    """A queue of codes, oldest replaced first. Codes take a few bytes each, and age less than vectors would.
+    """A queue of the codes of recent training vectors; the oldest are replaced first.
+
+    A code takes a few bytes. Decoded by the current codebooks, it is outdated less than a stored vector would be.
 
     Args:
         size: codes to keep, at least 1.
@@ -41,7 +43,7 @@ class CodeMemory(nn.Module):
 
     @torch.no_grad()
     def add(self, codes: Tensor) -> None:
-        """Add codes ``(n, M)``, int64; with more than ``size`` of them the last ones stay."""
+        """Add codes ``(n, M)``, int64. If there are more than ``size``, the last ones stay."""
         size = len(self.ring)
         codes = codes[-size:]
         places = (self.added + torch.arange(len(codes), device=codes.device)) % size
@@ -49,10 +51,14 @@ class CodeMemory(nn.Module):
         self.added += len(codes)
 
     def codes(self) -> Tensor:
-        """The codes that were added, ``(n, M)``, ``n`` at most ``size``."""
+        """Return the stored codes, ``(n, M)`` with ``n`` at most ``size``."""
         return self.ring[: int(self.added.clamp(max=len(self.ring)))]
 
     def vectors(self, index: StagedIndex) -> Tensor | None:
-        """The codes decoded by a flat index, float32 ``(n, dim)``, differentiable in its codebooks; None if empty."""
+        """Decode the stored codes by a flat index.
+
+        Returns:
+            float32 ``(n, dim)``, differentiable in its codebooks; None if there are no codes.
+        """
         codes = self.codes()
         return index.reconstruct(codes) if len(codes) else None

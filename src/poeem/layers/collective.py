@@ -1,4 +1,4 @@
-"""Operations across processes; with one process they return their input."""
+"""Operations across the processes of a distributed training. With one process they return their input."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from torch import Tensor
 
 
 def world_size() -> int:
+    """Return the number of processes."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def is_first() -> bool:
-    """Whether this process does the work that is done once and then broadcast."""
+    """Return whether this process has rank 0; it does the work whose result is then sent to all."""
     return world_size() == 1 or dist.get_rank() == 0
 
 
 def summed(x: Tensor) -> Tensor:
-    """Sum over processes."""
+    """Return the sum of a tensor over all processes."""
     if world_size() > 1:
         x = x.clone()
         dist.all_reduce(x)
@@ -25,7 +26,13 @@ def summed(x: Tensor) -> Tensor:
 
 
 def gathered(rows: Tensor) -> Tensor:
-    """Rows of all processes, in rank order; their numbers may differ: ``(n_rank, dim)`` to ``(sum, dim)``."""
+    """Return the rows of all processes, in rank order; processes may have different numbers of rows.
+
+    Args:
+        rows: ``(n_rank, dim)``, those of this process.
+    Returns:
+        ``(sum of n_rank, dim)``, the same on every process.
+    """
     if world_size() == 1:
         return rows
     count = torch.tensor([len(rows)], device=rows.device)
@@ -42,7 +49,7 @@ def gathered(rows: Tensor) -> Tensor:
 
 @torch.no_grad()
 def broadcast_(tensors: list[Tensor]) -> None:
-    """Overwrite the tensors by those of the first process."""
+    """Overwrite tensors, in place, by those of the first process."""
     if world_size() > 1:
         for tensor in tensors:
             dist.broadcast(tensor, 0)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Output(NamedTuple):
-    """The result for ``x`` of shape ``(n, dim)``, or ``(..., dim)`` with ``...`` in place of n."""
+    """What the layer returns for ``x`` of shape ``(n, dim)``; for ``(..., dim)``, ``...`` stands in place of n."""
 
     embedding: Tensor  # (n, dim): the value is x_hat, which the engine will score; x itself before the warm start
     codes: Tensor | None  # (n, M) int64; None before the warm start
@@ -53,35 +53,37 @@ _register_namedtuple(Output, serialized_type_name="poeem.Output")
 
 
 class EmbeddingIndex(StagedIndex):
-    """A product- or additive-quantization index that is trained with the model it serves.
+    """A product- or additive-quantization index that is trained together with the model.
 
-    PQ: ``y = x R``, ``a = argmin_j ‖y - C_j‖²``, ``k_m = argmin_k ‖(y - C_a)_m - B_mk‖²``, ``x̂ = (C_a + [B_mk]) Rᵀ``.
-    RQ: ``a = argmin_j ‖x - C_j‖²``, ``k = argmin_k ‖x - C_a - Σ_m B_mk_m‖²`` by beam search, ``x̂ = C_a + Σ_m B_mk_m``;
-    its codewords are as wide as the vectors, so that it loses less at the same bytes and takes longer to train and to
-    score. Put it behind the item tower and add two terms to the loss: the retrieval loss on ``out.embedding``, and
+    Put it behind the item tower and add two terms to the loss: the retrieval loss on ``out.embedding``, and
     ``out.distortion``. Any optimizer may hold its parameters; the rotation stays orthogonal under all of them.
 
-    Training has three phases. The layer is the identity for ``warmup_steps`` forwards; then it also collects vectors;
-    with ``buffer_rows`` of them it fits itself and quantizes from there on. ``warm_start(sample)`` goes to the last
-    phase at once. Under DDP the phases change at the same step on every process.
+    PQ: ``y = x R``, ``a = argmin_j ‖y - C_j‖²``, ``k_m = argmin_k ‖(y - C_a)_m - B_mk‖²``, ``x̂ = (C_a + [B_mk]) Rᵀ``.
+    RQ: ``a = argmin_j ‖x - C_j‖²``, ``k = argmin_k ‖x - C_a - Σ_m B_mk_m‖²`` by beam search, ``x̂ = C_a + Σ_m B_mk_m``.
+    RQ codewords are as wide as the vectors: at the same bytes it loses less, and takes longer to train and to score.
+
+    Training has three phases. For ``warmup_steps`` forward passes the layer is the identity. Then it is still the
+    identity, and collects ``buffer_rows`` vectors. Then it fits itself to them, and quantizes from there on.
+    ``warm_start(sample)`` goes to the last phase at once. Under DDP the phases change at the same step on every
+    process.
 
     Args:
         dim: width of the embeddings.
         spec: factory string or ``IndexSpec``, for instance ``"OPQ8,IVF64,PQ8"`` or ``"RQ8"``.
         metric: the score of the engine: ``ip``, ``l2`` or ``cosine`` (then the layer normalises ``x``).
-        estimator: ``ste`` (codebooks learn from the distortion), ``task`` (from the retrieval loss too),
-            ``rotation-trick`` or ``soft`` (PQ only; :class:`~poeem.layers.choices.Soft` sets its temperature), see
+        estimator: what the codebooks learn from. ``ste``: the distortion; ``task``: the retrieval loss too;
+            ``rotation-trick`` and ``soft`` (PQ only; :class:`~poeem.layers.choices.Soft` sets its temperature): see
             :mod:`poeem.functional.estimators`.
         rotation: how a rotation is trained if the spec has one: ``givens-greedy``, ``givens-random``,
             ``givens-steepest``, ``cayley``, ``polar`` or ``frozen``.
-        warmup_steps: training forwards before vectors are collected.
+        warmup_steps: training forward passes before vectors are collected.
         buffer_rows: vectors collected, over all processes, before the warm start.
-        reseed_every: training forwards between two searches for dead codewords; 0: never.
-        assignment: how codewords are chosen (lists always by L2). ``nearest``: by L2; for RQ by beam search, see
-            :class:`~poeem.layers.choices.BeamSearch`. ``score-aware`` (PQ only, see
-            :class:`~poeem.layers.choices.ScoreAware`): by an error that counts for more along the vector; other codes
-            than the formula's, for more exact high scores under ``ip`` and ``cosine``. ``balanced`` (PQ only): every
-            codeword equally often within a training batch (of one process), and ``nearest`` outside training.
+        reseed_every: training forward passes between two searches for codewords that no vector uses; 0: never.
+        assignment: how codewords are chosen; lists are always chosen by L2. ``nearest``: by L2; for RQ by beam search,
+            see :class:`~poeem.layers.choices.BeamSearch`. ``score-aware`` (PQ only, see
+            :class:`~poeem.layers.choices.ScoreAware`): other codes than the formula's, which keep high scores more
+            exact under ``ip`` and ``cosine``. ``balanced`` (PQ only): every codeword equally often within a training
+            batch of one process, and ``nearest`` outside training.
         seed: of everything random in the layer.
     Raises:
         ValueError: an argument is out of range, or ``dim`` does not suit the spec.
@@ -138,16 +140,20 @@ class EmbeddingIndex(StagedIndex):
         self._warned = False
 
     def forward(self, x: Tensor) -> Output:
-        """Quantize, differentiably.
+        """Quantize vectors; the result is differentiable.
 
         Args:
-            x: float, ``(..., dim)``, on the layer's device. Computed in float32 whatever its type or autocast.
+            x: float, ``(..., dim)``, on the layer's device. It is computed in float32, whatever its type and under
+                autocast too.
+        Returns:
+            the quantized vectors, their codes and lists, and the distortion. Before the warm start the vectors are
+            returned as they are.
         Raises:
-            ValueError: wrong shape, type or device, a row that is not finite, or (outside training, under ``cosine``)
-                a zero row.
+            ValueError: wrong shape, type or device, a row that is not finite, or (outside training, under ``cosine``) a
+                zero row.
         Warns:
-            UserWarning: once, outside training before the warm start, where the layer is the identity: trainers
-                validate before the first step.
+            UserWarning: once, outside training before the warm start. Trainers validate before the first step, where
+                the layer is still the identity.
         """
         check_vectors(x, self.dim, self.device)
         if self.training and is_exporting():
@@ -201,12 +207,12 @@ class EmbeddingIndex(StagedIndex):
     def warm_start(self, sample: Tensor) -> None:
         """Fit rotation, centroids and codebooks to a sample, and quantize from now on.
 
-        Under DDP every process passes its own share; all end with the same index.
+        Under DDP every process passes its own rows; all end with the same index.
 
         Args:
-            sample: float, ``(..., dim)``; the more rows the better, up to some 65,000.
+            sample: float, ``(..., dim)``; more rows are better, up to about 65,000.
         Raises:
-            ValueError: too few rows (fewer than codewords or lists), or what ``forward`` refuses.
+            ValueError: fewer rows than codewords or lists, or rows that ``forward`` refuses.
         """
         check_vectors(sample, self.dim, self.device)
         sample = sample.detach().reshape(-1, self.dim)
@@ -221,16 +227,18 @@ class EmbeddingIndex(StagedIndex):
         columns: Any = None,
         training: dict[str, Any] | None = None,
     ) -> Bundle:
-        """Encode items and write them as a bundle, from which every engine is filled.
+        """Encode items and write them as a bundle, which can be exported to every engine.
 
         Args:
             ids: ``(n,)`` distinct integers or strings.
             embeddings: float, ``(n, dim)``: the item tower's vectors before the index.
-            path: folder to write; an older bundle there is replaced at once or not at all.
+            path: folder to write. An older bundle there is replaced completely or not at all.
             columns: optional ``pyarrow.Table`` of n rows stored beside the ids, such as titles.
-            training: optional facts for the manifest, JSON-able.
+            training: optional facts for the manifest, JSON values.
+        Returns:
+            the bundle, opened.
         Raises:
-            ValueError: ids and rows differ in number, ids repeat, or what ``encode`` refuses.
+            ValueError: ids and rows differ in number, an id repeats, or a row is one that ``encode`` refuses.
         """
         vectors = from_numpy(embeddings) if isinstance(embeddings, np.ndarray) else torch.as_tensor(embeddings)
         if vectors.ndim != 2:

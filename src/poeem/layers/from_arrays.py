@@ -1,4 +1,4 @@
-"""An index layer from the arrays of a bundle or of an engine; it encodes and scores as they do."""
+"""Make an index layer from the arrays of a bundle or of an engine's index."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ def layer_from_arrays(
     exact: bool = False,
     **options: Any,
 ) -> EmbeddingIndex:
-    """A layer that starts from these arrays and is ready.
+    """Make a layer that starts from given arrays and quantizes at once.
 
     Args:
         arrays: float32 by name, as a bundle has them: ``rotation``, ``coarse``, ``codebooks``, ``query_adapter``,
-            ``encoder_codebooks``; those that the spec lacks are absent.
+            ``encoder_codebooks``; those that the index does not have are left out.
         spec, metric, dim: of the index that the arrays belong to.
-        exact: hold the arrays bit for bit, for a layer that is not trained further: the rotation is frozen, and
-            centroids are free. Otherwise the rotation is corrected, and centroids of one norm under ``ip`` and
-            ``cosine`` are held as a new layer holds them, directions times a norm; centroids of free norm stay so.
+        exact: whether the layer holds the arrays bit for bit; then it should not be trained further. Its rotation is
+            frozen and each centroid has a norm of its own. Otherwise the rotation is corrected to be orthogonal, and
+            centroids of equal norm under ``ip`` and ``cosine`` are held as a new layer holds them, as directions times
+            one norm.
         options: of `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
     Returns:
-        a layer that is ``ready``; its arrays are these, without ``exact`` up to float32 rounding.
+        a layer that is ``ready``. Without ``exact`` its arrays equal the given ones up to float32 rounding.
 
     >>> books = np.array([[[0.0], [1.0]] * 8] * 2, dtype=np.float32)
     >>> layer = layer_from_arrays({"codebooks": books}, spec=IndexSpec.parse("PQ2x4"), metric="l2", dim=2)
@@ -54,7 +55,7 @@ def layer_from_arrays(
 
 
 class Trained(Protocol):
-    """The arrays of an index with its structure: a `Bundle`, or the contents that `from_faiss` reads."""
+    """Arrays of an index with its structure: a `Bundle`, or the contents that `from_faiss` reads."""
 
     @property
     def arrays(self) -> Mapping[str, np.ndarray]: ...
@@ -67,17 +68,26 @@ class Trained(Protocol):
 
 
 def index_from(source: Trained, **options: Any) -> EmbeddingIndex:
-    """An `EmbeddingIndex` that starts from the arrays of a bundle or of a faiss index, and is ready.
+    """Make an `EmbeddingIndex` from the arrays of a bundle or of a faiss index. It quantizes at once.
 
     Args:
         source: from `poeem.open` or `poeem.from_faiss`.
         options: of `layer_from_arrays` and `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
+    Returns:
+        a layer that is ``ready``.
     """
     return layer_from_arrays(source.arrays, spec=source.spec, metric=source.metric, dim=source.dim, **options)
 
 
 def exact_layer(dim: int, spec: IndexSpec, *, metric: str, **options: Any) -> EmbeddingIndex:
-    """A layer that can hold arrays to the bit: its rotation is frozen, its centroids are free."""
+    """Make a layer that can hold arrays bit for bit: its rotation is frozen, and each centroid has a norm of its own.
+
+    Args:
+        dim, spec, metric: of the index.
+        options: of `EmbeddingIndex`.
+    Returns:
+        a layer before its warm start; `set_arrays` gives it the arrays.
+    """
     layer = EmbeddingIndex(dim, spec, metric=cast(Metric, metric), **{**options, "rotation": "frozen"})
     if spec.nlist:
         layer.coarse = CoarseQuantizer(spec.nlist, dim, equal_norm=False)
@@ -85,7 +95,13 @@ def exact_layer(dim: int, spec: IndexSpec, *, metric: str, **options: Any) -> Em
 
 
 def set_arrays(layer: EmbeddingIndex, arrays: Mapping[str, np.ndarray], *, exact: bool = False) -> None:
-    """Make a layer quantize by these arrays; ``exact`` for a layer of `exact_layer`."""
+    """Replace the arrays of a layer; it quantizes by them from now on.
+
+    Args:
+        layer: of the same structure as the arrays.
+        arrays: as for `layer_from_arrays`.
+        exact: whether the layer was made by `exact_layer`, so that the rotation is copied bit for bit.
+    """
     if layer.rotation is not None:
         layer.rotation.set_(torch.tensor(arrays["rotation"]))
     if layer.coarse is not None:

@@ -1,4 +1,4 @@
-"""numpy arrays as tensors."""
+"""Read numpy arrays as tensors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def from_numpy(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """The array as a tensor on ``device``, without a copy where that is possible; not to be written to.
+    """Return a numpy array as a tensor on ``device``. It may share the array's memory, so it must not be written to.
 
     >>> from_numpy(np.array([1.0, 2.0])[::-1])
     tensor([2., 1.], dtype=torch.float64)

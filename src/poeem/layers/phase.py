@@ -26,12 +26,13 @@ _OLD_NAMES = ("progress", "collected", "used_words", "used_lists")
 class Phase(nn.Module):
     """The phase of an index: warming up, collecting vectors, or ready.
 
-    ``progress`` is a float32 buffer, so that averages of weights (``AveragedModel``, EMA, means of state dicts) carry
-    it along: the average of ready models is ready, an average across the warm start is not.
+    ``progress`` is a float32 buffer, so that averages of weights (``AveragedModel``, EMA, means of state dicts) include
+    it: the average of ready models is ready, and an average across the warm start is not.
 
-    The counts of usage and the collected vectors are no buffers: DDP would overwrite those of every process by those of
-    the first. State dicts hold them as integers (of the vectors, the bits of float32). Floating-point entries in their
-    place have been averaged: counts are rounded, and vectors are dropped, because a mean of vectors is no sample.
+    The counts of usage and the collected vectors are no buffers, because DDP would overwrite those of every process by
+    those of the first. State dicts hold them as integers (of the vectors, the bits of float32). If a state dict has
+    floating-point numbers in their place, it is an average: counts are then rounded, and vectors are dropped, because a
+    mean of vectors is no sample.
 
     Args:
         dim: width of the vectors.
@@ -51,17 +52,17 @@ class Phase(nn.Module):
 
     @property
     def step(self) -> int:
-        """Training forwards so far."""
+        """Number of training forward passes so far."""
         return self._read()[1]
 
     @property
     def ready(self) -> bool:
-        """Whether the index has been warm-started."""
+        """Whether the index has been warm-started, so that it quantizes."""
         return self._read()[0]
 
     @compile_guard
     def is_ready(self) -> bool:
-        """As ``ready``; may be called while the index is compiled or exported."""
+        """Return ``ready``. Unlike the property it may be called while the index is compiled or exported."""
         # An exporter gives buffers without values.
         return self._ready_at_eval if is_exporting() else self.ready
 
@@ -74,13 +75,19 @@ class Phase(nn.Module):
         self._remember()
 
     def count_step(self) -> bool:
-        """Count a training forward; whether the index is ready."""
+        """Count a training forward pass, and return whether the index is ready."""
         ready, step = self._read()
         self.set_(step=step + 1)
         return ready
 
     def collect(self, x: Tensor) -> Tensor | None:
-        """Collect the vectors ``(n, dim)`` of a step if it is time to; the sample once it is complete, else None."""
+        """Collect the vectors of a step, if the warm-up is over.
+
+        Args:
+            x: float32, ``(n, dim)``.
+        Returns:
+            the sample ``(rows, dim)`` of this process once it is complete, else None.
+        """
         ready, step = self._read()
         if ready or step < self.warmup_steps:
             return None
@@ -136,11 +143,11 @@ class Phase(nn.Module):
 
 
 def convert_old_state(state_dict: dict[str, Any], prefix: str) -> None:
-    """Rename the entries that state dicts had before `Phase` was a module, in place.
+    """Rename the entries of a state dict that was saved before `Phase` was a module, in place.
 
     Args:
-        state_dict: of an index.
-        prefix: of the index in it.
+        state_dict: of a model with an index.
+        prefix: the index's prefix in it.
     """
     if prefix + "progress" not in state_dict:
         return

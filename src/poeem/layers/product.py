@@ -13,12 +13,12 @@ from poeem.layers.choices import ScoreAware
 
 
 class ProductQuantizer(nn.Module):
-    """Codebooks ``(M, ksub, dsub)``, trained by gradient; the assignment is hard.
+    """The trained codebooks of a product quantizer, ``(M, ksub, dsub)``. Each slice gets exactly one codeword.
 
     Args:
         M, ksub, dsub: shape of the codebooks.
-        assignment: ``nearest``, ``ScoreAware`` (see `assign_score_aware`) or ``balanced`` (see `assign_balanced`),
-            which is ``nearest`` outside training.
+        assignment: how codewords are chosen: ``nearest``, ``ScoreAware`` (see `assign_score_aware`) or ``balanced``
+            (see `assign_balanced`), which chooses the nearest outside training.
     """
 
     def __init__(self, M: int, ksub: int, dsub: int, *, assignment: str | ScoreAware = "nearest") -> None:
@@ -31,7 +31,15 @@ class ProductQuantizer(nn.Module):
     def forward(
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Decoded vectors, differentiable in the codebooks, and codes: ``(..., dim)``, ``(..., M)``."""
+        """Quantize residuals.
+
+        Args:
+            residuals: float32, ``(..., dim)``.
+            codebooks: codebooks to use in place of its own.
+            vectors: see `assign`.
+        Returns:
+            decoded residuals ``(..., dim)``, differentiable in the codebooks, and codes ``(..., M)``.
+        """
         codes = self.assign(residuals, codebooks, vectors=vectors, step=self.training)
         return self.decode(codes), codes
 
@@ -43,14 +51,16 @@ class ProductQuantizer(nn.Module):
         vectors: Tensor | None = None,
         step: bool = False,
     ) -> Tensor:
-        """``(..., dim)`` residuals to ``(..., M)`` int64 codes.
+        """Assign codes to residuals.
 
         Args:
             residuals: float32, ``(..., dim)``.
-            codebooks: assign by these instead of its own.
-            vectors: float32, ``(..., dim)``: the vectors that the residuals are of, where there are lists; for
-                ``score-aware``.
-            step: assign as a training step does, in which ``balanced`` is over these rows.
+            codebooks: codebooks to use in place of its own.
+            vectors: float32, ``(..., dim)``: the vectors before the centroid was subtracted; only ``score-aware`` with
+                lists needs them.
+            step: whether this is a training step, in which ``balanced`` balances these rows.
+        Returns:
+            int64, ``(..., M)``.
         """
         codebooks = self.codebooks.detach().float() if codebooks is None else codebooks
         if step and self.assignment == "balanced":
@@ -60,19 +70,25 @@ class ProductQuantizer(nn.Module):
         return assign_codes(residuals, codebooks)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """``(..., M)`` codes to ``(..., dim)`` vectors."""
+        """Decode codes ``(..., M)`` to residuals ``(..., dim)``, differentiable in the codebooks."""
         return decode_codes(codes, self.codebooks.float())
 
     @torch.no_grad()
     def set_(self, codebooks: Tensor) -> None:
-        """Start from given codebooks ``(M, ksub, dsub)``."""
+        """Replace the codebooks by these, ``(M, ksub, dsub)``."""
         self.codebooks.copy_(codebooks)
 
     @torch.no_grad()
     def reseed_(self, dead: Tensor, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
-        """Move the codewords marked in ``dead`` ``(M, ksub)`` to slices of ``residuals`` ``(n, dim)``.
+        """Move codewords that no vector uses to slices of residuals.
 
-        Slices are sampled in proportion to their squared error under ``codes`` ``(n, M)``.
+        Slices are sampled with a probability proportional to their squared error.
+
+        Args:
+            dead: bool, ``(M, ksub)``: the codewords to move.
+            residuals: float32, ``(n, dim)``.
+            codes: int64, ``(n, M)``, of these residuals.
+            generator: chooses the slices.
         """
         for m in dead.any(1).nonzero().flatten().tolist():
             slices, codebook = split(residuals, len(dead))[:, m], self.codebooks[m]

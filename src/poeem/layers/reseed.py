@@ -13,16 +13,17 @@ from poeem.layers.staged_index import StagedIndex
 @compile_guard
 @torch.no_grad()
 def reseed_dead(index: StagedIndex, y: Tensor, *, seed: int) -> None:
-    """Move codewords and centroids without any use to vectors of this step with a large error; restart the counts.
+    """Move codewords and centroids that no vector uses to vectors of this step with a large error, then restart the
+    counts.
 
-    Under DDP the use is that of all processes, the vectors are those of the first, and all end with the same index.
-    Codewords are written past autograd: a forward before this one may still wait for its backward, but has no dead
-    codewords in its graph.
+    Under DDP the counts of all processes are summed, the vectors come from the first process, and all end with the same
+    index. Codewords are changed outside autograd: a forward pass before this one may still wait for its backward pass,
+    but has no unused codeword in its graph.
 
     Args:
         index: a ready layer in training.
         y: float32, ``(n, dim)``: the step's vectors in rotated space.
-        seed: of the choice of vectors.
+        seed: chooses the vectors.
     """
     usage = index.phase.usage
     dead_codewords, dead_lists = summed(usage.codewords) == 0, summed(usage.lists) == 0

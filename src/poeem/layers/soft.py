@@ -1,4 +1,4 @@
-"""The soft estimate of vectors: codewords weighted by their distances, which the estimator ``soft`` learns from."""
+"""The soft reconstruction of vectors, through which the gradient of the estimator ``soft`` flows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from poeem.layers.staged_index import StagedIndex
 
 
 def soft_estimate(index: StagedIndex, x: Tensor, lists: Tensor | None, temperature: float) -> Tensor:
-    """``x_hat`` of codewords weighted by their distances, differentiable in ``x`` and in the index.
+    """Reconstruct vectors by codewords weighted by their distances; differentiable in ``x`` and in the index.
 
     Args:
         index: a ready layer of product quantization.

@@ -24,15 +24,15 @@ _OPTIONAL = ("query_adapter", "encoder_codebooks")
 
 
 class StagedIndex(nn.Module):
-    """Rotation, coarse quantizer and product or additive quantizer, one after the other.
+    """The stages of an index, one after the other: rotation, coarse quantizer, product or additive quantizer.
 
     Args:
         dim: width of the vectors.
         spec: the structure.
         metric: ``ip``, ``l2`` or ``cosine``.
-        rotation, coarse: the stages that the spec has, else None.
+        rotation, coarse: these stages if the spec has them, else None.
         quantizer: the last stage.
-        phase: whether the index is trained yet.
+        phase: how far the training of the index is.
     """
 
     query_adapter: Tensor | None
@@ -65,7 +65,7 @@ class StagedIndex(nn.Module):
 
     @property
     def step(self) -> int:
-        """Training forwards so far."""
+        """Number of training forward passes so far."""
         return self.phase.step
 
     @property
@@ -75,10 +75,13 @@ class StagedIndex(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Device of the parameters."""
         return self.quantizer.codebooks.device
 
     def usage(self) -> dict[str, float]:
-        """Use of codewords and lists in recent training steps: ``perplexity``, ``dead_share``, ``list_imbalance``."""
+        """Return how recent training steps used codewords and lists: ``perplexity``, ``dead_share``,
+        ``list_imbalance``.
+        """
         return self.phase.usage.metrics()
 
     def extra_repr(self) -> str:
@@ -90,15 +93,18 @@ class StagedIndex(nn.Module):
     def encode(self, x: np.ndarray, *, step: bool = False) -> tuple[np.ndarray, np.ndarray | None]: ...
     @torch.no_grad()
     def encode(self, x: Any, *, step: bool = False) -> tuple[Any, Any]:
-        """Codes ``(n, M)`` and lists ``(n,)`` (None for flat) of vectors ``(n, dim)``, both int64.
+        """Encode vectors: compute their codes and lists.
 
         Args:
-            x: float, ``(n, dim)``; ``(..., dim)`` gives codes ``(..., M)`` and lists ``(...)``. A numpy array gives
-                numpy arrays, whatever the device of the index.
-            step: assign as a training step does: ``balanced`` over these rows, additive codes by a narrow beam.
+            x: float, ``(n, dim)``, or ``(..., dim)`` with ``...`` in place of n below. A numpy array gives numpy
+                arrays, whatever the device of the index.
+            step: whether to assign as a training step does: ``balanced`` balances these rows, and additive codes come
+                from a narrow beam.
+        Returns:
+            codes int64 ``(n, M)``, and lists int64 ``(n,)``, None for a flat spec.
         Raises:
-            ValueError: what ``forward`` refuses.
-            RuntimeError: before the warm start.
+            ValueError: vectors that ``forward`` refuses.
+            RuntimeError: the index has not been warm-started.
         """
         self._check_ready()
         if isinstance(x, np.ndarray):
@@ -124,14 +130,17 @@ class StagedIndex(nn.Module):
     def decode(self, codes: np.ndarray, lists: np.ndarray | None = None) -> np.ndarray: ...
     @torch.no_grad()
     def decode(self, codes: Any, lists: Any = None) -> Any:
-        """``x_hat`` ``(n, dim)``, float32, of codes ``(n, M)`` and, where the spec has lists, lists ``(n,)``.
+        """Decode codes and lists to vectors, ``x_hat``.
 
-        Codes ``(..., M)`` and lists ``(...)`` give ``(..., dim)``. Numpy arrays give a numpy array, whatever the device
-        of the index.
-
+        Args:
+            codes: int64, ``(n, M)``, or ``(..., M)`` with ``...`` in place of n. Numpy arrays give a numpy array,
+                whatever the device of the index.
+            lists: int64, ``(n,)``; None for a flat spec.
+        Returns:
+            float32, ``(n, dim)``.
         Raises:
-            ValueError: wrong shape, numbers out of range, or lists given or missing against the spec.
-            RuntimeError: before the warm start.
+            ValueError: wrong shape, numbers out of range, or lists for a flat spec, or none for another.
+            RuntimeError: the index has not been warm-started.
         """
         self._check_ready()
         if isinstance(codes, np.ndarray):
@@ -148,7 +157,13 @@ class StagedIndex(nn.Module):
         return x_hat.reshape(*codes.shape[:-1], self.dim)
 
     def reconstruct(self, codes: Tensor, lists: Tensor | None = None) -> Tensor:
-        """As :meth:`decode`, without checks, and differentiable in codewords, centroids and rotation."""
+        """Decode without checks; differentiable in codewords, centroids and rotation.
+
+        Args:
+            codes, lists: tensors, see :meth:`decode`.
+        Returns:
+            float32, ``(n, dim)``.
+        """
         return self._decoded(codes, lists, None if self.rotation is None else self.rotation.matrix())
 
     def _decoded(self, codes: Tensor, lists: Tensor | None, matrix: Tensor | None) -> Tensor:
@@ -158,27 +173,31 @@ class StagedIndex(nn.Module):
         return y if matrix is None else y @ matrix.T
 
     def set_query_adapter(self, matrix: Tensor | None) -> None:
-        """Multiply queries by ``matrix`` ``(dim, dim)`` from the right before they are scored; None: not at all.
+        """Set the matrix by which queries are multiplied, from the right, before they are scored.
 
         Bundles store it, and searchers apply it. The layer itself sees items only.
+
+        Args:
+            matrix: float, ``(dim, dim)``; None removes it.
         """
         if matrix is not None and tuple(matrix.shape) != (self.dim, self.dim):
             raise ValueError(f"matrix (shape {tuple(matrix.shape)}) must be ({self.dim}, {self.dim})")
         self.query_adapter = None if matrix is None else matrix.detach().to(self.device, torch.float32)
 
     def keep_encoding(self) -> None:
-        """Assign codes by the present codebooks from now on, so that codes in service stay right.
+        """Keep the current codebooks for assigning codes, while training changes those that decode.
 
-        Training then changes only what a code decodes to, as in Zhan et al., "Jointly optimizing query encoder and
-        product quantization", 2021. Rotation and centroids must not be trained any more.
+        Codes that are in service thus stay right, and training changes only the vectors that they stand for, as in Zhan
+        et al., "Jointly optimizing query encoder and product quantization", 2021. Rotation and centroids must not be
+        trained any more.
         """
         self._check_ready()
         self.encoder_codebooks = self.quantizer.codebooks.detach().float().clone()
 
     @torch.no_grad()
     def arrays(self) -> dict[str, np.ndarray]:
-        """The float32 arrays of a bundle: ``rotation``, ``coarse``, ``codebooks``, ``query_adapter``,
-        ``encoder_codebooks``; those that the index lacks are absent.
+        """Return the arrays of a bundle, float32 by name: ``rotation``, ``coarse``, ``codebooks``, ``query_adapter``,
+        ``encoder_codebooks``. Those that the index does not have are left out.
         """
         self._check_ready()
         tensors: dict[str, Tensor] = {"codebooks": self.quantizer.codebooks}

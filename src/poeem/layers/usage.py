@@ -1,4 +1,4 @@
-"""Usage: how often recent training steps used each codeword and list, the metrics of it, and which are dead."""
+"""Usage: counts of the codewords and lists that recent training steps used, and their metrics."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from poeem.functional.usage import count_codes, dead_share, imbalance_factor, pe
 
 
 class Usage:
-    """Counts over a window of training steps.
+    """Counts of used codewords and lists over the last two windows of training steps.
 
     They are no buffers: DDP would overwrite the counts of every process by those of the first.
 
     Args:
-        M, ksub, nlist: structure of the index; ``nlist`` 0 for flat.
+        M, ksub, nlist: structure of the index; ``nlist`` is 0 for a flat one.
     """
 
     def __init__(self, M: int, ksub: int, nlist: int) -> None:
@@ -26,7 +26,7 @@ class Usage:
 
     @compile_guard
     def add(self, codes: Tensor, lists: Tensor | None) -> None:
-        """Count one batch."""
+        """Count the codes ``(n, M)`` and lists ``(n,)`` of one batch."""
         self.codewords = self.codewords.to(codes.device) + count_codes(codes, self.codewords.shape[1])
         # Without lists too: the sum over processes needs the device of the codes, and NCCL takes no CPU tensors.
         self.lists = self.lists.to(codes.device)
@@ -35,13 +35,13 @@ class Usage:
         self.batches += 1
 
     def restart(self) -> None:
-        """Start a new window; the last one still counts in the metrics."""
+        """Start a new window. The window before still counts in the metrics."""
         self._last_codewords, self._last_lists = self.codewords, self.lists
         self.codewords, self.lists = torch.zeros_like(self.codewords), torch.zeros_like(self.lists)
         self.batches = 0
 
     def metrics(self) -> dict[str, float]:
-        """``perplexity`` (1 to ksub), ``dead_share`` (0 to 1) and, with lists, ``list_imbalance`` (1 to nlist)."""
+        """Return ``perplexity`` (1 to ksub), ``dead_share`` (0 to 1) and, with lists, ``list_imbalance`` (1 up)."""
         codewords = self.codewords + self._last_codewords.to(self.codewords.device)
         found = {"perplexity": perplexity(codewords).item(), "dead_share": dead_share(codewords).item()}
         if len(self.lists):

@@ -1,4 +1,4 @@
-"""The warm start: vectors are collected, fitted once on the first process, and sent to all."""
+"""The warm start: vectors of all processes are collected, and the first process fits an index to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FEWEST_KEPT = 2**15
 
 
 class RowBuffer:
-    """Vectors seen while collecting, bounded.
+    """Vectors that are collected for the warm start, up to a number of rows.
 
     Args:
         dim: width of the rows.
@@ -29,28 +29,30 @@ class RowBuffer:
         self._count = len(self._parts[0])
 
     def add(self, x: Tensor) -> None:
-        """Keep copies of the rows ``(n, dim)``, up to the capacity."""
+        """Copy rows ``(n, dim)`` into the buffer, until it is full."""
         self._parts = [part.to(x.device) for part in self._parts] + [x[: self.capacity - self._count].clone()]
         self._count += len(self._parts[-1])
 
     def full(self) -> bool:
-        """Whether the processes together hold ``capacity`` rows; all of them get the same answer."""
+        """Return whether all processes together hold ``capacity`` rows. Every process gets the same answer."""
         return int(summed(torch.tensor(self._count, device=self._parts[0].device))) >= self.capacity
 
     def rows(self) -> Tensor:
-        """The rows of this process, ``(n, dim)``."""
+        """Return the rows of this process, ``(n, dim)``."""
         self._parts = [torch.cat(self._parts)]
         return self._parts[0]
 
 
 def fit_sample(sample: Tensor, spec: IndexSpec, *, equal_norm: bool, seed: int) -> Decomposition:
-    """Optimal space decomposition of the processes' samples together; every process returns the same arrays.
+    """Fit the arrays of an index to the samples of all processes together.
 
     Args:
-        sample: float32, ``(n, dim)``, this process's share.
+        sample: float32, ``(n, dim)``, the rows of this process.
         spec: the structure.
         equal_norm: whether the centroids are scaled to one length.
         seed: of the k-means.
+    Returns:
+        the arrays, the same on every process.
     Raises:
         ValueError: all shares together have fewer rows than the spec has codewords or lists.
     """

@@ -26,15 +26,18 @@ def write_coded(
     columns: Any = None,
     training: dict[str, Any] | None = None,
 ) -> Bundle:
-    """Write items whose codes are known, as `EmbeddingIndex.bundle` does with the codes that it computes.
+    """Write items as a bundle whose codes are already known.
 
     Args:
-        layer: ready; the codes are by its arrays.
+        layer: ready; its arrays gave the codes.
         ids: ``(n,)`` distinct integers or strings.
-        codes, lists: of `as_stored`: ``(n, M)``, and ``(n,)`` or None for a flat spec.
-        path: folder to write; an older bundle there is replaced at once or not at all.
+        codes: uint8, ``(n, M)``.
+        lists: int32, ``(n,)``; None for a flat spec.
+        path: folder to write. An older bundle there is replaced completely or not at all.
         columns: optional ``pyarrow.Table`` of n rows stored beside the ids.
-        training: optional facts for the manifest, JSON-able.
+        training: optional facts for the manifest, JSON values.
+    Returns:
+        the bundle, opened.
     Raises:
         ValueError: the parts do not match.
     """

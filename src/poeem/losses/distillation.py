@@ -1,4 +1,4 @@
-"""Distillation: the ranking by quantized vectors learns from the ranking by float vectors."""
+"""Distillation: scores of quantized vectors learn from exact scores."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from poeem.losses.retrieval_softmax import flat_rows
 def distillation(
     student: Tensor, teacher: Tensor, *, temperature: float, teacher_temperature: float | None = None
 ) -> Tensor:
-    """``KL(softmax(teacher / T') ‖ softmax(student / T))``, mean over queries (ListNet with a full list).
+    """Compare two rankings of the same candidates: ``KL(softmax(teacher / T') ‖ softmax(student / T))``, mean over
+    queries.
 
-    Unlike the distortion it compares scores only: an error of a decoded vector that changes no score costs nothing.
-    No gradient reaches the teacher.
+    It compares scores only, unlike the distortion: an error of a decoded vector that changes no score costs nothing. No
+    gradient reaches the teacher.
 
     Args:
         student: float, ``(..., m)``: scores of the quantized candidates, larger is better.
         teacher: float, ``(..., m)``: exact scores of the same candidates.
-        temperature: of both; for unit vectors 0.01 to 0.05. The lower, the more the first ranks alone count.
-        teacher_temperature: of the teacher; None: the same.
+        temperature: ``T``, and ``T'`` too unless it is given; 0.01 to 0.05 for unit vectors. The lower, the more only
+            the first ranks count.
+        teacher_temperature: ``T'``.
     Returns:
-        Scalar, nats; 0 where the two agree.
+        scalar, nats; 0 where the two agree.
     Source:
         Xiao et al., "Distill-VQ", SIGIR 2022, section 3.2; Cao et al., "Learning to rank: from pairwise approach to
         listwise approach", 2007.

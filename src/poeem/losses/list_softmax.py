@@ -19,25 +19,28 @@ def list_softmax(
     temperature: float = 0.07,
     metric: str = "cosine",
 ) -> Tensor:
-    """Mean over queries of ``-log softmax_j(s(q, C_j) / T + balance * log n_j)`` at the list of the query's item.
+    """Train queries and centroids so that a query visits the inverted list of its item.
 
-    ``n_j`` estimates the length of list j from a sample of items. Each item of the sample counts as one over the
+    It is the mean over queries of ``-log softmax_j(s(q, C_j) / T + balance * log n_j)`` at the list of the query's
+    item. ``n_j`` estimates the length of list j from a sample of items, in which an item counts as one over the
     probability that it was sampled (Horvitz and Thompson, 1952).
 
-    At ``balance=1`` it is the softmax over all items, with each item replaced by the centroid of its list. At its
-    minimum ``s(q, C_j) / T`` is ``log P(item in j | q) - log n_j`` plus a constant. Lists are then visited in the order
-    of the probability that they hold the item *per code scanned*, which finds most for a given number of codes, as long
-    as lists are scanned whole (the greedy order of a knapsack). At ``balance=0`` the scores learn
-    ``log P(item in j | q)`` alone. That finds most for a given number of lists, and visits long lists first.
+    ``balance=1`` is the softmax over all items, with each item replaced by the centroid of its list. At its minimum
+    ``s(q, C_j) / T`` is ``log P(item in j | q) - log n_j`` plus a constant. Lists are then visited in the order of the
+    probability that they hold the item *per code scanned*. That finds most for a given number of codes, if lists are
+    scanned whole. With ``balance=0`` the scores learn ``log P(item in j | q)`` alone. That finds most for a given
+    number of lists, and visits long lists first.
 
     Args:
         queries: float, ``(n, dim)``; leading dimensions as in ``retrieval_softmax``.
         centroids: float, ``(nlist, dim)``, in the space of the queries.
         target: int64, ``(n,)``, the list of each query's item; for ``balance > 0`` it must be among ``lists``.
-        lists: int64, ``(m,)``, of a sample of the items.
-        log_q: float, ``(m,)``: log-probability that each of them is in the sample, nats; None: all equal.
-        balance: weight of the length of a list against visiting it, 0 or more; 0 to 1 is usual.
+        lists: int64, ``(m,)``: the lists of a sample of the items.
+        log_q: float, ``(m,)``: log-probability that each item of the sample was drawn, nats; None: all equal.
+        balance: how much the length of a list counts against visiting it, 0 or more; 0 to 1 is usual.
         temperature, metric: as in ``retrieval_softmax``.
+    Returns:
+        scalar, nats.
     Raises:
         ValueError: an argument is out of range or of another length.
 

@@ -21,21 +21,22 @@ def softmax_with_mixed_negatives(
     metric: str = "cosine",
     log_q: Tensor | None = None,
 ) -> Tensor:
-    """:func:`~poeem.losses.retrieval_softmax.retrieval_softmax` with ``count`` more negatives for each query.
+    """Compute the retrieval softmax with ``count`` generated negatives more for each query.
 
-    ``x_mix = α x_pos + (1 - α) x_neg`` with ``α ~ U(low, high)``, for the ``count`` negatives of the query that score
-    highest. The mixture lies between the positive and a hard negative, and is harder than any real item. Larger ``α``
-    are harder. Scores are inner products, so the score of a mixture is the mixture of the scores, and no mixed vector
-    is computed. In the paper these negatives make results more relevant and cost recall.
+    A generated negative is ``x_mix = α x_pos + (1 - α) x_neg`` with ``α`` uniform between ``low`` and ``high``, for the
+    ``count`` negatives that score highest. It lies between the positive and a hard negative, so it is harder than any
+    real item; a larger ``α`` makes it harder. Scores are inner products, so the score of a mixture is the mixture of
+    the scores, and no mixed vector is computed. In the paper these negatives make results more relevant and cost
+    recall.
 
     Args:
         queries: float, ``(n, dim)``; normalised here under ``cosine``.
-        items: float, ``(m, dim)``, the columns, each another item: in-batch positives and sampled negatives. Scored as
-            they are, also under ``cosine``.
-        target: int64, ``(n,)``, column of each query's positive; by default column i belongs to query i.
-        count: mixed negatives per query; 0 is the plain softmax. At most ``m - 1`` are there.
+        items: float, ``(m, dim)``, the candidates, all different: in-batch positives and sampled negatives. They are
+            never normalised here.
+        target: int64, ``(n,)``, the row of each query's positive in ``items``; by default row i belongs to query i.
+        count: generated negatives per query, of which at most ``m - 1`` exist; 0 is the plain softmax.
         low, high: ends of the uniform distribution of ``α``, drawn from torch's global generator.
-        temperature, metric, log_q: as in ``retrieval_softmax``. A mixture has the correction of its negative.
+        temperature, metric, log_q: as in ``retrieval_softmax``. A mixture has the ``log_q`` of its negative.
     Returns:
         Scalar, nats.
     Raises:
@@ -70,7 +71,7 @@ def softmax_with_mixed_negatives(
 
 
 def check_mixture(count: int, low: float, high: float) -> None:
-    """Raise ValueError if the number of mixed negatives or the ends of the mixture are out of range."""
+    """Raise ValueError if ``count`` is negative, or if ``0 <= low <= high < 1`` does not hold."""
     if count < 0:
         raise ValueError(f"count (={count}) of mixed negatives must be 0 (none) or more")
     if not 0 <= low <= high < 1:

@@ -23,29 +23,30 @@ def retrieval_softmax(
     item_ids: Tensor | None = None,
     normalize_items: bool = False,
 ) -> Tensor:
-    """Mean over queries of ``-log softmax_j(s(q, x_j) / temperature - log q_j)`` at the positive.
+    """Compute the cross-entropy of each query's item against the candidates of the batch.
 
-    The score ``s`` is the one an engine gives: ``<q, x>`` for ``ip``, ``<q / |q|, x>`` for ``cosine``, ``-|q - x|^2``
-    for ``l2``. So items are scored as they come: under ``cosine``, float items must have unit length (their layer or
-    ``normalize_items=True`` sees to it) and quantized ones must be left as they are.
+    It is the mean over queries of ``-log softmax_j(s(q, x_j) / temperature - log q_j)`` at the positive. The score
+    ``s`` is the one an engine gives: ``<q, x>`` for ``ip``, ``<q / |q|, x>`` for ``cosine``, ``-|q - x|^2`` for ``l2``.
+    Items are scored as they are. Under ``cosine``, float items must have unit length (set ``normalize_items=True`` if
+    they have not), and quantized items must stay as they are.
 
-    ``log_q`` corrects for the popularity of candidates that are other queries' positives: with columns sampled with
-    probability ``q_j`` the loss estimates the softmax over the whole catalogue (``poeem.data.frequency``).
+    ``log_q`` corrects for popularity where candidates are the positives of other queries: if each candidate is sampled
+    with probability ``q_j``, the loss estimates the softmax over the whole catalogue (``poeem.data.frequency``).
 
     Args:
         queries: float, ``(n, dim)``, or ``(..., dim)`` with ``...`` in place of n; computed in float32 at least, under
             autocast too.
-        items: float, ``(m, dim)`` or ``(..., dim)``, the candidates; columns of the softmax.
-        target: int64, ``(n,)``, the column of each query's positive; by default column i belongs to query i. With
-            leading dimensions it and the next ones have those of queries or items; columns are counted row by row.
-        temperature: divides the scores.
+        items: float, ``(m, dim)`` or ``(..., dim)``, the candidates; they are the columns of the softmax.
+        target: int64, ``(n,)``, the column of each query's positive; by default column i belongs to query i. If queries
+            or items have leading dimensions, so do the arguments from here on; columns are counted row by row.
+        temperature: divides the scores, above 0.
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``.
         log_q: float, ``(m,)``, log-probability that each column was sampled; nats.
-        item_ids: int64, ``(m,)``, which item each column is. A column with the target's id that is not the target
-            (an accidental hit) is left out. Not needed where every column is another item.
-        normalize_items: bring items to unit length first (``cosine`` only; for float items).
+        item_ids: int64, ``(m,)``, the item of each column. Columns of the positive's item, other than the positive's
+            own, are left out (accidental hits). Not needed if all columns are different items.
+        normalize_items: whether items are brought to unit length first (``cosine`` only; for float items).
     Returns:
-        Scalar, nats.
+        scalar, nats.
     Raises:
         ValueError: shapes, dtypes or devices do not match, or ``metric`` or ``temperature`` is out of range.
     Source:
@@ -77,9 +78,16 @@ def softmax_of_views(
     log_q: Tensor | None = None,
     item_ids: Tensor | None = None,
 ) -> Tensor:
-    """:func:`retrieval_softmax` of several views of the same candidates, each ``(m, dim)``; returns ``(len(views),)``.
+    """Compute :func:`retrieval_softmax` for several views of the same candidates, such as float and quantized vectors.
 
-    Normalising the queries, finding the accidental hits and the loop over the rows are done once for all views.
+    Work that the views share is done once: normalising the queries, finding the accidental hits, and the loop over
+    rows.
+
+    Args:
+        queries, target, temperature, metric, log_q, item_ids: as in :func:`retrieval_softmax`.
+        views: the candidates of each view, ``(m, dim)``.
+    Returns:
+        ``(len(views),)``, nats.
     """
     target = _flat(target, queries)
     log_q, item_ids = _flat(log_q, views[0]), _flat(item_ids, views[0])
@@ -103,7 +111,7 @@ def softmax_of_views(
 
 
 def flat_rows(x: Tensor) -> Tensor:
-    """``(..., dim)`` to ``(n, dim)``; fewer dimensions are returned unchanged."""
+    """Return ``(..., dim)`` as ``(n, dim)``. A tensor with fewer dimensions is returned unchanged."""
     return x.flatten(0, -2) if x.dim() > 2 else x
 
 

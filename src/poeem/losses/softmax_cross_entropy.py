@@ -14,11 +14,12 @@ _CHUNK = {"cpu": 2**19, "other": 2**25}
 def softmax_cross_entropy(
     queries: Tensor, items: Tensor, bias: Tensor, target: Tensor, *, scale: float = 1.0, item_ids: Tensor | None = None
 ) -> Tensor:
-    """Mean cross-entropy of ``softmax(scale * queries @ items[v].T + bias[v])`` at ``target``, for each view ``v``.
+    """Compute the mean cross-entropy of ``softmax(scale * queries @ items[v].T + bias[v])`` at ``target``, for each
+    view ``v``.
 
-    Rows are processed in chunks. The gradient of a chunk is computed at once, so that logits stay in the cache.
-    On a CPU this is 2 to 3 times as fast as ``F.cross_entropy`` of a matrix product, and needs ``O(n + m)`` memory.
-    It can be differentiated once, not twice.
+    Rows are processed in chunks, and the gradient of a chunk is computed at once, so that logits stay in the cache. On
+    a CPU this is 2 to 3 times as fast as ``F.cross_entropy`` of a matrix product, and needs ``O(n + m)`` memory. It can
+    be differentiated once, not twice.
 
     Args:
         queries: float, ``(n, dim)``.
@@ -28,7 +29,7 @@ def softmax_cross_entropy(
         scale: factor on the inner products, usually 1 / temperature.
         item_ids: int64, ``(m,)``: columns with the target's id, other than the target itself, are left out.
     Returns:
-        ``(views,)``, in nats.
+        ``(views,)``, nats.
 
     >>> q, x = torch.tensor([[1.0, 0.0]]), torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
     >>> softmax_cross_entropy(q, x, torch.zeros(1, 2), torch.tensor([0]))  # log(1 + 1/e)

@@ -21,12 +21,13 @@ def two_views(
     log_q: Tensor | None = None,
     item_ids: Tensor | None = None,
 ) -> Tensor:
-    """``(1 - share) L(q, x) + share L(q, x_hat)``, with ``L`` the
-    :func:`~poeem.losses.retrieval_softmax.retrieval_softmax`.
+    """Compute the retrieval loss on float and on quantized items, weighted: ``(1 - share) L(q, x) + share L(q,
+    x_hat)``.
 
-    The quantized view alone is Poeem's loss. With it alone the float vectors move to the codewords, which on small
-    catalogues costs the model several points of recall. The float view keeps the model good, and the quantized view
-    makes it good for the index. What the views share is computed once.
+    ``L`` is the :func:`~poeem.losses.retrieval_softmax.retrieval_softmax`. Poeem's loss is the quantized view alone.
+    With it alone the float vectors move to the codewords, which on small catalogues costs the model several points of
+    recall. The float view keeps the model good, and the quantized view makes it good for the index. Work that the views
+    share is done once.
 
     Args:
         queries: float, ``(n, dim)``; leading dimensions as in ``retrieval_softmax``.
@@ -36,7 +37,7 @@ def two_views(
         share: weight of the quantized view, 0 to 1; at 1 the float items are not used.
         temperature, metric, log_q, item_ids: as in ``retrieval_softmax``.
     Returns:
-        Scalar, nats.
+        scalar, nats.
     Raises:
         ValueError: ``items`` and ``quantized`` differ in shape, or an argument is out of range.
     Source:

@@ -14,14 +14,15 @@ _MOST_BYTES = 64
 
 
 class CompressedTable(nn.Module):
-    """``e_i = Σ_m w_m[c_im]``: the vector of an item is the sum of the codewords of its code.
+    """A table that makes item vectors from shared codewords: ``e_i = Σ_m w_m[c_im]``.
 
-    Codes are fixed before training; codewords are trained by the loss of the model. In place of ``n_items * width``
-    floats it holds ``M * 256 * width`` floats and ``n_items * M`` bytes. It works in place of an ``nn.Embedding``.
-    Items of equal codes have equal vectors, so codes should differ.
+    The vector of an item is the sum of the codewords of its code. Codes are fixed before training; codewords are
+    trained by the loss of the model. In place of ``n_items * width`` floats it holds ``M * 256 * width`` floats and
+    ``n_items * M`` bytes. It can stand wherever an ``nn.Embedding`` does. Items of equal codes have equal vectors, so
+    codes should differ. With fewer than ``M * 256`` items an ``nn.Embedding`` is smaller.
 
-    Codewords are as wide as the vector, where the paper has slices: M times as many floats, and an item then depends
-    on all codewords of its code in every dimension. With fewer than ``M * 256`` items an ``nn.Embedding`` is smaller.
+    In the paper codewords are slices of the vector. Here they are as wide as the vector: there are M times as many
+    floats, and every dimension depends on all codewords of the code.
 
     Args:
         codes: integers 0 to 255, ``(n_items, M)``: from :func:`~poeem.towers.item_codes.fit_item_codes`, or those
@@ -74,13 +75,25 @@ class CompressedTable(nn.Module):
         return f"{self.num_embeddings}, {self.embedding_dim}, M={self.codes.shape[1]}"
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """int64 ``(...)`` in ``[0, n_items)`` to ``(..., width)``."""
+        """Return the vectors of items.
+
+        Args:
+            numbers: int64, ``(...)``, in ``[0, n_items)``.
+        Returns:
+            ``(..., width)``.
+        """
         codes, width = self.codes[numbers.flatten()], self.embedding_dim
         codewords = self.words.weight.view(-1, KSUB, width)
         return decode_additive(codes, codewords).view(*numbers.shape, width)
 
     def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
-        """``sum_l weights_l * self(numbers_l)``: ``(B, L)`` twice to ``(B, width)``."""
+        """Return a weighted sum of item vectors for each row: ``sum_l weights_l * self(numbers_l)``.
+
+        Args:
+            numbers, weights: int64 and float, ``(B, L)``.
+        Returns:
+            ``(B, width)``.
+        """
         # Items repeat in the histories of a batch: each is decoded once.
         items, rows = numbers.unique(return_inverse=True)
         shares = weights.to(self.words.weight.dtype)

@@ -11,16 +11,17 @@ from poeem.towers.skip_mlp import SkipMLP
 
 
 class HistoryTower(nn.Module):
-    """``mlp([sum_l w_l e_l, e_last])``, with ``w`` a softmax of one learned weight per place over the places filled.
+    """A query tower: a weighted mean of a user's items, joined with the last item, through a perceptron.
 
-    Places count from the most recent item, so neither the padding nor the length of ``history`` matters. A history
-    without items has a learned vector.
+    ``mlp([sum_l w_l e_l, e_last])``, where ``w`` is a softmax of one learned weight per place over the filled places.
+    Places count from the most recent item, so padding and the length of ``history`` do not matter. A history without
+    items has a learned vector.
 
     Args:
         item_table: ``nn.Embedding`` or ``PoolingTable``; usually the item tower's own.
-        dim: of the query vectors.
-        history_length: places; older items are ignored.
-        hidden: width of the perceptron, by default ``4 * dim``.
+        dim: width of the query vectors.
+        history_length: number of places; older items are ignored.
+        hidden: width of the perceptron's hidden layer, by default ``4 * dim``.
         dropout: share of hidden units dropped in training.
     Raises:
         ValueError: ``dim`` or ``history_length`` below 1.
@@ -52,8 +53,12 @@ class HistoryTower(nn.Module):
         self.mlp = SkipMLP(2 * width, dim, hidden=hidden or 4 * dim, dropout=dropout)
 
     def forward(self, history: Tensor) -> Tensor:
-        """int64 ``(B, L)``, oldest first, right-aligned, -1 empty, to ``(B, dim)``; any ``L``.
+        """Return query vectors of histories.
 
+        Args:
+            history: int64 item numbers, ``(B, L)``, oldest first, right-aligned, -1 for an empty place. Any ``L``.
+        Returns:
+            ``(B, dim)``.
         Raises:
             ValueError: wrong dtype or shape, or a number outside the catalogue.
         """

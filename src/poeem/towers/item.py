@@ -11,11 +11,11 @@ from poeem.towers.skip_mlp import SkipMLP
 
 
 class ItemTower(nn.Module):
-    """The row of a table, then a two-layer perceptron with a skip.
+    """An item tower: the row of a table, then a two-layer perceptron with a skip connection.
 
     Args:
         table: ``nn.Embedding`` or :class:`~poeem.towers.item_table.PoolingTable`; may be shared with the query tower.
-        dim: of the vectors.
+        dim: width of the item vectors.
         hidden: width between the layers, by default ``4 * dim``.
         dropout: share of hidden units dropped in training.
 
@@ -33,8 +33,12 @@ class ItemTower(nn.Module):
         self.mlp = SkipMLP(table.embedding_dim, dim, hidden=hidden or 4 * dim, dropout=dropout)
 
     def forward(self, items: Tensor) -> Tensor:
-        """int64 ``(n,)`` to ``(n, dim)``, of any length.
+        """Return item vectors; they are not of unit length.
 
+        Args:
+            items: int64, ``(n,)``.
+        Returns:
+            ``(n, dim)``.
         Raises:
             ValueError: wrong dtype or shape, or a number outside the catalogue.
         """

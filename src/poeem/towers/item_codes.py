@@ -1,4 +1,4 @@
-"""Codes and first codewords of items, from the interactions before any training."""
+"""Codes and first codewords of items for a `CompressedTable`, from the interactions before any training."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _BEAM, _ENCODE_ROWS = 16, 2**14
 
 
 def fit_item_codes(train: Ragged, n_items: int, M: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of items and their codewords: a residual quantization of a truncated SVD.
+    """Compute codes of items and their codewords: a residual quantization of a truncated SVD of the interactions.
 
-    Items of the same users lie near each other in the SVD, and so share their first codewords.
+    Items of the same users lie near each other in the SVD, so they share their first codewords.
 
     Args:
-        train: training events.
+        train: the item numbers of every user.
         n_items: size of the catalogue; items without an event get random codes.
         M: bytes per item.
-        width: of the codewords, and the most singular vectors.
+        width: width of the codewords, and the most singular vectors.
         seed: of the SVD, the k-means and the random codes.
     Returns:
         codes uint8, ``(n_items, M)``, and codewords float32, ``(M, 256, width)``; with fewer than 256 items that have
         events, the remaining codewords are 0 and no code uses them.
     Raises:
-        ValueError: M is out of range, or there are no events.
+        ValueError: ``M`` is out of range, or there are no events.
     Source:
         Petrov, Macdonald, "RecJPQ", WSDM 2024, section 4.1, for codes by an SVD; there its dimensions are cut into
         quantiles.

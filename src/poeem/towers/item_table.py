@@ -11,20 +11,21 @@ from torch import Tensor, nn
 
 
 class ItemTable(nn.Module):
-    """``e_i = id_i + sum over features f of the mean over the item's values w of f_w``.
+    """A table of item vectors, by id and by categorical features.
 
-    Works where an ``nn.Embedding`` does (``embedding_dim``, ``num_embeddings``), so that the towers take either. An
-    item never seen in training keeps its random id vector, but its features place it near similar items.
+    ``e_i = id_i + sum over features f of the mean over the item's values w of f_w``. It can stand wherever an
+    ``nn.Embedding`` does. An item that was never trained keeps its random id vector, but its features place it near
+    similar items.
 
     Args:
         n_items: size of the catalogue.
-        width: of the vectors.
-        side: categorical features: name -> int64 ``(n_items,)`` or ``(n_items, columns)``. The columns of one feature
-            share their values (genres, say); -1 is a missing value.
-        std: spread of the vectors at the start; by default ``1 / (4 sqrt(width))``, a length of 1/4: Adam moves every
-            element by about the learning rate, so short vectors reach their directions in fewer steps. (History
-            tower, MovieLens-1M, two epochs, validation: NDCG@10 0.177 from a length of 1/4, 0.168 from 1; a length of
-            8, as ``nn.Embedding`` starts, costs most of what an epoch can learn.)
+        width: width of the vectors.
+        side: categorical features by name, int64 ``(n_items,)`` or ``(n_items, columns)``. The columns of one feature
+            share their values (genres, for example); -1 is a missing value.
+        std: standard deviation of the entries at the start; by default ``1 / (4 sqrt(width))``, which gives vectors a
+            length of 1/4. Adam moves every entry by about the learning rate, so short vectors reach their directions in
+            fewer steps. (History tower, MovieLens-1M, two epochs, validation: NDCG@10 0.177 from a length of 1/4, 0.168
+            from 1. A length of 8, as ``nn.Embedding`` starts, costs most of what an epoch can learn.)
     Raises:
         ValueError: a size below 1, or a feature that is not an integer table of ``n_items`` rows.
 
@@ -49,14 +50,21 @@ class ItemTable(nn.Module):
             self.features[name] = _Feature(name, values, n_items, width, spread)
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """int64 ``(...)`` in ``[0, n_items)`` to ``(..., width)``."""
+        """Return the vectors of items.
+
+        Args:
+            numbers: int64, ``(...)``, in ``[0, n_items)``.
+        Returns:
+            ``(..., width)``.
+        """
         vectors = self.ids(numbers)
         for feature in self.features.values():
             vectors = vectors + feature(numbers)
         return vectors
 
     def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
-        """``sum_l weights_l * self(numbers_l)``, without a tensor ``(B, L, width)``.
+        """Return a weighted sum of item vectors for each row: ``sum_l weights_l * self(numbers_l)``. No tensor ``(B, L,
+        width)`` is made.
 
         Args:
             numbers: int64, ``(B, L)``, in ``[0, n_items)``.
@@ -72,7 +80,7 @@ class ItemTable(nn.Module):
 
 @runtime_checkable
 class PoolingTable(Protocol):
-    """A table of item vectors with its own weighted sum: :class:`ItemTable`, or your own class."""
+    """Protocol of a table of item vectors with a weighted sum of its own, such as :class:`ItemTable`."""
 
     num_embeddings: int
     embedding_dim: int
@@ -80,12 +88,13 @@ class PoolingTable(Protocol):
     def __call__(self, numbers: Tensor, /) -> Tensor: ...
 
     def pool(self, numbers: Tensor, weights: Tensor) -> Tensor:
-        """``sum_l weights_l * self(numbers_l)``."""
+        """Return ``sum_l weights_l * self(numbers_l)``, ``(B, width)``."""
         ...
 
 
 def pool(table: nn.Embedding | PoolingTable, numbers: Tensor, weights: Tensor) -> Tensor:
-    """:meth:`ItemTable.pool`, of an ``nn.Embedding`` too.
+    """Return a weighted sum of item vectors for each row, from a `PoolingTable` or an ``nn.Embedding``, see
+    :meth:`ItemTable.pool`.
 
     >>> pool(nn.Embedding.from_pretrained(torch.eye(2)), torch.tensor([[0, 1]]), torch.tensor([[0.25, 0.75]]))
     tensor([[0.2500, 0.7500]])

@@ -13,9 +13,10 @@ EMPTY = -1
 
 @runtime_checkable
 class QueryTower(Protocol):
-    """A history of items to a query vector: ``(B, L)`` int64, oldest first, right-aligned, -1 empty, to ``(B, dim)``.
+    """Protocol of a query tower: from a history of items to a query vector.
 
-    A history without items must give a finite vector.
+    It maps int64 item numbers ``(B, L)``, oldest first, right-aligned, -1 for an empty place, to ``(B, dim)``. A
+    history without items must give a finite vector.
     """
 
     def __call__(self, history: Tensor, /) -> Tensor: ...
@@ -23,22 +24,24 @@ class QueryTower(Protocol):
 
 @runtime_checkable
 class EveryPositionTower(QueryTower, Protocol):
-    """A query tower that also gives the vector after each item of the history, in one pass."""
+    """Protocol of a query tower that also gives the vector after each item of the history, in one pass."""
 
     def every_position(self, history: Tensor, /) -> Tensor:
-        """``(B, L)`` to ``(B, L, dim)``; position ``i`` must not see the items after it."""
+        """Return the vector after each item: ``(B, L)`` to ``(B, L, dim)``. Position ``i`` must not see later items."""
         ...
 
 
 @runtime_checkable
 class ItemTower(Protocol):
-    """Item numbers to item vectors: ``(n,)`` int64 in ``[0, n_items)`` to ``(n, dim)``, for items never trained too."""
+    """Protocol of an item tower: from int64 item numbers ``(n,)`` in ``[0, n_items)`` to ``(n, dim)``, also for items
+    that were never trained.
+    """
 
     def __call__(self, items: Tensor, /) -> Tensor: ...
 
 
 def check_history(history: Tensor, n_items: int) -> None:
-    """Raise ValueError if it is no history.
+    """Check that a tensor is a batch of histories.
 
     Args:
         history: int64, ``(B, L)``.
@@ -57,7 +60,9 @@ def check_history(history: Tensor, n_items: int) -> None:
 
 
 def check_numbers(name: str, numbers: Tensor, n_items: int, lowest: int = 0) -> None:
-    """Raise ValueError for item numbers outside ``[lowest, n_items)``, on a CPU only (no sync elsewhere)."""
+    """Raise ValueError for item numbers outside ``[lowest, n_items)``. Only a CPU is checked; elsewhere the check would
+    wait for the device.
+    """
     if numbers.device.type != "cpu" or numbers.numel() == 0:
         return
     low, high = (int(end) for end in numbers.aminmax())

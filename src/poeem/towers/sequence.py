@@ -10,18 +10,18 @@ from poeem.towers.protocol import check_history
 
 
 class SequenceTower(nn.Module):
-    """Self-attention over the items so far; the vector at each item predicts the next one.
+    """A query tower: a causal transformer, whose vector at each item predicts the next item.
 
-    Attention knows positions only as distances: every head has a learned bias for each distance. So neither padding,
-    nor the length of ``history``, nor the start of a window changes a vector, and each position of ``every_position``
-    is exactly the ``forward`` of the history up to there. An empty place attends only to itself: it has the (learned)
-    vector of a history without items.
+    Attention knows positions only as distances: every head has a learned bias for each distance. So padding, the length
+    of ``history`` and the start of a window do not change a vector, and each position of ``every_position`` equals the
+    ``forward`` of the history up to there. An empty place attends only to itself; it has the learned vector of a
+    history without items.
 
     Args:
         item_table: ``nn.Embedding`` or ``PoolingTable``; usually the item tower's own.
-        dim: of the query vectors.
-        history_length: places; older items are ignored.
-        blocks: attention + perceptron, normalised before each (pre-norm).
+        dim: width of the query vectors.
+        history_length: number of places; older items are ignored.
+        blocks: number of blocks of attention and perceptron, each normalised before (pre-norm).
         heads: attention heads; divides the table's width.
         hidden: width of the perceptrons, by default twice the table's.
         dropout: share of units dropped in training, after the table and after each half of a block.
@@ -66,12 +66,23 @@ class SequenceTower(nn.Module):
         self.head = nn.Identity() if width == dim else nn.Linear(width, dim)
 
     def forward(self, history: Tensor) -> Tensor:
-        """int64 ``(B, L)``, oldest first, right-aligned, -1 empty, to ``(B, dim)``: the vector after the last item."""
+        """Return query vectors of histories: the vector after the last item.
+
+        Args:
+            history: int64 item numbers, ``(B, L)``, oldest first, right-aligned, -1 for an empty place.
+        Returns:
+            ``(B, dim)``.
+        """
         return self.every_position(history[:, -self.history_length :])[:, -1]
 
     def every_position(self, history: Tensor) -> Tensor:
-        """The vector after each item, from the items up to it: ``(B, L)`` to ``(B, L, dim)``.
+        """Return the vector after each item, computed from the items up to it.
 
+        Args:
+            history: int64 item numbers, ``(B, L)``, oldest first, right-aligned, -1 for an empty place. ``L`` at most
+                ``history_length``.
+        Returns:
+            ``(B, L, dim)``.
         Raises:
             ValueError: wrong dtype or shape, a number outside the catalogue, or ``L`` above ``history_length``.
         """

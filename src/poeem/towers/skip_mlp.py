@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 
 class SkipMLP(nn.Module):
-    """``y = x + W2 silu(W1 x)``, or ``S x`` in place of ``x`` where the widths differ.
+    """A two-layer perceptron with a skip connection: ``y = x + W2 silu(W1 x)``.
 
-    At the start the perceptron adds nothing (``W2 = 0``) and ``S`` sums the blocks of ``x``: a tower starts as its
-    embeddings, which already retrieve, and learns the changes.
+    Where the widths differ, ``S x`` stands in place of ``x``. At the start the perceptron adds nothing (``W2 = 0``) and
+    ``S`` adds up the blocks of ``x``. A tower thus starts as its embeddings, which already retrieve, and learns the
+    changes.
 
     Args:
-        width: of the input.
-        dim: of the output; where it differs, ``width`` should be a multiple of it for this start.
+        width: width of the input.
+        dim: width of the output. If it differs, ``width`` should be a multiple of it.
         hidden: width between the layers.
         dropout: share of hidden units dropped in training.
 
@@ -35,7 +36,7 @@ class SkipMLP(nn.Module):
                 self.skip.weight.copy_(torch.eye(dim).repeat(1, width // dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., width)`` to ``(..., dim)``."""
+        """Map ``(..., width)`` to ``(..., dim)``."""
         straight = x if self.skip is None else self.skip(x)
         # Not gelu: on a CPU it uses oneDNN, whose cache grows by every new number of rows, up to gigabytes.
         return straight + self.narrow(self.dropout(nn.functional.silu(self.widen(x))))

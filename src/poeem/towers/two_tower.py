@@ -19,9 +19,9 @@ class TwoTower(nn.Module):
     """A query tower and an item tower whose vectors have the same width.
 
     Args:
-        query: ``(B, L)`` histories to ``(B, dim)``; see :mod:`poeem.towers.protocol`.
-        item: ``(n,)`` item numbers to ``(n, dim)``.
-        dim: of the vectors.
+        query: query tower, from ``(B, L)`` histories to ``(B, dim)``; see :mod:`poeem.towers.protocol`.
+        item: item tower, from ``(n,)`` item numbers to ``(n, dim)``.
+        dim: width of the vectors.
 
     >>> towers = interaction_towers("history", n_items=10, dim=8)
     >>> towers.query(torch.tensor([[1, 2]])).shape, towers.item(torch.tensor([3])).shape
@@ -44,17 +44,20 @@ def interaction_towers(
     table: PoolingTable | None = None,
     seed: int = 0,
 ) -> TwoTower:
-    """Towers for interactions that share one item table, with settings that do well on real data.
+    """Make the two towers for interactions, which share one item table, with settings that do well on real data.
 
     Args:
         kind: ``"history"`` (fast, good) or ``"sequence"`` (a transformer: slower, better).
         n_items: size of the catalogue.
-        dim: of the vectors.
+        dim: width of the vectors.
         history_length: places of a history; by default 20 for ``history``, 100 for ``sequence``.
         side: categorical features of the items, as in :class:`~poeem.towers.item_table.ItemTable`.
         dropout: of both towers; by default 0 for ``history``, 0.2 for ``sequence``.
-        table: in place of a vector per item, such as :class:`~poeem.towers.compressed_table.CompressedTable`.
+        table: used in place of an :class:`~poeem.towers.item_table.ItemTable`, for instance a
+            :class:`~poeem.towers.compressed_table.CompressedTable`.
         seed: of the initial weights; the global generator is left as it was.
+    Returns:
+        the towers, which share the table.
     Raises:
         ValueError: ``kind`` is unknown, or a size is below 1.
     """

@@ -11,7 +11,7 @@ from torch import nn
 
 
 class BestInMemory:
-    """A copy of the best weights in memory. It takes the place of ``Checkpoints``; nothing can be resumed."""
+    """The weights of the best validation, kept in memory in place of ``Checkpoints``. Nothing can be resumed."""
 
     def __init__(self) -> None:
         self._step, self._weights = -1, {}
@@ -23,7 +23,7 @@ class BestInMemory:
         """Do nothing: there is no folder to delete."""
 
     def steps(self) -> list[int]:
-        """Steps to resume from: none."""
+        """Return no steps: there is nothing to resume from."""
         return []
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Model and training batches from the settings of a run; also for the float twin and for a stored run."""
+"""Build the model and the training batches that the settings of a run describe; also those of the float twin."""
 
 from __future__ import annotations
 
@@ -37,15 +37,18 @@ def build_model(
     log_q: np.ndarray | None = None,
     train: Ragged | None = None,
 ) -> JointModel:
-    """Towers, loss and, if ``indexed``, the index that the settings describe. The seed gives the initial weights.
+    """Build towers, loss and, if ``indexed``, the index that the settings describe. The seed gives the initial weights.
 
     Args:
         settings: settings of a run, see ``resolve_options``.
         n_items: size of the catalogue.
-        indexed: False for the float twin, which is otherwise the same.
-        log_q: float32, ``(n_items,)``: log-probability that an item is a column of the softmax; for training only.
-        train: training events, for training only: the codes of a compressed table are fitted to them, and hard
+        indexed: whether the model has an index; the float twin has none and is otherwise the same.
+        log_q: float32, ``(n_items,)``: log-probability that an item is a column of the softmax; needed for training
+            only.
+        train: training events; needed for training only. The codes of a compressed table are fitted to them, and hard
             negatives are items that occur in them.
+    Returns:
+        the model, with its initial weights.
     Raises:
         ValueError: a setting is out of range.
     """
@@ -120,7 +123,7 @@ def _compressed_table(settings: Mapping[str, Any], n_items: int, train: Ragged |
 
 
 def build_batches(settings: Mapping[str, Any], train: Ragged) -> TrainingBatches:
-    """The training batches that the settings describe."""
+    """Build the training batches that the settings describe, from the training events."""
     return TrainingBatches(
         train,
         "positions" if settings["tower"] == "sequence" else "prefix",
@@ -133,7 +136,11 @@ def build_batches(settings: Mapping[str, Any], train: Ragged) -> TrainingBatches
 def column_log_q(
     settings: Mapping[str, Any], train: Ragged, batches: TrainingBatches, n_items: int, world: int = 1
 ) -> np.ndarray:
-    """Log-probability that an item is a column of the softmax on one of ``world`` processes; float32 ``(n_items,)``."""
+    """Compute the log-probability that an item is a column of the softmax on one of ``world`` processes.
+
+    Returns:
+        float32, ``(n_items,)``.
+    """
     if settings["candidates"] == "positives":
         return event_log_q(train, n_items)
     positives_per_example = 1.0

@@ -1,6 +1,7 @@
-"""Checkpoints of a run. Each is written in another folder and then renamed: none is ever incomplete.
+"""Checkpoints of a run. Each is written to a new folder, which is then renamed, so none is ever incomplete.
 
-accelerate's checkpoints are not used: loading them unpickles random states, which here are functions of the step.
+accelerate's checkpoints are not used: loading them unpickles random states, which are not needed here because they are
+functions of the step.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class Checkpoints:
     """The folder of a run's checkpoints: ``step-N/`` with weights, optimizer, state and a checksum of each file.
 
     Args:
-        folder: made by ``begin``.
+        folder: folder of the checkpoints; ``begin`` makes it.
         settings: everything that the run depends on, as JSON values. A run is resumed with equal settings only.
         resume: whether the folder may hold a run already.
         keep: number of newest checkpoints to keep, besides the best one.
     Raises:
-        ValueError: there is a run and ``resume`` is false, or its settings differ.
+        ValueError: there is a run and ``resume`` is false, or the run has other settings.
     """
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any], *, resume: bool, keep: int = 2) -> None:
@@ -68,6 +69,8 @@ class Checkpoints:
             step: steps done.
             model, optimizer: not wrapped by accelerate.
             state: JSON values that ``load`` returns. The checkpoint of its ``best_step`` is not deleted.
+        Returns:
+            the folder of the checkpoint.
         """
         target = self.folder / f"step-{step}"
         refuse_link(self.folder)
@@ -85,7 +88,9 @@ class Checkpoints:
         return target
 
     def steps(self) -> list[int]:
-        """Steps of the stored checkpoints, ascending. An interrupted write is completed or dropped first."""
+        """Return the steps of the stored checkpoints, ascending. A write that was interrupted is first completed or
+        dropped.
+        """
         for ready in self.folder.glob(".step-*.ready"):
             recover(self.folder / ready.name.removeprefix(".").removesuffix(".ready"))
         names = (re.fullmatch("step-([0-9]+)", path.name) for path in self.folder.glob("step-*"))

@@ -1,4 +1,6 @@
-"""StableCodes: items keep the codes of the index in service, unless another code lowers their error by a margin."""
+"""StableCodes: items keep the codes of the index in service, unless another code lowers their error by more than a
+margin.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,18 @@ from poeem.layers.product import ProductQuantizer
 
 
 class StableCodes(nn.Module):
-    """Assignment that prefers the code in service: ``argmin_c ‖x - x̂_c‖² + margin [c is not the code in service]``.
+    """An assignment that prefers the code in service: ``argmin_c ‖x - x̂_c‖² + margin [c is not the code in service]``.
 
     An item keeps its code and list unless the nearest ones lower its error by more than ``margin``. The error is the
-    squared one, or the score-aware one if the index assigns by that. Training, validation and bundle assign in the same
-    way: the item tower moves items to their codewords in service, the query tower learns to score these, and the bundle
-    holds the codes that were trained. The arrays of the index must not change meanwhile.
+    squared one, or the score-aware one if the index assigns by that. Training, validation and bundle all assign like
+    this: the item tower moves items to their codewords in service, the query tower learns to score these, and the
+    bundle holds the codes that were trained. The arrays of the index must not change while it is used.
 
     Args:
         in_service: bool, ``(n_items,)``: whether an item is in service. Other items get the nearest code.
         codes: integers, ``(n_items, M)``: codes in service.
         lists: integers, ``(n_items,)``: lists in service; None for a flat spec.
-        margin: squared embedding units, 0 or more.
+        margin: in squared embedding units, 0 or more.
     """
 
     in_service: Tensor
@@ -41,7 +43,15 @@ class StableCodes(nn.Module):
 
     @torch.no_grad()
     def encode(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Codes ``(n, M)`` and lists ``(n,)`` of items ``(n,)`` with vectors ``(n, dim)``, both int64."""
+        """Encode items, and keep codes in service where the margin says so.
+
+        Args:
+            index: the layer.
+            items: int64, ``(n,)``, item numbers.
+            vectors: float, ``(n, dim)``, of these items.
+        Returns:
+            codes int64 ``(n, M)``, and lists int64 ``(n,)`` or None.
+        """
         items = items.to(self.codes.device)
         x = quantizer_input(index, vectors)
         codes, lists = index.encode(vectors)
@@ -49,7 +59,16 @@ class StableCodes(nn.Module):
         return self._with_kept_codes(items, kept, codes, lists)
 
     def output(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor, out: Output) -> Output:
-        """The layer's output ``out``, with the old codes for the items that keep them; differentiable."""
+        """Put the codes in service into the layer's output, for the items that keep them.
+
+        Args:
+            index: the layer.
+            items: int64, ``(n,)``, item numbers.
+            vectors: float, ``(n, dim)``, of these items.
+            out: the layer's output for them.
+        Returns:
+            the changed output; differentiable.
+        """
         if out.codes is None:
             return out
         # In float32, as the layer assigns: rounding to half precision would change which codes are kept.
@@ -78,12 +97,14 @@ class StableCodes(nn.Module):
 
 
 def assignment_error(index: EmbeddingIndex, x: Tensor, x_hat: Tensor) -> Tensor:
-    """The error that the index minimises when it assigns codewords: ``(n,)``, squared embedding units.
+    """Compute the error that the index minimises when it assigns codewords.
 
     Args:
-        index: the layer; its ``assignment`` says which error.
+        index: the layer; its ``assignment`` says which error it is.
         x: float32, ``(n, dim)``; of unit length under ``cosine``.
         x_hat: reconstructions, float32, ``(n, dim)``.
+    Returns:
+        float32, ``(n,)``, squared embedding units.
     """
     quantizer = index.quantizer
     if isinstance(quantizer, ProductQuantizer) and quantizer.assignment == "score-aware":
@@ -92,6 +113,6 @@ def assignment_error(index: EmbeddingIndex, x: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def quantizer_input(index: EmbeddingIndex, vectors: Tensor) -> Tensor:
-    """Vectors as the layer quantizes them: float32, of unit length under ``cosine``."""
+    """Return vectors in the form that the layer quantizes: float32, and of unit length under ``cosine``."""
     x = vectors.float()
     return nn.functional.normalize(x) if index.metric == "cosine" else x

@@ -42,16 +42,16 @@ def compare(
 ) -> dict[str, Any]:
     """Evaluate a stored run on its test part and write ``metrics.json``.
 
-    The float model and all baselines come from the run's float twin: a model that is trained without the index, on the
-    same batches, with the same seed, optimizer, schedule and number of steps. The steps of previous runs count. The
-    twin is trained here if the run has none yet.
+    The float model and all baselines come from the run's float twin. The twin is a model that is trained without the
+    index, on the same batches, with the same seed, optimizer, schedule and number of steps; steps of previous runs
+    count too. It is trained here if the run has none yet.
 
     Args:
         path: the run's folder.
         accelerator: device and processes for the training of the twin.
-        baselines: names of ``poeem.baselines``; without any, no twin is trained and ``float`` is null.
+        baselines: names of ``poeem.baselines``. If there are none, no twin is trained and ``float`` is null.
         nprobe: lists visited per query, by index and baselines; default the run's.
-        show: whether to show progress of the twin.
+        show: whether to show the progress of the twin's training.
     Returns:
         the content of ``metrics.json``.
     Raises:
@@ -131,7 +131,9 @@ def compare(
 
 
 def share_twin(run: InteractionRun, other: InteractionRun) -> None:
-    """Copy the float twin of another run to a run without one, if both twins would be trained in the same way."""
+    """Copy the float twin of another run to this one, if this one has none and its twin would be trained in the same
+    way.
+    """
 
     def twin_settings(of: InteractionRun) -> tuple[Any, ...]:
         return of.config["step"], {name: of.settings[name] for name in of.settings.keys() - INDEX_SETTINGS}
@@ -141,7 +143,9 @@ def share_twin(run: InteractionRun, other: InteractionRun) -> None:
 
 
 def float_twin(run: InteractionRun, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
-    """The model trained without the index, and the seconds of its training; read from the run if it has one."""
+    """Return the model that is trained without the index, and the seconds of its training. It is trained unless the run
+    has it.
+    """
     settings, split = run.settings, run.split
     batches = build_batches(settings, split.train)
     log_q = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)

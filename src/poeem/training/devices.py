@@ -15,7 +15,7 @@ TRACKERS = ("tensorboard", "wandb")
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is unknown or not available.
+    """Raise ValueError for a device that is unknown or not available.
 
     >>> check_device("gpu")
     Traceback (most recent call last):
@@ -32,7 +32,11 @@ def check_device(device: str) -> None:
 
 
 def torch_device(device: str) -> torch.device:
-    """The device for work without a training loop; ``auto`` is CUDA if available, else the CPU."""
+    """Return the torch device of a name, for work without a training loop. ``auto`` is CUDA if available, else the CPU.
+
+    Raises:
+        ValueError: the device is unknown or not available.
+    """
     check_device(device)
     if device != "auto":
         return torch.device(device)
@@ -46,7 +50,7 @@ def make_accelerator(
     log_with: str | None = None,
     log_folder: str | Path | None = None,
 ) -> Accelerator:
-    """accelerate's ``Accelerator``; several processes and their settings come from ``accelerate launch`` or torchrun.
+    """Make accelerate's ``Accelerator``. The number of processes comes from ``accelerate launch`` or torchrun.
 
     Args:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.

@@ -35,9 +35,9 @@ def encode_items(
     rows_a_part: int = ROWS_A_PART,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Write ``out/part-00000.parquet`` and so on, with ``id``, ``list`` (if there are lists) and ``code``.
+    """Encode items and write their codes, packed as in a bundle, to Parquet files ``out/part-00000.parquet`` and so on.
 
-    Codes are packed as in a bundle.
+    The columns are ``id``, ``list`` (if there are lists) and ``code``.
 
     Args:
         source: a stored run or a bundle.
@@ -49,7 +49,7 @@ def encode_items(
         rows_a_part: rows per part.
         device: where codes are computed: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     Returns:
-        rows, parts, spec and fingerprint, the content of ``out/_poeem.json``.
+        the content of ``out/_poeem.json``: number of rows and parts, spec and fingerprint.
     Raises:
         ValueError: a file cannot be used, an id is unknown, a vector is not finite, or ``out`` is not empty.
     """
@@ -104,7 +104,14 @@ def _blocks(total: int, rows_a_part: int) -> Iterator[slice]:
 
 
 def ids_beside(path: Path, rows: int) -> Any:
-    """The ids of a file of vectors: its column ``id``, which must be distinct, else row numbers."""
+    """Return the ids of a file of vectors: its column ``id`` if it has one, else row numbers.
+
+    Args:
+        path: ``.npy`` or Parquet.
+        rows: number of vectors in it.
+    Raises:
+        ValueError: the column ``id`` cannot be used, for instance because an id repeats.
+    """
     if path.suffix == ".npy":
         return np.arange(rows)
     import pyarrow.parquet as pq

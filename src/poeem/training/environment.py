@@ -11,7 +11,7 @@ import torch
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, processor, threads and device, as JSON values."""
+    """Describe versions, processor, threads and device as JSON values."""
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in ("poeem-torch", "torch", "numpy", "faiss-cpu", "accelerate", "pyarrow")},

@@ -12,14 +12,14 @@ from poeem.layers.checks import NotFiniteRows
 
 
 class NotFinite(ValueError):
-    """The training has diverged: a loss, gradient or vector is NaN or infinite."""
+    """Error for a training that has diverged: a loss, gradient or vector is NaN or infinite."""
 
 
 class FiniteGuard:
     """Remembers the first step with a loss or gradient norm that is NaN or infinite.
 
-    Reading a value from an accelerator makes the host wait. Steps are therefore noted on the device, and ``check``
-    reads the result before a checkpoint is written.
+    Reading a value from an accelerator makes the host wait. So steps are noted on the device, and ``check`` reads the
+    result before a checkpoint is written.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -27,7 +27,9 @@ class FiniteGuard:
         self._on_cpu = device.type == "cpu"
 
     def note(self, step: int, *values: Tensor | None) -> None:
-        """Note the loss and gradient norm of a step. On a CPU, where reading is free, ``check`` at once."""
+        """Note the loss and the gradient norm of a step. On a CPU they are checked at once, because reading is free
+        there.
+        """
         for value in values:
             if value is not None:
                 bad_step = torch.where(value.detach().isfinite(), 2**62, step)
@@ -36,8 +38,10 @@ class FiniteGuard:
             self.check()
 
     def check(self) -> None:
-        """Raises:
-        NotFinite: a value noted so far is not finite.
+        """Raise an error if a noted value is not finite.
+
+        Raises:
+            NotFinite: the message names the first such step.
         """
         first = int(self._first)
         if first < 2**62:
@@ -49,9 +53,9 @@ class FiniteGuard:
 
 @contextmanager
 def divergence_as_not_finite(step: int) -> Iterator[None]:
-    """Turn the index's error for vectors that are not finite into ``NotFinite``, after the first step.
+    """Turn the index's error for vectors that are not finite into ``NotFinite``, within the block.
 
-    Before the first step such vectors come from the data, and the error stays.
+    Before the first step such vectors come from the data, and the index's own error is raised.
 
     Args:
         step: steps done.

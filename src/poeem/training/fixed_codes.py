@@ -15,7 +15,7 @@ CODES = ("reassigned", "fixed")
 
 
 class FixedCodes(nn.Module):
-    """Every item keeps its code of the warm start, while codebooks and towers continue to learn.
+    """Codes of the warm start, which every item keeps while codebooks and towers continue to learn.
 
     A codeword then moves to rank its items better, and no item leaves it. With the estimator ``task`` this is JPQ,
     except that JPQ does not train the item tower any further.
@@ -40,19 +40,40 @@ class FixedCodes(nn.Module):
 
     @torch.no_grad()
     def record(self, index: EmbeddingIndex, vectors: Tensor) -> None:
-        """Store the codes that the index now gives to all items, with vectors ``(n_items, dim)``."""
+        """Store the codes that the index now gives to all items.
+
+        Args:
+            index: the layer.
+            vectors: float, ``(n_items, dim)``.
+        """
         codes, lists = index.encode(vectors)
         self.codes.copy_(codes)
         if self.lists is not None and lists is not None:
             self.lists.copy_(lists)
 
     def encode(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Stored codes ``(n, M)`` and lists ``(n,)`` of items ``(n,)``, both int64; their vectors do not matter."""
+        """Return the stored codes of items. ``index`` and ``vectors`` are not used; `StableCodes` has the same
+        arguments.
+
+        Args:
+            items: int64, ``(n,)``, item numbers.
+        Returns:
+            codes int64 ``(n, M)``, and lists int64 ``(n,)`` or None.
+        """
         items = items.to(self.codes.device)
         return self.codes[items].long(), None if self.lists is None else self.lists[items].long()
 
     def output(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor, out: Output) -> Output:
-        """The layer's output ``out`` with the stored codes instead of new ones; differentiable in vectors and index."""
+        """Replace the codes in the layer's output by the stored ones.
+
+        Args:
+            index: the layer.
+            items: int64, ``(n,)``, item numbers.
+            vectors: float, ``(n, dim)``, of these items.
+            out: the layer's output for them.
+        Returns:
+            the changed output; differentiable in vectors and index.
+        """
         if out.codes is None:
             return out
         codes, lists = self.encode(index, items, vectors)

@@ -19,30 +19,33 @@ MARGIN = 2.0
 
 
 class Mined(NamedTuple):
-    """Mined columns of the softmax, and the probability of every item to be mined."""
+    """Mined items as columns of the softmax, with the probability of every item to be mined."""
 
     rows: Tensor  # int64 (m,): distinct rows of the table
     log_missed: Tensor  # float (n,): log-probability that a row of the table is not mined
 
 
 class HardNegatives(nn.Module):
-    """Exact search for hard negatives by the model's quantized scores. No index is built.
+    """Exact search for hard negatives, by the model's own quantized scores. No index is built.
 
-    The search goes over a table of decoded items ``x_hat`` (float vectors, for a model without an index), which is
-    computed again every ``every`` steps. In each step up to ``QUERIES`` queries of the batch search it and take
-    ``count`` items each, see :func:`mine_ranks`. The table has at most ``ROWS`` items: for a larger catalogue each
-    refresh samples another part, and ranks are scaled by its share.
+    Call :meth:`refresh` every ``every`` steps, and :meth:`mine` in each step after it. ``refresh`` computes a table of
+    decoded items ``x_hat`` (float vectors for a model without an index). ``mine`` lets up to ``QUERIES`` queries of the
+    batch search the table. Each takes a random ``count`` of the items at ranks ``first`` to ``last``. Items whose score
+    is more than ``margin`` nats above the positive's are not taken: they are more likely unlabelled positives than
+    negatives.
 
-    The table is a buffer: a resumed run continues with the same one.
+    The table holds at most ``ROWS`` items. Of a catalogue of ``n`` > ``ROWS`` items each refresh samples another part,
+    and ``first`` and ``last`` are multiplied by ``ROWS / n``. The table is a buffer, so a resumed run continues with
+    the same one.
 
     Args:
-        items: int64, ``(n,)``, ascending: item numbers that may be mined, those with training events.
+        items: int64, ``(n,)``, ascending: numbers of the items that may be mined, those with training events.
         dim: width of the vectors.
         count: items taken per query.
         every: steps between two refreshes.
-        first, last: ranks that are taken, from 1; items of the query's user are not counted.
-        margin: nats, see ``MARGIN``.
-        seed: seed of the sampled part.
+        first, last: ranks that are taken, from 1; items of the query's user have no rank.
+        margin: in nats, see ``MARGIN``.
+        seed: of the sampled part.
     Raises:
         ValueError: an argument is out of range.
     Source:
@@ -127,7 +130,7 @@ class HardNegatives(nn.Module):
         metric: str,
         temperature: float,
     ) -> Mined:
-        """Mine negatives for some queries of a batch; samples with the global generator.
+        """Mine negatives for some queries of a batch. The random choice uses torch's global generator.
 
         Args:
             queries: float, ``(b, dim)``.
@@ -136,6 +139,8 @@ class HardNegatives(nn.Module):
             positive_vectors: float, ``(b, dim)``: vectors of the positives as they are scored.
             metric: ``"ip"``, ``"cosine"`` or ``"l2"``.
             temperature: of the softmax; a logit is a score divided by it.
+        Returns:
+            the mined items, and the probability of every item of the table to be mined.
         """
         started = time.perf_counter()
         if metric == "cosine":
@@ -155,20 +160,20 @@ class HardNegatives(nn.Module):
         return mined
 
     def rows_of(self, items: Tensor) -> Tensor:
-        """Rows of the table that hold items, in the shape of ``items``; -1 for an item that is not in the table."""
+        """Return the rows of items in the table, in the shape of ``items``; -1 for an item that is not in it."""
         rows = torch.searchsorted(self.numbers, items).clamp(max=len(self.numbers) - 1)
         return torch.where(self.numbers[rows] == items, rows, -1)
 
     def log_missed(self, mined: Mined, items: Tensor) -> Tensor:
-        """Log-probability that items ``(m,)`` are not mined; 0 for items that are not in the table."""
+        """Return the log-probability that items ``(m,)`` are not mined; 0 for items that are not in the table."""
         rows = self.rows_of(items)
         return torch.where(rows >= 0, mined.log_missed[rows.clamp(min=0)], 0.0)
 
 
 def mine_ranks(scores: Tensor, excluded: Tensor, limit: Tensor, *, first: int, last: int, count: int) -> Mined:
-    """A random sample of ``count`` items from ranks ``first`` to ``last`` of each query.
+    """Sample ``count`` items at random from ranks ``first`` to ``last`` of each query.
 
-    Excluded items have no rank. Items that score above ``limit`` have a rank but are not sampled: they are more likely
+    Excluded items have no rank. Items that score above ``limit`` have a rank but are never taken: they are more likely
     unlabelled positives than negatives. A query with fewer than ``count`` eligible items takes all of them.
 
     Args:
@@ -178,9 +183,9 @@ def mine_ranks(scores: Tensor, excluded: Tensor, limit: Tensor, *, first: int, l
         first, last: ranks from 1, ``last`` at most n.
         count: items taken per query.
     Returns:
-        the columns that at least one query took; and for every column the log-probability that none takes it: the
-        product over queries of ``1 - min(1, count / eligible)`` where the column is eligible.
-        :func:`log_column_probability` corrects the softmax with it.
+        the columns that at least one query took; and for every column the log-probability that no query takes it, which
+        is the product over queries of ``1 - min(1, count / eligible)`` where the column is eligible.
+        :func:`log_column_probability` corrects the softmax by it.
 
     >>> scores, excluded, limit = torch.tensor([[5.0, 4, 3, 2, 1]]), torch.tensor([[1]]), torch.tensor([4.5])
     >>> mined = mine_ranks(scores, excluded, limit, first=1, last=3, count=2)
@@ -202,16 +207,19 @@ def mine_ranks(scores: Tensor, excluded: Tensor, limit: Tensor, *, first: int, l
 
 
 def log_column_probability(log_q: Tensor, log_missed: Tensor, draws: int | None = None) -> Tensor:
-    """Log-probability that an item is a column of the softmax, as a positive of the batch or because it is mined.
+    """Compute the log-probability that an item is a column of the softmax, as a positive of the batch or because it is
+    mined.
 
     Subtracted from the logits, it makes the softmax over the columns an estimate of the softmax over the whole
     catalogue. Without it a mined rare item would weigh as much as all the rare items that were not mined.
 
     Args:
-        log_q: float, ``(m,)``: log-probability to be a positive of the batch; with ``draws``, of one draw.
+        log_q: float, ``(m,)``: log-probability to be a positive of the batch; with ``draws``, to be one draw.
         log_missed: float, ``(m,)``: log-probability not to be mined.
-        draws: number of positives of the batch, if each is a column of its own. The result is then the expected number
-            of columns of the item, divided by ``draws``, as a logarithm.
+        draws: number of positives of the batch, if every positive is a column of its own. The result is then the
+            logarithm of the expected number of the item's columns divided by ``draws``.
+    Returns:
+        float, ``(m,)``.
 
     >>> log_column_probability(torch.tensor([0.5]).log(), torch.tensor([0.5]).log()).exp()  # 1 - 0.5 * 0.5
     tensor([0.7500])

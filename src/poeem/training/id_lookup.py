@@ -1,4 +1,6 @@
-"""rows_of and Lookup: row numbers of ids. The error of Lookup for an unknown id names the nearest known one."""
+"""Row numbers of ids: rows_of for arrays, Lookup for ids that a user typed, with an error that names the nearest known
+id.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ HINTED_IDS = 50_000
 
 
 def rows_of(ids: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """The row of each id in ``among``, int64; -1 if it is not there.
+    """Find the row of each id.
+
+    Args:
+        ids: ids to find, ``(n,)``.
+        among: ids by row.
+    Returns:
+        int64, ``(n,)``; -1 for an id that is not there.
 
     >>> rows_of(np.array([7, 5]), among=np.array([5, 6]))
     array([-1,  0])
@@ -24,13 +32,13 @@ def rows_of(ids: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 
 class Lookup:
-    """Numbers of ids: id ``ids[i]`` has number i.
+    """A table from ids to numbers: id ``ids[i]`` has number i.
 
     Args:
         ids: int64 or strings, ``(n,)``.
         kind: ``"item"`` or ``"user"``, for messages.
-        bundle_ids: ids of the index, for a message about items that were added after the training; None if ``ids`` are
-            the ids of the index.
+        bundle_ids: ids of the index if they may differ from ``ids``; an error then says that an item was added after
+            the training.
 
     >>> Lookup(np.array(["Heat (1995)", "Toy Story (1995)"], object), "item").number("toy story")
     Traceback (most recent call last):
@@ -46,10 +54,12 @@ class Lookup:
         return {str(id): number for number, id in enumerate(self._ids.tolist())}
 
     def number(self, text: str) -> int:
-        """The number of an id.
+        """Return the number of an id.
 
+        Args:
+            text: the id as text.
         Raises:
-            ValueError: it is unknown; the message names the nearest id.
+            ValueError: it is unknown; the message names the nearest known id.
         """
         number = self._numbers.get(text.strip())
         if number is not None:
@@ -64,8 +74,10 @@ class Lookup:
         )
 
     def numbers(self, text: str) -> np.ndarray:
-        """Numbers of the ids in a list that is separated by commas, in its order. An id may contain commas.
+        """Return the numbers of ids in a list separated by commas, in its order. An id may contain commas.
 
+        Returns:
+            int64, ``(n,)``.
         Raises:
             ValueError: an id is unknown, or the list is empty.
 
@@ -83,10 +95,14 @@ class Lookup:
         return np.array(numbers, dtype=np.int64)
 
     def numbers_of(self, ids: Iterable[Any]) -> np.ndarray:
-        """Numbers of many ids, int64.
+        """Return the numbers of many ids.
 
+        Args:
+            ids: the ids, ``n`` of them.
+        Returns:
+            int64, ``(n,)``.
         Raises:
-            ValueError: an id is unknown; the message names the nearest one.
+            ValueError: an id is unknown; the message names the nearest known one.
         """
         listed = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         known = self._numbers

@@ -47,17 +47,17 @@ class InteractionRun:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings of the training."""
+        """Settings of the training by name."""
         return self.config["settings"]
 
     @cached_property
     def split(self) -> Split:
-        """Training, validation and test parts."""
+        """Training, validation and test parts of the interactions."""
         return leave_last_out(self.interactions)
 
     @cached_property
     def seen_in_training(self) -> np.ndarray:
-        """bool, ``(n_items,)``: whether an item has a training event in ``split``, which need not be made for it."""
+        """Whether each item has a training event: bool, ``(n_items,)``. Found without ``split``, which takes longer."""
         return seen_before_last(self.interactions)
 
     @property
@@ -81,7 +81,7 @@ class InteractionRun:
         return numbers
 
     def check_unchanged(self) -> None:
-        """Refuse a run whose items have been changed after its training.
+        """Raise an error if items of the run have been changed after its training.
 
         Raises:
             ValueError: items were added or deleted.
@@ -93,12 +93,14 @@ class InteractionRun:
             )
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
-        """Ids of a file's items, and a function from a slice of them to item vectors.
+        """Read item ids from a file, for ``poeem encode``.
 
         Args:
             path: a table with a column ``item`` of ids of the training.
+        Returns:
+            the ids, and a function from a slice of them to item vectors float32 ``(n, dim)``.
         Raises:
-            ValueError: the column is missing, an id is unknown or there more than once, or there is no row.
+            ValueError: the column is missing, there is no row, or an id is unknown or given twice.
         """
         table = read_table(path, text_columns=("item",))
         if "item" not in table.column_names:
@@ -120,15 +122,15 @@ class InteractionRun:
         return self.interactions.item_ids[numbers], lambda rows: self.items(numbers[rows])
 
     def queries(self, histories: Ragged) -> np.ndarray:
-        """Query vectors of histories of item numbers: float32 ``(nq, dim)``."""
+        """Compute query vectors of histories of item numbers: float32 ``(nq, dim)``."""
         return query_vectors(self.model, histories)
 
     def items(self, numbers: np.ndarray) -> np.ndarray:
-        """Item vectors before the index, by item number: float32 ``(n, dim)``."""
+        """Compute item vectors before the index, by item number: float32 ``(n, dim)``."""
         return item_vectors(self.model, numbers)
 
     def encode_users(self, ids: Iterable[Any]) -> np.ndarray:
-        """Query vectors of users of the training data, as an exported index takes them.
+        """Compute the query vectors of users of the training data, in the form that an exported index takes.
 
         Args:
             ids: user ids, ``n`` of them.
@@ -140,7 +142,7 @@ class InteractionRun:
         return self._as_served(self.queries(self.histories.take(self._users.numbers_of(ids))))
 
     def encode_histories(self, histories: Iterable[Iterable[Any]]) -> np.ndarray:
-        """Query vectors of users who are known by their items, as an exported index takes them.
+        """Compute the query vectors of histories, for instance of new users, in the form that an exported index takes.
 
         Args:
             histories: item ids of every user, oldest first; the model reads the last ``history_length`` of them.
@@ -154,7 +156,7 @@ class InteractionRun:
         return self._as_served(self.queries(Ragged.from_lengths(np.array([len(row) for row in rows], int), numbers)))
 
     def encode_items(self, ids: Iterable[Any]) -> np.ndarray:
-        """Vectors of items before the index, for instance as queries for similar items.
+        """Compute the vectors of items before the index, for instance as queries for similar items.
 
         Args:
             ids: item ids, ``n`` of them.
@@ -166,7 +168,8 @@ class InteractionRun:
         return self._as_served(self.items(self._items.numbers_of(ids)))
 
     def item_vectors(self) -> np.ndarray:
-        """Vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes them.
+        """Compute the vectors of all items before the index, in the bundle's order. ``export(..., refine=...)`` takes
+        them.
 
         Returns:
             float32, ``(n, dim)``; of unit length under ``cosine``.
@@ -203,6 +206,8 @@ def load_interaction_run(path: str | Path, device: str = "cpu") -> InteractionRu
     Args:
         path: the folder ``out`` of the training.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    Returns:
+        the run, with its model in eval mode.
     Raises:
         FileNotFoundError: there is no finished run.
         ValueError: a part is damaged, or parts come from different runs.

@@ -10,10 +10,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupt_flag() -> Iterator[threading.Event]:
-    """Within the block the first Ctrl-C only sets the event; the second one raises ``KeyboardInterrupt``.
+    """Delay Ctrl-C within the block: the first one only sets the event, and the second one raises
+    ``KeyboardInterrupt``.
 
-    Within a step some parameters are updated and others are not: a run resumed from there would differ from an
-    uninterrupted one. Outside the main thread, where Python allows no handler, the event is never set.
+    In the middle of a step some parameters are updated and others are not. A run resumed from there would differ from
+    an uninterrupted one. Outside the main thread, where Python allows no handler, the event is never set.
+
+    Yields:
+        the event.
     """
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -26,7 +26,12 @@ def load_run(path: str | Path, device: str = "cpu") -> Any:
 
 
 def recipe_of(path: str | Path) -> Recipe:
-    """The recipe of a finished run; errors as `load_run`."""
+    """Return the recipe of a finished run.
+
+    Raises:
+        FileNotFoundError: there is no finished run.
+        ValueError: its config is damaged, or this version does not have the recipe.
+    """
     folder = RunFolder(path)
     name = folder.config()["recipe"]
     if name not in RECIPES:

@@ -30,20 +30,20 @@ def run_steps(
     after_step: Callable[[int, StepOutput], bool] | None = None,
     save: Callable[[int], object] | None = None,
 ) -> int:
-    """Run the steps from ``start`` to the last one of the plan. A step depends on its number, model and optimizer only.
+    """Run the steps of a plan. A step depends only on its number, the model and the optimizer.
 
     Args:
-        model, optimizer: as ``accelerator.prepare`` returned them; the model is called with a batch and returns a
+        model, optimizer: as returned by ``accelerator.prepare``; the model is called with a batch and returns a
             ``StepOutput``.
-        batch_at: from the step to this process's part of its batch.
+        batch_at: called with the step; returns this process's part of the batch.
         plan: last step, learning rates, clipping, seed, steps between checkpoints.
         accelerator: device, processes, precision.
-        start: steps already done.
+        start: number of steps already done.
         before_step: called with the step, from 0.
-        after_step: called with the number of steps done and the output; if it returns True, the run ends.
-        save: writes a checkpoint, called with the number of steps done: regularly, at the end, and on Ctrl-C.
+        after_step: called with the number of steps done and the output; the run ends if it returns True.
+        save: writes a checkpoint; called with the number of steps done: regularly, at the end, and on Ctrl-C.
     Returns:
-        steps done.
+        the number of steps done.
     Raises:
         NotFinite: loss or gradient is NaN or infinite; no later checkpoint is written.
         KeyboardInterrupt: Ctrl-C, after the step and its checkpoint are done.

@@ -29,10 +29,10 @@ DEFAULT_LOSS = LossOptions()
 
 
 class JointModel(nn.Module):
-    """Towers, index and loss.
+    """Towers, index and loss as one module.
 
-    A step is a single forward, because DistributedDataParallel synchronises gradients of ``forward`` only. Columns of
-    the softmax are the positives of the batch and the hard negatives.
+    A training step is a single forward pass, because DistributedDataParallel synchronises gradients of ``forward``
+    only. The columns of the softmax are the positives of the batch and the hard negatives.
 
     Args:
         towers: query and item tower.
@@ -40,7 +40,8 @@ class JointModel(nn.Module):
         log_q: float, ``(n_items,)``: log-probability that an item is a column, see ``poeem.data.frequency``.
         loss: terms of the loss and their weights.
         metric: ``"ip"``, ``"cosine"`` or ``"l2"``; equal to that of the index.
-        hard_negatives: mines further columns once it is active; None: in-batch negatives only.
+        hard_negatives: mines further columns once it is active; None: the other positives of the batch are the only
+            negatives.
         kept: codes that items keep instead of the nearest ones; None: always the nearest. Its name is a part of the
             names in weight files.
     Raises:
@@ -87,25 +88,36 @@ class JointModel(nn.Module):
 
     @torch.no_grad()
     def scored_vectors(self, items: Tensor) -> Tensor:
-        """Vectors of items ``(n,)`` as an engine would score them now: ``x_hat``, or floats without index; float32."""
+        """Return the vectors of items ``(n,)`` that an engine would score now: ``x_hat``, or float vectors without an
+        index; float32 ``(n, dim)``.
+        """
         vectors = self.towers.item(items).float()
         if self.index is not None and self.quantizes:
             return self.index.decode(*self.encode(items, vectors))
         return nn.functional.normalize(vectors) if self.metric == "cosine" else vectors
 
     def encode(self, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Codes ``(n, M)`` and lists ``(n,)`` of items ``(n,)`` with vectors ``(n, dim)``, as a bundle stores them."""
+        """Encode items as a bundle stores them.
+
+        Args:
+            items: int64, ``(n,)``, item numbers.
+            vectors: float, ``(n, dim)``, of these items.
+        Returns:
+            codes int64 ``(n, M)``, and lists int64 ``(n,)`` or None.
+        """
         assert self.index is not None
         if self.kept is None:
             return self.index.encode(vectors)
         return self.kept.encode(self.index, items, vectors)
 
     def forward(self, history: Tensor, positive: Tensor) -> StepOutput:
-        """The loss of a batch of ``poeem.data.batches``.
+        """Compute the loss of a batch of ``poeem.data.batches``.
 
         Args:
-            history: int64, ``(B, L)``, oldest first, right-aligned, -1 empty.
+            history: int64, ``(B, L)``, oldest first, right-aligned, -1 for an empty place.
             positive: int64, ``(B,)``: the next item; or ``(B, L)``: the next item at every position, -1 for none.
+        Returns:
+            the loss and its parts.
         """
         if positive.dim() == 2:
             has_next = positive >= 0

@@ -1,4 +1,4 @@
-"""Metrics of a model by the evaluation protocol: of its float vectors, its index in training, or its bundle."""
+"""Metrics of a model: of its float vectors, of its index in training, or of its bundle."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ VALIDATION_QUERIES = 10_000
 
 
 class BundleScorer:
-    """The reference scorer with scores negated under ``l2``: the evaluation expects that larger is better."""
+    """A scorer of a bundle for which larger is better: under ``l2`` the reference's scores are negated."""
 
     def __init__(self, bundle: Bundle, nprobe: int | None) -> None:
         self._reference, self._nprobe = ReferenceScorer(bundle), nprobe
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """Scores of all items for queries ``(b, dim)``: float32 ``(b, n)``, larger is better."""
+        """Score all items for queries ``(b, dim)``: float32 ``(b, n)``, larger is better."""
         scores = self._reference.scores(query_vectors, self._nprobe)
         return scores if self._reference.larger_is_better else -scores
 
 
 def validation_score(model: JointModel, split: Split, *, nprobe: int | None, seed: int) -> float:
-    """ndcg@10 on validation: of the quantized items after the warm start, of the float items before."""
+    """Compute ndcg@10 on the validation part: of the quantized items after the warm start, of the float items before
+    it.
+    """
     queries = split.validation
     if len(queries) > VALIDATION_QUERIES:
         rows = np.random.default_rng(seed).choice(len(queries), VALIDATION_QUERIES, replace=False)
@@ -45,7 +47,7 @@ def validation_score(model: JointModel, split: Split, *, nprobe: int | None, see
 def score(
     scorer: Scorer, model: JointModel, queries: Queries, split: Split, items: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """Metrics of a scorer for a model's queries, with intervals; items without a training event count as misses."""
+    """Compute metrics with intervals for a model's queries. Items without a training event count as misses."""
     items = item_vectors(model, np.arange(split.n_items)) if items is None else items
     return evaluate(
         scorer,
@@ -58,7 +60,15 @@ def score(
 
 
 def index_scorer(model: JointModel, items: np.ndarray, nprobe: int | None) -> DecodedScorer:
-    """Scorer of all items as the index now quantizes them, from their vectors before the index."""
+    """Make a scorer of all items as the index now quantizes them.
+
+    Args:
+        model: has an index that is warm-started.
+        items: float32, ``(n_items, dim)``, vectors before the index.
+        nprobe: inverted lists visited per query; None is all.
+    Returns:
+        the scorer.
+    """
     index = model.index
     assert index is not None
     codes, lists = model.encode(torch.arange(len(items)), torch.from_numpy(items).to(index.device))

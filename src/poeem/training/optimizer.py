@@ -11,7 +11,7 @@ from poeem.layers.embedding_index import EmbeddingIndex
 def make_optimizer(
     model: nn.Module, *, lr: float, weight_decay: float = 0.0, index_lr: float = 1.0
 ) -> torch.optim.AdamW:
-    """AdamW over all parameters; weight decay on matrices only.
+    """Make AdamW over all parameters, with weight decay on matrices only.
 
     Embeddings do not decay, because the vector of a rare item would shrink between its batches. Biases, norms and
     single weights do not decay. The index does not decay: its codewords lie near the vectors, not near the origin.
@@ -20,8 +20,10 @@ def make_optimizer(
         model: may hold an ``EmbeddingIndex``.
         lr: learning rate.
         weight_decay: weight decay of the matrices.
-        index_lr: factor on ``lr`` for the index. Every parameter group has its factor as ``"lr_factor"``, for the
+        index_lr: factor on ``lr`` for the index. Every parameter group stores its factor as ``"lr_factor"``, for the
             schedule.
+    Returns:
+        the optimizer.
     Raises:
         ValueError: ``lr`` is not above 0, or ``weight_decay`` or ``index_lr`` is negative.
     """

@@ -15,16 +15,16 @@ class Plan:
 
     Args:
         steps: length of the learning rate schedule.
-        until: step at which training ends; default ``steps``. The float twin of a run that stopped early ends where
-            the run did.
+        until: step at which training ends; default ``steps``. The float twin of a run that stopped early ends where the
+            run did.
         lr, decay: highest learning rate, and how it falls; a parameter group may have an ``lr_factor``.
         weight_decay, index_lr: see ``make_optimizer``.
         clip: largest norm of the gradient.
         seed: seed of everything random within a step.
         warm_start_step: step before which the index is warm-started; default half of the steps.
         validate_every: steps between two validations; default an epoch, but at most 20 validations.
-        validate_first: also validate before the first step.
-        patience: number of validations without gain after which training stops, with the best model. Default: never.
+        validate_first: whether to validate before the first step too.
+        patience: number of validations without gain after which training stops, with the best model; default never.
         checkpoint_every: steps between two checkpoints; default 1/20 of the run, at least 50.
     Raises:
         ValueError: a count is below 1, or an unknown decay.
@@ -54,7 +54,7 @@ class Plan:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], **changes: Any) -> Plan:
-        """The plan for a run's settings; those of earlier versions lack ``index_lr``."""
+        """Make the plan of a run from its settings. Settings of earlier versions may lack ``index_lr``."""
         names = ("steps", "lr", "decay", "weight_decay", "seed")
         stored = {name: settings[name] for name in names} | {"index_lr": settings.get("index_lr", 1.0)}
         return cls(**(stored | changes))
@@ -75,5 +75,5 @@ class Plan:
         return self.checkpoint_every or max(50, self.steps // 20)
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of a step, from 0."""
+        """Return the learning rate of a step; steps count from 0."""
         return learning_rate(step, self.steps, peak=self.lr, decay=self.decay)

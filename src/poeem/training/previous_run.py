@@ -1,4 +1,4 @@
-"""PreviousRun: structure, weights and codes in service of the run from which the next version is trained."""
+"""PreviousRun: the run from which the next version of a model is trained, with its structure, weights and codes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class PreviousRun:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What the next training depends on, as JSON values. ``steps`` counts those of all earlier runs."""
+        """Facts of the previous run that the next training depends on, as JSON values. ``steps`` counts those of all
+        earlier runs.
+        """
         return {
             "fingerprint": self.run.bundle.fingerprint,
             "rows": rows_sha256(self.run.bundle),
@@ -54,7 +56,7 @@ class PreviousRun:
         }
 
     def check_items(self, interactions: Interactions) -> None:
-        """Refuse interactions whose item ids do not match those of the previous run.
+        """Raise an error if the item ids of interactions do not match those of the previous run.
 
         Raises:
             ValueError: ids are of another type, or no item is in both.
@@ -93,12 +95,14 @@ class PreviousRun:
         set_arrays(model.index, self.run.bundle.arrays, exact=exact)
 
     def stable_codes(self, interactions: Interactions, stability: float) -> StableCodes:
-        """The codes in service, for the items of a new training.
+        """Return the codes in service, for the items of a new training.
 
         Args:
             interactions: events of the new training.
             stability: margin by which another code must lower an item's error, in multiples of the mean error of all
                 items with their codes in service.
+        Returns:
+            codes that items keep unless another one is better by the margin.
         """
         bundle = self.run.bundle
         old_rows, new_rows = _shared_rows(bundle.ids, interactions.item_ids)
@@ -130,7 +134,7 @@ class PreviousRun:
             return float(assignment_error(index, x, index.decode(codes, lists)).mean())
 
     def diff(self, new: Bundle) -> BundleDiff:
-        """Differences of a new bundle from that of the previous run."""
+        """Compare a new bundle with that of the previous run."""
         return diff_bundles(self.run.bundle, new)
 
 

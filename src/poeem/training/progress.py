@@ -17,7 +17,7 @@ PLAIN_LINES = 10
 
 
 class SilentProgress:
-    """Prints nothing."""
+    """Progress that prints nothing."""
 
     def update(self, step: int, output: StepOutput, model: nn.Module) -> None:
         """Report a step; ``step`` counts from 1."""
@@ -27,7 +27,7 @@ class SilentProgress:
 
 
 class PlainProgress(SilentProgress):
-    """Lines for log files, about ten in all.
+    """Progress as lines for log files, about ten in all.
 
     Args:
         title: begins each line.
@@ -63,7 +63,7 @@ def _clock(seconds: float) -> str:
 
 
 class BarProgress(SilentProgress):
-    """A bar with loss, distortion, codebook perplexity, elapsed and remaining time."""
+    """Progress as a bar with loss, distortion, codebook perplexity, elapsed and remaining time."""
 
     def __init__(self, bar, task, steps: int) -> None:
         self._bar, self._task, self._steps, self._redrawn_at = bar, task, steps, 0.0
@@ -82,7 +82,11 @@ class BarProgress(SilentProgress):
 
 @contextmanager
 def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -> Iterator[SilentProgress]:
-    """Progress of a training of ``steps`` steps, of which ``start`` are already done."""
+    """Show the progress of a training of ``steps`` steps, of which ``start`` are already done.
+
+    Yields:
+        an object with ``update`` and ``note``.
+    """
     if not show:
         yield SilentProgress()
         return
@@ -112,7 +116,9 @@ def progress_bar(title: str, steps: int, *, start: int = 0, show: bool = True) -
 
 
 def describe(output: StepOutput, model: nn.Module) -> str:
-    """Figures of a step: ``loss 3.21  distortion 0.048  perplexity 211``; with hard negatives their time and memory."""
+    """Describe a step in one line: ``loss 3.21  distortion 0.048  perplexity 211``; with hard negatives also their time
+    and memory.
+    """
     text = f"loss {float(output.loss):.3f}"
     index = getattr(model, "index", None)
     if index is not None and index.ready:

@@ -1,4 +1,4 @@
-"""The best items of an index for users, histories or a similar item, without known and untrained items."""
+"""Find the best items of an index for users, histories or a similar item. Known and untrained items are left out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def recommend(
     run: InteractionRun, histories: Ragged, k: int = 10, nprobe: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best items for histories, as the index scores them. Items of the history are left out.
+    """Find the best items for histories by the scores of the index. Items of a history are left out of its results.
 
     Args:
         run: the stored run.
@@ -29,7 +29,7 @@ def recommend(
     Returns:
         scores float32 and rows of the bundle int64, ``(nq, k)``, best first; row -1 if there are fewer items.
     Raises:
-        ValueError: ``k`` or ``nprobe`` below 1.
+        ValueError: ``k`` or ``nprobe`` is below 1.
     """
     # Items that were deleted after the training have no row.
     rows, query = run.rows[histories.values], histories.row_of_value
@@ -40,9 +40,18 @@ def recommend(
 def similar_items(
     run: InteractionRun, rows: np.ndarray, k: int = 10, nprobe: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The items most similar to those in rows ``(nq,)`` of the bundle, without themselves; results as ``recommend``.
+    """Find the items most similar to given items, which are left out.
 
-    The query is the item tower's vector, or the decoded vector for an item that was added after the training.
+    The query is the vector of the item tower. An item that was added after the training has none; its query is its
+    decoded vector.
+
+    Args:
+        run: the stored run.
+        rows: int64, ``(nq,)``: rows of the given items in the bundle.
+        k: items per query.
+        nprobe: inverted lists visited; default the run's.
+    Returns:
+        scores float32 and rows of the bundle int64, ``(nq, k)``, best first; row -1 if there are fewer items.
     """
     queries = ReferenceScorer(run.bundle).decode(rows)
     numbers = run.item_numbers[rows]
@@ -54,7 +63,14 @@ def similar_items(
 def similar_in_bundle(
     bundle: Bundle, rows: np.ndarray, k: int = 10, nprobe: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As ``similar_items`` for a bundle without a model: all queries are decoded vectors."""
+    """Find similar items in a bundle without a model. Queries are the decoded vectors of the given items.
+
+    Args:
+        bundle: the index.
+        rows, k, nprobe: see :func:`similar_items`.
+    Returns:
+        scores and rows, see :func:`similar_items`.
+    """
     left_out = np.stack([np.arange(len(rows)), rows])
     return _best(
         bundle, ReferenceScorer(bundle).decode(rows), left_out, np.empty(0, np.int64), k, bundle_nprobe(bundle, nprobe)
@@ -62,13 +78,18 @@ def similar_in_bundle(
 
 
 def untrained_rows(run: InteractionRun) -> np.ndarray:
-    """Rows of items without a training event, int64. Their vectors are random."""
+    """Return the rows of items without a training event, int64. Their vectors are random."""
     rows = run.rows[~run.seen_in_training]
     return rows[rows >= 0]
 
 
 def bundle_nprobe(bundle: Bundle, nprobe: int | None) -> int:
-    """Inverted lists to visit: ``nprobe``, else that of the training, else the square root of ``nlist``."""
+    """Return the number of inverted lists to visit: ``nprobe``, else that of the training, else the square root of
+    ``nlist``.
+
+    Raises:
+        ValueError: ``nprobe`` is below 1 or above ``nlist``, or given without lists.
+    """
     nlist = bundle.spec.nlist
     chosen = bundle.training.get("nprobe") if nprobe is None else nprobe
     return check_nprobe(chosen, nlist, default=default_nprobe(nlist))

@@ -24,7 +24,7 @@ FORMAT, FORMAT_VERSION = "poeem run", 1
 
 
 class RunFolder:
-    """Paths of a run, and the reading and writing of its ``model/``.
+    """The paths of a run. It reads and writes the folder ``model/``.
 
     Args:
         path: folder of the run; need not exist.
@@ -44,7 +44,7 @@ class RunFolder:
         """Check that a new run finds an empty folder, and a resumed run its checkpoints.
 
         Raises:
-            ValueError: it does not; the message says what to do instead.
+            ValueError: this is not so; the message says what to do instead.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"out (={str(self.path)!r}) is a file; name a folder for the run")
@@ -127,13 +127,15 @@ class RunFolder:
                 _check_undamaged(file, sha256)
 
     def finished(self, recipe: str) -> tuple[dict[str, Any], Bundle]:
-        """Config and bundle of a finished run, after checks that nothing is damaged and both belong together.
+        """Read the config and the bundle of a finished run, and check that nothing is damaged and both belong together.
 
         Args:
-            recipe: name of the recipe that the run must be of.
+            recipe: name that the run's recipe must have.
+        Returns:
+            the config and the bundle.
         Raises:
             FileNotFoundError: there is no finished run.
-            ValueError: it is of another recipe, or damaged.
+            ValueError: the run is of another recipe, or damaged.
         """
         config = self.config()
         if config["recipe"] != recipe:
@@ -157,7 +159,7 @@ class RunFolder:
         return (self.model / CONFIG_FILE).is_file()
 
     def config(self) -> dict[str, Any]:
-        """The config that ``store_model`` wrote.
+        """Read the config that ``store_model`` wrote.
 
         Raises:
             FileNotFoundError: there is no run, or it has not been finished.

@@ -8,16 +8,17 @@ DECAYS = ("linear", "cosine", "constant")
 
 
 def learning_rate(step: int, steps: int, *, peak: float, decay: str = "linear", warmup_share: float = 0.02) -> float:
-    """The learning rate of a step. It rises to ``peak`` in the first share of the steps and then falls towards 0.
+    """Compute the learning rate of a step. It rises to ``peak`` in the first share of the steps and then falls towards
+    0.
 
     Args:
-        step: from 0.
-        steps: steps of the whole run, also if it stops early or is resumed.
+        step: number of the step, from 0.
+        steps: number of steps of the whole run, also if it stops early or is resumed.
         peak: highest learning rate.
         decay: ``"linear"``, ``"cosine"`` or ``"constant"``.
         warmup_share: share of the steps in which it rises, 0 to 1.
     Raises:
-        ValueError: an unknown decay.
+        ValueError: the decay is unknown.
 
     >>> [learning_rate(step, 4, peak=1.0, warmup_share=0.5) for step in range(4)]
     [0.5, 1.0, 1.0, 0.5]

@@ -9,7 +9,7 @@ import torch
 
 
 def check_seed(seed: int) -> None:
-    """Refuse an invalid seed.
+    """Raise ValueError for a seed that is not a whole number in range.
 
     >>> check_seed(-1)
     Traceback (most recent call last):
@@ -23,12 +23,12 @@ def check_seed(seed: int) -> None:
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """Seed Python's, numpy's and torch's global generators for one step of one process.
 
-    Random numbers within the step (of dropout, or a user's module) are then equal after a restart, and do not depend on
-    what ran between steps (validation, a checkpoint).
+    Random numbers within the step (of dropout, or of a user's module) are then equal after a restart, and do not depend
+    on what ran between steps (validation, a checkpoint).
 
     Args:
         seed: seed of the run.
-        step: from 0.
+        step: number of the step, from 0.
         rank: number of the process. Processes get different random numbers, for instance for dropout.
 
     >>> seed_step(0, step=7); first = torch.rand(2)

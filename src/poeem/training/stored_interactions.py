@@ -12,7 +12,7 @@ EVENTS_FILE, USERS_FILE, ITEMS_FILE = "interactions.parquet", "users.parquet", "
 
 
 def write_interactions(folder: Path, interactions: Interactions) -> None:
-    """Three Parquet files: events by number, ids of users, ids of items with their table."""
+    """Write interactions as three Parquet files: events by number, ids of users, ids of items with their table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -46,7 +46,7 @@ def read_stored_interactions(folder: Path) -> Interactions:
 
 
 def interactions_digest(interactions: Interactions) -> str:
-    """SHA-256 over events and ids. A run is resumed only on equal data."""
+    """Compute the SHA-256 over events and ids. A run is resumed only on equal data."""
     digest = hashlib.sha256()
     for numbers in (interactions.user, interactions.item, interactions.timestamp):
         digest.update(numbers.tobytes())

@@ -1,4 +1,4 @@
-"""Vectors of items and histories from a trained model, in numpy."""
+"""Compute vectors of items and histories by a trained model, as numpy arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ QUERY_ROWS = 1024
 
 @contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Eval mode without gradients within the block."""
+    """Put a model into eval mode and turn gradients off within the block. Afterwards the model has its earlier mode
+    again.
+    """
     was_training = model.training
     model.eval()
     try:
@@ -30,7 +32,7 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 
 def item_vectors(model: JointModel, items: np.ndarray) -> np.ndarray:
-    """Vectors of items by number ``(n,)``, from the item tower, before the index: float32 ``(n, dim)``."""
+    """Compute the vectors of items by number ``(n,)`` with the item tower, before the index: float32 ``(n, dim)``."""
     device = model.log_q.device
     with evaluating(model):
         parts = [
@@ -41,7 +43,7 @@ def item_vectors(model: JointModel, items: np.ndarray) -> np.ndarray:
 
 
 def query_vectors(model: JointModel, histories: Ragged) -> np.ndarray:
-    """Vectors of histories, from the query tower: float32 ``(nq, dim)``."""
+    """Compute the vectors of histories with the query tower: float32 ``(nq, dim)``."""
     query, device = model.towers.query, model.log_q.device
     length: Any = query.history_length
     parts = []

@@ -34,19 +34,19 @@ def train_joint(
     before_step: Iterable[BeforeStep] = (),
     progress_title: str | None = "training",
 ) -> TrainState:
-    """Train towers and index in place; resumes from the last checkpoint if there is one.
+    """Train towers and index in place, and resume from the last checkpoint if there is one.
 
     Args:
         model: towers, index (or none) and loss.
         batches: training batches.
-        plan: from its ``index_step`` on the index quantizes and hard negatives are mined, also without an index.
-            Earlier rankings come from a model that has hardly been trained.
+        plan: from its ``index_step`` on the index quantizes and hard negatives are mined, in a model without an index
+            too. Before that step the model has hardly been trained, so its rankings would be of no use.
         accelerator: device, processes, precision, trackers.
         checkpoints: where checkpoints are stored.
         warm_start_items: item numbers whose vectors the warm start is fitted to; None: no warm start.
         validate: returns ndcg@10 of a model.
-        before_step: called before each step, after the warm start.
-        progress_title: of the progress bar; None shows nothing.
+        before_step: functions called before each step, after the warm start.
+        progress_title: title of the progress bar; None shows nothing.
     Returns:
         the state at the end; ``step`` is that of the weights in ``model``.
     Raises:

@@ -23,7 +23,7 @@ LOG_EVERY = 50
 
 
 class Batches(Protocol):
-    """Training batches; a batch depends on its step only."""
+    """Protocol of training batches. A batch depends on its step only."""
 
     @property
     def steps_per_epoch(self) -> int: ...
@@ -32,7 +32,7 @@ class Batches(Protocol):
 
 
 class CheckpointStore(Protocol):
-    """``Checkpoints`` or ``BestInMemory``."""
+    """Protocol of the place of checkpoints: ``Checkpoints``, or ``BestInMemory``."""
 
     def begin(self) -> None: ...
 
@@ -63,14 +63,14 @@ class Validation(NamedTuple):
 
 @dataclass
 class TrainState:
-    """State of a training besides weights and optimizer; stored with every checkpoint.
+    """The state of a training besides weights and optimizer. Every checkpoint stores it.
 
     Args:
-        step: steps done.
+        step: number of steps done.
         seconds: wall time of all steps, restarts included.
         warm_start_seconds: wall time of the warm start, a part of ``seconds``.
         best_step, best_value: step and value of the best validation so far.
-        rounds: validations after the best one.
+        rounds: number of validations since the best one.
         stopped: whether early stopping has ended the training.
     """
 
@@ -84,10 +84,10 @@ class TrainState:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> TrainState:
-        """The state that a checkpoint stored.
+        """Make the state from the JSON values that a checkpoint stored.
 
         Raises:
-            ValueError: it is not of this class.
+            ValueError: a field is missing, unknown or of another type.
         """
         for name, types in _STATE_TYPES.items():
             # Types are compared exactly: a bool is an int too.
@@ -129,7 +129,7 @@ def train_model(
     facts: Callable[[], Mapping[str, float]] | None = None,
     progress_title: str | None = "training",
 ) -> TrainState:
-    """Train a model in place; resumes from the last checkpoint if there is one.
+    """Train a model in place, and resume from the last checkpoint if there is one.
 
     Args:
         model: called with a batch, returns a ``StepOutput``.
@@ -139,9 +139,9 @@ def train_model(
         accelerator: device, processes, precision, trackers.
         checkpoints: where checkpoints are stored.
         validate: called with the number of steps done, on the main process.
-        before_step: called in order before each step.
+        before_step: functions called in order before each step.
         facts: returns further figures for trackers.
-        progress_title: of the progress bar; None shows nothing.
+        progress_title: title of the progress bar; None shows nothing.
     Returns:
         the state at the end; ``step`` is that of the weights in ``model``.
     Raises:

@@ -10,7 +10,7 @@ from poeem.bundle.arrays_file import rights_by_umask
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Write parameters and buffers, which include the phase of the index."""
+    """Write parameters and buffers of a module to a safetensors file. The buffers include the phase of the index."""
     from safetensors.torch import save_model
 
     save_model(model, str(path))
@@ -18,7 +18,7 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
-    """Read what ``save_weights`` wrote into a model of the same structure.
+    """Load a file of ``save_weights`` into a model of the same structure.
 
     Raises:
         FileNotFoundError: there is no such file.

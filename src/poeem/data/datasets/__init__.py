@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DataSet(Generic[T]):
-    """Where a data set comes from, and the function that reads it."""
+    """The source of a data set, and the function that reads it."""
 
     source: Source
     load: Callable[[Source], T]
@@ -115,7 +115,7 @@ def load_images(name: str) -> ImageSet:
 
 
 def load_dataset(name: str) -> Interactions:
-    """Interactions of a data set of :data:`DATASETS`, with titles.
+    """Load the interactions of a data set of :data:`DATASETS`, with titles. It is downloaded at its first use.
 
     Raises:
         ValueError: there is no such data set.
@@ -139,7 +139,8 @@ def load_events(name: str) -> SearchEvents:
 
 
 def load_embedded(name: str) -> EmbeddedSet:
-    """Vectors of a set of :data:`EMBEDDED_SETS`; texts are encoded at the first use, which takes about 20 minutes.
+    """Load the vectors of a set of :data:`EMBEDDED_SETS`. At the first use texts are encoded, which takes about 20
+    minutes.
 
     Raises:
         ValueError: there is no such set, or the extra ``text`` that encodes it is not installed.

@@ -21,14 +21,17 @@ TITLE_COLUMNS = ("product_type", "product_category", "department", "package_size
 
 
 def load(source: Source) -> Interactions:
-    """Baskets as users and groceries as items, with an item table of ``title``, ``department`` and other columns.
+    """Read the purchases of Complete Journey, with baskets as users and groceries as items.
 
     Items are the products that at least 10 households bought. Users are the baskets with at least 3 of them. The
-    products of a basket have one time and a random order, the same in every run.
+    products of a basket have one time and a random order, the same in every run. The item table has ``title``,
+    ``department`` and other columns.
 
     The package calls its data "simulated data based on real shopping patterns". They measure systems and allow no
     claims about shoppers. They are read from the package in the cache and are not part of this project.
 
+    Returns:
+        the interactions.
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded.
     Source:

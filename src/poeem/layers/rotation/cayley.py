@@ -11,11 +11,13 @@ from poeem.layers.rotation.rotation import Rotation, largest_magnitude, orthogon
 
 
 class CayleyRotation(Rotation):
-    """``R = base @ (I + A)^-1 (I - A)``, with the strict upper triangle of ``A`` as the parameter.
+    """A rotation that is trained in all planes at once: ``R = base @ (I + A)^-1 (I - A)``.
 
-    An ordinary function of ordinary parameters: any optimizer, also one that evaluates several times a step. Each
-    training step costs an O(dim^3) solve forward and one backward, in float64. Weight decay pulls ``R`` towards the
-    matrix of the last :meth:`set_`. Rotations by 180 degrees from there are at infinity and slow to reach.
+    ``base`` is the rotation of the last :meth:`set_`, at first the identity. The parameter is the strict upper triangle
+    of the skew-symmetric matrix ``A``, zero at the start. ``R`` is an ordinary function of it, so any optimizer works,
+    also one that computes the loss several times per step (LBFGS). Each training step solves a linear system forward
+    and one backward, O(dim^3) in float64. Weight decay pulls ``R`` towards ``base``. Rotations by 180 degrees from
+    ``base`` would need infinite entries in ``A``, and training approaches them slowly.
 
     Args:
         dim: width of the vectors.

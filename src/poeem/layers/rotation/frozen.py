@@ -9,7 +9,7 @@ from poeem.layers.rotation.rotation import Rotation, orthogonal
 
 
 class FrozenRotation(Rotation):
-    """``R`` in a buffer, as the warm start has set it.
+    """A rotation that is not trained: it stays as the warm start sets it.
 
     Args:
         dim: width of the vectors.

@@ -25,20 +25,23 @@ MAX_FOLDS = 2**24
 
 
 class GivensRotation(Rotation):
-    """The composed ``R`` in a buffer and an angle for each plane in a parameter, which is zero at every forward pass.
+    """A rotation that is trained by Givens coordinate descent: each step rotates dim / 2 disjoint planes.
 
-    The gradient of the angles is ``A_ij`` of ``A = G^T R - R^T G``. The optimizer, whichever it is, writes a step into
-    the angles; the next forward pass in training rotates dim / 2 disjoint planes of ``R`` by them and sets all angles
-    to zero again (a fold). So gradient descent is Givens coordinate descent, and weight decay has no effect.
+    A buffer holds the matrix ``R``. The parameter holds one angle per plane, zero at every forward pass; its gradient
+    is ``A_ij`` of ``A = G^T R - R^T G``, where ``G`` is the gradient of ``R``. The optimizer, whichever it is, writes
+    its step into the angles. The next forward pass in training rotates dim / 2 disjoint planes of ``R`` by them and
+    sets all angles back to zero (a fold). Gradient descent on the angles thus is Givens coordinate descent, and weight
+    decay has no effect.
 
-    The planes are chosen by the gradient, not by the step: Adam's first step is equally large in all planes.
+    The planes are chosen by the gradient, not by the optimizer's step, because Adam's first step is equally large in
+    all planes.
 
-    Not supported, because the angles belong to the optimizer only from its step to the next forward pass:
+    The angles belong to the optimizer only from its step to the next forward pass. So these are not supported:
 
     - optimizers that evaluate the loss several times a step (LBFGS, SAM): a trial step would be folded into ``R`` and
       could not be taken back;
-    - optimizers that write from a copy of the parameters of their own (master weights of DeepSpeed or apex): they would
-      not see the angles go back to zero, and would rotate the same planes again;
+    - optimizers that write from their own copy of the parameters (master weights of DeepSpeed or apex): they would not
+      see the angles go back to zero, and would rotate the same planes again;
     - averages of parameters without buffers: an average of angles has no meaning. ``AveragedModel(use_buffers=True)``
       and means of state dicts average ``R`` itself; the nearest rotation to that mean is used.
 
@@ -46,8 +49,8 @@ class GivensRotation(Rotation):
 
     Args:
         dim: width of the vectors.
-        choice: of the planes: ``"greedy"`` by the gradient's magnitude, ``"random"`` from (seed, number of folds), or
-            ``"steepest"``, the exactly heaviest matching, dim <= 128.
+        choice: how planes are chosen: ``"greedy"`` by the size of the gradient, ``"random"`` from the seed and the
+            number of folds, or ``"steepest"``, the matching with the largest gradients, dim <= 128.
         seed: of the random choice.
     Raises:
         ValueError: an argument is out of its range.

@@ -21,14 +21,14 @@ ROTATIONS: dict[str, Callable[[int, int], Rotation]] = {
 
 
 def make_rotation(dim: int, kind: str = "givens-greedy", seed: int = 0) -> Rotation:
-    """The rotation of this kind, at the identity.
+    """Make a rotation by the name of its kind. It starts at the identity.
 
     Args:
         dim: width of the vectors.
         kind: a key of :data:`ROTATIONS`; :mod:`poeem.layers.rotation` compares them.
         seed: of the random choice of planes; the other kinds do not use it.
     Raises:
-        ValueError: an argument is not of these.
+        ValueError: the kind is unknown, or another argument is out of range.
 
     >>> make_rotation(2).matrix()
     tensor([[1., 0.],

@@ -20,12 +20,13 @@ from poeem.layers.rotation.rotation import (
 
 
 class PolarRotation(Rotation):
-    """A ``(dim, dim)`` parameter ``W``; ``R`` is one Newton-Schulz step of its orthogonal polar factor.
+    """A rotation that is trained as a free matrix, which is projected to the orthogonal group after every step.
 
-    After a step of the optimizer the next forward pass in training replaces ``W`` by its polar factor, the nearest
-    orthogonal matrix. The Newton-Schulz step then changes nothing but the gradient, which it projects on the tangent
-    space. Weight decay scales ``W``, which the polar factor undoes. Optimizers that evaluate several times a step or
-    write from a copy of the parameters see ``W`` change under them by a second-order amount.
+    The parameter is a matrix ``W``, ``(dim, dim)``. After a step of the optimizer the next forward pass in training
+    replaces ``W`` by its polar factor, the nearest orthogonal matrix. ``R`` is one Newton-Schulz step of it. That step
+    does not change the value; it projects the gradient on the tangent space. Weight decay scales ``W``, and the polar
+    factor undoes it. Optimizers that evaluate the loss several times a step, or write from their own copy of the
+    parameters, see ``W`` change under them by a second-order amount.
 
     Args:
         dim: width of the vectors.

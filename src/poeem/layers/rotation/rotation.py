@@ -22,18 +22,18 @@ SET_TOLERANCE = 1e-3
 
 
 class Rotation(nn.Module, ABC):
-    """An orthogonal matrix ``R`` to be applied as ``y = x @ R``, with ``max|R^T R - I| <= 1e-5`` at all times.
+    """An orthogonal matrix ``R``, applied as ``y = x @ R``, with ``max|R^T R - I| <= 1e-5`` at all times.
 
-    The next :meth:`matrix` in training mode applies what the optimizer has written into the parameters. In eval mode,
-    in ``state_dict`` and in copies ``R`` is composed in the same way, but the module does not change: a checkpoint or
-    an evaluation on one process must change neither the training nor the agreement of processes.
+    In training mode the next :meth:`matrix` applies what the optimizer has written into the parameters. In eval mode,
+    in ``state_dict`` and in copies, ``R`` is computed in the same way but the module does not change: a checkpoint, or
+    an evaluation on one process, must not change the training.
 
-    A rotation stays in float32 under ``module.half()`` or ``.to(dtype)``, as rounding it to 16 bits would break
-    orthogonality; it follows ``.to(device)``.
+    A rotation stays in float32 under ``module.half()`` and ``.to(dtype)``, because it would not be orthogonal in 16
+    bits. It follows ``.to(device)``.
 
     Args:
         dim: width of the vectors, 1 or more.
-        kind: the name :func:`make_rotation` knows it by.
+        kind: its name in :func:`make_rotation`.
     Raises:
         ValueError: ``dim`` is not a positive whole number.
     """
@@ -48,9 +48,8 @@ class Rotation(nn.Module, ABC):
 
     @compile_guard
     def matrix(self) -> Tensor:
-        """``R``, float32, ``(dim, dim)``; differentiable in training mode. A copy: later steps do not change it.
-
-        An export gets ``R`` as it was at the last ``eval()``.
+        """Return ``R``, float32 ``(dim, dim)``, differentiable in training mode. It is a copy, which later steps do not
+        change. In an export it is ``R`` of the last ``eval()``.
 
         Raises:
             RuntimeError: the optimizer has made the parameters infinite or NaN; or an export in training mode.
@@ -68,12 +67,12 @@ class Rotation(nn.Module, ABC):
 
     @torch.no_grad()
     def composed(self) -> Tensor:
-        """As :meth:`matrix` in eval mode: without a gradient, and the module stays as it is."""
+        """Return ``R`` without a gradient, and leave the module unchanged, in training mode too."""
         return self._composed()
 
     @torch.no_grad()
     def set_(self, R: Tensor) -> Rotation:
-        """Replace the rotation, as a warm start does; a pending step of the optimizer is dropped.
+        """Replace the rotation, as a warm start does. A step of the optimizer that was not applied yet is dropped.
 
         Args:
             R: orthogonal, ``(dim, dim)``; an error up to ``max|R^T R - I| = 1e-3`` is corrected.
@@ -151,7 +150,7 @@ class Rotation(nn.Module, ABC):
 
 
 def orthogonality_error(R: Tensor) -> float:
-    """``max|R^T R - I|``, in float64 where the device has it.
+    """Return ``max|R^T R - I|``, computed in float64 where the device has it.
 
     >>> orthogonality_error(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
     0.75
@@ -161,14 +160,17 @@ def orthogonality_error(R: Tensor) -> float:
 
 
 def widest(tensor: Tensor) -> Tensor:
-    """float64 where the device has it: neither autocast nor TF32 rounds products in float64."""
+    """Return a tensor as float64, or as float32 on a device without float64. Autocast and TF32 do not round products in
+    float64.
+    """
     return tensor if tensor.device.type == "mps" else tensor.double()
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """``matrix`` itself if it is orthogonal up to float32 drift, else its polar factor; same dtype, ``(dim, dim)``.
+    """Return an orthogonal matrix, ``(dim, dim)`` of the same dtype, near ``matrix``.
 
-    A mean of rotations (weight averaging, model soups) is not a rotation; the polar factor is the nearest one.
+    It is ``matrix`` itself if that is orthogonal up to float32 rounding, else its polar factor. A mean of rotations
+    (weight averaging, model soups) is not a rotation; the polar factor is the nearest one.
     """
     if matrix.is_meta or orthogonality_error(matrix) <= DRIFT:  # a meta tensor has no values
         return matrix
@@ -176,7 +178,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def polar_factor(matrix: Tensor) -> Tensor:
-    """``U V^T`` of the SVD ``U S V^T``: the nearest orthogonal matrix, ``(dim, dim)``.
+    """Return the nearest orthogonal matrix, ``(dim, dim)``: ``U V^T`` of the SVD ``U S V^T``.
 
     >>> polar_factor(torch.tensor([[0.0, -2.0], [9.0, 0.0]])) + 0.0
     tensor([[ 0., -1.],
@@ -193,7 +195,7 @@ def polar_factor(matrix: Tensor) -> Tensor:
 
 
 def largest_magnitude(tensor: Tensor) -> float:
-    """``max|tensor|``, NaN if there is one, 0 if it is empty; waits for the accelerator once.
+    """Return ``max|tensor|``: NaN if it has a NaN, 0 if it is empty. It waits for the accelerator once.
 
     >>> largest_magnitude(torch.tensor([1.0, -3.0]))
     3.0
@@ -202,6 +204,12 @@ def largest_magnitude(tensor: Tensor) -> float:
 
 
 def replace_in_state(destination: dict[str, Any], prefix: str, **values: Tensor) -> None:
-    """Put other values in the place of a module's own entries of a ``state_dict``."""
+    """Replace entries of a module in a ``state_dict``.
+
+    Args:
+        destination: the state dict.
+        prefix: the module's prefix in it.
+        values: new entries by their name in the module.
+    """
     for name, value in values.items():
         destination[prefix + name] = value

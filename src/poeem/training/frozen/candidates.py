@@ -10,7 +10,7 @@ from poeem.data.ragged import Ragged
 
 
 class Step(NamedTuple):
-    """Rows of a step, all int64.
+    """The rows of one training step, all int64.
 
     Labels are pairs of positions: the item at ``label_item[i]`` in ``items`` is relevant to the query at
     ``label_query[i]`` in ``queries``. The pairs ``(other_query, other_item)`` are further relevant items, which must
@@ -49,11 +49,11 @@ class Candidates:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in which every query is used once, without those left over by an uneven division."""
+        """Full batches per epoch; the last incomplete batch is dropped."""
         return max(1, len(self._top) // self.batch_size)
 
     def step(self, number: int) -> Step:
-        """The rows of a step, from 0."""
+        """Return the rows of a step; steps count from 0."""
         epoch, place = divmod(number, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, np.random.default_rng((self._seed, epoch)).permutation(len(self._top))

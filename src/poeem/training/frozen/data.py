@@ -17,15 +17,15 @@ SAMPLED_ROWS = 2**14
 
 @dataclass(frozen=True, eq=False)
 class FrozenData:
-    """Vectors, exact rankings and labels for a fit.
+    """The data of a fit: vectors, exact rankings and labels.
 
     Args:
         items: float32, ``(n, dim)``, may be memory-mapped; of unit length under ``cosine``.
-        queries: float32, ``(nq, dim)``, as for ``items``.
+        queries: float32, ``(nq, dim)``; of unit length under ``cosine``.
         top: int64, ``(nq, k)``: best items of every query by exact scores.
         relevant: rows of the relevant items of every query; None without labels.
-        codes, lists: fixed codes and lists of all items, while codebooks and adapter learn (JPQ); None: items are
-            assigned at every step.
+        codes, lists: codes ``(n, M)`` and lists ``(n,)`` that stay fixed while codebooks and adapter learn (JPQ); None:
+            items are assigned at every step.
     """
 
     items: Any
@@ -37,12 +37,12 @@ class FrozenData:
 
     @property
     def item_length(self) -> float:
-        """Root mean square of the items' lengths."""
+        """Root mean square of the items' L2 norms."""
         return _typical_length(self.items)
 
     @property
     def query_length(self) -> float:
-        """Root mean square of the queries' lengths."""
+        """Root mean square of the queries' L2 norms."""
         return _typical_length(self.queries)
 
 
@@ -60,11 +60,11 @@ class FrozenBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in which every query is used once."""
+        """Full batches per epoch; the last incomplete batch is dropped."""
         return self._candidates.steps_per_epoch
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
-        """Arguments of ``FrozenModel.forward``."""
+        """Return the arguments of ``FrozenModel.forward`` for a step. Every process gets the same batch."""
         rows, data = self._candidates.step(step), self._data
         arrays = {
             "queries": data.queries[rows.queries].astype(np.float32),

@@ -1,4 +1,4 @@
-"""Codes and reconstructions of all items by an index in training, block by block."""
+"""Encode and decode all items of a fit by an index in training, a block of items at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from poeem.training.frozen.top_items import blocks
 
 @torch.no_grad()
 def encode_all(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Codes uint8 ``(n, M)`` and lists int32 ``(n,)`` of all items."""
+    """Encode all items.
+
+    Args:
+        layer: a ready index.
+        items: float32, ``(n, dim)``, may be memory-mapped.
+    Returns:
+        codes uint8 ``(n, M)``, and lists int32 ``(n,)`` or None.
+    """
     parts = [as_stored(*layer.encode(torch.from_numpy(block).to(layer.device))) for block in blocks(items)]
     lists = [places for _, places in parts if places is not None]
     return np.concatenate([codes for codes, _ in parts]), np.concatenate(lists) if lists else None
@@ -24,7 +31,16 @@ def encode_all(layer: EmbeddingIndex, items: np.ndarray) -> tuple[np.ndarray, np
 def decode_blocks(
     layer: EmbeddingIndex, items: np.ndarray, codes: np.ndarray | None = None, lists: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Reconstructions of items, float32, block by block. Without ``codes`` the items are encoded first."""
+    """Yield the reconstructions of all items, block by block.
+
+    Args:
+        layer: a ready index.
+        items: float32, ``(n, dim)``. With ``codes`` only the sizes of its blocks are used; without, its items are
+            encoded first.
+        codes, lists: fixed codes ``(n, M)`` and lists ``(n,)`` to decode.
+    Yields:
+        float32, ``(rows, dim)``.
+    """
     start = 0
     for block in blocks(items):
         part = slice(start, start + len(block))

@@ -36,11 +36,11 @@ class FrozenFit:
     """The result of a fit.
 
     Args:
-        layer: the index.
-        adapter: float32 ``(dim, dim)``, or None.
-        kept: whether ``layer`` has the trained weights; False: training was not better than the warm start on held-out
-            queries, and ``layer`` is the warm start.
-        warm_start, best: held-out figures before training and of ``layer``.
+        layer: the index, with the best weights.
+        adapter: the query adapter, float32 ``(dim, dim)``, or None.
+        kept: whether ``layer`` has trained weights. False: on held-out queries training was not better than the warm
+            start, whose weights it has.
+        warm_start, best: held-out figures before training, and of ``layer``.
         history: held-out figures by step.
         steps, seconds: steps and wall time of the training.
     """
@@ -64,18 +64,20 @@ def fit_frozen(
     accelerator: Accelerator,
     sampled: int = 8,
 ) -> FrozenFit:
-    """Train a warm-started index in place.
+    """Train a warm-started index on frozen vectors, in place.
 
-    Held-out queries validate after every epoch. The layer ends with the best weights; these may be those of the warm
+    Held-out queries validate after every epoch. The layer ends with the best weights, which may be those of the warm
     start.
 
     Args:
         layer: a warm-started index.
         data: vectors, exact rankings, labels and fixed codes.
-        options: losses, length, learning rates; without ``train_codebooks`` the data need codes.
+        options: losses, length, learning rates. If ``train_codebooks`` is false, ``data`` must have codes.
         held_out: queries for validation.
         accelerator: device and precision.
         sampled: items per query and step, see ``Candidates``.
+    Returns:
+        the layer with its figures.
     Source:
         Zhan et al., "Jointly Optimizing Query Encoder and Product Quantization", CIKM 2021 (fixed codes); Xiao et al.,
         "Distill-VQ", SIGIR 2022 (distillation to codewords).

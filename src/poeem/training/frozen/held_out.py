@@ -19,7 +19,7 @@ DEPTH = 100
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Queries that are not trained on, with their nearest neighbours and relevant items.
+    """Queries that are kept out of the training, with their nearest neighbours and relevant items.
 
     Args:
         queries: float32, ``(nq, dim)``.
@@ -33,20 +33,31 @@ class HeldOut:
 
     @property
     def measure(self) -> str:
-        """Name of the metric that compares states: ``recall@100`` with labels, else ``neighbour_recall@10``."""
+        """Name of the metric by which states of training are compared: ``recall@100`` with labels, else
+        ``neighbour_recall@10``.
+        """
         return NEIGHBOUR_RECALL if self.relevant is None else "recall@100"
 
     def sort_key(self, figures: dict[str, Any]) -> tuple[float, ...]:
-        """Figures by which two states of training are compared; with labels, ndcg@10 decides if recall is equal."""
+        """Return the figures by which two states of training are compared, larger is better. With labels, ndcg@10
+        decides if recall is equal.
+        """
         return (figures[self.measure], *([] if self.relevant is None else [figures["ndcg@10"]]))
 
     def figures(
         self, queries: np.ndarray, item_blocks: Iterable[np.ndarray], metric: str, visits: Visits | None = None
     ) -> dict[str, Any]:
-        """Recall and intervals of ``queries`` (after the adapter) on the items in ``item_blocks``.
+        """Compute recall with intervals.
 
-        All items are ranked, or those in the lists of ``visits``. Items of equal score are ranked by row. This changes
-        a recall by less than one query would.
+        Items of equal score are ranked by row, which changes a recall by less than one query would.
+
+        Args:
+            queries: float32, ``(nq, dim)``, these queries after the adapter.
+            item_blocks: reconstructions of the items, float32 ``(rows, dim)`` each.
+            metric: ``"ip"`` or ``"l2"``.
+            visits: the lists that each query visits; None: all items are ranked.
+        Returns:
+            the figures by name.
         """
         _, rows = top_items(queries, item_blocks, DEPTH, metric=metric, visits=visits)
         return with_intervals(returned_metrics(rows, self.neighbours, self.relevant))

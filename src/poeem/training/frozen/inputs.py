@@ -29,14 +29,16 @@ class UnitRows:
 
 
 def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None, like: str = "the items") -> Any:
-    """Vectors ``(n, dim)`` after all checks; scaled to unit length under ``cosine``.
+    """Check vectors, and scale them to unit length under ``cosine``.
 
     Args:
         name: ``"items"`` or ``"queries"``, for messages.
         vectors: floats, an array (memory-mapped or not) or a tensor.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
-        dim: required width.
-        like: object of that width, for messages.
+        dim: width that they must have; None: any.
+        like: what else has that width, for messages.
+    Returns:
+        the vectors, ``(n, dim)``; memory-mapped ones are scaled when they are read.
     Raises:
         ValueError: not ``(n, dim)`` of numbers, no rows, NaN or infinity, or under ``cosine`` a zero vector.
     """
@@ -65,13 +67,15 @@ def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None
 
 
 def checked_relevance(pairs: Any, n_queries: int, n_items: int) -> Ragged:
-    """Relevant items of every query, from pairs of row numbers.
+    """Group pairs of row numbers into the relevant items of every query.
 
     Args:
         pairs: integers ``(p, 2)``: row of the query, row of the item; or two arrays ``(p,)``.
         n_queries, n_items: number of queries and items.
+    Returns:
+        rows of relevant items, one row per query.
     Raises:
-        ValueError: another shape or type, a row that does not exist, or no pair.
+        ValueError: another shape or type, a row that does not exist, or no pair at all.
 
     >>> checked_relevance([[1, 7], [1, 3]], n_queries=2, n_items=9)[1].tolist()
     [3, 7]

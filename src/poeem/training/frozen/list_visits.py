@@ -1,4 +1,4 @@
-"""Visits: the lists that each query visits, for a given number of codes scanned."""
+"""Visits: the inverted lists that each query visits, chosen for a given number of scanned codes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ QUERIES = 128
 
 
 class Visits(NamedTuple):
-    """The list of every item, and whether a query visits a list."""
+    """The list of every item, and for every query the lists that it visits."""
 
     lists: np.ndarray  # (n,) integers
     visited: np.ndarray  # (nq, nlist) bool
 
     @classmethod
     def within(cls, scores: np.ndarray, lists: np.ndarray, codes: float) -> Visits:
-        """Lists of the highest scores, until ``codes`` codes have been scanned; the last list is scanned completely.
+        """Choose the lists of the highest scores, until ``codes`` codes are scanned; the last list is scanned
+        completely.
 
         Args:
             scores: float, ``(nq, nlist)``: scores of the centroids.
             lists: integers, ``(n,)``: list of every item.
             codes: codes to scan per query, for instance ``nprobe`` times the mean length of a list.
+        Returns:
+            the chosen lists.
 
         >>> scores, lists = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]]), np.array([0, 0, 1, 2])
         >>> Visits.within(scores, lists, codes=2).visited

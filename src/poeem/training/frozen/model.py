@@ -19,18 +19,18 @@ LABEL_TEMPERATURE = 0.03
 
 
 class FrozenModel(nn.Module):
-    """Index and query adapter, trained by the exact scores of sampled items and by labels.
+    """An index and a query adapter, trained by the exact scores of sampled items and by labels.
 
     The loss has three terms: distillation of exact scores into scores of the quantized items (``distill_weight``),
-    cross-entropy of labels (``label_weight``), and ``‖x - x_hat‖²`` (``distortion_weight``). With lists, the first two
-    are added once more with the centroid of its list in place of each item (``list_weight``, Distill-VQ's term for
-    IVF). Without ``ranked_codebooks`` the ranking terms do not reach the index, as in Poeem. The adapter is a matrix
-    ``(dim, dim)`` for queries, which starts as the identity.
+    cross-entropy of labels (``label_weight``), and the distortion ``‖x - x_hat‖²`` (``distortion_weight``). With lists,
+    the first two are added once more with the centroid of its list in place of each item (``list_weight``, Distill-VQ's
+    term for IVF). Without ``ranked_codebooks`` the ranking terms do not reach the index, as in Poeem. The adapter is a
+    matrix ``(dim, dim)`` that queries are multiplied by; it starts as the identity.
 
     Args:
         layer: a warm-started index.
-        options: the weights above; ``temperature`` of the distillation is in units of a unit vector's inner product.
-        labelled: whether there are labels; if not, ``label_weight`` does nothing.
+        options: the weights above. ``temperature`` of the distillation is meant for unit vectors.
+        labelled: whether there are labels; without them ``label_weight`` does nothing.
         scale: length of a typical item times that of a typical query; temperatures are multiplied by it.
     """
 
@@ -47,11 +47,13 @@ class FrozenModel(nn.Module):
         self.ranked_codebooks = options.ranked_codebooks
 
     def adapted(self, queries: Tensor) -> Tensor:
-        """Queries ``(n, dim)`` after the adapter ``W``: ``q W``."""
+        """Multiply queries ``(n, dim)`` by the adapter ``W``: ``q W``."""
         return queries if self.adapter is None else queries @ self.adapter
 
     def scores(self, queries: Tensor, items: Tensor) -> Tensor:
-        """Scores ``(n, m)``, larger is better; under ``l2`` without ``‖q‖²``, which is the same for all items."""
+        """Score queries and items: ``(n, m)``, larger is better. Under ``l2`` the term ``‖q‖²`` is left out, which is
+        the same for all items.
+        """
         # Under cosine inputs have unit length. The adapter changes a query's length, but not its ranking.
         return scores(queries, items, "l2" if self.layer.metric == "l2" else "ip")
 
@@ -66,13 +68,15 @@ class FrozenModel(nn.Module):
         codes: Tensor | None = None,
         lists: Tensor | None = None,
     ) -> StepOutput:
-        """The loss of a step.
+        """Compute the loss of a step.
 
         Args:
             queries: float, ``(B, dim)``.
-            items: float, ``(m, dim)``, exact.
+            items: float, ``(m, dim)``, not quantized.
             label_query, label_item, other_query, other_item: see ``candidates.Step``.
             codes, lists: int64, ``(m, M)`` and ``(m,)``, fixed; None: the layer assigns them.
+        Returns:
+            the loss and its parts.
         """
         with torch.no_grad():
             if codes is None:
@@ -102,7 +106,9 @@ class FrozenModel(nn.Module):
         return StepOutput(loss + self.distortion_weight * error, distilled, error)
 
     def list_scores(self, queries: Tensor) -> Tensor:
-        """Scores ``(n, nlist)`` by which queries ``(n, dim)``, after the adapter, choose the lists that they visit."""
+        """Score the lists for queries ``(n, dim)``, already adapted: ``(n, nlist)``. Queries visit the lists of the
+        highest scores.
+        """
         assert self.layer.coarse is not None
         centroids = self._centroids(torch.arange(self.layer.spec.nlist, device=queries.device))
         stored = self.layer.coarse.centroids().detach().cpu().numpy()

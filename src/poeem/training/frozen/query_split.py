@@ -1,4 +1,4 @@
-"""QuerySplit: training and held-out queries of a fit. Items serve as queries if there are few."""
+"""QuerySplit: the training and the held-out queries of a fit. Items serve as queries if there are few queries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_ITEMS_AS_QUERIES = 32_768
 
 
 class QuerySplit(NamedTuple):
-    """Queries for training and for validation, with their labels.
+    """Training and held-out queries, with their labels.
 
     Args:
         train: float32, ``(n_train, dim)``.
@@ -36,14 +36,17 @@ class QuerySplit(NamedTuple):
 def split_queries(
     queries: Any, labels: Ragged | None, items: Any, max_queries: int, rng: np.random.Generator
 ) -> QuerySplit:
-    """Split queries at random. If there are few, items join the training queries and may be held out instead.
+    """Split queries at random into training and held-out ones. If there are few, items join the training queries and
+    may be held out too.
 
     Args:
         queries: float, ``(nq, dim)``, or None.
         labels: relevant items of each query, ``nq`` rows; None without labels.
         items: float, ``(n, dim)``.
-        max_queries: queries used at most.
-        rng: source of the random choice.
+        max_queries: the most queries to use.
+        rng: makes the random choice.
+    Returns:
+        the two sets, and notes for the user.
     """
     notes: list[str] = []
     count = 0 if queries is None else len(queries)

@@ -1,4 +1,4 @@
-"""Exact search for the best items of queries, over blocks of items that need not fit into memory together."""
+"""Exact search for the best items of queries. Items come in blocks, which need not fit into memory together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK_ROWS = 65_536
 
 
 def blocks(vectors: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
-    """Float32 copies of consecutive rows of (possibly memory-mapped) vectors ``(n, dim)``."""
+    """Yield consecutive rows of vectors ``(n, dim)``, which may be memory-mapped, as float32 copies."""
     for start in range(0, len(vectors), rows):
         # What no float32 can hold becomes infinite, and is refused as such.
         with np.errstate(over="ignore"):
@@ -28,17 +28,17 @@ def blocks(vectors: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
 def top_items(
     queries: np.ndarray, item_blocks: Iterable[np.ndarray], k: int, *, metric: str, visits: Visits | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and rows of the ``k`` best items of every query, by exact search.
+    """Find the ``k`` best items of every query by exact search.
 
     Args:
         queries: float32, ``(nq, dim)``.
         item_blocks: float32 ``(rows, dim)`` each; row numbers count through all blocks.
         k: results per query, at most the number of items.
-        metric: ``"ip"`` (also for ``cosine``, of unit vectors) or ``"l2"`` (scores are then ``-‖q - x‖²``).
+        metric: ``"ip"`` or ``"l2"``, whose scores are ``-‖q - x‖²``; for ``cosine`` give unit vectors and ``"ip"``.
         visits: the lists that each query visits; None: all items are scored.
     Returns:
-        float32 scores, larger is better, and int64 rows, both ``(nq, k)``, best first; ``-inf`` and -1 if the lists of
-        a query hold fewer items.
+        scores float32, larger is better, and rows int64, both ``(nq, k)``, best first. If the lists of a query hold
+        fewer items, the rest is ``-inf`` and -1.
     """
     import faiss
 

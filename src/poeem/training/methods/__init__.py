@@ -8,16 +8,18 @@ from typing import Any
 
 
 def method_names() -> list[str]:
-    """Names of all methods, such as ``poeem-2021``."""
+    """Return the names of all methods, such as ``poeem-2021``."""
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
 def method_settings(name: str, command: str) -> dict[str, Any]:
-    """Settings of a method that differ from the defaults.
+    """Return the settings of a method that differ from the defaults.
 
     Args:
-        name: of ``method_names``.
+        name: one of ``method_names``.
         command: ``"train"`` (options of ``TrainOptions``) or ``"fit"`` (of ``FitOptions``).
+    Returns:
+        values by the names of the options.
     Raises:
         ValueError: there is no such method.
 

@@ -167,7 +167,7 @@ class TrainOptions:
 
     @classmethod
     def named(cls, **values: Any) -> TrainOptions:
-        """All groups, with the given fields by name. Names are distinct over the groups.
+        """Make all groups from fields by name. Names are distinct over the groups.
 
         Raises:
             ValueError: an unknown name, or a value out of range.
@@ -175,5 +175,5 @@ class TrainOptions:
         return cls(*named(GROUPS.values(), **values))
 
     def settings(self) -> dict[str, Any]:
-        """All fields of all groups by name."""
+        """Return all fields of all groups by name."""
         return {name: value for group in GROUPS for name, value in vars(getattr(self, group)).items()}

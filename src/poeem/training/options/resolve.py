@@ -32,11 +32,13 @@ NOT_SETTINGS = {"device", "mixed_precision", "checkpoint_every", "log_with", "sh
 
 
 def resolve_options(options: TrainOptions, previous: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The settings of a run, JSON values by the names of the options.
+    """Resolve the options of a run to its settings: defaults are filled in and contradictions are refused.
 
     Args:
         options: options as given; None stands for a default.
         previous: settings of the previous run (``--from``), whose structure stays.
+    Returns:
+        JSON values by the names of the options.
     Raises:
         ValueError: options contradict each other, or the structure differs from that of the previous run.
 

@@ -14,7 +14,7 @@ BASELINES_HELP = (
 
 
 def names(text: str) -> list[str]:
-    """The names in a list that is separated by commas; ``none`` is an empty list.
+    """Split a list of names that are separated by commas; ``none`` gives an empty list.
 
     >>> names("opq, rq"), names("none")
     (['opq', 'rq'], [])

@@ -63,6 +63,8 @@ class VectorsFit:
             ids: ids of the items, ``(n,)``.
             items: float, ``(n, dim)``, the vectors of the fit.
             path: folder to write.
+        Returns:
+            the bundle, opened.
         """
         facts = {"source": "fit", "steps": self.result.steps, "kept": self.result.kept}
         if self.codes is None:
@@ -116,12 +118,14 @@ def fit_vectors(
     initial_index: FaissContents | None = None,
     **options: Any,
 ) -> VectorsFit:
-    """As :func:`fit`, with the figures of the fit.
+    """Fit an index as :func:`fit` does, and return the figures of the fit too.
 
     Args:
         items, queries, spec, metric, relevance: see ``fit``; ``initial_index`` replaces spec and metric.
         initial_index: an index in service, from ``poeem.from_faiss``. Its rows are ``items``, in the same order.
         options: fields of ``FitOptions`` by name.
+    Returns:
+        the index, its fixed codes, and the figures.
     Raises:
         ValueError: see ``fit``.
     """
