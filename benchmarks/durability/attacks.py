@@ -28,16 +28,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few trials of each, for the tests")
     args = parse(parser)
     record = Record(args, picked(args, "trials", "quick"))
-    for name, row in run_attacks(args):
+    for name, row in run_attacks(args, done=set(record.rows)):
         record.add(name, row)
 
 
-def run_attacks(args: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The counts of every attack, one after the other."""
+def run_attacks(args: argparse.Namespace, done: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The counts of every attack that is not ``done``, one after the other."""
     child.prepare()
     chosen = QUICK if args.quick else TRIALS
     if args.trials:
         chosen = {name: int(trials) for name, trials in (part.split("=") for part in args.trials.split(","))}
+    chosen = {name: trials for name, trials in chosen.items() if name not in done}
+    if not chosen:
+        return
     if "log" in chosen:
         with TemporaryDirectory() as folder:
             yield "log", logs.attack(Path(folder), chosen["log"], args.seed)

@@ -15,21 +15,35 @@ from pathlib import Path
 
 # What commands import when they are first used: a forked child has it already.
 MODULES = (
+    "accelerate",
     "faiss",
-    "pyarrow.parquet",
+    "faiss.contrib.ondisk",
+    "pandas",
+    "pyarrow.compute",
     "pyarrow.csv",
     "pyarrow.dataset",
-    "pyarrow.compute",
+    "pyarrow.parquet",
+    "pydantic.main",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
     "safetensors.torch",
     "scipy.stats",
     "torch",
+    "torch._dynamo",
+    "typer.rich_utils",
     "poeem.bench",
     "poeem.cli.main",
+    "poeem.cli.report",
+    "poeem.data.datasets",
+    "poeem.data.read_interactions",
     "poeem.engines.faiss.write",
     "poeem.engines.refresh",
-    "poeem.explain",
+    "poeem.explain.sources",
+    "poeem.explain.text",
     "poeem.training.encode",
     "poeem.training.interaction_run",
+    "poeem.training.recommend",
     "poeem.training.recipes.interactions",
     "poeem.training.recipes.vector_files",
 )
@@ -68,11 +82,12 @@ class Outcome:
 
 
 def prepare() -> None:
-    """Import everything once, so that children start at once."""
+    """Import everything that is installed once, so that children start at once."""
     import importlib
 
     for name in MODULES:
-        importlib.import_module(name)
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
 
 
 def run(

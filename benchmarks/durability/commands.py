@@ -11,12 +11,43 @@ import numpy as np
 from benchmarks.durability.child import run
 from benchmarks.durability.world import FIT, TRAIN, copy_of
 
+# Values of settings, as TOML writes them.
+SETTINGS = (
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "-1e300",
+    "1e-320",
+    "0",
+    "-1",
+    "1" + "0" * 400,
+    "9223372036854775808",
+    "true",
+    '""',
+    '" "',
+    '"\\u0000"',
+    '"a\\u001b[31m\\u0007b"',
+    '"\\n\\n"',
+    '"nan"',
+    '"1e400"',
+    '"../../../etc/passwd"',
+    '"/dev/zero"',
+    '"fifo"',
+    '"run"',
+    '"' + "a" * 5000 + '"',
+    "[]",
+    "[[1]]",
+    "{}",
+    "{a = 1}",
+    "1979-05-27",
+)
 # A command line of each command that works.
 GOOD = {
     "train": f"{TRAIN} new",
     "fit": f"{FIT} new",
     "evaluate": "evaluate run --baselines none",
-    "explain": "explain run --max-items 100",
+    "explain": "explain run --max-items 1000",
     "export": "export run --out new.faiss",
     "search": "search run --item i3",
     "encode": "encode run --items coded.npy --out new",
@@ -104,7 +135,7 @@ def attack(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) ->
         name = names[trial % len(names)]
         words = GOOD[name].split()
         for _ in range(int(rng.integers(1, 3))):
-            words = spoil(words, COMMANDS.commands[name], rng)
+            words = spoil(words, COMMANDS.commands[name], copy, rng)
         outcome = run(words, copy, limit_seconds=20, limit_wall=60)
         if outcome.code == 0:
             counts["accepted"] += 1
@@ -123,14 +154,16 @@ def attack(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) ->
     return counts
 
 
-def spoil(words: list[str], command: Any, rng: np.random.Generator) -> list[str]:
-    """The command line with an option changed, added, repeated or taken away."""
+def spoil(words: list[str], command: Any, folder: Path, rng: np.random.Generator) -> list[str]:
+    """The command line with an option or setting changed, added, repeated or taken away."""
     options = [one for one in command.params if one.opts and one.opts[0].startswith("-") and one.name != "help"]
     one = options[int(rng.integers(len(options)))]
     option = (one.opts + one.secondary_opts)[int(rng.integers(len(one.opts + one.secondary_opts)))]
     kind = str(getattr(getattr(one, "type", None) or one.type_descriptor, "name", "text"))
     if rng.random() < 0.1:
         return [word for word in words if rng.random() < 0.8] or [command.name]
+    if any(one.name == "config" for one in options) and rng.random() < 0.4:
+        return [*words, *_setting(command.name, folder, rng)]
     if one.is_flag:
         return [*words, option]
     pool = (
@@ -147,6 +180,23 @@ def spoil(words: list[str], command: Any, rng: np.random.Generator) -> list[str]
         at = words.index(option)
         return [*words[: at + 1], value, *words[at + 2 :]]
     return [*words, option, value]
+
+
+def _setting(command: str, folder: Path, rng: np.random.Generator) -> list[str]:
+    """``--set`` or ``--config`` with a hostile value of a random setting."""
+    from dataclasses import fields
+
+    from poeem.cli import fit, train
+
+    groups = {"fit": fit.CONFIG, "train": train.CONFIG}[command]
+    group = list(groups)[int(rng.integers(len(groups)))]
+    names = [field.name for field in fields(groups[group])]
+    name, value = names[int(rng.integers(len(names)))], SETTINGS[int(rng.integers(len(SETTINGS)))]
+    if rng.random() < 0.5:
+        return ["--set", f"{name}={value.strip(chr(34))}"]
+    file = folder / f"hostile-{rng.integers(1000)}.toml"
+    file.write_text(f"[{group}]\n{name} = {value}\n")
+    return ["--config", file.name]
 
 
 def _write_hostile(folder: Path) -> None:

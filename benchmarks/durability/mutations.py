@@ -30,7 +30,7 @@ TARGETS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("run/model/weights.safetensors", ("search run --user u3",)),
     ("run/model/*.parquet", ("search run --user u3",)),
-    ("run/metrics.json", ("evaluate run --baselines none", "explain run --max-items 100", RESUME)),
+    ("run/metrics.json", ("evaluate run --baselines none", "explain run --max-items 1000", RESUME)),
     ("run/bundle/manifest.json", ("search run --item i3", "export run --out new.faiss")),
     ("run/bundle/arrays.safetensors", ("search run --item i3",)),
     ("run/bundle/items.parquet", ("search run --item i3", "diff run run")),
@@ -39,7 +39,7 @@ TARGETS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "refresh run --out items.faiss",
             "explain run --faiss items.faiss",
-            "fit --items coded.npy --from-faiss items.faiss --out new --epochs 1",
+            "fit --items rows.npy --from-faiss items.faiss --out new --epochs 1",
         ),
     ),
     ("items.faiss.json", ("refresh run --out items.faiss", "explain run --faiss items.faiss")),

@@ -46,7 +46,8 @@ def write_inputs(folder: Path, seed: int) -> None:
     (folder / "events.csv").write_text("\n".join(lines) + "\n")
     for name, rows in (("items", 600), ("queries", 50)):
         np.save(folder / f"{name}.npy", rng.standard_normal((rows, 16)).astype("float32"))
-    for name, rows in (("coded", 20), ("new", 3)):
+    # `rows` are as many as the items of the run, `coded` are others.
+    for name, rows in (("rows", 30), ("coded", 20), ("new", 3)):
         np.save(folder / f"{name}.npy", rng.standard_normal((rows, 8)).astype("float32"))
     (folder / "new.csv").write_text("id,title\nn1,lamp\nn2,chair\nn3,shelf\n")
     (folder / "old.txt").write_text("i3\ni4\n")

@@ -1,45 +1,20 @@
-"""Cuts and flips of a log: what was acknowledged is never lost without a word."""
+"""A log or its head that is gone or damaged; cuts and flips of a log: `benchmarks/durability/logs.py`."""
 
-import os
 import warnings
 
-import numpy as np
 import pytest
 
+from benchmarks.durability.logs import BASE, CHANGES, write_log
 from poeem.bundle import BundleEditor, open_bundle
-from poeem.bundle.change_log import LogWriter, read_log
+from poeem.bundle.change_log import read_log
 from poeem.bundle.manifest import HEAD_FILE, LOG_FILE
-
-CHANGES, BASE = 6, bytes(range(32))
-COUNT = int(os.environ.get("POEEM_HOSTILE_COUNT", "2000"))
 
 
 @pytest.fixture
 def log(tmp_path):
     """A folder with a log of six changes."""
-    writer = LogWriter(tmp_path, BASE, read_log(tmp_path, BASE))
-    for number in range(CHANGES):
-        writer.append(bytes([number]) * (10 + number))
-    writer.close()
+    write_log(tmp_path)
     return tmp_path
-
-
-def test_acknowledged_changes_are_never_lost_without_a_word(log):
-    rng, refused, whole = np.random.default_rng(0), 0, (log / LOG_FILE).read_bytes()
-    for trial in range(COUNT):
-        data = bytearray(whole)
-        at = int(rng.integers(len(data)))
-        if trial % 2:
-            del data[at:]
-        else:
-            data[at] ^= 1 << int(rng.integers(8))
-        (log / LOG_FILE).write_bytes(data)
-        try:
-            assert len(read_log(log, BASE).payloads) == CHANGES
-        except ValueError as error:
-            refused += 1
-            assert "restore" in str(error) or "upgrade" in str(error)
-    assert refused == COUNT
 
 
 @pytest.mark.parametrize("name", [LOG_FILE, HEAD_FILE])

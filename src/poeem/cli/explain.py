@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poeem.cli.command import options_of
-from poeem.cli.options import Json
+from poeem.cli.options import CHECK_FLAG, Json
 from poeem.cli.output import print_json, print_table, say
 from poeem.option import option
 
@@ -36,8 +36,8 @@ class ExplainOptions:
     )
     check: bool = option(
         True,
-        "Compare the faiss file with the checksum of its report, which reads all of it.",
-        flag="--check/--no-check",
+        "Compare the faiss file whole with the checksum of its report; --no-check compares a sample of its blocks.",
+        flag=CHECK_FLAG,
     )
     metric: str | None = option(
         None, "Similarity of exact search.", choices=("ip", "l2", "cosine"), shown="the index's"

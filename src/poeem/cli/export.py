@@ -11,7 +11,7 @@ import typer
 
 from poeem.cli.command import options_of
 from poeem.cli.errors import Failure
-from poeem.cli.options import Json
+from poeem.cli.options import CHECK_FLAG, Json
 from poeem.cli.output import print_json, print_table
 from poeem.option import option
 
@@ -54,6 +54,13 @@ class ExportOptions:
         "Rows of poeem encode (a folder) or of an exported file, in place of the run's; may be repeated.",
         metavar="PARTS",
     )
+    check_parts: bool | None = option(
+        None,
+        "Compare faiss files of --parts whole with the checksum of their report; --no-check compares a sample of their "
+        "blocks.",
+        flag=CHECK_FLAG,
+        shown="yes",
+    )
     delta: Path | None = option(
         None, "Write to FILE.parquet only what differs from this older version; no engine.", metavar="OLD"
     )
@@ -77,7 +84,7 @@ def export(
     from poeem.engines.self_check import EngineMismatch
 
     # Engines have different options: those that were not given, or are off, are not passed on.
-    options = {name: value for name, value in given.items() if value or name == "fastscan"}
+    options = {name: value for name, value in given.items() if value or name in ("fastscan", "check_parts")}
     if delta is not None:
         if options:
             raise ValueError(f"--delta writes rows for no engine; leave --{next(iter(options)).replace('_', '-')} out")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from poeem.cli.command import HelpAll, options_of
-from poeem.cli.options import Json, PrintConfig
+from poeem.cli.options import CHECK_FLAG, Json, PrintConfig
 from poeem.cli.output import print_json, print_table, say
 from poeem.cli.settings import SettingsOptions, as_toml
-from poeem.option import named, option
+from poeem.option import more_option, named, option
 from poeem.training.options.fit import FitOptions, VectorIndexOptions
 
 COLUMNS = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "neighbour_recall@10")
@@ -32,6 +32,12 @@ class VectorFiles:
     out: Path | None = option(None, "Folder to write; must be new.", metavar="DIR")
     from_faiss: Path | None = option(
         None, "Start from this faiss file. Its rows in the order of ids are the items.", metavar="FILE"
+    )
+    check: bool = more_option(
+        True,
+        "Compare the file of --from-faiss whole with the checksum of its report; --no-check compares a sample of its "
+        "blocks.",
+        flag=CHECK_FLAG,
     )
 
 
@@ -64,7 +70,7 @@ def fit(
         queries=files.queries,
         column=files.column,
         relevance=files.relevance,
-        **_structure(files.from_faiss, index),
+        **_structure(files, index),
         **{name: value for name, value in settings.items() if name in FitOptions.__dataclass_fields__},
     )
     for note in metrics["notes"]:
@@ -72,8 +78,8 @@ def fit(
     print_json(metrics) if json else _print(metrics, files.out)
 
 
-def _structure(from_faiss: Path | None, index: VectorIndexOptions) -> dict[str, Any]:
-    if from_faiss is None:
+def _structure(files: VectorFiles, index: VectorIndexOptions) -> dict[str, Any]:
+    if files.from_faiss is None:
         spec = "RQ8" if index.spec is None else index.spec
         return {"spec": spec, "metric": index.metric or "ip"}
     from poeem.engines.faiss.index_file import UNPROVEN
@@ -81,7 +87,7 @@ def _structure(from_faiss: Path | None, index: VectorIndexOptions) -> dict[str, 
 
     if index.spec is not None or index.metric is not None:
         raise ValueError("--from-faiss has its own structure and metric; leave --index and --metric out")
-    initial_index = read_faiss(from_faiss)
+    initial_index = read_faiss(files.from_faiss, check=files.check)
     if not initial_index.proven:
         say(f"note: {UNPROVEN}")
     return {"initial_index": initial_index}

@@ -19,3 +19,4 @@ Nprobe = Annotated[
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on.")]
 Baselines = Annotated[str, typer.Option(metavar="A,B", help=BASELINES_HELP)]
+CHECK_FLAG = "--check/--no-check"

@@ -19,6 +19,7 @@ _KINDS = {
     "fingerprint": str,
     "items_sha256": str,
     "sha256": str,
+    "blocks": str,
     "id_type": str,
     "metric": str,
     "query_adapter": bool,
@@ -55,7 +56,8 @@ class Report:
         options: engine options that differ from the default, with measurements made for them.
         lists_file: name of a second file with the inverted lists, if they stay on disk; else None.
         sha256: checksum of the file; empty if the engine writes a folder.
-        lists_sha256: checksum of ``lists_file``.
+        blocks: checksums of the blocks of the file, see `block_checksums`; empty if the engine writes a folder.
+        lists_sha256, lists_blocks: checksums of ``lists_file`` and of its blocks.
         notes: sentences that name functions of the engine with wrong results on this file.
     """
 
@@ -81,7 +83,9 @@ class Report:
     options: dict[str, Any] = field(default_factory=dict)
     lists_file: str | None = None
     sha256: str = ""
+    blocks: str = ""
     lists_sha256: str | None = None
+    lists_blocks: str | None = None
     notes: list[str] = field(default_factory=list)
 
     @classmethod

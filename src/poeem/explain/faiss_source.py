@@ -81,7 +81,7 @@ def read_faiss_source(path: str | Path, origin: Bundle | None, *, check: bool = 
     Args:
         path: the file.
         origin: the bundle; None if it is not known.
-        check: whether the file is compared with the checksum in its report.
+        check: True compares the whole file with the checksum in its report, False a sample of its blocks.
     Returns:
         the contents. With ``origin`` its rows are in the order of ``origin``, with the ids and the query adapter of
         ``origin``; otherwise in the order of the file.

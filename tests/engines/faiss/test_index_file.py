@@ -45,7 +45,6 @@ def test_lists_on_disk_are_compared_too(make_bundle, tmp_path):
     lists.write_bytes(data)
     with pytest.raises(ValueError, match=f"{report.lists_file}' is damaged"):
         open_engine(tmp_path / "x.faiss")
-    open_engine(tmp_path / "x.faiss", check=False)
     lists.unlink()
     with pytest.raises(ValueError, match="is missing"):
         open_engine(tmp_path / "x.faiss")
@@ -56,11 +55,28 @@ def test_a_file_without_a_report_is_not_proven(make_bundle, tmp_path):
     export(bundle, "faiss", tmp_path / "x.faiss")
     assert open_engine(tmp_path / "x.faiss").proven
     assert from_faiss(tmp_path / "x.faiss").proven
-    assert not from_faiss(tmp_path / "x.faiss", check=False).proven
+    assert from_faiss(tmp_path / "x.faiss", check=False).proven
     (tmp_path / "x.faiss.json").unlink()
     assert not open_engine(tmp_path / "x.faiss").proven
     assert not from_faiss(tmp_path / "x.faiss").proven
     assert open_engine(bundle).proven
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_without_a_whole_check_a_sample_of_blocks_is_compared(make_bundle, tmp_path, on_disk):
+    report = export(make_bundle(), "faiss", tmp_path / "x.faiss", on_disk=on_disk)
+    assert len(open_engine(tmp_path / "x.faiss", check=False)) == report.rows
+    file = tmp_path / (report.lists_file or "x.faiss")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    for read in (open_engine, from_faiss):
+        with pytest.raises(ValueError, match=f"{file.name}' is damaged.*the block at byte 0 differs"):
+            read(tmp_path / "x.faiss", check=False)
+    sidecar = tmp_path / "x.faiss.json"
+    sidecar.write_text(sidecar.read_text().replace("4194304:", "4194304:00"))
+    with pytest.raises(ValueError, match="checksums of the blocks are none of a file of"):
+        open_engine(tmp_path / "x.faiss", check=False)
 
 
 @pytest.mark.parametrize("spec", ["OPQ4,IVF8,PQ4", "PQ4x4", "IVF8,RQ3x6"])

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from poeem.bundle.block_checksums import damaged_block
 from poeem.bundle.library_file import library_file
 from poeem.bundle.regular_file import open_to_read
 from poeem.data.checksum import file_sha256
@@ -74,7 +75,7 @@ def read_proof(path: Path, *, check: bool = True) -> dict[str, Any] | None:
 
     Args:
         path: the faiss file.
-        check: True compares size and SHA-256, which reads the whole file; False compares the size alone.
+        check: True compares size and SHA-256, which reads the whole file; False compares size and a sample of 16 blocks.
     Returns:
         the report's fields; None if there is no report.
     Raises:
@@ -87,21 +88,38 @@ def read_proof(path: Path, *, check: bool = True) -> dict[str, Any] | None:
         raise ValueError(
             f"{str(path)!r} is not the file that {sidecar_of(path).name} is about; export the bundle again"
         )
-    if check:
-        _check_sha256(path, facts["sha256"])
-        lists = facts.get("lists_file")
-        if lists is not None:
-            _check_sha256(path.with_name(Path(str(lists)).name), facts.get("lists_sha256"))
+    compare = _check_sha256 if check else _check_blocks
+    compare(path, facts["sha256" if check else "blocks"])
+    lists = facts.get("lists_file")
+    if lists is not None:
+        compare(path.with_name(Path(str(lists)).name), facts.get("lists_sha256" if check else "lists_blocks"))
     return facts
 
 
 def _check_sha256(path: Path, expected: Any) -> None:
-    if not path.is_file():
-        raise ValueError(f"{str(path)!r} is missing; copy it from where it was exported, or export the bundle again")
+    _check_there(path)
     if file_sha256(path) != expected:
         raise ValueError(
             f"{str(path)!r} is damaged, or not the file of its report (its SHA-256 differs); export the bundle again"
         )
+
+
+def _check_blocks(path: Path, expected: Any) -> None:
+    _check_there(path)
+    try:
+        at = damaged_block(path, str(expected))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is not the file of its report ({error}); export the bundle again") from None
+    if at is not None:
+        raise ValueError(
+            f"{str(path)!r} is damaged, or not the file of its report (the block at byte {at:,} differs); export the "
+            "bundle again"
+        )
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f"{str(path)!r} is missing; copy it from where it was exported, or export the bundle again")
 
 
 @contextmanager

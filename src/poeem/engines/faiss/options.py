@@ -30,6 +30,8 @@ class FaissOptions:
             or bundles. They are merged one by one, so they may be larger than memory. Sets ``on_disk``.
         residual_quantizer: write RQ as faiss's residual quantizer, which scans several times slower than the default
             form; but faiss itself can add rows to it and reconstruct them.
+        check_parts: True compares whole faiss files among ``parts`` with the checksums in their reports, False a sample
+            of their blocks.
     """
 
     nprobe: int | None = None
@@ -41,6 +43,7 @@ class FaissOptions:
     on_disk: bool = False
     parts: Any = None
     residual_quantizer: bool = False
+    check_parts: bool = True
 
     def resolved(self, bundle: Bundle) -> FaissOptions:
         """Return the options for a bundle, with True or False for ``fastscan`` and ``on_disk``.

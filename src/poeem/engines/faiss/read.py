@@ -37,7 +37,7 @@ class FaissContents:
         ids: int64, ``(n,)``; ascending if there are lists, else in the order of the index. If the file has a map of
             string ids: object of str, in the order of the bundle.
         nprobe: stored number of lists visited per query; None for a flat index.
-        proven: whether the file was compared with the checksum in its report.
+        proven: whether the file has a report, and was compared with its checksums.
     """
 
     spec: IndexSpec
@@ -105,7 +105,7 @@ def from_faiss(source: faiss.Index | str | Path, *, check: bool = True) -> Faiss
 
     Args:
         source: the index, or its file.
-        check: whether a file with a report is compared with the checksum in the report.
+        check: True compares a whole file with the checksum in its report, False a sample of its blocks.
     Returns:
         arrays and rows. ``.bundle(path)`` writes them, ``poeem.index_from`` makes a layer of them.
     Raises:
@@ -130,7 +130,7 @@ def from_faiss(source: faiss.Index | str | Path, *, check: bool = True) -> Faiss
             if facts is None:
                 return contents
             check_dim_and_rows(path, index, facts)
-            contents = replace(contents, proven=check)
+            contents = replace(contents, proven=True)
             return contents if facts["id_type"] == "int64" else _with_strings(contents, path, facts)
         except ValueError as error:
             raise ValueError(f"{str(path)!r}: {error}" if repr(str(path)) not in str(error) else str(error)) from None

@@ -221,7 +221,7 @@ def open_engine(
         bundle: the bundle from which a faiss file was written. Needed for a query adapter, and for string ids if their
             map is missing.
         memory_map: leave the codes in the file, and load them when they are searched. The file must then not change.
-        check: whether the file is compared with the checksum in its report, which reads the whole file once.
+        check: True compares the whole file with the checksum in its report, False a sample of its blocks.
     Returns:
         the searcher; ``proven`` is False for a file without a report.
     Raises:

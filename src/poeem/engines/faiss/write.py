@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poeem.bundle.atomic import sync_directory, sync_file
+from poeem.bundle.block_checksums import block_checksums
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.whole_file import check_folder_around, place_beside, write_text
 from poeem.data.checksum import file_sha256
@@ -82,7 +83,9 @@ def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, note
     with_map = bundle.string_ids and options.parts is None
     with _places(path, with_map=with_map, with_lists=options.on_disk) as places:
         if places.lists is not None:
-            loads = slices_of(bundle) if options.parts is None else open_parts(bundle, options.parts)
+            loads = slices_of(bundle)
+            if options.parts is not None:
+                loads = open_parts(bundle, options.parts, check=options.check_parts)
             index = build_on_disk(
                 bundle,
                 loads,
@@ -124,9 +127,20 @@ def _write(bundle: Bundle, path: Path, options: FaissOptions, queries: Any, note
             options=stated,
         )
         notes_of_form = [NOTE] if repeats_of(bundle, residual_quantizer=options.residual_quantizer) else []
-        report = replace(report, rows=rows, sha256=file_sha256(places.index), notes=notes_of_form)
+        report = replace(
+            report,
+            rows=rows,
+            sha256=file_sha256(places.index),
+            blocks=block_checksums(places.index),
+            notes=notes_of_form,
+        )
         if places.lists is not None:
-            report = replace(report, lists_file=places.lists.name, lists_sha256=file_sha256(places.lists))
+            report = replace(
+                report,
+                lists_file=places.lists.name,
+                lists_sha256=file_sha256(places.lists),
+                lists_blocks=block_checksums(places.lists),
+            )
         if options.parts is not None:
             # Rows of other items than the bundle's, whose ids are integers.
             report = replace(report, items_sha256="", id_type="int64")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +31,21 @@ CODEBOOK_LR = {"PQ": 3e-3, "RQ": 1e-3}
 ADAPTER_LR, ROTATION_LR = 5e-4, 1e-4
 
 
+class Catalogue(NamedTuple):
+    """Items, and queries that are held out of training to measure an index over these items.
+
+    Args:
+        held_out: queries with their neighbours and relevant items among ``items``.
+        items: float, ``(n, dim)``; of unit length under ``cosine``.
+        codes, lists: fixed codes and lists of the items; None: the index encodes them.
+    """
+
+    held_out: HeldOut
+    items: Any
+    codes: np.ndarray | None = None
+    lists: np.ndarray | None = None
+
+
 @dataclass(eq=False)
 class FrozenFit:
     """The result of a fit.
@@ -41,7 +56,7 @@ class FrozenFit:
         kept: whether ``layer`` has trained weights. False: on held-out queries training was not better than the warm
             start, whose weights it has.
         warm_start, best: held-out figures before training, and of ``layer``.
-        history: held-out figures by step.
+        history: held-out figures by step, over the items of the training.
         steps, seconds: steps and wall time of the training.
     """
 
@@ -63,6 +78,7 @@ def fit_frozen(
     held_out: HeldOut,
     accelerator: Accelerator,
     sampled: int = 8,
+    catalogue: Catalogue | None = None,
 ) -> FrozenFit:
     """Train a warm-started index on frozen vectors, in place.
 
@@ -76,6 +92,8 @@ def fit_frozen(
         held_out: queries for validation.
         accelerator: device and precision.
         sampled: items per query and step, see ``Candidates``.
+        catalogue: all items, if ``data`` have a sample of them. Its figures are reported; those of the sample choose the
+            best weights.
     Returns:
         the layer with its figures.
     Source:
@@ -87,10 +105,11 @@ def fit_frozen(
     model = FrozenModel(layer, options, labelled=data.relevant is not None, scale=scale)
     batches = FrozenBatches(data, batch_size=options.batch_size, sampled=sampled, seed=options.seed)
     result = FrozenFit(layer)
+    trained_items = Catalogue(held_out, data.items, data.codes, data.lists)
+    all_before = None if catalogue is None else _figures(model, catalogue)
 
     def validate(step: int) -> Validation:
-        with evaluating(model):
-            figures = _figures(model, data, held_out)
+        figures = _figures(model, trained_items)
         result.history[step] = figures
         shown = ", ".join(f"{name} {format_figure(figures, name)}" for name in figures["intervals"])
         return Validation(held_out.sort_key(figures), f"held-out {shown}")
@@ -123,24 +142,33 @@ def fit_frozen(
     result.warm_start, result.steps = result.history.pop(0), max(result.history, default=0)
     result.kept = state.step > 0
     result.best = result.history[state.step] if result.kept else result.warm_start
+    if catalogue is not None and all_before is not None:
+        result.warm_start, result.best = all_before, _figures(model, catalogue) if result.kept else all_before
     if result.kept and model.adapter is not None:
         result.adapter = model.adapter.detach().float().cpu().numpy()
     result.seconds = time.perf_counter() - started
     return result
 
 
-def _figures(model: FrozenModel, data: FrozenData, held_out: HeldOut) -> dict[str, Any]:
-    layer, codes, lists, visits = model.layer, data.codes, data.lists, None
+def _figures(model: FrozenModel, catalogue: Catalogue) -> dict[str, Any]:
+    with evaluating(model):
+        return _measured(model, *catalogue)
+
+
+def _measured(
+    model: FrozenModel, held_out: HeldOut, items: Any, codes: np.ndarray | None, lists: np.ndarray | None
+) -> dict[str, Any]:
+    layer, visits = model.layer, None
     queries = model.adapted(torch.from_numpy(held_out.queries).to(layer.device))
     if layer.coarse is not None:
         if codes is None:
-            codes, lists = encode_all(layer, data.items)
+            codes, lists = encode_all(layer, items)
         assert lists is not None
         # With an equal number of codes scanned: otherwise longer lists would seem better.
         nlist = layer.spec.nlist
-        scanned = default_nprobe(nlist) / nlist * len(data.items)
+        scanned = default_nprobe(nlist) / nlist * len(items)
         visits = Visits.within(model.list_scores(queries).cpu().numpy(), lists, scanned)
-    blocks = decode_blocks(layer, data.items, codes, lists)
+    blocks = decode_blocks(layer, items, codes, lists)
     return held_out.figures(queries.cpu().numpy(), blocks, layer.metric, visits)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from poeem.bundle import Bundle
+from poeem.data.ragged import Ragged
 from poeem.engines.faiss.read import FaissContents
 from poeem.evaluation.recall import NEIGHBOURS
 from poeem.layers.checks import check_count
@@ -25,9 +26,10 @@ from poeem.spec import IndexSpec
 from poeem.training.devices import make_accelerator
 from poeem.training.frozen.data import FrozenData
 from poeem.training.frozen.encode_blocks import encode_all
-from poeem.training.frozen.fit import FrozenFit, fit_frozen
+from poeem.training.frozen.fit import Catalogue, FrozenFit, fit_frozen
 from poeem.training.frozen.held_out import HeldOut
 from poeem.training.frozen.inputs import checked_relevance, checked_vectors
+from poeem.training.frozen.item_sample import sample_items
 from poeem.training.frozen.query_split import split_queries
 from poeem.training.frozen.top_items import blocks, top_items
 from poeem.training.options.fit import FitOptions
@@ -167,25 +169,46 @@ def fit_vectors(
 
     started = time.perf_counter()
     split = split_queries(queries, labels, vectors, given.max_queries, rng)
+    sample = sample_items(vectors, given.max_items, [split.train_labels, split.held_out_labels], rng)
     # Cosine scores are inner products of unit vectors.
     unit_metric = "l2" if metric == "l2" else "ip"
-    _, best = top_items(split.train, blocks(vectors), min(given.top, len(vectors)), metric=unit_metric)
-    _, neighbours = top_items(split.held_out, blocks(vectors), min(NEIGHBOURS, len(vectors)), metric=unit_metric)
-    held_out = HeldOut(split.held_out, neighbours, split.held_out_labels)
-    exact = held_out.figures(split.held_out, blocks(vectors), unit_metric)
+    _, best = top_items(split.train, blocks(sample.items), min(given.top, len(sample.items)), metric=unit_metric)
+    held_out = _held_out(split.held_out, sample.labels(split.held_out_labels), sample.items, unit_metric)
+    measured, catalogue = held_out, None
+    if sample.rows is not None:
+        measured = _held_out(split.held_out, split.held_out_labels, vectors, unit_metric)
+        catalogue = Catalogue(measured, vectors, fixed_codes, fixed_lists)
+    exact = measured.figures(split.held_out, blocks(vectors), unit_metric)
     timings["teacher_seconds"] = time.perf_counter() - started
 
     layer.to(accelerator.device)
-    data = FrozenData(vectors, split.train, best, split.train_labels, fixed_codes, fixed_lists)
-    result = fit_frozen(layer, data, given, held_out=held_out, accelerator=accelerator)
+    data = FrozenData(
+        sample.items,
+        split.train,
+        best,
+        sample.labels(split.train_labels),
+        sample.part(fixed_codes),
+        sample.part(fixed_lists),
+    )
+    result = fit_frozen(layer, data, given, held_out=held_out, accelerator=accelerator, catalogue=catalogue)
     layer.cpu()
     if result.adapter is not None:
         layer.set_query_adapter(torch.from_numpy(result.adapter))
     timings["train_seconds"] = result.seconds
     notes = list(split.notes)
+    if sample.rows is not None:
+        notes.append(
+            f"{len(sample.rows):,} of the {len(vectors):,} items, a random sample, gave the training (max_items); all "
+            "are encoded, and the figures are of all"
+        )
     if not result.kept:
         notes.append("training was not better than the warm start on held-out queries: the index is the warm start")
     return VectorsFit(layer, fixed_codes, fixed_lists, result, exact, notes, timings)
+
+
+def _held_out(queries: np.ndarray, labels: Ragged | None, items: Any, metric: str) -> HeldOut:
+    _, neighbours = top_items(queries, blocks(items), min(NEIGHBOURS, len(items)), metric=metric)
+    return HeldOut(queries, neighbours, labels)
 
 
 def _layer(
