@@ -12,12 +12,39 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.durability import child, commands, full_disk, kills, logs, mutations
+from benchmarks.durability import child, commands, full_disk, kills, logs, mutations, other_user
 from benchmarks.durability.world import world
 from benchmarks.record import Record, parse, picked, script_parser
 
-QUICK = {"log": 300, "places": 4, "commands": 12, "full disk": 4, "kills": 4, "mutations": 6}
-TRIALS = {"log": 2000, "places": 18, "commands": 500, "full disk": 200, "kills": 300, "mutations": 2000}
+QUICK = {
+    "log": 300,
+    "places": 4,
+    "other user": 6,
+    "commands": 12,
+    "full disk": 4,
+    "tmpfs": 4,
+    "kills": 4,
+    "mutations": 6,
+}
+TRIALS = {
+    "log": 2000,
+    "places": 18,
+    "other user": 29,
+    "commands": 500,
+    "full disk": 200,
+    "tmpfs": 100,
+    "kills": 300,
+    "mutations": 2000,
+}
+ATTACKS = {
+    "places": full_disk.places,
+    "other user": other_user.attack,
+    "commands": commands.attack,
+    "full disk": full_disk.attack,
+    "tmpfs": full_disk.attack_tmpfs,
+    "kills": kills.attack,
+    "mutations": mutations.attack,
+}
 
 
 def main() -> None:
@@ -48,12 +75,7 @@ def run_attacks(args: argparse.Namespace, done: set[str]) -> Iterator[tuple[str,
         for name, trials in chosen.items():
             if name == "log":
                 continue
-            tell = _teller(name)
-            if name == "places":
-                counts = full_disk.places(folder, trials, args.seed, tell)
-            else:
-                module = {"mutations": mutations, "commands": commands, "full disk": full_disk, "kills": kills}[name]
-                counts = module.attack(folder, trials, args.seed, tell)
+            counts = ATTACKS[name](folder, trials, args.seed, _teller(name))
             print(f"{name}: {counts}", file=sys.stderr)
             yield name, counts
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import resource
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,10 +84,12 @@ class Outcome:
 
 def prepare() -> None:
     """Import everything that is installed once, so that children start at once."""
-    import importlib
+    _import(MODULES)
 
-    for name in MODULES:
-        with contextlib.suppress(ModuleNotFoundError):
+
+def _import(names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
 
@@ -96,6 +99,8 @@ def run(
     *,
     file_bytes: int | None = None,
     kill_after: float | None = None,
+    user: int | None = None,
+    learn: bool = False,
     limit_seconds: float = 60,
     limit_wall: float = 300,
 ) -> Outcome:
@@ -106,24 +111,31 @@ def run(
         folder: to work in.
         file_bytes: no file may become larger, as on a full disk.
         kill_after: seconds after which it is killed.
+        user: number of the user to be; None stays the same one.
+        learn: import here what it imports, for the commands after it.
         limit_seconds: of the processor; beyond it is killed and has hung.
         limit_wall: seconds by the clock, likewise; a command that waits for a FIFO uses no processor.
     """
-    pipes = [os.pipe(), os.pipe()]
+    pipes = [os.pipe() for _ in range(3)]
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         code = 70
         try:
             os.chdir(folder)
-            for number, (read, write) in enumerate(pipes, start=1):
+            for number, (read, write) in enumerate(pipes[:2], start=1):
                 os.dup2(write, number)
                 os.close(read)
                 os.close(write)
+            os.close(pipes[2][0])
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit_seconds) + 1, int(limit_seconds) + 2))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             if file_bytes is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+            if user is not None:
+                os.setgroups([])
+                os.setgid(user)
+                os.setuid(user)
             from poeem.cli.main import main
 
             code = main(words)
@@ -135,6 +147,8 @@ def run(
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
                 sys.stderr.flush()
+                if learn:
+                    os.write(pipes[2][1], "\n".join(sys.modules).encode())
             os._exit(code)
     texts = [_reader(pipe) for pipe in pipes]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -146,7 +160,8 @@ def run(
     alarm.start()
     _, status, usage = os.wait4(child, 0)
     alarm.cancel()
-    output, error = (text() for text in texts)
+    output, error, modules = (text() for text in texts)
+    _import(modules.split())
     return Outcome(
         code=os.waitstatus_to_exitcode(status),
         output=output,

@@ -188,7 +188,7 @@ def _setting(command: str, folder: Path, rng: np.random.Generator) -> list[str]:
 
     from poeem.cli import fit, train
 
-    groups = {"fit": fit.CONFIG, "train": train.CONFIG}[command]
+    groups = fit.CONFIG if command == "fit" else train.FIRST.groups
     group = list(groups)[int(rng.integers(len(groups)))]
     names = [field.name for field in fields(groups[group])]
     name, value = names[int(rng.integers(len(names)))], SETTINGS[int(rng.integers(len(SETTINGS)))]

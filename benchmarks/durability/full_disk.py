@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,25 @@ import numpy as np
 
 from benchmarks.durability.child import run
 from benchmarks.durability.kills import COMMANDS, expected, prepared, rows_of
+from benchmarks.durability.small_disk import leave_room, small_disk
 from benchmarks.durability.world import leftovers
 
 PLACES = ("/proc/new", "/sys/new", "missing/new", "events.csv/new", "read_only/new")
 
 
-def attack(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """No file may grow beyond a random size; then the same command with room."""
+def attack_tmpfs(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """As `attack`, on a file system that is full but for a random number of bytes."""
+    with small_disk() as disk:
+        if disk is None:
+            return {"trials": 0, "skipped": "a tmpfs cannot be mounted here"}
+        shutil.copytree(folder, disk / "world", symlinks=True)
+        return attack(disk / "world", trials, seed, tell, disk=disk)
+
+
+def attack(
+    folder: Path, trials: int, seed: int, tell: Callable[[str], None], disk: Path | None = None
+) -> dict[str, Any]:
+    """No file may grow beyond a random size, or ``disk`` is nearly full; then the same command with room."""
     rng = np.random.default_rng(seed)
     counts = {
         "trials": trials,
@@ -27,12 +40,18 @@ def attack(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) ->
         "leftovers": 0,
         "not repeatable": 0,
     }
-    sizes = {name: _largest_file(folder, name) for name in list(COMMANDS)[:trials]}
+    sizes = {name: _written(folder, name, max if disk is None else sum) for name in list(COMMANDS)[:trials]}
     for trial in range(trials):
         name = list(COMMANDS)[trial % len(COMMANDS)]
         copy = prepared(folder, name)
         command, before, names = COMMANDS[name][0], rows_of(copy), _names(copy)
-        outcome = run(command.split(), copy, file_bytes=int(sizes[name] * rng.random() ** 2))
+        room = int(sizes[name] * rng.random() ** 2)
+        if disk is None:
+            outcome = run(command.split(), copy, file_bytes=room)
+        else:
+            filler = leave_room(disk, room)
+            outcome = run(command.split(), copy)
+            filler.unlink()
         if outcome.code != 0:
             counts["refused"] += 1
             if outcome.traceback or not outcome.refused_in_one_line or outcome.code != 1:
@@ -86,7 +105,8 @@ def _names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def _largest_file(folder: Path, name: str) -> int:
+def _written(folder: Path, name: str, together: Callable[[list[int]], int]) -> int:
+    """Bytes of the files that a command writes: of the largest one, or of all."""
     copy = prepared(folder, name)
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
     run(COMMANDS[name][0].split(), copy)
@@ -95,4 +115,4 @@ def _largest_file(folder: Path, name: str) -> int:
         for path in copy.rglob("*")
         if path.is_file() and before.get(path) != path.stat().st_mtime_ns
     ]
-    return max(written, default=1000)
+    return together([1000, *written])

@@ -10,6 +10,8 @@ TITLES = {
     "mutations": "random damage of checkpoints, configs, metrics, bundles, faiss files, inputs",
     "commands": "bad commands, made from the tables of options",
     "full disk": "commands on a full disk, then repeated",
+    "tmpfs": "commands on a file system of 16 MiB that is nearly full, then repeated",
+    "other user": "commands of a user without the right to write, or to read",
     "places": "outputs in places that cannot be written",
     "kills": "`kill -9` at random moments of every command that writes, then repeated",
 }
@@ -23,7 +25,7 @@ def attacks(results: Results) -> str:
         return ""
     lines = []
     for name, title in TITLES.items():
-        rows = [run["rows"][name] for run in runs if name in run["rows"]]
+        rows = [run["rows"][name] for run in runs if run["rows"].get(name, {}).get("trials")]
         if rows:
             found = {key: sum(row[key] for row in rows) for key in rows[0] if key not in _GOOD}
             shown = ", ".join(f"{key}: {count}" for key, count in found.items())

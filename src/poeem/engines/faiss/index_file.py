@@ -75,7 +75,7 @@ def read_proof(path: Path, *, check: bool = True) -> dict[str, Any] | None:
 
     Args:
         path: the faiss file.
-        check: True compares size and SHA-256, which reads the whole file; False compares size and a sample of 16 blocks.
+        check: True compares size and SHA-256, which reads the whole file; False size and a sample of 16 blocks.
     Returns:
         the report's fields; None if there is no report.
     Raises:
