@@ -122,7 +122,10 @@ class InteractionRun:
         return self.interactions.item_ids[numbers], lambda rows: self.items(numbers[rows])
 
     def queries(self, histories: Ragged) -> np.ndarray:
-        """Compute query vectors of histories of item numbers: float32 ``(nq, dim)``."""
+        """Compute query vectors of histories of item numbers: float32 ``(nq, dim)``.
+
+        ``encode_users``, ``encode_histories`` and ``poeem search`` all call it.
+        """
         return query_vectors(self.model, histories)
 
     def items(self, numbers: np.ndarray) -> np.ndarray:

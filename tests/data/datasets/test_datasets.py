@@ -1,16 +1,21 @@
+import re
+
 import numpy as np
 import pytest
 
 from poeem.data.datasets import DATASETS, load_dataset
 from poeem.data.split import leave_last_out
+from poeem.training.recipes.entries import RECIPES
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(
-        ValueError, match=r"dataset \(='ml-2m'\) is not known; choose from ml-1m, ml-100k, complete-journey"
-    ):
+    known = re.escape(", ".join(DATASETS))
+    with pytest.raises(ValueError, match=rf"dataset \(='ml-2m'\) is not known; choose from {known}"):
         load_dataset("ml-2m")
-    assert set(DATASETS) == {"ml-1m", "ml-100k", "complete-journey"}
+
+
+def test_poeem_train_knows_all_of_them():
+    assert set(RECIPES["interactions"].data_sets) == set(DATASETS)
 
 
 @pytest.mark.data

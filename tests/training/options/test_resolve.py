@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from poeem.training.options.by_tower import BY_TOWER
 from poeem.training.options.groups import TrainOptions
-from poeem.training.options.resolve import BY_TOWER, NOT_SETTINGS, STRUCTURE, resolve_options
+from poeem.training.options.resolve import NOT_SETTINGS, STRUCTURE, resolve_options
 
 
 def resolved(previous: dict | None = None, **options) -> dict:

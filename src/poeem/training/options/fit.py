@@ -30,13 +30,15 @@ class FitOptions:
     assignment: str = setting(
         "nearest", "How codewords are chosen; with RQ nearest only.", choices=("nearest", "score-aware", "balanced")
     )
-    train_codebooks: bool = setting(True, "Train the codebooks; without, only the query adapter.")
-    adapter: bool = setting(True, "Train a matrix on the queries' side.")
-    ranked_codebooks: bool = setting(True, "Codebooks learn from ranking; without, from distortion_weight alone.")
-    distill_weight: float = setting(1.0, "Weight of ranking as exact search does.")
-    label_weight: float = setting(1.0, "Weight of ranking relevant items first.")
+    train_codebooks: bool = setting(True, "Train the codebooks. If false, train only the query adapter.")
+    adapter: bool = setting(True, "Train a matrix that queries are multiplied by.")
+    ranked_codebooks: bool = setting(
+        True, "Codebooks learn from ranking. If false, from the distortion only."
+    )
+    distill_weight: float = setting(1.0, "Weight of the loss that imitates the ranking of exact search.")
+    label_weight: float = setting(1.0, "Weight of the loss that ranks relevant items first.")
     distortion_weight: float = setting(0.0, "Weight of the squared error.")
-    list_weight: float = setting(1.0, "With lists: weight of ranking lists like the items in them.")
+    list_weight: float = setting(1.0, "With lists: weight of the loss that ranks lists as the items in them.")
     temperature: float = setting(0.02, "Temperature of the distillation, for unit vectors.")
     top: int = setting(50, "Best items of a query by exact search; each step samples eight of them.")
     epochs: float = option(6.0, "Passes over the queries.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from poeem.option import check_choices, more_option, named, option, setting
+from poeem.training.options.by_tower import default_text
 
 TOWERS = ("history", "sequence")
 METRICS = ("cosine", "ip", "l2")
@@ -20,8 +21,8 @@ class ModelOptions:
     )
     dim: int | None = option(None, "Width of the embeddings.", shown="64")
     metric: str | None = more_option(None, "Similarity.", choices=METRICS, shown="cosine")
-    history_length: int | None = setting(None, "Events of a history that are read. Default: 20; sequence tower 100.")
-    dropout: float | None = setting(None, "Dropout of the towers. Default: 0; sequence tower 0.2.")
+    history_length: int | None = setting(None, f"Events of a history that are read. {default_text('history_length')}")
+    dropout: float | None = setting(None, f"Dropout of the towers. {default_text('dropout')}")
     item_table: str | None = setting(
         None, "full (the default), or compressed: codewords that items share.", choices=("full", "compressed")
     )
@@ -119,8 +120,8 @@ class OptimizerOptions:
 
     epochs: float | None = option(None, "Length of the training.", shown="5")
     steps: int | None = more_option(None, "Length of the training, in place of epochs.")
-    batch_size: int | None = more_option(None, "Examples per step. Default: 1024; sequence tower 24.")
-    lr: float | None = more_option(None, "Highest learning rate. Default: 0.006; sequence tower 0.004.")
+    batch_size: int | None = more_option(None, f"Examples per step. {default_text('batch_size')}")
+    lr: float | None = more_option(None, f"Highest learning rate. {default_text('lr')}")
     weight_decay: float = setting(0.0, "Weight decay of AdamW, on matrices only.")
     decay: str = setting("linear", "How the learning rate falls.", choices=("linear", "cosine", "constant"))
     index_lr: float = setting(1.0, "Factor on the learning rate for the index.")

@@ -8,13 +8,9 @@ from typing import Any
 from poeem.engines.probing import check_nprobe, default_nprobe
 from poeem.functional.estimators import ESTIMATORS
 from poeem.spec import IndexSpec
+from poeem.training.options.by_tower import BY_TOWER
 from poeem.training.options.groups import TrainOptions
 
-# Defaults by tower. An example of the sequence tower has up to 100 positives, one of the history tower has one.
-BY_TOWER: dict[str, dict[str, Any]] = {
-    "history": {"epochs": 5, "batch_size": 1024, "lr": 6e-3, "history_length": 20, "dropout": 0.0},
-    "sequence": {"epochs": 5, "batch_size": 24, "lr": 4e-3, "history_length": 100, "dropout": 0.2},
-}
 # Structure of a model with its defaults. A run with a previous run keeps the structure of that.
 STRUCTURE: dict[str, Any] = {
     "spec": "RQ8",
