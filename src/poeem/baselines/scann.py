@@ -97,7 +97,7 @@ class ScannIndex:
         engine: built by ScaNN.
         order: the item of each of its rows, ``(n,)``.
         make: builds the same engine with the float vectors for re-ordering; called when they are needed.
-        depth: candidates that are re-ordered; 0: none.
+        depth: number of candidates that are re-ordered; 0: none.
     """
 
     def __init__(self, engine: Any, order: np.ndarray, make: Callable[[bool], Any], depth: int = 0) -> None:
@@ -108,8 +108,12 @@ class ScannIndex:
         self._reordering: Any = None
 
     def search(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """``(b, dim)`` -> distances (scores under an inner product) and items, -1 where the leaves hold fewer than k,
-        ``(b, k)``, best first."""
+        """Search for queries ``(b, dim)``.
+
+        Returns:
+            distances (scores under an inner product) and items, both ``(b, k)``, best first; item -1 where the leaves
+            hold fewer than k.
+        """
         options = {"leaves_to_search": self.nprobe} if self.nprobe else {}
         if self._depth:
             options["pre_reorder_num_neighbors"] = self._depth
@@ -118,7 +122,7 @@ class ScannIndex:
         return scores, np.where(np.isnan(scores), -1, self.order[rows])
 
     def rescored(self, depth: int) -> ScannIndex:
-        """The same, with the ``depth`` best of a query re-ordered by float vectors, by ScaNN itself."""
+        """Return the same index, whose ``depth`` best items of each query ScaNN itself re-orders by float vectors."""
         if self._reordering is None:
             self._reordering = self._make(True)
         found = ScannIndex(self._reordering, self.order, self._make, depth)
@@ -127,10 +131,10 @@ class ScannIndex:
 
 
 def import_scann() -> tuple[Any, Any]:
-    """ScaNN's builder, and its function from rows, configuration and number of threads to a searcher.
+    """Import ScaNN: its builder, and its function that makes a searcher from rows, configuration and number of threads.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: ScaNN is not installed.
     """
     try:
         from scann.scann_ops.py import scann_ops_pybind

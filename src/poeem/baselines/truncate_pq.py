@@ -21,17 +21,19 @@ SHARE = 0.9
 
 
 def build(items: np.ndarray, options: BuildOptions) -> Baseline:
-    """PQ on the axes that hold 90 % of the energy, rotated at random so that every slice gets an equal share.
+    """Build a PQ on the axes that hold 90 % of the energy, rotated at random so that every slice gets an equal share.
 
-    In faiss ``PCAR{k},PQ{M}x{nbits}np`` (``PCAR{k},IVF{nlist},...`` with lists), with two differences that make it
-    fair: the axes are those of ``XᵀX``, not centred, because an inner product has no origin to move; and the number of
+    In faiss it is ``PCAR{k},PQ{M}x{nbits}np`` (``PCAR{k},IVF{nlist},...`` with lists), with two differences that make
+    it fair. The axes are those of ``XᵀX``, not centred, because an inner product has no origin to move. The number of
     axes ``k``, a multiple of ``M``, follows the data.
 
     Args:
         items: float, ``(n, dim)``.
         options: bytes, lists, metric, and the seed of the rotation and the k-means.
+    Returns:
+        the baseline.
     Raises:
-        ValueError: ``M`` is greater than dim, fewer items than centroids, or vectors that are not finite.
+        ValueError: ``M`` is greater than dim, there are fewer items than centroids, or a vector is not finite.
     Source:
         Jégou, Douze, Schmid, Pérez, "Aggregating local descriptors into a compact image representation", 2010,
         section 3 (truncation, random rotation and PQ at one number of bytes).

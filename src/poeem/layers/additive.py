@@ -10,12 +10,12 @@ from poeem.functional.kmeans import worst_rows
 
 
 class AdditiveQuantizer(nn.Module):
-    """Codebooks ``(M, ksub, dim)``, trained by gradient; assignment is hard, by L2, and by beam search.
+    """The trained codebooks of an additive quantizer, ``(M, ksub, dim)``. A vector is the sum of one codeword of each.
 
     Args:
         M, ksub, dim: shape of the codebooks.
-        beam: partial sums that the search keeps outside training.
-        training_beam: the same in training, where a step must be short.
+        beam: partial sums that the beam search keeps outside training.
+        training_beam: partial sums that it keeps in training, where a step must be short.
     """
 
     def __init__(self, M: int, ksub: int, dim: int, *, beam: int = 8, training_beam: int = 2) -> None:
@@ -26,7 +26,15 @@ class AdditiveQuantizer(nn.Module):
     def forward(
         self, residuals: Tensor, codebooks: Tensor | None = None, *, vectors: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Decoded vectors, differentiable in the codebooks, and codes: ``(..., dim)``, ``(..., M)``."""
+        """Quantize residuals.
+
+        Args:
+            residuals: float32, ``(..., dim)``.
+            codebooks: codebooks to use in place of its own.
+            vectors: not used; a product quantizer may need them.
+        Returns:
+            decoded residuals ``(..., dim)``, differentiable in the codebooks, and codes ``(..., M)``.
+        """
         codes = self.assign(residuals, codebooks, step=self.training)
         return self.decode(codes), codes
 
@@ -38,29 +46,40 @@ class AdditiveQuantizer(nn.Module):
         vectors: Tensor | None = None,
         step: bool = False,
     ) -> Tensor:
-        """``(..., dim)`` residuals to ``(..., M)`` int64 codes, by the full beam whatever the mode.
+        """Assign codes to residuals by beam search, in the narrow beam only if ``step`` is set.
 
         Args:
             residuals: float32, ``(..., dim)``.
-            codebooks: assign by these instead of its own.
+            codebooks: codebooks to use in place of its own.
             vectors: not used; a product quantizer may need them.
-            step: assign as a training step does, by the narrow beam.
+            step: whether this is a training step, which keeps fewer partial sums.
+        Returns:
+            int64, ``(..., M)``.
         """
         codebooks = self.codebooks.detach().float() if codebooks is None else codebooks
         return encode_additive(residuals, codebooks, self.training_beam if step else self.beam)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """``(..., M)`` codes to ``(..., dim)`` vectors."""
+        """Decode codes ``(..., M)`` to residuals ``(..., dim)``, differentiable in the codebooks."""
         return decode_additive(codes, self.codebooks.float())
 
     @torch.no_grad()
     def set_(self, codebooks: Tensor) -> None:
-        """Start from given codebooks ``(M, ksub, dim)``."""
+        """Replace the codebooks by these, ``(M, ksub, dim)``."""
         self.codebooks.copy_(codebooks)
 
     @torch.no_grad()
     def reseed_(self, dead: Tensor, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
-        """Move the codewords marked in ``dead`` ``(M, ksub)`` to what is missing in vectors with a large error."""
+        """Move codewords that no vector uses, so that they correct vectors with a large error.
+
+        A moved codeword takes the place of the used one of its codebook, and leaves no error for one of these vectors.
+
+        Args:
+            dead: bool, ``(M, ksub)``: the codewords to move.
+            residuals: float32, ``(n, dim)``.
+            codes: int64, ``(n, M)``, of these residuals.
+            generator: chooses the vectors.
+        """
         if not bool(dead.any()):
             return
         error = residuals - self.decode(codes)

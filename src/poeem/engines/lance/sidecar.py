@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from poeem.bundle.arrays_file import write_arrays_file
+from poeem.engines.export_facts import ExportFacts
 
 # Key of the schema's metadata, and the file in the dataset's folder.
 METADATA_KEY = b"poeem"
@@ -19,26 +20,14 @@ ARRAYS_FILE = "poeem.safetensors"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Facts about the trained index, stored in the schema's metadata. Changes of rows keep them.
+class Facts(ExportFacts):
+    """The facts of a Lance dataset, stored in the schema's metadata. Changes of rows keep them.
 
     Args:
-        fingerprint: fingerprint of the trained index.
-        items_sha256: checksum of the bundle's items when the dataset was written.
-        spec: the trained structure.
-        metric: ``ip``, ``l2`` or ``cosine``.
-        dim: width of an embedding.
-        nprobe: default number of lists visited per query.
         lift: squared norm of all stored vectors if inner products were turned into distances (see `layout`); else 0.
         centroids_sha256: checksum of the centroids in the index, to notice a later training by other tools.
     """
 
-    fingerprint: str
-    items_sha256: str
-    spec: str
-    metric: str
-    dim: int
-    nprobe: int
     lift: float
     centroids_sha256: str
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.storage_dtypes import as_stored
-from poeem.engines.faiss.build import stored_nprobe
+from poeem.engines.export_facts import facts_of
 from poeem.engines.lance.layout import (
     lift_codebooks,
     lift_codes,
@@ -186,12 +186,7 @@ def trained_index_of(bundle: Bundle, vectors: np.ndarray, nprobe: int | None) ->
             largest = max(largest, 1.0 if bundle.metric == "cosine" else float(norms.max()))
         lift = _LIFT_ROOM * largest
     facts = Facts(
-        fingerprint=bundle.fingerprint,
-        items_sha256=bundle.files["items.parquet"].sha256,
-        spec=str(bundle.spec),
-        metric=bundle.metric,
-        dim=bundle.dim,
-        nprobe=stored_nprobe(bundle, nprobe),
+        **facts_of(bundle, nprobe),
         lift=lift,
         centroids_sha256=array_sha256(lance_centroids(bundle.spec, bundle.metric, bundle.dim, bundle.arrays)),
     )

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
+from poeem.engines.export_facts import ExportFacts
 from poeem.engines.probing import check_nprobe
 from poeem.engines.queries import any_missing, check_k, prepare_queries
 from poeem.engines.scann.assets import load
-from poeem.engines.scann.sidecar import FACTS_FILE, Facts, read_facts
+from poeem.engines.scann.sidecar import FACTS_FILE, read_facts
 
 _LOG2_LENGTH = 20
 _LENGTH = np.float32(2**_LOG2_LENGTH)
@@ -28,7 +29,7 @@ class ScannSearcher:
         arrays: ``rotation`` and ``query_adapter``, if the index has them.
     """
 
-    def __init__(self, engine: Any, facts: Facts, ids: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, engine: Any, facts: ExportFacts, ids: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
         self.engine = engine
         self.facts = facts
         self.ids = ids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,52 +11,13 @@ import numpy as np
 from poeem.bundle.arrays_file import write_arrays_file
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.ids import ids_to_arrow
-from poeem.engines.faiss.build import stored_nprobe
-from poeem.spec import IndexSpec
+from poeem.engines.export_facts import ExportFacts
 
 FACTS_FILE, ARRAYS_FILE, IDS_FILE = "poeem.json", "poeem.safetensors", "ids.parquet"
 _ARRAYS = ("rotation", "query_adapter")
 
 
-@dataclass(frozen=True)
-class Facts:
-    """The contents of the file ``poeem.json``.
-
-    Args:
-        fingerprint: fingerprint of the trained index.
-        items_sha256: checksum of the bundle's items.
-        spec: the trained structure.
-        metric: ``ip``, ``l2`` or ``cosine``.
-        dim: width of an embedding.
-        nprobe: default number of lists visited per query.
-    """
-
-    fingerprint: str
-    items_sha256: str
-    spec: str
-    metric: str
-    dim: int
-    nprobe: int
-
-    @property
-    def nlist(self) -> int:
-        """Number of inverted lists; 0 for a flat index."""
-        return IndexSpec.parse(self.spec).nlist
-
-
-def facts_of(bundle: Bundle, nprobe: int | None) -> Facts:
-    """Return the facts for an export of a bundle; with ``nprobe=None`` the training's nprobe is taken."""
-    return Facts(
-        fingerprint=bundle.fingerprint,
-        items_sha256=bundle.files["items.parquet"].sha256,
-        spec=str(bundle.spec),
-        metric=bundle.metric,
-        dim=bundle.dim,
-        nprobe=stored_nprobe(bundle, nprobe),
-    )
-
-
-def write_facts(bundle: Bundle, folder: Path, facts: Facts) -> None:
+def write_facts(bundle: Bundle, folder: Path, facts: ExportFacts) -> None:
     """Write facts, ids in row order, rotation and query adapter into a folder."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -67,7 +28,7 @@ def write_facts(bundle: Bundle, folder: Path, facts: Facts) -> None:
     write_arrays_file(arrays, folder / ARRAYS_FILE, metadata={"fingerprint": facts.fingerprint})
 
 
-def read_facts(folder: Path) -> tuple[Facts, np.ndarray, dict[str, np.ndarray]]:
+def read_facts(folder: Path) -> tuple[ExportFacts, np.ndarray, dict[str, np.ndarray]]:
     """Read the files that `write_facts` wrote.
 
     Returns:
@@ -80,7 +41,7 @@ def read_facts(folder: Path) -> tuple[Facts, np.ndarray, dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        facts = Facts(**json.loads((folder / FACTS_FILE).read_text(encoding="utf-8")))
+        facts = ExportFacts(**json.loads((folder / FACTS_FILE).read_text(encoding="utf-8")))
         ids = pq.read_table(folder / IDS_FILE)["id"].to_numpy()
         with safe_open(folder / ARRAYS_FILE, framework="numpy") as opened:
             fingerprint = (opened.metadata() or {}).get("fingerprint")

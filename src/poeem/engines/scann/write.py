@@ -13,12 +13,13 @@ from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.centroid_norms import have_equal_norms
 from poeem.bundle.whole_file import check_folder_around, write_text
+from poeem.engines.export_facts import ExportFacts, facts_of
 from poeem.engines.report import Report, sidecar_of
 from poeem.engines.scann.assets import ASSETS, assets_text
 from poeem.engines.scann.files import write_files
 from poeem.engines.scann.install import import_scann
 from poeem.engines.scann.searcher import open_scann
-from poeem.engines.scann.sidecar import FACTS_FILE, facts_of, write_facts
+from poeem.engines.scann.sidecar import FACTS_FILE, write_facts
 from poeem.engines.self_check import check_contained
 
 
@@ -47,7 +48,7 @@ def write_scann(bundle: Bundle, path: Path, *, nprobe: int | None = None, querie
         raise ValueError(
             "engine 'scann' needs centroids of one norm, as they are trained by default; train so, or export to faiss"
         )
-    facts = facts_of(bundle, nprobe)
+    facts = ExportFacts(**facts_of(bundle, nprobe))
     with staging(path) as new:
         write_files(bundle, new, facts.nprobe)
         write_facts(bundle, new, facts)

@@ -92,7 +92,7 @@ def fit_frozen(
         held_out: queries for validation.
         accelerator: device and precision.
         sampled: items per query and step, see ``Candidates``.
-        catalogue: all items, if ``data`` have a sample of them. Its figures are reported; those of the sample choose the
+        catalogue: all items, if ``data`` have a sample of them. Its figures are reported; the sample's choose the
             best weights.
     Returns:
         the layer with its figures.

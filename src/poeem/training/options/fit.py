@@ -32,9 +32,7 @@ class FitOptions:
     )
     train_codebooks: bool = setting(True, "Train the codebooks. If false, train only the query adapter.")
     adapter: bool = setting(True, "Train a matrix that queries are multiplied by.")
-    ranked_codebooks: bool = setting(
-        True, "Codebooks learn from ranking. If false, from the distortion only."
-    )
+    ranked_codebooks: bool = setting(True, "Codebooks learn from ranking. If false, from the distortion only.")
     distill_weight: float = setting(1.0, "Weight of the loss that imitates the ranking of exact search.")
     label_weight: float = setting(1.0, "Weight of the loss that ranks relevant items first.")
     distortion_weight: float = setting(0.0, "Weight of the squared error.")
