@@ -3,8 +3,11 @@
 import os
 
 import pytest
+from torch import nn
 
 from poeem.bundle import BundleEditor, open_bundle
+from poeem.bundle.atomic import staging
+from poeem.bundle.whole_file import write_text
 from poeem.training.run_folder import RunFolder
 
 
@@ -64,3 +67,51 @@ def test_a_model_folder_that_no_training_wrote_is_not_replaced(tmp_path):
     with pytest.raises(ValueError, match="was not written by a training"):
         RunFolder(tmp_path / "run").store_model(None, None, {})  # pyright: ignore[reportArgumentType]
     assert (tmp_path / "run" / "model" / "photo.jpg").exists()
+
+
+NAMES_BESIDE = (".{name}.new", f".{{name}}.new-{os.getpid()}", ".{name}.new-1")
+
+
+@pytest.mark.parametrize("name", ["float.safetensors", "float.json"])
+def test_a_float_twin_is_not_written_through_a_link(tmp_path, victim, name):
+    for folder in ("run", "other"):
+        (tmp_path / folder / "model").mkdir(parents=True)
+    for beside in NAMES_BESIDE:
+        (tmp_path / "run" / "model" / beside.format(name=name)).symlink_to(victim)
+    RunFolder(tmp_path / "run").store_float(nn.Linear(2, 1), 1.0)
+    RunFolder(tmp_path / "other").store_float(nn.Linear(2, 1), 2.0)
+    RunFolder(tmp_path / "run").copy_float(RunFolder(tmp_path / "other"))
+    assert RunFolder(tmp_path / "run").load_float(nn.Linear(2, 1)) == 2.0
+
+
+@pytest.mark.parametrize("name", ["float.safetensors", "float.json"])
+def test_a_float_twin_that_is_a_link_is_not_replaced(tmp_path, victim, name):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / name).symlink_to(victim)
+    with pytest.raises(ValueError, match="is a link"):
+        RunFolder(tmp_path).store_float(nn.Linear(2, 1), 1.0)
+
+
+def test_a_picture_is_not_written_through_a_link(tmp_path, victim):
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    from poeem.bench.style import save
+
+    (tmp_path / f".a.png.new-{os.getpid()}").symlink_to(victim)
+    assert save(Figure(), tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "b.svg").symlink_to(victim)
+    with pytest.raises(ValueError, match="is a link"):
+        save(Figure(), tmp_path / "b.svg")
+
+
+@pytest.mark.parametrize("pid", ["9" * 30, "\u00b2", "\u0663", "x"])
+def test_names_that_no_writer_left_do_not_disturb(tmp_path, pid):
+    """A leftover's name ends with the number of its process; in a stranger's folder it may be any text."""
+    host = os.uname().nodename.replace("-", "_") if hasattr(os, "uname") else ""
+    for name in (f".a.txt.new-{pid}", f".b.new-{host}-{pid}-0"):
+        (tmp_path / name).mkdir()
+    write_text(tmp_path / "a.txt", "x")
+    with staging(tmp_path / "b"):
+        pass
+    assert (tmp_path / "a.txt").read_text() == "x"

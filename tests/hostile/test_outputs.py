@@ -46,6 +46,7 @@ def test_an_output_over_an_input_is_refused(tmp_path, small_bundle, monkeypatch,
     error = capsys.readouterr().err
     assert error.startswith("poeem: error: ")
     assert error.count("\n") == 1
+    assert "----" not in error
     (tmp_path / "fifo").unlink()
     assert state(tmp_path) == before
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from poeem.bundle.whole_file import whole_file
+
 _STYLE = "poeem.bench.style"  # style.mplstyle in this folder
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -181,5 +183,7 @@ def readable_powers(axes: Any) -> None:
 def save(figure: Any, path: Path) -> Path:
     """Write the picture, and return ``path``. Equal figures give equal files."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    with whole_file(path) as beside:
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(beside, format=path.suffix[1:], metadata=metadata)
     return path

@@ -136,7 +136,7 @@ def _delete_dead_stagings(target: Path) -> None:
     for path in target.parent.iterdir():
         if path.name.startswith(prefix):
             pid = path.name.removeprefix(prefix).split("-")[0]
-            if pid.isdigit() and not process_lives(int(pid)):
+            if pid.isdecimal() and not process_lives(int(pid)):
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -146,7 +146,7 @@ def process_lives(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from poeem.bundle.atomic import process_lives, sync_directory, sync_file
@@ -45,7 +45,10 @@ def place_beside(path: Path) -> Path:
         raise ValueError(f"path (={str(path)!r}) is a link, a device or a FIFO; name a file")
     _delete_leftovers(path)
     # Several processes of one run may write the same file at once.
-    return path.with_name(f".{path.name}.new-{os.getpid()}")
+    beside = path.with_name(f".{path.name}.new-{os.getpid()}")
+    # In a stranger's folder it may be a link, through which nothing is written.
+    beside.unlink(missing_ok=True)
+    return beside
 
 
 def _delete_leftovers(path: Path) -> None:
@@ -53,8 +56,9 @@ def _delete_leftovers(path: Path) -> None:
     prefix = f".{path.name}.new-"
     for left in path.parent.iterdir():
         pid = left.name.removeprefix(prefix)
-        if left.name.startswith(prefix) and pid.isdigit() and not process_lives(int(pid)):
-            left.unlink(missing_ok=True)
+        if left.name.startswith(prefix) and pid.isdecimal() and not process_lives(int(pid)):
+            with suppress(OSError):  # another writer has deleted it, or it is a folder
+                left.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -52,11 +52,13 @@ def with_option_names(message: str, options: Mapping[str, str]) -> str:
     "--index (='PQ3') must fit; give --codes fixed too"
     >>> with_option_names("header (=False) is odd", {"header": "--no-header"})
     '--no-header is odd'
+    >>> with_option_names("--out (='a') is an input", {"out": "--out"})
+    "--out (='a') is an input"
     """
     for name, option in options.items():
         if option.startswith("--no-"):
             message = re.sub(rf"\b{name} \(=False\)", option, message)
         else:
-            message = re.sub(rf"\b{name} \(=", f"{option} (=", message)
+            message = re.sub(rf"(?<!--)\b{name} \(=", f"{option} (=", message)
             message = re.sub(rf"\b{name}='([^']*)'", rf"{option} \1", message)
     return message

@@ -14,7 +14,7 @@ from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.read import open_bundle
 from poeem.bundle.regular_file import refuse_link
-from poeem.bundle.whole_file import write_text
+from poeem.bundle.whole_file import whole_file, write_text
 from poeem.bundle.write import file_record
 from poeem.training.weights import load_weights, save_weights
 
@@ -75,10 +75,9 @@ class RunFolder:
 
     def store_float(self, model: nn.Module, seconds: float) -> None:
         """Write the weights of the float twin and the seconds of its training into ``model/``."""
-        beside = self.model / f".{FLOAT_WEIGHTS_FILE}.new"
-        save_weights(model, beside)
-        facts = {"seconds": seconds, "sha256": file_record(beside).sha256}
-        beside.replace(self.model / FLOAT_WEIGHTS_FILE)
+        with whole_file(self.model / FLOAT_WEIGHTS_FILE) as beside:
+            save_weights(model, beside)
+            facts = {"seconds": seconds, "sha256": file_record(beside).sha256}
         write_text(self.model / FLOAT_FILE, json.dumps(facts))
 
     @property
@@ -89,9 +88,8 @@ class RunFolder:
     def copy_float(self, source: RunFolder) -> None:
         """Copy the float twin of another run."""
         for name in (FLOAT_WEIGHTS_FILE, FLOAT_FILE):  # the JSON file last: it says that there is a twin
-            beside = self.model / f".{name}.new"
-            shutil.copyfile(source.model / name, beside)
-            beside.replace(self.model / name)
+            with whole_file(self.model / name) as beside:
+                shutil.copyfile(source.model / name, beside)
 
     def load_float(self, model: nn.Module) -> float | None:
         """Load the float twin's weights and return the seconds of its training; None if there is no twin yet.

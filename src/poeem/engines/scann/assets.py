@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from poeem.bundle.whole_file import write_text
 from poeem.engines.scann.install import import_scann
 
 CONFIG, ASSETS = "scann_config.pb", "scann_assets.pbtxt"
@@ -49,6 +50,7 @@ def load(folder: Path) -> Any:
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{str(folder)!r} cannot be loaded by ScaNN ({reason}); export the bundle again") from None
-    with contextlib.suppress(OSError):
-        (folder / ASSETS).write_text(text, encoding="utf-8")
+    # Not through a link: the folder may be a stranger's.
+    with contextlib.suppress(OSError, ValueError):
+        write_text(folder / ASSETS, text)
     return searcher
