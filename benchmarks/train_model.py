@@ -61,7 +61,7 @@ def compare_run(
     """Metrics of a run, its float twin and post-hoc baselines; ``twin_of`` is a run whose twin would be the same."""
     if twin_of is not None:
         share_twin(run, twin_of)
-    return compare(run.folder.path, accelerator=make_accelerator("cpu"), baselines=baselines)
+    return compare(run, accelerator=make_accelerator("cpu"), baselines=baselines)
 
 
 def bundle_quality(run: InteractionRun, queries: Queries, nprobe: int | None = None) -> dict[str, float]:

@@ -4,6 +4,7 @@ import pytest
 from accelerate import Accelerator
 
 from poeem.training.compare import compare
+from poeem.training.interaction_run import load_interaction_run
 from poeem.training.recipes.interactions import train_interactions
 
 
@@ -15,11 +16,13 @@ def test_nprobe_without_lists_is_refused(small, tmp_path):
     with pytest.raises(
         ValueError, match=r"nprobe \(=3\) goes with inverted lists, spec 'PQ2x4' has none; leave it out"
     ):
-        compare(folder, accelerator=Accelerator(cpu=True), nprobe=3, show=False)
+        compare(load_interaction_run(folder), accelerator=Accelerator(cpu=True), nprobe=3, show=False)
 
 
 def test_nprobe_of_an_evaluation_goes_for_index_and_baselines(copied, finished):
-    metrics = compare(copied, accelerator=Accelerator(cpu=True), baselines=("pq",), nprobe=4, show=False)
+    metrics = compare(
+        load_interaction_run(copied), accelerator=Accelerator(cpu=True), baselines=("pq",), nprobe=4, show=False
+    )
     assert metrics["nprobe"] == 4
     assert metrics["index"] == finished[1]["index_full_probe"]
     assert metrics["baselines"]["pq"]["recall@100"] >= finished[1]["baselines"]["pq"]["recall@100"]

@@ -71,4 +71,4 @@ def test_a_catalogue_that_has_changed_is_searched_as_it_is(copied):
     assert after == ["new", *before[1:]]
     assert not {run.interactions.item_ids[30], run.interactions.item_ids[31]} & set(after)
     with pytest.raises(ValueError, match="no longer those of its training"):
-        compare(copied, accelerator=None)
+        compare(load_run(copied), accelerator=None)

@@ -18,7 +18,7 @@ from poeem.layers.from_arrays import exact_layer
 from poeem.spec import IndexSpec
 from poeem.towers.compressed_table import CompressedTable, check_table_bytes
 from poeem.towers.item_codes import fit_item_codes
-from poeem.towers.two_tower import interaction_towers
+from poeem.towers.two_tower import TwoTower, interaction_towers
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import HardNegatives
 from poeem.training.model import JointModel
@@ -61,6 +61,29 @@ def build_model(
         table=_compressed_table(settings, n_items, train),
         seed=settings["seed"],
     )
+    return joint_model(
+        towers, settings, n_items, indexed=indexed, log_q=log_q, minable=None if train is None else train.values
+    )
+
+
+def joint_model(
+    towers: TwoTower,
+    settings: Mapping[str, Any],
+    n_items: int,
+    *,
+    indexed: bool,
+    log_q: np.ndarray | None = None,
+    minable: np.ndarray | None = None,
+) -> JointModel:
+    """Towers with loss and, if ``indexed``, the index that the settings describe.
+
+    Args:
+        towers: query and item tower.
+        settings: settings of a run.
+        n_items: items that the item tower knows.
+        indexed, log_q: as for `build_model`.
+        minable: int64: item numbers that hard negatives may be; for training only.
+    """
     index = kept = None
     if indexed:
         spec, fixed = IndexSpec.parse(settings["spec"]), settings.get("codes") == "fixed"
@@ -87,7 +110,7 @@ def build_model(
         log_q=torch.zeros(n_items) if log_q is None else torch.from_numpy(log_q),
         loss=_loss(settings, indexed),
         metric=settings["metric"],
-        hard_negatives=_hard_negatives(settings, train),
+        hard_negatives=_hard_negatives(settings, minable),
         kept=kept,
     )
 
@@ -99,11 +122,11 @@ def _loss(settings: Mapping[str, Any], indexed: bool) -> LossOptions:
     return LossOptions(**(values if indexed else values | {"list_loss": 0.0}))
 
 
-def _hard_negatives(settings: Mapping[str, Any], train: Ragged | None) -> HardNegatives | None:
+def _hard_negatives(settings: Mapping[str, Any], minable: np.ndarray | None) -> HardNegatives | None:
     count = settings.get("hard_negatives", 0)
-    if count == 0 or train is None:
+    if count == 0 or minable is None:
         return None
-    items = torch.from_numpy(np.unique(train.values))
+    items = torch.from_numpy(np.unique(minable))
     return HardNegatives(items, settings["dim"], count=count, seed=settings["seed"])
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from poeem.baselines import check_baselines, evaluate_baselines
+from poeem.bundle.bundle import Bundle
 from poeem.bundle.whole_file import write_text
+from poeem.data.split import Queries
 from poeem.engines.probing import check_nprobe
-from poeem.evaluation.scorers import DecodedScorer, FloatScorer, coarse_for_queries
-from poeem.training.build import build_batches, build_model, column_log_q
+from poeem.evaluation.ranking import evaluate
+from poeem.evaluation.scorers import DecodedScorer, FloatScorer, Scorer, coarse_for_queries
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.environment import environment
-from poeem.training.interaction_run import InteractionRun, load_interaction_run
 from poeem.training.model import JointModel
-from poeem.training.model_scores import BundleScorer, score
+from poeem.training.model_scores import BundleScorer
 from poeem.training.plan import Plan
-from poeem.training.tower_vectors import item_vectors, query_vectors
+from poeem.training.run_folder import RunFolder
 from poeem.training.train_joint import train_joint
+from poeem.training.train_model import Batches
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -32,8 +33,50 @@ INDEX_SETTINGS = {"spec", "assignment", "codes", "estimator", "rotation", "index
 INDEX_SETTINGS |= {"views", "share", "commitment", "distill", "list_loss", "balance"}
 
 
+class ComparedRun(Protocol):
+    """A finished run with its test queries, and the parts from which its float twin is trained."""
+
+    @property
+    def folder(self) -> RunFolder: ...
+
+    @property
+    def config(self) -> dict[str, Any]: ...
+
+    @property
+    def model(self) -> JointModel: ...
+
+    @property
+    def bundle(self) -> Bundle: ...
+
+    @property
+    def test(self) -> Queries:
+        """Test queries."""
+        ...
+
+    @property
+    def available(self) -> np.ndarray | None:
+        """bool, ``(n_items,)``: items that may be returned; None for all."""
+        ...
+
+    def check_unchanged(self) -> None:
+        """Refuse a run whose items have been changed after its training."""
+        ...
+
+    def vectors_of(self, model: JointModel) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of all items and of the test queries, by a model: float32 ``(n_items, dim)`` and ``(nq, dim)``."""
+        ...
+
+    def twin(self, world: int) -> tuple[JointModel, Batches]:
+        """The model without index, untrained, and its batches, on ``world`` processes."""
+        ...
+
+    def data_facts(self) -> dict[str, Any]:
+        """Sizes of the data, for ``metrics.json``."""
+        ...
+
+
 def compare(
-    path: str | Path,
+    run: ComparedRun,
     *,
     accelerator: Accelerator,
     baselines: Sequence[str] = ("pq", "opq", "rq"),
@@ -47,7 +90,7 @@ def compare(
     count too. It is trained here if the run has none yet.
 
     Args:
-        path: the run's folder.
+        run: the run.
         accelerator: device and processes for the training of the twin.
         baselines: names of ``poeem.baselines``. If there are none, no twin is trained and ``float`` is null.
         nprobe: lists visited per query, by index and baselines; default the run's.
@@ -55,74 +98,68 @@ def compare(
     Returns:
         the content of ``metrics.json``.
     Raises:
-        FileNotFoundError: there is no finished run.
-        ValueError: a baseline is unknown, ``nprobe`` is given without lists, the run is damaged, or its items have been
-            changed since the training.
+        ValueError: a baseline is unknown, ``nprobe`` is given without lists, or the items have been changed since the
+            training.
     """
     baselines = check_baselines(baselines)
-    run = load_interaction_run(path)
     run.check_unchanged()
-    spec = run.bundle.spec
+    spec, settings = run.bundle.spec, run.config["settings"]
     if nprobe is not None and not spec.nlist:
         raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, spec {str(spec)!r} has none; leave it out")
-    nprobe = check_nprobe(nprobe, spec.nlist, default=run.settings["nprobe"]) if spec.nlist else None
+    nprobe = check_nprobe(nprobe, spec.nlist, default=settings["nprobe"]) if spec.nlist else None
     twin = float_twin(run, accelerator, show=show) if baselines else None
     if not accelerator.is_main_process:
         return {}
 
     timings = dict(run.config["timings"])
     started = time.perf_counter()
-    test, split = run.split.test, run.split
-    available = split.seen_in_training
-    items = run.items(np.arange(split.n_items))
+    test, available, metric = run.test, run.available, run.bundle.metric
+    items, queries = run.vectors_of(run.model)
+
+    def score(scorer: Scorer) -> dict[str, Any]:
+        return evaluate(scorer, test, queries, exact_items=items, metric=metric, available=available)
+
     metrics: dict[str, Any] = {
         "recipe": run.config["recipe"],
         "dataset": run.config["dataset"],
         "spec": str(spec),
-        "metric": run.bundle.metric,
+        "metric": metric,
         "bytes_per_vector": spec.bytes_per_vector,
         "steps": run.config["step"],
         "nprobe": nprobe,
         "float": None,
-        "joint_float": score(FloatScorer(items, run.bundle.metric), run.model, test, split, items),
-        "index": score(BundleScorer(run.bundle, nprobe), run.model, test, split, items),
+        "joint_float": score(FloatScorer(items, metric)),
+        "index": score(BundleScorer(run.bundle, nprobe)),
     }
     if spec.nlist:
-        metrics["index_full_probe"] = score(BundleScorer(run.bundle, None), run.model, test, split, items)
+        metrics["index_full_probe"] = score(BundleScorer(run.bundle, None))
         coarse = coarse_for_queries(run.bundle.arrays)
         for block, visited in (("index", nprobe), ("index_full_probe", None)):
             # The share depends only on which lists are visited and on their lengths.
-            scorer = DecodedScorer(items, run.bundle.metric, coarse=coarse, lists=run.bundle.lists, nprobe=visited)
-            metrics[block]["scanned"] = scorer.scanned_share(query_vectors(run.model, test.history))
+            scorer = DecodedScorer(items, metric, coarse=coarse, lists=run.bundle.lists, nprobe=visited)
+            metrics[block]["scanned"] = scorer.scanned_share(queries)
     metrics["baselines"] = {}
     if twin is not None:
         model, timings["float_train_seconds"] = twin
-        floats = item_vectors(model, np.arange(split.n_items))
-        metrics["float"] = score(FloatScorer(floats, model.metric), model, test, split, floats)
+        items, queries = run.vectors_of(model)
+        metrics["float"] = score(FloatScorer(items, metric))
         metrics["baselines"] = evaluate_baselines(
             baselines,
-            floats,
+            items,
             spec,
-            model.metric,
+            metric,
             test,
-            query_vectors(model, test.history),
+            queries,
             nprobe=nprobe,
-            seed=run.settings["seed"],
+            seed=settings["seed"],
             available=available,
         )
     if run.config.get("changes") is not None:
         metrics["changes"] = run.config["changes"]
     timings["evaluate_seconds"] = time.perf_counter() - started
-    metrics["data"] = {
-        "users": run.interactions.n_users,
-        "items": run.interactions.n_items,
-        "events": len(run.interactions),
-        "test_queries": len(test),
-        "unseen_item_share": split.unseen_item_share,
-        "unseen_target_share": split.unseen_target_share,
-    }
+    metrics["data"] = run.data_facts()
     metrics |= {
-        "settings": run.settings,
+        "settings": settings,
         "timings": timings,
         "environment": environment(accelerator.device),
     }
@@ -130,26 +167,26 @@ def compare(
     return metrics
 
 
-def share_twin(run: InteractionRun, other: InteractionRun) -> None:
+def share_twin(run: ComparedRun, other: ComparedRun) -> None:
     """Copy the float twin of another run to this one, if this one has none and its twin would be trained in the same
     way.
     """
 
-    def twin_settings(of: InteractionRun) -> tuple[Any, ...]:
-        return of.config["step"], {name: of.settings[name] for name in of.settings.keys() - INDEX_SETTINGS}
+    def twin_settings(of: ComparedRun) -> tuple[Any, ...]:
+        return of.config["step"], {
+            name: value for name, value in of.config["settings"].items() if name not in INDEX_SETTINGS
+        }
 
     if other.folder.has_float and not run.folder.has_float and twin_settings(run) == twin_settings(other):
         run.folder.copy_float(other.folder)
 
 
-def float_twin(run: InteractionRun, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
+def float_twin(run: ComparedRun, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
     """Return the model that is trained without the index, and the seconds of its training. It is trained unless the run
     has it.
     """
-    settings, split = run.settings, run.split
-    batches = build_batches(settings, split.train)
-    log_q = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
-    model = build_model(settings, split.n_items, indexed=False, log_q=log_q, train=split.train)
+    settings = run.config["settings"]
+    model, batches = run.twin(accelerator.num_processes)
     seconds = run.folder.load_float(model)
     if seconds is not None:
         return model.eval(), seconds

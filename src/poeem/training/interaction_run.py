@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from poeem.bundle.bundle import Bundle
+from poeem.data.batches import TrainingBatches
 from poeem.data.columns import read_ids
 from poeem.data.interactions import Interactions
 from poeem.data.ragged import Ragged
-from poeem.data.split import Split, leave_last_out, seen_before_last
+from poeem.data.split import Queries, Split, leave_last_out, seen_before_last
 from poeem.data.tables import read_table
-from poeem.training.build import build_model
+from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.devices import torch_device
 from poeem.training.id_lookup import Lookup, rows_of
 from poeem.training.model import JointModel
@@ -54,6 +55,38 @@ class InteractionRun:
     def split(self) -> Split:
         """Training, validation and test parts of the interactions."""
         return leave_last_out(self.interactions)
+
+    @property
+    def test(self) -> Queries:
+        """Test queries of ``split``."""
+        return self.split.test
+
+    @property
+    def available(self) -> np.ndarray:
+        """bool, ``(n_items,)``: items with a training event; others count as misses."""
+        return self.split.seen_in_training
+
+    def vectors_of(self, model: JointModel) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of all items and of the test queries, by a model: float32 ``(n_items, dim)`` and ``(nq, dim)``."""
+        return item_vectors(model, np.arange(self.split.n_items)), query_vectors(model, self.test.history)
+
+    def twin(self, world: int) -> tuple[JointModel, TrainingBatches]:
+        """The model without index, untrained, and its batches, on ``world`` processes."""
+        train, n_items = self.split.train, self.split.n_items
+        batches = build_batches(self.settings, train)
+        log_q = column_log_q(self.settings, train, batches, n_items, world)
+        return build_model(self.settings, n_items, indexed=False, log_q=log_q, train=train), batches
+
+    def data_facts(self) -> dict[str, Any]:
+        """Sizes of the data, for ``metrics.json``."""
+        return {
+            "users": self.interactions.n_users,
+            "items": self.interactions.n_items,
+            "events": len(self.interactions),
+            "test_queries": len(self.test),
+            "unseen_item_share": self.split.unseen_item_share,
+            "unseen_target_share": self.split.unseen_target_share,
+        }
 
     @cached_property
     def seen_in_training(self) -> np.ndarray:

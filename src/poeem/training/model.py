@@ -110,12 +110,14 @@ class JointModel(nn.Module):
             return self.index.encode(vectors)
         return self.kept.encode(self.index, items, vectors)
 
-    def forward(self, history: Tensor, positive: Tensor) -> StepOutput:
-        """Compute the loss of a batch of ``poeem.data.batches``.
+    def forward(self, history: Tensor, positive: Tensor, negative: Tensor | None = None) -> StepOutput:
+        """Compute the loss of a batch of ``poeem.data.batches`` or ``poeem.data.text_batches``.
 
         Args:
-            history: int64, ``(B, L)``, oldest first, right-aligned, -1 for an empty place.
+            history: what the query tower reads: int64, ``(B, L)``, oldest first, right-aligned, -1 for an empty place;
+                or numbers of queries, ``(B,)``.
             positive: int64, ``(B,)``: the next item; or ``(B, L)``: the next item at every position, -1 for none.
+            negative: int64, ``(B,)``: an item that is a further column of the softmax, -1 for none.
         Returns:
             the loss and its parts.
         """
@@ -125,11 +127,12 @@ class JointModel(nn.Module):
             # The whole window is known: its later items are items of the same user.
             known, positive = history[has_next.nonzero()[:, 0]], positive[has_next]
         else:
-            queries, known = self.towers.query(history), history
+            queries = self.towers.query(history)
+            known = history if history.dim() == 2 else positive[:, None]
         mined = self._mined(queries, positive, known)
-        numbers = positive
+        numbers = positive if negative is None else torch.cat([positive, negative[negative >= 0]])
         if mined is not None and self.hard_negatives is not None:
-            numbers = torch.cat([positive, self.hard_negatives.numbers[mined.rows]])
+            numbers = torch.cat([numbers, self.hard_negatives.numbers[mined.rows]])
         # Each distinct item goes through tower and index once.
         unique, place = numbers.unique(return_inverse=True)
         items = self.towers.item(unique)

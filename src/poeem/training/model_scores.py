@@ -31,17 +31,36 @@ class BundleScorer:
         return scores if self._reference.larger_is_better else -scores
 
 
-def validation_score(model: JointModel, split: Split, *, nprobe: int | None, seed: int) -> float:
-    """Compute ndcg@10 on the validation part: of the quantized items after the warm start, of the float items before
-    it.
+def validation_score(
+    model: JointModel,
+    queries: Queries,
+    items: np.ndarray,
+    query_vectors: np.ndarray,
+    *,
+    available: np.ndarray | None,
+    nprobe: int | None,
+) -> float:
+    """Compute ndcg@10 on validation queries: of the quantized items after the warm start, of the float items before it.
+
+    Args:
+        model: the model in training.
+        queries: validation queries; see `sample_queries`.
+        items, query_vectors: vectors of all items and of the queries, by the model.
+        available: bool, ``(n_items,)``: items that may be returned; None for all.
+        nprobe: inverted lists visited.
     """
-    queries = split.validation
-    if len(queries) > VALIDATION_QUERIES:
-        rows = np.random.default_rng(seed).choice(len(queries), VALIDATION_QUERIES, replace=False)
-        queries = queries.take(np.sort(rows))
-    items = item_vectors(model, np.arange(split.n_items))
     scorer = index_scorer(model, items, nprobe) if model.quantizes else FloatScorer(items, model.metric)
-    return score(scorer, model, queries, split, items)["ndcg@10"]
+    return evaluate(scorer, queries, query_vectors, exact_items=items, metric=model.metric, available=available)[
+        "ndcg@10"
+    ]
+
+
+def sample_queries(queries: Queries, seed: int) -> Queries:
+    """At most `VALIDATION_QUERIES` of the queries, a random sample."""
+    if len(queries) <= VALIDATION_QUERIES:
+        return queries
+    rows = np.random.default_rng(seed).choice(len(queries), VALIDATION_QUERIES, replace=False)
+    return queries.take(np.sort(rows))
 
 
 def score(

@@ -68,7 +68,8 @@ class RunFolder:
         with staging(self.model) as new:
             save_weights(model, new / WEIGHTS_FILE)
             write_data(new)
-            files = {file.name: file_record(file).sha256 for file in sorted(new.iterdir())}
+            written = sorted(file for file in new.rglob("*") if file.is_file())
+            files = {file.relative_to(new).as_posix(): file_record(file).sha256 for file in written}
             facts = {"format": FORMAT, "format_version": FORMAT_VERSION, **config, "files": files}
             (new / CONFIG_FILE).write_text(json.dumps(facts, indent=2), encoding="utf-8")
             replace_directory(new, self.model)

@@ -33,11 +33,16 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 def item_vectors(model: JointModel, items: np.ndarray) -> np.ndarray:
     """Compute the vectors of items by number ``(n,)`` with the item tower, before the index: float32 ``(n, dim)``."""
+    return number_vectors(model, model.towers.item, items)
+
+
+def number_vectors(model: JointModel, tower: torch.nn.Module, numbers: np.ndarray) -> np.ndarray:
+    """Compute the vectors of numbers ``(n,)`` with a tower of the model: float32 ``(n, dim)``."""
     device = model.log_q.device
     with evaluating(model):
         parts = [
-            model.towers.item(torch.from_numpy(items[start : start + ITEM_ROWS]).to(device)).float().cpu().numpy()
-            for start in range(0, len(items), ITEM_ROWS)
+            tower(torch.from_numpy(numbers[start : start + ITEM_ROWS]).to(device)).float().cpu().numpy()
+            for start in range(0, len(numbers), ITEM_ROWS)
         ]
     return np.concatenate(parts) if parts else np.empty((0, model.towers.dim), np.float32)
 

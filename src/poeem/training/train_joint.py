@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from poeem.data.batches import TrainingBatches
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.model import JointModel
 from poeem.training.optimizer import make_optimizer
 from poeem.training.plan import Plan
 from poeem.training.tower_vectors import evaluating, item_vectors
-from poeem.training.train_model import BeforeStep, TrainState, Validation, train_model
+from poeem.training.train_model import Batches, BeforeStep, TrainState, Validation, train_model
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 def train_joint(
     model: JointModel,
-    batches: TrainingBatches,
+    batches: Batches,
     plan: Plan,
     *,
     accelerator: Accelerator,

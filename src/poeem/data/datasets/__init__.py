@@ -20,6 +20,7 @@ from poeem.data.fetch import AptList, AptPackage, Package, Source
 from poeem.data.images.image_set import ImageSet
 from poeem.data.interactions import Interactions
 from poeem.data.search_events import SearchEvents
+from poeem.data.text_pairs import TextPairs
 
 T = TypeVar("T")
 
@@ -112,6 +113,24 @@ def load_images(name: str) -> ImageSet:
     if name not in IMAGE_SETS:
         raise ValueError(f"dataset of images (={name!r}) must be one of {', '.join(IMAGE_SETS)}")
     return IMAGE_SETS[name].load(IMAGE_SETS[name].source)
+
+
+PAIR_SETS: dict[str, DataSet[TextPairs]] = {
+    name: DataSet(EMBEDDED_SETS[name].source, module.load_pairs)
+    for name, module in (("debian", debian), ("wordnet", wordnet))
+}
+
+
+def load_pairs(name: str) -> TextPairs:
+    """Pairs of texts of a data set of :data:`PAIR_SETS`.
+
+    Raises:
+        ValueError: there is no such data set.
+        RuntimeError: it is not in the cache and cannot be downloaded.
+    """
+    if name not in PAIR_SETS:
+        raise ValueError(f"dataset of texts (={name!r}) must be one of {', '.join(PAIR_SETS)}")
+    return PAIR_SETS[name].load(PAIR_SETS[name].source)
 
 
 def load_dataset(name: str) -> Interactions:

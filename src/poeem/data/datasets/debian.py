@@ -12,6 +12,8 @@ from poeem.data.datasets.embedded import EmbeddedSet, embedded_texts
 from poeem.data.encoders import minilm
 from poeem.data.encoders.cached import Encoder, checksum
 from poeem.data.fetch import Source
+from poeem.data.ragged import Ragged
+from poeem.data.text_pairs import TextPairs
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +37,7 @@ def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> Embe
         ValueError: the list holds no descriptions; or the extra ``text`` is not installed.
     """
     pairs = read_pairs(source.fetch())
-    sha256 = checksum([text for pair in pairs for text in pair])
-    warning = ""
-    if sha256 != PAIRS_SHA256:
-        warning = (
-            f"the {len(pairs)} Debian descriptions have SHA-256 {sha256}, not {PAIRS_SHA256}: the release has been "
-            "updated, and figures differ from published ones"
-        )
-        log.warning(warning)
+    warning = _warning(pairs)
     _, summaries, texts = zip(*pairs)
     return embedded_texts(
         "debian",
@@ -54,6 +49,39 @@ def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> Embe
         titles=[f"{name}: {summary}" for name, summary, _ in pairs],
         warning=warning,
     )
+
+
+def load_pairs(source: Source) -> TextPairs:
+    """The same pairs as texts: ids are the names of the packages.
+
+    Raises:
+        RuntimeError: it is not in the cache and cannot be downloaded (this needs apt and a Debian mirror).
+        ValueError: the list holds no descriptions.
+    """
+    pairs = read_pairs(source.fetch())
+    names, summaries, texts = zip(*pairs)
+    return TextPairs(
+        items=texts,
+        item_ids=np.array(names, dtype=object),
+        queries=summaries,
+        relevant=Ragged(np.arange(len(pairs) + 1), np.arange(len(pairs))),
+        negatives=Ragged(np.zeros(len(pairs) + 1, np.int64), np.empty(0, np.int64)),
+        titles=[f"{name}: {summary}" for name, summary, _ in pairs],
+        warning=_warning(pairs),
+    )
+
+
+def _warning(pairs: list[tuple[str, str, str]]) -> str:
+    """How the pairs differ from the published ones, also logged; empty if they do not."""
+    sha256 = checksum([text for pair in pairs for text in pair])
+    if sha256 == PAIRS_SHA256:
+        return ""
+    warning = (
+        f"the {len(pairs)} Debian descriptions have SHA-256 {sha256}, not {PAIRS_SHA256}: the release has been "
+        "updated, and figures differ from published ones"
+    )
+    log.warning(warning)
+    return warning
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, str]]:

@@ -14,6 +14,8 @@ from poeem.data.datasets.embedded import EmbeddedSet, embedded_texts
 from poeem.data.encoders import minilm
 from poeem.data.encoders.cached import Encoder
 from poeem.data.fetch import Source
+from poeem.data.ragged import Ragged
+from poeem.data.text_pairs import TextPairs
 
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 
@@ -38,6 +40,23 @@ def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> Embe
     senses, examples, sense_of = read_senses(source.fetch())
     return embedded_texts(
         "wordnet", senses, examples, sense_of, encoder=encoder, encoder_name=minilm.NAME, titles=senses
+    )
+
+
+def load_pairs(source: Source) -> TextPairs:
+    """The same pairs as texts: ids are the places of the senses in the files. Most senses have no example.
+
+    Raises:
+        RuntimeError: it is not in the cache and cannot be downloaded (this needs npm).
+    """
+    senses, examples, sense_of = read_senses(source.fetch())
+    return TextPairs(
+        items=senses,
+        item_ids=np.arange(len(senses)),
+        queries=examples,
+        relevant=Ragged(np.arange(len(examples) + 1), sense_of),
+        negatives=Ragged(np.zeros(len(examples) + 1, np.int64), np.empty(0, np.int64)),
+        titles=senses,
     )
 
 

@@ -97,6 +97,16 @@ class MiniLM:
                     log.info("%s: %.0f %%, %.0f tokens/s", NAME, 100 * done / total, done / (logged - started))
         return out
 
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, without truncation and padding."""
+        self._tokenizer.no_truncation()
+        return self._tokenizer
+
+    def token_embeddings(self) -> np.ndarray:
+        """The input embedding of every token, in the order of the vocabulary: float32 ``(n_tokens, dim)``."""
+        return self._model.embeddings.word_embeddings.weight.detach().numpy().copy()
+
     def _tokens(self, texts: Sequence[str], max_tokens: int) -> list[np.ndarray]:
         self._tokenizer.enable_truncation(max_length=max_tokens)
         tokens: list[np.ndarray] = []

@@ -6,8 +6,8 @@ from typing import Any
 
 # An example of the sequence tower has up to 100 positives, one of the history tower has one.
 BY_TOWER: dict[str, dict[str, Any]] = {
-    "history": {"epochs": 5, "batch_size": 1024, "lr": 6e-3, "history_length": 20, "dropout": 0.0},
-    "sequence": {"epochs": 5, "batch_size": 24, "lr": 4e-3, "history_length": 100, "dropout": 0.2},
+    "history": {"epochs": 5, "batch_size": 1024, "lr": 6e-3, "history_length": 20, "dropout": 0.0, "index_lr": 1.0},
+    "sequence": {"epochs": 5, "batch_size": 24, "lr": 4e-3, "history_length": 100, "dropout": 0.2, "index_lr": 1.0},
 }
 
 

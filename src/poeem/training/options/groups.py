@@ -124,7 +124,7 @@ class OptimizerOptions:
     lr: float | None = more_option(None, f"Highest learning rate. {default_text('lr')}")
     weight_decay: float = setting(0.0, "Weight decay of AdamW, on matrices only.")
     decay: str = setting("linear", "How the learning rate falls.", choices=("linear", "cosine", "constant"))
-    index_lr: float = setting(1.0, "Factor on the learning rate for the index.")
+    index_lr: float | None = setting(None, "Factor on the learning rate for the index. Default: 1.")
 
     __post_init__ = check_choices
 

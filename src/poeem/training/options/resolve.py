@@ -10,6 +10,7 @@ from poeem.functional.estimators import ESTIMATORS
 from poeem.spec import IndexSpec
 from poeem.training.options.by_tower import BY_TOWER
 from poeem.training.options.groups import TrainOptions
+from poeem.training.options.text import BY_ENCODER
 
 # Structure of a model with its defaults. A run with a previous run keeps the structure of that.
 STRUCTURE: dict[str, Any] = {
@@ -23,6 +24,9 @@ STRUCTURE: dict[str, Any] = {
     "table_bytes": None,
 }
 LIST_LOSS, BALANCE = 0.5, 1.0
+TEXT_STRUCTURE: dict[str, Any] = {"spec": "RQ8", "encoder": "static", "metric": "cosine", "assignment": "nearest"}
+# Width of the static encoder.
+TEXT_DIM = 256
 # Options that do not affect the result of a training.
 NOT_SETTINGS = {"device", "mixed_precision", "checkpoint_every", "log_with", "show"}
 
@@ -46,10 +50,38 @@ def resolve_options(options: TrainOptions, previous: Mapping[str, Any] | None = 
     settings = given | _structure(given, previous)
     spec = IndexSpec.parse(settings["spec"])
     settings["spec"] = str(spec)
-    settings |= _codes(settings)
-    settings |= _length_and_sizes(settings)
-    spec.check_dim(settings["dim"])
-    return settings | _lists(settings, spec)
+    settings |= _length_and_sizes(settings, BY_TOWER[settings["tower"]])
+    return _resolved_index(settings, spec)
+
+
+def resolve_text_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run on pairs of texts, JSON values by the names of the options.
+
+    Args:
+        options: options as given by name; None stands for a default.
+    Raises:
+        ValueError: options contradict each other.
+
+    >>> settings = resolve_text_options({"spec": None, "encoder": "static", "steps": 10, "epochs": None, "codes": None,
+    ...     "estimator": None, "assignment": None, "dim": None, "nprobe": None, "list_loss": None, "balance": None})
+    >>> settings["spec"], settings["dim"], settings["batch_size"], settings["index_lr"]
+    ('RQ8x8', 256, 512, 1.0)
+    """
+    given = {name: value for name, value in options.items() if name not in NOT_SETTINGS}
+    settings = given | {name: default for name, default in TEXT_STRUCTURE.items() if given.get(name) is None}
+    kind = "static" if settings["encoder"] == "static" else "transformer"
+    settings["dim"] = TEXT_DIM if kind == "static" and settings["dim"] is None else settings["dim"]
+    spec = IndexSpec.parse(settings["spec"])
+    settings["spec"] = str(spec)
+    settings |= _length_and_sizes(settings, BY_ENCODER[kind])
+    return _resolved_index(settings, spec)
+
+
+def _resolved_index(settings: Mapping[str, Any], spec: IndexSpec) -> dict[str, Any]:
+    """The settings with those of the index."""
+    if settings["dim"] is not None:
+        spec.check_dim(settings["dim"])
+    return {**settings, **_codes(settings), **_lists(settings, spec)}
 
 
 def _structure(given: Mapping[str, Any], previous: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -82,8 +114,8 @@ def _codes(settings: Mapping[str, Any]) -> dict[str, str]:
     return {"codes": codes, "estimator": estimator}
 
 
-def _length_and_sizes(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``epochs``, ``steps`` and the options of `BY_TOWER`, as given or by tower."""
+def _length_and_sizes(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """``epochs``, ``steps`` and the options of ``defaults``, as given or by default."""
     epochs, steps = settings["epochs"], settings["steps"]
     if epochs is not None and steps is not None:
         raise ValueError(f"epochs (={epochs}) and steps (={steps}) both say how long to train; give one of them")
@@ -91,8 +123,7 @@ def _length_and_sizes(settings: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"steps (={steps}) must be at least 2: the index is warm-started at half of them")
     if epochs is not None and not 0 < epochs < float("inf"):
         raise ValueError(f"epochs (={epochs}) must be a number above 0; 3 to 10 is usual")
-    defaults = BY_TOWER[settings["tower"]]
-    resolved = {name: default if settings[name] is None else settings[name] for name, default in defaults.items()}
+    resolved = {name: default if settings.get(name) is None else settings[name] for name, default in defaults.items()}
     return resolved | {"epochs": None if steps is not None else resolved["epochs"]}
 
 

@@ -26,6 +26,10 @@ def names(text: str) -> list[str]:
 class RunOptions:
     """Run."""
 
-    dataset: str | None = option(None, "A data set by name: ml-1m, ml-100k or complete-journey.", metavar="NAME")
+    dataset: str | None = option(
+        None,
+        "A data set by name: ml-1m, ml-100k, complete-journey (interactions); debian, wordnet (pairs).",
+        metavar="NAME",
+    )
     out: Path | None = option(None, "Folder of the run; must be new.", metavar="DIR")
     baselines: str = option("pq,opq,rq", BASELINES_HELP, metavar="A,B")

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from poeem.baselines import check_baselines
 from poeem.baselines.faiss_build import check_subspaces
 from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import OUR_COLUMNS, check_columns
-from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.interactions import Interactions
 from poeem.data.split import Split, leave_last_out
-from poeem.layers.write import write_coded
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
-from poeem.training.checkpoints import Checkpoints
 from poeem.training.compare import compare
 from poeem.training.devices import make_accelerator
+from poeem.training.interaction_run import load_interaction_run
 from poeem.training.model import JointModel
-from poeem.training.model_scores import validation_score
+from poeem.training.model_scores import sample_queries, validation_score
 from poeem.training.options.groups import TrainOptions
 from poeem.training.options.resolve import resolve_options
-from poeem.training.plan import Plan
 from poeem.training.previous_run import PreviousRun, check_stability
 from poeem.training.run_folder import RunFolder
+from poeem.training.run_training import check_enough_items, run_training, store_run
 from poeem.training.seeds import check_seed
 from poeem.training.stored_interactions import interactions_digest, write_interactions
-from poeem.training.tower_vectors import item_vectors
-from poeem.training.train_joint import train_joint
+from poeem.training.tower_vectors import item_vectors, query_vectors
 from poeem.training.train_model import TrainState
 
 
@@ -108,36 +103,43 @@ def train_interactions(
     model = build_model(settings, split.n_items, indexed=True, log_q=log_q, train=split.train)
     trained_items = np.flatnonzero(split.seen_in_training)
     if previous is None:
-        _check_items(model, len(trained_items))
+        check_enough_items(model, len(trained_items), "items with training events")
     else:
         _load_previous(model, previous, interactions, stability)
-    checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
-    if not folder.has_model:
-        if execution.log_with:
-            accelerator.init_trackers("poeem", config=settings)
-        plan = Plan.from_settings(
-            settings,
-            warm_start_step=None if previous is None else 0,
-            validate_every=execution.validate_every,
-            patience=execution.patience,
-            checkpoint_every=execution.checkpoint_every,
-        )
-        state = train_joint(
+    validation = sample_queries(split.validation, execution.seed)
+
+    def validate(model: JointModel) -> float:
+        items, queries = item_vectors(model, np.arange(split.n_items)), query_vectors(model, validation.history)
+        available = split.seen_in_training
+        return validation_score(model, validation, items, queries, available=available, nprobe=settings["nprobe"])
+
+    def store(state: TrainState) -> None:
+        store_run(
+            folder,
             model,
-            batches,
-            plan,
-            accelerator=accelerator,
-            checkpoints=checkpoints,
-            warm_start_items=trained_items if previous is None else None,
-            validate=lambda model: validation_score(model, split, nprobe=settings["nprobe"], seed=execution.seed),
-            progress_title=f"{settings['tower']} + {settings['spec']}" if execution.show else None,
+            settings,
+            state,
+            recipe="interactions",
+            ids=interactions.item_ids,
+            columns=_columns(interactions),
+            write_data=lambda new: write_interactions(new, interactions),
+            more_facts=lambda bundle: {} if previous is None else {"changes": previous.diff(bundle).counts()},
         )
-        if execution.log_with:
-            accelerator.end_training()
-        if accelerator.is_main_process:
-            _store(folder, model, interactions, settings, state, previous)
-        accelerator.wait_for_everyone()
-    return compare(folder.path, accelerator=accelerator, baselines=baselines, show=execution.show)
+
+    run_training(
+        folder,
+        model,
+        batches,
+        settings,
+        execution,
+        accelerator=accelerator,
+        resume=resume,
+        warm_start_items=trained_items if previous is None else None,
+        validate=validate,
+        store=store,
+    )
+    run = load_interaction_run(folder.path)
+    return compare(run, accelerator=accelerator, baselines=baselines, show=execution.show)
 
 
 def _check_options(
@@ -166,16 +168,6 @@ def _checked_split(interactions: Interactions, previous: PreviousRun | None) -> 
     return split
 
 
-def _check_items(model: JointModel, trained: int) -> None:
-    assert model.index is not None
-    if trained < model.index.min_rows:
-        spec = model.index.spec
-        raise ValueError(
-            f"spec (={str(spec)!r}) needs at least {model.index.min_rows} items with training events, there are "
-            f"{trained}; choose fewer nbits or lists, such as '{spec.kind}{spec.M}x4'"
-        )
-
-
 def _load_previous(
     model: JointModel, previous: PreviousRun, interactions: Interactions, stability: float | None
 ) -> None:
@@ -186,38 +178,6 @@ def _load_previous(
         model.kept = previous.stable_codes(interactions, stability)
         model.index.requires_grad_(False)
         model.index.reseed_every = 0
-
-
-def _store(
-    folder: RunFolder,
-    model: JointModel,
-    interactions: Interactions,
-    settings: dict[str, Any],
-    state: TrainState,
-    previous: PreviousRun | None,
-) -> None:
-    """Write bundle and model."""
-    index = model.index
-    assert index is not None
-    # Only needed for training.
-    model.hard_negatives = None
-    started = time.perf_counter()
-    facts = {name: settings[name] for name in ("dataset", "seed", "nprobe")} | {"steps": state.step}
-    vectors = torch.from_numpy(item_vectors(model, np.arange(interactions.n_items))).to(index.device)
-    codes, lists = as_stored(*model.encode(torch.arange(interactions.n_items), vectors))
-    columns = _columns(interactions)
-    bundle = write_coded(index, interactions.item_ids, codes, lists, folder.bundle, columns=columns, training=facts)
-    timings = {
-        "train_seconds": state.seconds,
-        "warm_start_seconds": state.warm_start_seconds,
-        # Encoding and writing the catalogue, instead of building an index.
-        "bundle_seconds": time.perf_counter() - started,
-    }
-    config = {"recipe": "interactions", "dataset": settings["dataset"], "settings": settings, "step": state.step}
-    if previous is not None:
-        config["changes"] = previous.diff(bundle).counts()
-    facts = {"fingerprint": bundle.fingerprint, "timings": timings}
-    folder.store_model(model, config | facts, lambda new: write_interactions(new, interactions))
 
 
 def _columns(interactions: Interactions) -> Any:

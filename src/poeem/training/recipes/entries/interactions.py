@@ -97,7 +97,7 @@ def evaluate(
     """Evaluate a run again."""
     from poeem.training.compare import compare
 
-    return compare(path, accelerator=accelerator, baselines=baselines, nprobe=nprobe)
+    return compare(load(path, "cpu"), accelerator=accelerator, baselines=baselines, nprobe=nprobe)
 
 
 def search(run: InteractionRun, asked: Mapping[str, str], k: int, nprobe: int | None) -> Answer:

@@ -1,0 +1,115 @@
+"""TextTower and StaticEncoder: vectors of texts, as weighted sums of token vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from poeem.data.ragged import Ragged
+from poeem.towers.protocol import check_numbers
+
+
+class PreparedTexts(Protocol):
+    """Texts as an encoder reads them."""
+
+    def take(self, rows: np.ndarray, /) -> Any:
+        """The given rows, in the given order."""
+        ...
+
+
+class TextEncoder(Protocol):
+    """An encoder of texts, a ``nn.Module``.
+
+    ``prepare`` makes of texts what ``forward`` reads: ``n`` prepared texts to ``(n, dim)``.
+    """
+
+    @property
+    def dim(self) -> int: ...
+
+    def prepare(self, texts: list[str], kind: str) -> PreparedTexts:
+        """Texts of a kind, ``"query"`` or ``"item"``."""
+        ...
+
+
+class TextTower(nn.Module):
+    """Texts by number to vectors. They are prepared by the encoder when first needed.
+
+    Args:
+        encoder: a ``TextEncoder``; may be shared by two towers.
+        texts: ``(n,)``.
+        kind: ``"query"`` or ``"item"``.
+    """
+
+    def __init__(self, encoder: Any, texts: Sequence[str], kind: str) -> None:
+        super().__init__()
+        self.encoder, self.dim, self._texts, self._kind = encoder, encoder.dim, texts, kind
+        self._prepared: PreparedTexts | None = None
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """int64 ``(n,)``, numbers of texts, to ``(n, dim)``.
+
+        Raises:
+            ValueError: wrong dtype or shape, or a number outside ``[0, n)``.
+        """
+        if numbers.dtype != torch.int64 or numbers.dim() != 1:
+            raise ValueError(f"numbers must be int64, (n,), not {numbers.dtype}, {tuple(numbers.shape)}")
+        check_numbers("numbers", numbers, len(self._texts))
+        if self._prepared is None:
+            self._prepared = self.encoder.prepare(list(self._texts), self._kind)
+        return self.encoder(self._prepared.take(numbers.cpu().numpy()))
+
+
+class StaticEncoder(nn.Module):
+    """The mean of a text's token vectors, each weighted by the importance of its token.
+
+    ``x = sum_t exp(w_t) e_t / sum_t exp(w_t)``, for the tokens ``t`` of the text. Both the vectors and the importances
+    learn.
+
+    Args:
+        vectors: float, ``(n_tokens, dim)``, to start from.
+        importance: float, ``(n_tokens,)``: logarithms of the weights to start from; default 0.
+        tokenizer: of the package ``tokenizers``; for ``prepare``.
+        max_tokens: tokens of a text that are read.
+    Source:
+        Tulkens and van Dongen, "Model2Vec: fast state-of-the-art static embeddings", 2024; weights of tokens as in
+        Arora et al., "A simple but tough-to-beat baseline for sentence embeddings", ICLR 2017.
+    """
+
+    def __init__(
+        self, vectors: Tensor, importance: Tensor | None = None, *, tokenizer: Any = None, max_tokens: int = 128
+    ) -> None:
+        super().__init__()
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens (={max_tokens}) must be at least 1")
+        self.tokens = nn.Embedding.from_pretrained(vectors.clone(), freeze=False)
+        importance = torch.zeros(len(vectors)) if importance is None else importance
+        self.importance = nn.Embedding.from_pretrained(importance.clone()[:, None], freeze=False)
+        self.dim, self.max_tokens, self.tokenizer = vectors.shape[1], max_tokens, tokenizer
+
+    def prepare(self, texts: list[str], kind: str = "item") -> Ragged:
+        """Token numbers of texts, a row per text, at most ``max_tokens`` each."""
+        lengths, tokens = [], []
+        for start in range(0, len(texts), 4096):  # the tokenizer's own objects are large
+            for encoding in self.tokenizer.encode_batch(texts[start : start + 4096], add_special_tokens=False):
+                ids = encoding.ids[: self.max_tokens]
+                lengths.append(len(ids))
+                tokens.append(np.array(ids, dtype=np.int32))
+        return Ragged.from_lengths(np.array(lengths, np.int64), np.concatenate([np.empty(0, np.int32), *tokens]))
+
+    def forward(self, texts: Ragged) -> Tensor:
+        """Token numbers, ``n`` rows, to ``(n, dim)``; a text without tokens is the zero vector."""
+        device = self.tokens.weight.device
+        tokens = torch.from_numpy(texts.values.astype(np.int64)).to(device)
+        offsets = torch.from_numpy(texts.offsets).to(device)
+        weights = self.importance(tokens)[:, 0].exp()
+        sums = F.embedding_bag(
+            tokens, self.tokens.weight, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
+        )
+        row = torch.repeat_interleave(torch.arange(len(texts), device=device), torch.diff(offsets))
+        total = torch.zeros(len(texts), device=device, dtype=weights.dtype).index_add(0, row, weights)
+        return sums / total.clamp(min=1e-12)[:, None]
