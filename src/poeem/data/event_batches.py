@@ -10,19 +10,19 @@ from poeem.data.event_inputs import EventInputs
 
 
 class EventBatches:
-    """Queries with the items that were chosen, in a random order that differs by epoch.
+    """Training batches of queries with the items that were chosen, in a random order that differs by epoch.
 
     All epochs form one stream that is cut into full batches. A batch depends on ``(seed, step)`` alone.
 
     Args:
-        inputs: of the log.
+        inputs: makes the inputs of the towers.
         examples: positions of the training events with a query.
-        batch_size: examples per step, over all ranks; at most the number of examples.
-        negatives: items per step that are drawn from the whole catalogue, each as likely as the others. They are
-            columns of the softmax beside the items of the batch.
+        batch_size: examples per step, over all processes; at most the number of examples.
+        negatives: items per step that are drawn from the whole catalogue, all equally likely. They are columns of the
+            softmax beside the items of the batch.
         seed: of order and negatives.
     Raises:
-        ValueError: no examples, or a size out of range.
+        ValueError: there are no examples, or a size is out of range.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class EventBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps until every example has been used; rounded up."""
+        """Steps until every example has been used, rounded up."""
         return -(-len(self.examples) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """The batch of a step, or one rank's part of it; every rank has the same negatives.
+        """Return the batch of a step, or one process's part of it. Every process has the same negatives.
 
         Returns:
             the inputs of ``EventInputs``, ``positive`` ``(B,)`` and ``negatives`` ``(K,)``, all int64.
@@ -65,10 +65,10 @@ class EventBatches:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def log_q(self) -> np.ndarray:
-        """Log-probability that an item is a column, once per distinct item: float32 ``(n_items,)``, nats.
+        """Log-probability that an item is a column, counted once per distinct item: float32 ``(n_items,)``, nats.
 
-        ``1 - (1 - p_i)^B (1 - K / n)``, with ``p_i`` the item's share of the examples, ``B`` examples and ``K``
-        negatives per step. An item without an example counts as if it had one.
+        It is the logarithm of ``1 - (1 - p_i)^B (1 - K / n)``, where ``p_i`` is the item's share of the examples, and a
+        step has ``B`` examples and ``K`` negatives. An item without an example counts as if it had one.
         """
         n_items = self.inputs.events.n_items
         counts = np.bincount(self.inputs.events.item[self.examples], minlength=n_items).clip(min=1)

@@ -1,4 +1,4 @@
-"""EventInputs: what the towers of product search read of events: query tokens and behaviour in three spans."""
+"""EventInputs: the inputs of the towers of product search, made from events: query tokens and behaviour in three spans."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ WORDS, CHARACTERS = 12, 48
 
 @dataclass(frozen=True)
 class Spans:
-    """Lengths of the spans of behaviour, in events; what time they take depends on the user.
+    """Lengths of the spans of a user's behaviour, in events.
 
     Args:
-        recent: the latest events.
-        short: the events before these.
-        long: the events before those.
-        past: past queries.
+        recent: number of the latest events.
+        short: number of the events before these.
+        long: number of the events before those.
+        past: number of past queries.
     Raises:
-        ValueError: a length below 1.
+        ValueError: a length is below 1.
     """
 
     recent: int = 20
@@ -40,7 +40,7 @@ class Spans:
 
 
 class EventInputs:
-    """Tensors for the query tower, as numpy arrays by name.
+    """Makes the inputs of the query tower, as numpy arrays by name.
 
     Args:
         events: the log.
@@ -59,13 +59,15 @@ class EventInputs:
         )
 
     def of_events(self, positions: np.ndarray) -> dict[str, np.ndarray]:
-        """Inputs of events with a query, by position: their query, and what was known before it."""
+        """Return the inputs for events with a query, by position: the query, and what was known of the user before it."""
         query = self.events.query[positions]
         tokens = Tokens(*(part[query] for part in self._tokens))
         return self._inputs(tokens, self.events.user[positions], self.events.known_before[positions])
 
     def of_typed(self, text: str, user: int | None) -> dict[str, np.ndarray]:
-        """Inputs ``(1, ...)`` of a typed query of a user with all of the user's events; None: a user without events."""
+        """Return the inputs ``(1, ...)`` for a typed query of a user after all of the user's events; None: a user
+        without events.
+        """
         tokens = _cut(self.vocabulary.encode([text]))
         users = np.array([0 if user is None else user])
         stops = self.events.offsets[users + (0 if user is None else 1)]

@@ -11,7 +11,8 @@ from poeem.data.search_events import NO_QUERY, SearchEvents
 
 @dataclass(frozen=True, eq=False)
 class EventSplit:
-    """Positions of the events with a query of each part, int64; the history of an event is all of its user before it.
+    """Positions of the events with a query in each part, int64. The history of an event is all events of its user
+    before it.
 
     Args:
         train: events until the first cut.
@@ -29,13 +30,15 @@ class EventSplit:
 def split_by_time(
     events: SearchEvents, *, validation: float = 0.05, test: float = 0.1, most: int = 5000, seed: int = 0
 ) -> EventSplit:
-    """The last events of the log test, those before them validate.
+    """Split a log by time: the last events are the test, those before them the validation, the rest is for training.
 
     Args:
         events: with times, or in the order of time.
         validation, test: shares of the events.
         most: largest number of validation and of test queries; more are sampled.
         seed: of the sample.
+    Returns:
+        the parts.
     Raises:
         ValueError: a part has no event with a query.
     """

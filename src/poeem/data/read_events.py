@@ -20,17 +20,19 @@ def read_events(
     *,
     log: Log = logger.info,
 ) -> SearchEvents:
-    """Search events from a file, a folder of parts, or a glob.
+    """Read search events from a file, a folder of parts, or a glob.
 
     Users, items and times are recognised by their usual names, as in
     :func:`~poeem.data.read_interactions.read_interactions`. The columns of queries and of kinds of events must be named
-    ``query`` and ``event``; ``event`` may be absent. Other columns are not read.
+    ``query`` and ``event``; ``event`` may be missing. Other columns are not read.
 
     Args:
         path: Parquet, CSV or JSON Lines, see :func:`~poeem.data.tables.read_table`.
         items: a second file with an item column, best also titles, and attributes.
         format: column names, delimiter, header and encoding.
         log: takes one line on the columns that are used, if they do not have our names.
+    Returns:
+        the events.
     Raises:
         ValueError: a file cannot be read, or as :meth:`SearchEvents.from_table`; the message names the file.
     """

@@ -26,7 +26,8 @@ NO_QUERY = -1
 
 @dataclass(frozen=True, eq=False)
 class SearchEvents:
-    """Events as numbers, sorted by user and then time; equal times in the order of the file. Equal rows count once.
+    """Events as numbers, sorted by user and then time. Events of equal time keep the order of the file, and equal rows
+    count once.
 
     Args:
         user, query, item, kind: int64, ``(n,)``, numbers of the ids and names below; ``query`` is -1 where there was no
@@ -58,24 +59,25 @@ class SearchEvents:
 
     @property
     def titles(self) -> list[str]:
-        """The title of every item; empty where there is none."""
+        """Title of every item; empty if it has none."""
         return self.item_table[TITLE].to_pylist()
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """Events of user ``u`` are ``offsets[u]:offsets[u + 1]``; int64, ``(n_users + 1,)``."""
+        """Bounds of the users' events, int64 ``(n_users + 1,)``: user ``u`` has ``offsets[u]:offsets[u + 1]``."""
         return offsets_of(np.bincount(self.user, minlength=len(self.user_ids)))
 
     @property
     def items(self) -> Ragged:
-        """Item numbers, a row per user."""
+        """Item numbers, one row per user."""
         return Ragged(self.offsets, self.item)
 
     @cached_property
     def known_before(self) -> np.ndarray:
-        """Position of the first event of each event's user and time, int64 ``(n,)``: what is before it was known.
+        """For each event, the position of the first event of its user and time, int64 ``(n,)``: earlier events were
+        known then.
 
-        The other products of the same basket, or clicks of the same moment, are not.
+        Other products of the same basket, or clicks of the same moment, were not.
         """
         new = np.ones(len(self), dtype=bool)
         new[1:] = (self.user[1:] != self.user[:-1]) | (self.timestamp[1:] != self.timestamp[:-1])
@@ -83,7 +85,8 @@ class SearchEvents:
 
     @classmethod
     def from_table(cls, table: pa.Table, items: pa.Table | None = None) -> SearchEvents:
-        """From an Arrow table with the columns ``user``, ``timestamp``, ``query``, ``item`` and, if there, ``event``.
+        """Make events from an Arrow table with the columns ``user``, ``timestamp``, ``query``, ``item`` and, if there,
+        ``event``.
 
         Args:
             table: events; ``query`` may be null or empty: an event without a search. Without ``timestamp`` rows are in

@@ -1,4 +1,4 @@
-"""TitleMatch: which items have the words of a query in their titles."""
+"""TitleMatch: finds the items whose titles have the words of a query."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from poeem.data.vocabulary import words_of
 class TitleMatch:
     """An inverted index over the words of titles: a query matches the items that have all of its known words.
 
-    Words that no title has, such as misspelt ones, are left out. A query without a known word matches every item, so
-    that nothing is lost where nothing is known.
+    Words that no title has, such as misspelt ones, are left out of the query. A query without a known word matches
+    every item, so that it loses no results.
 
     Args:
-        titles: of the items.
+        titles: titles of the items.
     Source:
         Li et al., "Embedding-based product retrieval in Taobao search", KDD 2021, section 5.2: a boolean match over
         title terms drops results of embedding-based search that are not relevant.
@@ -36,7 +36,7 @@ class TitleMatch:
         self._n_items = len(titles)
 
     def rows(self, query: str) -> np.ndarray:
-        """bool, ``(n_items,)``: which items match."""
+        """Return which items match: bool, ``(n_items,)``."""
         counts = np.zeros(self._n_items, dtype=np.int64)
         known = [word for word in dict.fromkeys(words_of(query)) if word in self._rows]
         for word in known:

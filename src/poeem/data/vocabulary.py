@@ -17,7 +17,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def normalised(text: str) -> str:
-    """Lower case, compatible forms of characters unified, spaces single.
+    """Return a text in lower case, with compatible forms of characters unified and single spaces.
 
     >>> normalised(" Ｍilk  CAFÉ ")
     'milk café'
@@ -26,7 +26,7 @@ def normalised(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text: runs of letters and digits, in lower case.
+    """Return the words of a text: runs of letters and digits, in lower case.
 
     >>> words_of("ICE CREAM/MILK & Sherbet, 56 oz")
     ['ice', 'cream', 'milk', 'sherbet', '56', 'oz']
@@ -35,7 +35,7 @@ def words_of(text: str) -> list[str]:
 
 
 class Tokens(NamedTuple):
-    """Numbers of tokens of ``n`` texts, int64, -1 for an empty place."""
+    """Token numbers of ``n`` texts, int64, -1 for an empty place."""
 
     characters: np.ndarray  # (n, C)
     bigrams: np.ndarray  # (n, C - 1)
@@ -44,7 +44,7 @@ class Tokens(NamedTuple):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens that training has seen, by number. Tokens that are not in it are left out of a text.
+    """The tokens that training has seen, by number. Other tokens of a text are left out.
 
     Args:
         words, characters, bigrams: distinct tokens, the most frequent first. Bigrams are pairs of characters within a
@@ -63,7 +63,7 @@ class Vocabulary:
     def of_texts(
         cls, texts: Iterable[str] | Mapping[str, int], *, min_count: int = 2, most: int = 50_000
     ) -> Vocabulary:
-        """The tokens that occur at least ``min_count`` times, at most the ``most`` most frequent of each kind.
+        """Collect the tokens that occur at least ``min_count`` times, at most the ``most`` most frequent of each kind.
 
         Args:
             texts: texts, or texts with how often each occurs.
@@ -93,7 +93,7 @@ class Vocabulary:
         return cls(**kept)
 
     def encode(self, texts: Sequence[str]) -> Tokens:
-        """The tokens of texts; a text without known tokens is a row of -1."""
+        """Return the tokens of texts. A text without known tokens is a row of -1."""
         split = [words_of(text) for text in texts]
         return Tokens(
             _padded([[self._characters.get(c) for word in words for c in word] for words in split]),
@@ -102,7 +102,7 @@ class Vocabulary:
         )
 
     def unknown(self, text: str) -> str | None:
-        """One line on what of a query is not understood; None if at least one word is known.
+        """Return one line on the parts of a query that are not known; None if at least one word is known.
 
         >>> vocabulary = Vocabulary.of_texts(["milk"], min_count=1)
         >>> vocabulary.unknown("limk")

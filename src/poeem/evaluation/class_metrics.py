@@ -19,15 +19,15 @@ _QUERY_ROWS = 250
 
 
 def average_precision(hits: np.ndarray) -> np.ndarray:
-    """``Σ_r hit_r precision@r / Σ_r hit_r`` over the ranks 1 to R of each query; 0 without a hit.
+    """Compute the average precision of each query within its first R items: ``Σ_r hit_r precision@r / Σ_r hit_r``.
 
-    The sum is divided by the relevant items within the first R, not by all of them, as papers on image hashing do: a
-    query whose first R items are all relevant has 1, however many relevant items there are.
+    The sum is divided by the number of relevant items within the first R, not by the number of all relevant items, as
+    in papers on image hashing. A query whose first R items are all relevant thus has 1.
 
     Args:
         hits: bool, ``(nq, R)``: whether the item at each rank is relevant, best rank first.
     Returns:
-        float64, ``(nq,)``.
+        float64, ``(nq,)``; 0 without a hit.
 
     >>> average_precision(np.array([[True, False, True], [False, False, False]]))
     array([0.83333333, 0.        ])
@@ -38,7 +38,7 @@ def average_precision(hits: np.ndarray) -> np.ndarray:
 
 
 def precision_recall_curve(hits: np.ndarray, relevant: np.ndarray, recalls: np.ndarray) -> np.ndarray:
-    """The precision of each query at the first rank at which it has found a share of its relevant items.
+    """Compute the precision of each query at the first rank at which it has found a given share of its relevant items.
 
     Args:
         hits: bool, ``(nq, n)``: whole rankings.
@@ -65,20 +65,21 @@ def class_metrics(
     curve: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """mAP@1000 and precision@100, means over the queries with intervals; an item is relevant if its label is equal.
+    """Compute mAP@1000 and precision@100, where an item is relevant if it has the query's label.
 
-    Items with equal scores come in one random order, the same for every query: with short codes many scores are equal,
-    and the order of the files, which is often that of the classes, must not help.
+    Items of equal score come in one random order, the same for every query. Short codes give many equal scores, and the
+    order of the files, which often is that of the classes, must not help.
 
     Args:
         scorer: scores the items.
         query_vectors: float, ``(nq, dim)``.
         query_labels: int64, ``(nq,)``.
         item_labels: int64, ``(n,)``.
-        curve: also the precision-recall curve, ``{"recall": [...], "precision": [...]}``, over whole rankings.
+        curve: whether to add the precision-recall curve, ``{"recall": [...], "precision": [...]}``, over whole
+            rankings.
         seed: of the order of equal scores.
     Returns:
-        the block of :func:`poeem.evaluation.intervals.with_intervals`.
+        means over the queries with intervals, see :func:`poeem.evaluation.intervals.with_intervals`.
     Raises:
         ValueError: no query has an item with its label.
 
@@ -131,7 +132,7 @@ def _hits(
 
 
 def best_first(scores: torch.Tensor, k: int) -> torch.Tensor:
-    """Columns of the ``k`` largest scores, float32 ``(b, n)``, of each row, best first; equal ones in their order.
+    """Return the columns of the ``k`` largest scores of each row ``(b, n)``, best first. Equal scores keep their order.
 
     >>> best_first(torch.tensor([[1.0, 3.0, 1.0, 3.0, 1.0]]), 3)
     tensor([[1, 3, 0]])

@@ -19,9 +19,10 @@ RESULTS = 100
 def search_figures(
     scores_of: Callable[[np.ndarray], np.ndarray], targets: np.ndarray, categories: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """Ranking metrics and ``p_good@100``: means over queries, with intervals.
+    """Compute the ranking metrics of product search and ``p_good@100``: means over queries, with intervals.
 
-    Nothing is masked: a shopper buys the same product again.
+    Nothing is masked, because shoppers buy the same product again. ``p_good@100`` is the share of the results that have
+    the category of the chosen item.
 
     Args:
         scores_of: from the numbers of some queries ``(b,)`` to scores of the catalogue ``(b, n_items)``, larger is
@@ -59,7 +60,7 @@ def search_figures(
 
 
 def category_share(scores: np.ndarray, wanted: np.ndarray, categories: np.ndarray, k: int = RESULTS) -> np.ndarray:
-    """Share of the results of the wanted category among the k best that are returned: float64 ``(b,)``.
+    """Compute the share of results of the wanted category among the k best items.
 
     Args:
         scores: float, ``(b, n_items)``; items at ``-inf`` are not returned.
@@ -67,7 +68,7 @@ def category_share(scores: np.ndarray, wanted: np.ndarray, categories: np.ndarra
         categories: of the items, ``(n_items,)``.
         k: number of results.
     Returns:
-        0 where nothing is returned.
+        float64, ``(b,)``; 0 if nothing is returned, NaN without a wanted category.
     """
     k = min(k, scores.shape[1])
     best = np.argpartition(-scores, k - 1, axis=1)[:, :k]

@@ -11,11 +11,11 @@ from poeem.data.vocabulary import words_of
 
 
 class Bm25Titles:
-    """BM25 over the words of titles (``bm25s``, Lucene's variant, its default k1 and b).
+    """A ranking by BM25 over the words of titles (package ``bm25s``, Lucene's variant, its default k1 and b).
 
     Args:
-        titles: of the items.
-        popularity: float, ``(n_items,)``; items of equal score are ordered by it. Default: they stay tied.
+        titles: titles of the items.
+        popularity: float, ``(n_items,)``; it orders items of equal score. Default: they stay tied.
     Raises:
         ValueError: the package ``bm25s`` is not installed.
     Source:
@@ -36,7 +36,7 @@ class Bm25Titles:
             self._bonus = 1e-4 * popularity / max(1, popularity.max())
 
     def scores(self, queries: Sequence[str]) -> np.ndarray:
-        """Scores of all items for each query: float64 ``(b, n_items)``."""
+        """Score all items for each query: float64 ``(b, n_items)``."""
         scores = np.zeros((len(queries), len(self._bonus)))
         for row, query in zip(scores, queries):
             words = [word for word in words_of(query) if word in self._known]
@@ -46,14 +46,16 @@ class Bm25Titles:
 
 
 def popularity_in_category(counts: np.ndarray, categories: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Counts of the items of each query's category, others far below: float64 ``(b, n_items)``.
+    """Score items by their popularity within the category of the item that the user chose; other items score far lower.
 
-    It is told the category of the item that the user chose, which no system knows: a strong baseline.
+    No real system knows this category, so this is a strong baseline.
 
     Args:
         counts: training events of every item, ``(n_items,)``.
         categories: of the items, ``(n_items,)``.
         wanted: category of each query, ``(b,)``.
+    Returns:
+        float64, ``(b, n_items)``.
 
     >>> popularity_in_category(np.array([5, 9, 7]), np.array([0, 1, 0]), np.array([0]))
     array([[ 5., -1.,  7.]])

@@ -19,8 +19,9 @@ def cross_quantized(
     debias: float = 0.0,
     memory: Tensor | None = None,
 ) -> Tensor:
-    """Mean over all rows of ``-log e^s(i, i') / (e^s(i, i') + Σ_j e^s(i, j))`` with ``s = cos / temperature``.
+    """Compute the cross-quantized contrastive loss of two views of the same images.
 
+    It is the mean over all rows of ``-log e^s(i, i') / (e^s(i, i') + Σ_j e^s(i, j))`` with ``s = cos / temperature``.
     The rows are those of two stacks, ``[first; second_quantized]`` and ``[second; first_quantized]``. The partner
     ``i'`` of a row is the other row of its stack that comes from the same image. The negatives ``j`` are all other rows
     of the stack. The vector and the quantized vector of one view are in different stacks, so they are never a pair.
@@ -36,7 +37,7 @@ def cross_quantized(
             pairs is subtracted from the sum over the negatives. 0 is the plain loss; 1 / number of classes is usual.
         memory: float, ``(m, dim)``: decoded vectors of earlier images, negatives of every row; None: none.
     Returns:
-        Scalar, nats.
+        scalar, nats.
     Raises:
         ValueError: shapes differ, fewer than two images, or a number is out of range.
     Source:

@@ -19,7 +19,7 @@ from poeem.training.step_output import StepOutput
 
 
 class EventModel(nn.Module):
-    """Towers, index and loss.
+    """Towers of product search, index and loss as one module.
 
     Args:
         towers: from ``product_towers``.
@@ -39,12 +39,14 @@ class EventModel(nn.Module):
         self.register_buffer("log_q", log_q, persistent=False)
 
     def queries(self, **inputs: Tensor) -> Tensor:
-        """Query vectors ``(B, dim)`` of the inputs of ``EventInputs``."""
+        """Return query vectors ``(B, dim)`` for the inputs of ``EventInputs``."""
         tokens = QueryTokens(**{name: inputs[name] for name in QueryTokens._fields})
         return self.towers.query(tokens, Behaviour(**{name: inputs[name] for name in Behaviour._fields}))
 
     def forward(self, positive: Tensor, negatives: Tensor, **inputs: Tensor) -> StepOutput:
-        """The loss of a batch of ``EventBatches``: positives ``(B,)`` and sampled negatives ``(K,)``, item numbers."""
+        """Compute the loss of a batch of ``EventBatches``: positives ``(B,)`` and sampled negatives ``(K,)``, item
+        numbers.
+        """
         queries = self.queries(**inputs)
         # Each distinct item goes through tower and index once, and is one column of the softmax.
         distinct, place = torch.cat([positive, negatives]).unique(return_inverse=True)

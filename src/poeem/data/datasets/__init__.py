@@ -104,7 +104,7 @@ IMAGE_SETS: dict[str, DataSet[ImageSet]] = {
 
 
 def load_images(name: str) -> ImageSet:
-    """Images of a set of :data:`IMAGE_SETS`, with its published test images as queries.
+    """Load the images of a set of :data:`IMAGE_SETS`. Its published test images are the queries.
 
     Raises:
         ValueError: there is no such set.
@@ -122,7 +122,7 @@ PAIR_SETS: dict[str, DataSet[TextPairs]] = {
 
 
 def load_pairs(name: str) -> TextPairs:
-    """Pairs of texts of a data set of :data:`PAIR_SETS`.
+    """Load the pairs of texts of a data set of :data:`PAIR_SETS`.
 
     Raises:
         ValueError: there is no such data set.
@@ -146,7 +146,7 @@ def load_dataset(name: str) -> Interactions:
 
 
 def load_events(name: str) -> SearchEvents:
-    """Search events of a data set of :data:`EVENT_SETS`, with titles and attributes.
+    """Load the search events of a data set of :data:`EVENT_SETS`, with titles and attributes of the items.
 
     Raises:
         ValueError: there is no such data set.

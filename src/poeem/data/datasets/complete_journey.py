@@ -41,7 +41,7 @@ def load(source: Source) -> Interactions:
 
 
 def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -> Interactions:
-    """Baskets of at least ``min_items`` different products, each bought by at least ``min_households`` households."""
+    """Read the baskets of at least ``min_items`` different products that at least ``min_households`` households bought."""
     import pyarrow as pa
 
     bought = read_member(wheel, "transactions", ["household_id", "basket_id", "product_id", "transaction_timestamp"])
@@ -59,7 +59,11 @@ def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -
 
 
 def partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """For each row, the number of different values of ``right`` beside its value of ``left``; int64, ``(n,)``."""
+    """Count, for each row, the different values of ``right`` that occur with its value of ``left``.
+
+    Returns:
+        int64, ``(n,)``.
+    """
     _, left = np.unique(left, return_inverse=True)
     _, right = np.unique(right, return_inverse=True)
     pairs = np.unique(left * (right.max(initial=0) + 1) + right)
@@ -67,7 +71,9 @@ def partners(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def item_table(products: pa.Table) -> pa.Table:
-    """``item``, ``title`` ("Ice - Crushed/Cubed, Frzn Ice, Grocery, 22 LB"), and further columns of the products."""
+    """Make the item table: ``item``, ``title`` ("Ice - Crushed/Cubed, Frzn Ice, Grocery, 22 LB"), and further columns
+    of the products.
+    """
     import pyarrow as pa
 
     titles = []
@@ -81,7 +87,7 @@ def item_table(products: pa.Table) -> pa.Table:
 
 
 def read_member(wheel: Path, name: str, columns: list[str] | None = None) -> pa.Table:
-    """A table of the package."""
+    """Read a table of the package."""
     import pyarrow.parquet as pq
 
     with zipfile.ZipFile(wheel) as archive:

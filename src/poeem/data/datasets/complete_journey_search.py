@@ -26,17 +26,20 @@ TYPO_SHARE = 0.1
 
 
 def load(source: Source) -> SearchEvents:
-    """Every purchase as an event ``buy`` of a household, with a made-up query.
+    """Read every purchase as an event ``buy`` of a household, with a made-up query.
 
     Items are the products that at least 10 households bought. The query is made from the words of the product's type
-    ("FRZN GARLIC BREAD/TOAST/STICKS") and category ("FROZEN BREAD/DOUGH"): runs of three letters or more, in lower
-    case, without a few words that nobody types (``UNTYPED``). One of four forms is drawn, each as likely as the others:
-    a word of the type ("garlic"), two words of the type in their order ("garlic toast"), a word of the category
+    ("FRZN GARLIC BREAD/TOAST/STICKS") and category ("FROZEN BREAD/DOUGH"). Words are runs of three letters or more, in
+    lower case, without a few words that nobody types (``UNTYPED``). One of four forms is drawn, each as likely as the
+    others: a word of the type ("garlic"), two words of the type in their order ("garlic toast"), a word of the category
     ("dough"), a word of the category and one of the type ("bread sticks"). One query in ten has a slip: a letter of its
-    longest word is missing or has changed places with the next. Words are drawn at random with a fixed seed; the brand,
-    the size and the product itself are never in the query, so which of the products of a category is wanted can be
-    learned from the household's history only.
+    longest word is missing or has changed places with the next.
 
+    Words are drawn at random with a fixed seed. Brand, size and name of the product are never in the query, so only the
+    household's history can tell which product of a category it wants.
+
+    Returns:
+        the events.
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded.
     Source:
@@ -47,7 +50,9 @@ def load(source: Source) -> SearchEvents:
 
 
 def read_archive(wheel: Path, *, min_households: int = 10, seed: int = 0) -> SearchEvents:
-    """Purchases of products that at least ``min_households`` households bought and that have a category or type."""
+    """Read the purchases of products that at least ``min_households`` households bought and that have a category or
+    type.
+    """
     import pyarrow as pa
 
     columns = ["household_id", "basket_id", "product_id", "transaction_timestamp"]
@@ -85,7 +90,7 @@ def read_archive(wheel: Path, *, min_households: int = 10, seed: int = 0) -> Sea
 
 
 def phrases_of(category: str | None, kind: str | None, rng: np.random.Generator) -> list[str]:
-    """Queries for products of a category and type; empty where neither has a word.
+    """Return the possible queries for products of a category and type; none if neither has a word.
 
     >>> phrases_of("FRZN ICE", None, np.random.default_rng(0))[:3]
     ['ice', 'frzn ice', 'frzn']
@@ -109,7 +114,7 @@ def phrases_of(category: str | None, kind: str | None, rng: np.random.Generator)
 
 
 def typed_words(name: str | None) -> list[str]:
-    """The words of a category that somebody may type.
+    """Return the words of a category that somebody may type.
 
     >>> typed_words("SFT DRNK 2 LITER BTL CARB INCL")
     ['sft', 'drnk', 'liter', 'btl', 'carb']
@@ -119,7 +124,8 @@ def typed_words(name: str | None) -> list[str]:
 
 
 def with_slip(text: str, place: float) -> str:
-    """The text with a slip in its longest word: a letter missing, or changed with the next; ``place`` is in [0, 1).
+    """Return a text with a slip in its longest word: a letter is missing, or changed with the next. ``place`` in [0, 1)
+    says where.
 
     >>> with_slip("garlic toast", 0.3), with_slip("garlic toast", 0.5)
     ('garilc toast', 'grlic toast')

@@ -20,10 +20,12 @@ CLASSES = (
 
 
 def load(source: Source) -> ImageSet:
-    """60,000 training images, which are the gallery, and 10,000 test images, which are the queries.
+    """Load Fashion-MNIST: 60,000 training images, which are the gallery, and 10,000 test images, which are the queries.
 
     The data have the MIT licence. They are read from a Debian package in the cache, which is not installed.
 
+    Returns:
+        the images.
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs apt).
     Source:
@@ -34,7 +36,7 @@ def load(source: Source) -> ImageSet:
 
 
 def read_archive(package: Path) -> ImageSet:
-    """The images of a ``.deb`` archive with the four files of Fashion-MNIST."""
+    """Read the images from a ``.deb`` archive with the four files of Fashion-MNIST."""
     pixels, labels, names = [], [], []
     with tarfile.open(fileobj=io.BytesIO(deb_data(package))) as files:
         for part, prefix in (("train", "train"), ("t10k", "test")):
@@ -56,7 +58,9 @@ def read_archive(package: Path) -> ImageSet:
 
 
 def deb_data(package: Path) -> bytes:
-    """The uncompressed ``data.tar`` of a Debian package: an ``ar`` archive, whose member ``data.tar.xz`` it is."""
+    """Return the uncompressed ``data.tar`` of a Debian package, which is an ``ar`` archive with a member
+    ``data.tar.xz``.
+    """
     content = package.read_bytes()
     place = 8  # after the magic number
     while place < len(content):
@@ -69,7 +73,8 @@ def deb_data(package: Path) -> bytes:
 
 
 def read_idx(content: bytes) -> np.ndarray:
-    """An array of bytes in LeCun's IDX format: two zeros, type 8, the number of dimensions, their sizes, the values.
+    """Read an array of bytes in LeCun's IDX format: two zeros, type 8, the number of dimensions, their sizes, the
+    values.
 
     >>> read_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])).tolist()
     [7, 9]

@@ -15,12 +15,14 @@ MAX_PIXELS = 100_000_000
 
 
 class Unreadable(ValueError):
-    """An image that cannot be decoded, with the reason."""
+    """Error for an image that cannot be decoded; its text is the reason."""
 
 
 def open_image(source: Path | bytes) -> Any:
-    """A Pillow image whose header was read, its pixels not yet.
+    """Open an image with Pillow and read its header, but not its pixels.
 
+    Returns:
+        the Pillow image.
     Raises:
         Unreadable: it is no image of a known format, has no pixels, or more than :data:`MAX_PIXELS`.
         ValueError: Pillow is not installed.
@@ -49,15 +51,17 @@ def open_image(source: Path | bytes) -> Any:
 
 
 def is_grey(image: Any) -> bool:
-    """Whether a Pillow image has grey levels only."""
+    """Return whether a Pillow image has grey levels only."""
     return image.mode in ("1", "L", "LA", "I;16", "I", "F")
 
 
 def to_pixels(image: Any, size: int, *, grey: bool) -> np.ndarray:
-    """An opened image as uint8 ``(size, size, 1 or 3)``. Its aspect ratio is lost: every image fills the square.
+    """Decode an opened image to pixels of a square. It fills the square, so its aspect ratio is lost.
 
     The first frame of an animation is taken, transparent pixels become white, and a camera's rotation is applied.
 
+    Returns:
+        uint8, ``(size, size, 1)`` if ``grey``, else ``(size, size, 3)``.
     Raises:
         Unreadable: the pixels are damaged.
     """
@@ -85,7 +89,7 @@ def to_pixels(image: Any, size: int, *, grey: bool) -> np.ndarray:
 
 
 def to_file(pixels: np.ndarray) -> bytes:
-    """The bytes of a PNG file (small images) or a JPEG file, from uint8 ``(height, width, 1 or 3)``."""
+    """Encode pixels, uint8 ``(height, width, 1 or 3)``, as the bytes of a PNG file (small images) or a JPEG file."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -14,15 +14,16 @@ MAX_QUERIES = 10_000
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images with names and classes, and those of them that are queries.
+    """Images of one size, with names and classes; some of them may be queries.
 
     Args:
         pixels: uint8, ``(n, height, width, channels)``, channels 1 (grey) or 3 (red, green, blue).
         names: a distinct name of each image, such as its path below the folder, ``n`` of them.
-        labels: int64, ``(n,)``, the class of each image, -1 for none; None without classes. For evaluation only.
+        labels: int64, ``(n,)``, the class of each image, -1 for none; None without classes. They are for evaluation
+            only.
         classes: names of the classes.
-        queries: int64, rows that are test queries; they are neither trained on nor among what queries find. None: not
-            decided, see :func:`split_queries`.
+        queries: int64, rows of the test queries, which are neither trained on nor found by queries. None: not chosen
+            yet, see :func:`split_queries`.
         skipped: files that could not be read, each with the reason.
     Raises:
         ValueError: shapes do not match, there is no image, or an image has no pixels.
@@ -51,7 +52,7 @@ class ImageSet:
 
     @property
     def gallery(self) -> np.ndarray:
-        """Rows that are no queries: those trained on and found by queries, int64."""
+        """Rows that are not queries, int64. They are trained on, and found by queries."""
         rows = np.ones(len(self), dtype=bool)
         if self.queries is not None:
             rows[self.queries] = False
@@ -59,7 +60,7 @@ class ImageSet:
 
 
 def split_queries(images: ImageSet, *, seed: int = 0) -> np.ndarray:
-    """Rows of a random fifth of the images (10,000 at most), to be queries; ascending.
+    """Choose a random fifth of the images, 10,000 at most, as queries; rows ascending.
 
     >>> len(split_queries(ImageSet(np.zeros((10, 4, 4, 1), np.uint8), list("abcdefghij"))))
     2

@@ -1,4 +1,4 @@
-"""Reading of a set of images: a folder of files, an ``.npz`` archive or a Parquet file."""
+"""Read a set of images from a folder of files, an ``.npz`` archive or a Parquet file."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img", "bytes"), ("label", "fine_label"
 def read_images(
     path: str | Path, *, size: int | None = None, log: Callable[[str], object] = lambda line: None
 ) -> ImageSet:
-    """Images of a folder, an ``.npz`` archive or a Parquet file, as squares of one size.
+    """Read the images of a folder, an ``.npz`` archive or a Parquet file, as squares of one size.
 
-    * A folder: ``.jpg``, ``.png`` and ``.webp`` files, at any depth. Where every image lies in a folder below it, and
-      there are two such folders or more, their names are the classes. Names are paths below the folder.
-    * ``.npz``: array ``images``, uint8 ``(n, height, width)`` or ``(n, height, width, 3)``, and, where there are
-      classes, ``labels`` ``(n,)``, integers or text.
+    * A folder: ``.jpg``, ``.png`` and ``.webp`` files, at any depth. If every image lies in a folder below it, and
+      there are at least two such folders, their names are the classes. Names are paths below the folder.
+    * ``.npz``: array ``images``, uint8 ``(n, height, width)`` or ``(n, height, width, 3)``, and, if there are classes,
+      ``labels`` ``(n,)``, integers or text.
     * Parquet: a column ``image`` with the bytes of an image file (or a struct with a field ``bytes``, as Hugging Face
       writes it), and optionally ``label`` and ``id``.
 
-    Unreadable images are listed to ``log`` and left out.
+    Unreadable images are left out; ``log`` gets a line for each.
 
     Args:
         path: the folder or file.
         size: pixels of a side; default: the images' own if all are squares of one size up to 64, else 32.
         log: called with a line of text.
+    Returns:
+        the images.
     Raises:
         ValueError: nothing at ``path`` can be read, or ``size`` is out of range.
     """
@@ -56,7 +58,7 @@ def read_images(
 
 
 def read_image_files(paths: Iterable[Path], size: int, channels: int) -> tuple[np.ndarray, list[Path], list[str]]:
-    """Image files as a trained model takes them.
+    """Read image files in the form that a trained model takes.
 
     Args:
         paths: image files.
@@ -75,7 +77,7 @@ def read_image_files(paths: Iterable[Path], size: int, channels: int) -> tuple[n
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files of a folder at any depth, sorted; hidden ones are left out."""
+    """List the image files of a folder at any depth, sorted. Hidden files are left out."""
     return sorted(
         file
         for file in folder.rglob("*")

@@ -15,7 +15,8 @@ from poeem.towers.product.self_attention import SelfAttention
 
 
 class RealTimeBehaviour(nn.Module):
-    """The latest events: an LSTM with a residual reads them in order, then self-attention, then the query attends.
+    """The latest events of a user: an LSTM with a residual reads them in order, then self-attention, then the query
+    attends.
 
     Args:
         width: of the item vectors.
@@ -33,7 +34,15 @@ class RealTimeBehaviour(nn.Module):
         self.by_query = QueryAttention()
 
     def forward(self, query: Tensor, vectors: Tensor, filled: Tensor) -> Tensor:
-        """Rows of the query ``(B, G, d)``, item vectors ``(B, L, d)``, filled places ``(B, L)``, to ``(B, G, d)``."""
+        """Attend to the events by the query.
+
+        Args:
+            query: float, ``(B, G, d)``: rows of the query.
+            vectors: float, ``(B, L, d)``: item vectors.
+            filled: bool, ``(B, L)``: False for an empty place.
+        Returns:
+            ``(B, G, d)``.
+        """
         # Filled places first: the state of the LSTM at an event must not depend on the padding before it. What
         # follows does not depend on the order of the rows.
         order = (~filled).to(torch.int8).argsort(dim=1, stable=True)
@@ -43,7 +52,9 @@ class RealTimeBehaviour(nn.Module):
 
 
 class ShortTermBehaviour(nn.Module):
-    """The events before the latest: self-attention, then the query attends. Arguments as ``RealTimeBehaviour``."""
+    """The events before the latest: self-attention, then the query attends. It has the arguments of
+    ``RealTimeBehaviour``.
+    """
 
     def __init__(self, width: int, *, heads: int = 4, dropout: float = 0.0) -> None:
         super().__init__()
@@ -51,7 +62,15 @@ class ShortTermBehaviour(nn.Module):
         self.by_query = QueryAttention()
 
     def forward(self, query: Tensor, vectors: Tensor, filled: Tensor) -> Tensor:
-        """As ``RealTimeBehaviour``."""
+        """Attend to the events by the query.
+
+        Args:
+            query: float, ``(B, G, d)``: rows of the query.
+            vectors: float, ``(B, L, d)``: item vectors.
+            filled: bool, ``(B, L)``: False for an empty place.
+        Returns:
+            ``(B, G, d)``.
+        """
         return self.by_query(query, self.attention(vectors, filled), filled)
 
 
@@ -77,7 +96,15 @@ class LongTermBehaviour(nn.Module):
         self.by_query = nn.ModuleList(QueryAttention() for _ in range(1 + len(table.features)))
 
     def forward(self, query: Tensor, items: Tensor, kinds: Tensor) -> Tensor:
-        """Rows of the query ``(B, G, d)``, item numbers and kinds, both int64 ``(B, L)``, to ``(B, G, d)``."""
+        """Attend to the lists by the query.
+
+        Args:
+            query: float, ``(B, G, d)``: rows of the query.
+            items: int64, ``(B, L)``: item numbers, -1 for an empty place.
+            kinds: int64, ``(B, L)``: kinds of the events.
+        Returns:
+            ``(B, G, d)``.
+        """
         numbers = items.clamp(min=0)
         result = torch.zeros_like(query)
         of_kind = [(kinds == kind) & (items >= 0) for kind in range(self.n_kinds)]

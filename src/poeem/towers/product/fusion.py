@@ -10,14 +10,14 @@ from poeem.towers.skip_mlp import SkipMLP
 
 
 class AttentionFusion(nn.Module):
-    """Self-attention over ``[CLS; Q; H_1; ...]``; the row of the learned CLS vector is the result.
+    """Fusion by self-attention over ``[CLS; Q; H_1; ...]``; the row of the learned CLS vector is the result.
 
-    Only that row is computed: with one layer the others reach nothing. At the start values and outputs are passed on
-    unchanged, so that the result is CLS plus a mean of the rows.
+    Only that row is computed, because one layer does not use the others. At the start values and outputs are passed on
+    unchanged, so the result is CLS plus a mean of the rows.
 
     Args:
-        width: of the rows.
-        heads: divides ``width``.
+        width: width of the rows.
+        heads: attention heads; divides ``width``.
         dropout: share of elements that training drops.
     Source:
         Li et al., "Embedding-based product retrieval in Taobao search", KDD 2021, section 3.2.3.
@@ -32,13 +32,13 @@ class AttentionFusion(nn.Module):
             self.attention.out.weight.copy_(torch.eye(width))
 
     def forward(self, query: Tensor, *behaviours: Tensor) -> Tensor:
-        """Rows of the query ``(B, G, d)`` and of each span ``(B, G, d)``, to ``(B, d)``."""
+        """Fuse the rows of the query ``(B, G, d)`` and of each span ``(B, G, d)`` to ``(B, d)``."""
         rows = torch.cat([self.cls.expand(len(query), 1, -1), query, *behaviours], 1)
         return self.attention(rows, rows.new_ones(rows.shape[:2], dtype=torch.bool), queries=1)[:, 0]
 
 
 class MeanFusion(nn.Module):
-    """``mlp([mean Q, mean H_1, ...])``: the base that self-attention is compared with.
+    """Fusion by means and a perceptron, ``mlp([mean Q, mean H_1, ...])``, with which `AttentionFusion` is compared.
 
     Args:
         width: of the rows and of the result.
@@ -51,5 +51,7 @@ class MeanFusion(nn.Module):
         self.mlp = SkipMLP((1 + spans) * width, width, hidden=4 * width, dropout=dropout)
 
     def forward(self, query: Tensor, *behaviours: Tensor) -> Tensor:
-        """As ``AttentionFusion``; rows of a span may be fewer than those of the query."""
+        """Fuse the rows of the query ``(B, G, d)`` and of each span to ``(B, d)``. A span may have fewer rows than the
+        query.
+        """
         return self.mlp(torch.cat([rows.mean(1) for rows in (query, *behaviours)], 1))

@@ -11,9 +11,9 @@ from poeem.towers.protocol import check_numbers
 
 
 class ProductTower(nn.Module):
-    """``e_i = id_i + attributes_i + tanh(W mean of the title's words)``.
+    """An item tower for products: ``e_i = id_i + attributes_i + tanh(W mean of the title's words)``.
 
-    A product never seen in training keeps its random id vector, but attributes and title place it near similar ones.
+    A product that was never trained keeps its random id vector, but attributes and title place it near similar ones.
 
     Args:
         table: ids and attributes.
@@ -50,7 +50,7 @@ class ProductTower(nn.Module):
             self.title.bias.zero_()
 
     def forward(self, items: Tensor) -> Tensor:
-        """int64 ``(n,)`` to ``(n, dim)``.
+        """Return the vectors of products: int64 ``(n,)`` to ``(n, dim)``.
 
         Raises:
             ValueError: a number outside the catalogue.
@@ -59,9 +59,10 @@ class ProductTower(nn.Module):
         return self.table(items) + torch.tanh(self.title(self.words(self.titles[items])))
 
     def of_lists(self, *lists: Tensor) -> Tensor:
-        """Vectors of item lists int64 ``(B, L)``, -1 empty, concatenated along ``L``: ``(B, ΣL, dim)``.
+        """Return the vectors of item lists, each int64 ``(B, L)`` with -1 for an empty place, joined along ``L``: ``(B,
+        ΣL, dim)``.
 
-        Each distinct item is computed once. Empty places have the vector of some item.
+        Each distinct item is computed once. Empty places get the vector of any item.
         """
         numbers = torch.cat(lists, 1).clamp(min=0)
         distinct, place = numbers.unique(return_inverse=True)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 
 class MeanEmbedding(nn.Module):
-    """``(1 / n) Σ_i w_i`` over the ``n`` filled places of a row; zero for a row without tokens.
+    """The mean of the vectors of a row's tokens, ``(1 / n) Σ_i w_i`` over its ``n`` filled places; zero for a row
+    without tokens.
 
     Args:
         n_tokens: size of the vocabulary.
@@ -39,9 +40,15 @@ class MeanEmbedding(nn.Module):
             self.vectors.weight[0].zero_()
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """int64 ``(n, L)`` in ``[0, n_tokens)``, -1 for an empty place, to ``(n, width)``."""
+        """Return the means of rows of tokens.
+
+        Args:
+            tokens: int64, ``(n, L)``, in ``[0, n_tokens)``, -1 for an empty place.
+        Returns:
+            ``(n, width)``.
+        """
         return F.embedding_bag(tokens + 1, self.vectors.weight, mode="mean", padding_idx=0)
 
     def each(self, tokens: Tensor) -> Tensor:
-        """The vector of every token: int64 ``(...)`` to ``(..., width)``; zero for an empty place."""
+        """Return the vector of every token: int64 ``(...)`` to ``(..., width)``; zero for an empty place."""
         return self.vectors(tokens + 1)

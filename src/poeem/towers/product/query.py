@@ -19,7 +19,9 @@ from poeem.towers.two_tower import TwoTower
 
 
 class Behaviour(NamedTuple):
-    """A user's events before a query, in three spans: int64 ``(B, L)``, oldest first, right-aligned, -1 empty."""
+    """A user's events before a query, in three spans: int64 ``(B, L)``, oldest first, right-aligned, -1 for an empty
+    place.
+    """
 
     recent: Tensor  # the latest items
     short: Tensor  # the items before these
@@ -28,15 +30,15 @@ class Behaviour(NamedTuple):
 
 
 class ProductQueryTower(nn.Module):
-    """Semantic unit, behaviour in three spans and fusion: ``(B, dim)``.
+    """A query tower for product search: the query's rows attend to three spans of behaviour, and a fusion joins them.
 
     Args:
-        unit: from ``QueryTokens`` to the rows of the query.
-        items: vectors of the products of the behaviour; usually the item tower.
+        unit: makes the rows of the query from ``QueryTokens``.
+        items: gives the vectors of the products of the behaviour; usually the item tower.
         n_kinds: number of kinds of events.
-        attention: LSTM, self-attention and query attention over the behaviours, as MGDSPR has them. False: each span
-            is the mean of its items, and an MLP joins the spans: the base that MGDSPR is compared with.
-        heads: of every self-attention.
+        attention: whether LSTM, self-attention and query attention read the behaviours, as in MGDSPR. If false, each
+            span is the mean of its items, and a perceptron joins the spans; MGDSPR is compared with that.
+        heads: heads of every self-attention.
         dropout: share of elements that training drops.
     Source:
         Li et al., "Embedding-based product retrieval in Taobao search", KDD 2021, section 3.2.
@@ -63,7 +65,7 @@ class ProductQueryTower(nn.Module):
             self.fusion = MeanFusion(self.dim, spans=3, dropout=dropout)
 
     def forward(self, query: QueryTokens, behaviour: Behaviour) -> Tensor:
-        """``(B, dim)``.
+        """Return the query vectors, ``(B, dim)``.
 
         Raises:
             ValueError: an item number outside the catalogue.
@@ -111,7 +113,7 @@ def product_towers(
     dropout: float = 0.0,
     seed: int = 0,
 ) -> TwoTower:
-    """Query and item tower of product search, which share the vectors of words and items.
+    """Make the query tower and the item tower of product search, which share the vectors of words and items.
 
     Args:
         titles: int64, ``(n_items, L)``: numbers of title words, -1 empty.
@@ -122,6 +124,8 @@ def product_towers(
         granular: the multi-granular semantic unit; False: word means.
         attention, heads, dropout: see :class:`ProductQueryTower`.
         seed: of the initial weights; the global generator is left as it was.
+    Returns:
+        the two towers.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 
 class QueryAttention(nn.Module):
-    """``softmax(s Q [0; H]^T) [0; H]``, with a learned scale ``s``.
+    """Attention of a query's rows to a list of behaviours or to nothing: ``softmax(s Q [0; H]^T) [0; H]``, ``s``
+    learned.
 
-    The zero row has the score 0 for every query. A query to which no behaviour matters attends to it, and its result
-    is near zero: a user who looks for a phone is not shown shoes because of the shoes bought before. Without the zero
-    row the weights of the behaviours would add up to 1 for every query.
+    The zero row has the score 0 for every query. A query to which no behaviour matters attends to it, and its result is
+    near zero: a user who looks for a phone is not shown shoes because of the shoes bought before. Without the zero row
+    the weights of the behaviours would add up to 1 for every query.
 
     Args:
-        scale: ``s`` at the start. Vectors start with a length of about 1/4, whose products are below 1/16.
+        scale: value of ``s`` at the start. Vectors start with a length of about 1/4, so their products are below 1/16.
     Source:
         Li et al., "Embedding-based product retrieval in Taobao search", KDD 2021, section 3.2.2.
 
@@ -32,7 +33,7 @@ class QueryAttention(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(float(scale)).log())
 
     def forward(self, query: Tensor, behaviours: Tensor, filled: Tensor) -> Tensor:
-        """Attend.
+        """Attend to the behaviours by the query.
 
         Args:
             query: float, ``(B, G, d)``: rows of the query.

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class SelfAttention(nn.Module):
-    """``x + W_o [softmax(Q_h K_h^T / sqrt(d_h)) V_h]_h`` over the filled rows of ``x``.
+    """Multi-head self-attention with a residual, over the filled rows: ``x + W_o [softmax(Q_h K_h^T / sqrt(d_h))
+    V_h]_h``.
 
     ``W_o`` is zero at the start: the tower begins with the vectors themselves and learns the changes.
 
@@ -35,12 +36,12 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, filled: Tensor, *, queries: int | None = None) -> Tensor:
-        """Attend.
+        """Return the rows after attention.
 
         Args:
             x: float, ``(B, L, width)``.
-            filled: bool, ``(B, L)``; rows that are not filled are attended by none, and their results mean nothing.
-            queries: only the results of the first so many rows; default all.
+            filled: bool, ``(B, L)``. No row attends to rows that are not filled, and their results have no meaning.
+            queries: number of first rows whose results are computed; default all.
         Returns:
             ``(B, L or queries, width)``.
         """

@@ -1,4 +1,4 @@
-"""What a query means: word means alone, or the multi-granular semantic unit of MGDSPR."""
+"""The rows of a typed query: word means alone, or the multi-granular semantic unit of MGDSPR."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poeem.towers.product.self_attention import SelfAttention
 
 
 class QueryTokens(NamedTuple):
-    """A batch of queries as numbers of tokens, int64, -1 for an empty place."""
+    """A batch of queries as token numbers, int64, -1 for an empty place."""
 
     characters: Tensor  # (B, C)
     bigrams: Tensor  # (B, C - 1), pairs of characters that follow one another within a word
@@ -22,7 +22,7 @@ class QueryTokens(NamedTuple):
 
 
 class WordUnit(nn.Module):
-    """The mean of the query's words: ``(B, 1, width)``. The base that the multi-granular unit is compared with.
+    """The mean of the query's words, ``(B, 1, width)``. The multi-granular unit is compared with it.
 
     Args:
         words: table of the words, usually that of the items' titles.
@@ -35,7 +35,7 @@ class WordUnit(nn.Module):
         self.words = words
 
     def forward(self, query: QueryTokens) -> Tensor:
-        """``(B, 1, width)``."""
+        """Return the row of each query, ``(B, 1, width)``."""
         return self.words(query.words)[:, None]
 
 
@@ -73,7 +73,7 @@ class MultiGranularUnit(nn.Module):
         self.past = QueryAttention()
 
     def forward(self, query: QueryTokens) -> Tensor:
-        """``(B, 6, width)``."""
+        """Return the six rows of each query, ``(B, 6, width)``."""
         words = self.words(query.words)
         known = query.words >= 0
         in_context = self.in_context(self.words.each(query.words), known)

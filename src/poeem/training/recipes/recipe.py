@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """A finished run, as ``Recipe.load`` reads it. A recipe's own class has more."""
+    """Protocol of a finished run, as ``Recipe.load`` returns it. The class of a recipe may have more."""
 
     @property
     def folder(self) -> RunFolder: ...
@@ -30,11 +30,15 @@ class Run(Protocol):
     def bundle(self) -> Bundle: ...
 
     def item_vectors(self) -> np.ndarray:
-        """Vectors before the index of all items in the bundle's order: float32 ``(n, dim)``."""
+        """Compute the vectors of all items before the index, in the bundle's order: float32 ``(n, dim)``."""
         ...
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
-        """Ids of a file's items, and a function from a slice of them to item vectors; for ``poeem encode``."""
+        """Read the ids of a file's items, for ``poeem encode``.
+
+        Returns:
+            the ids, and a function from a slice of them to item vectors.
+        """
         ...
 
 
@@ -50,7 +54,7 @@ class Answer(NamedTuple):
     """The best items of a search.
 
     Args:
-        title: what was searched for, in words.
+        title: says what was searched for.
         scores: float32, ``(1, k)``, best first.
         rows: int64, ``(1, k)``: rows of the bundle; -1 if there are fewer items.
     """

@@ -13,7 +13,7 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (interactions.RE
 
 
 def choose_recipe(options: Mapping[str, Any]) -> Recipe | None:
-    """The recipe for the data that options name; None if they name none.
+    """Return the recipe for the data that the options name; None if they name no data.
 
     Args:
         options: options of ``poeem train`` by name.
@@ -41,7 +41,7 @@ def choose_recipe(options: Mapping[str, Any]) -> Recipe | None:
 
 
 def data_usage() -> str:
-    """The options that name data."""
+    """List the options that name data, for messages."""
     return ", ".join(recipe.usage for recipe in RECIPES.values()) + " and --dataset NAME"
 
 

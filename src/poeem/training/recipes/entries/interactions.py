@@ -54,7 +54,7 @@ class InteractionQueries:
 
 
 def read(options: Mapping[str, Any], log: Callable[[str], None]) -> Interactions:
-    """Interactions of a file or of a data set."""
+    """Read the interactions of a file or of a data set."""
     from poeem.data.datasets import load_dataset
     from poeem.data.read_interactions import read_interactions
 
@@ -85,7 +85,7 @@ def train(interactions: Interactions, options: Mapping[str, Any], resume: bool) 
 
 
 def load(path: str | Path, device: str) -> InteractionRun:
-    """A finished run."""
+    """Load a finished run."""
     from poeem.training.interaction_run import load_interaction_run
 
     return load_interaction_run(path, device)
@@ -101,7 +101,7 @@ def evaluate(
 
 
 def search(run: InteractionRun, asked: Mapping[str, str], k: int, nprobe: int | None) -> Answer:
-    """Items for a user or a history, or those similar to an item."""
+    """Search for items for a user or a history, or for those similar to an item."""
     import numpy as np
 
     from poeem.data.ragged import Ragged

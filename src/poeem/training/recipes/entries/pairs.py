@@ -46,7 +46,7 @@ class PairQueries:
 
 
 def read(options: Mapping[str, Any], log: Callable[[str], None]) -> TextPairs:
-    """Pairs of a file or of a data set."""
+    """Read the pairs of a file or of a data set."""
     from poeem.data.datasets import load_pairs
     from poeem.data.text_pairs import read_text_pairs
 
@@ -76,7 +76,7 @@ def train(pairs: TextPairs, options: Mapping[str, Any], resume: bool) -> dict[st
 
 
 def load(path: str | Path, device: str) -> PairRun:
-    """A finished run."""
+    """Load a finished run."""
     from poeem.training.pair_run import load_pair_run
 
     return load_pair_run(path, device)
@@ -92,7 +92,7 @@ def evaluate(
 
 
 def search(run: PairRun, asked: Mapping[str, str], k: int, nprobe: int | None) -> Answer:
-    """Items for a text, or those similar to an item."""
+    """Search for items for a text, or for those similar to an item."""
     import numpy as np
 
     from poeem.engines.reference import ReferenceScorer
