@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import resource
@@ -85,6 +86,9 @@ class Outcome:
 def prepare() -> None:
     """Import everything that is installed once, so that children start at once."""
     _import(MODULES)
+    # A collection would copy the pages that children share.
+    gc.collect()
+    gc.freeze()
 
 
 def _import(names: Iterable[str]) -> None:

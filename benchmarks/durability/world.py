@@ -31,7 +31,7 @@ def world(seed: int, *, trained: bool = True) -> Iterator[Path]:
         if trained:
             commands += [f"{TRAIN} run", "export run --out items.faiss", "encode run --items coded.npy --out parts"]
         for command in commands:
-            outcome = run(command.split(), folder)
+            outcome = run(command.split(), folder, learn=True)
             if outcome.code != 0:
                 raise RuntimeError(f"poeem {command}: {outcome.error}")
         yield folder

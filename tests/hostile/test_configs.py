@@ -6,13 +6,13 @@ import pytest
 
 from poeem.training.run_folder import FORMAT, FORMAT_VERSION, RunFolder
 
-GOOD = {"settings": {}, "step": 1, "timings": {}, "fingerprint": "x", "files": {}}
+GOOD = {"recipe": "x", "settings": {}, "step": 1, "timings": {}, "fingerprint": "x", "files": {}}
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))
 @pytest.mark.parametrize("value", [None, -1.5, "x", [[]], True])
 def test_a_value_of_another_type_is_refused(tmp_path, name, value):
-    if name == "fingerprint" and value == "x":
+    if name in ("fingerprint", "recipe") and value == "x":
         value = {}
     (tmp_path / "model").mkdir()
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, **GOOD}
