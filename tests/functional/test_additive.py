@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from poeem.functional import additive
 from poeem.functional.additive import decode_additive, encode_additive
+from poeem.functional.additive_faiss import encode_by_faiss
 
 
 def draw(n=60, M=3, ksub=4, dim=6, seed=0, scale=0.6):
@@ -81,6 +83,32 @@ def test_few_rows_and_many_take_different_paths_to_the_same_codes():
     alone = torch.cat([encode_additive(x[i : i + 1], books, 6) for i in range(0, 5000, 50)])
     assert (alone == codes[::50]).all(1).float().mean() >= 0.98
     np.testing.assert_allclose(errors(x[::50], alone, books), errors(x[::50], codes[::50], books), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 8, 16])
+@pytest.mark.parametrize("total", [7, 96, 128, 2048, 4096])
+def test_the_smallest_are_found_in_groups(kept, total):
+    scores = torch.randn(37, total, generator=torch.Generator().manual_seed(total))
+    values, places = additive._smallest(scores.clone(), min(kept, total))
+    expected = np.sort(scores.numpy(), axis=1)[:, : min(kept, total)]
+    np.testing.assert_array_equal(values.numpy(), expected)
+    np.testing.assert_array_equal(scores.gather(1, places).numpy(), expected)
+
+
+@pytest.mark.parametrize(("M", "ksub", "dim"), [(8, 256, 12), (5, 16, 20), (1, 32, 6), (6, 64, 8)])
+def test_faiss_gives_the_codes_of_torch(M, ksub, dim, monkeypatch):
+    x, books = draw(n=1200, M=M, ksub=ksub, dim=dim, scale=0.7)
+    x, books = x + 50, torch.cat([books[:1] + 50, books[1:]])
+    with monkeypatch.context() as patched:
+        calls = []
+        patched.setattr(additive, "encode_by_faiss", lambda *a: calls.append(1) or encode_by_faiss(*a))
+        fast = encode_additive(x, books, 5)
+        assert calls
+    monkeypatch.setattr(additive, "suits_faiss", lambda *a: False)
+    slow = encode_additive(x, books, 5)
+    assert (fast == slow).all(1).float().mean() > 0.99
+    # Where they differ, two codes are equally near up to rounding.
+    np.testing.assert_allclose(errors(x, fast, books), errors(x, slow, books), rtol=1e-3)
 
 
 def test_a_wider_beam_is_better():
