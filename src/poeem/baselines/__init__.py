@@ -1,8 +1,8 @@
 """Baselines: indexes built after training (post-hoc), for comparison with a jointly trained index.
 
 These have the bytes of the options: ``pq``, ``opq``, ``rq``, ``rq-refined``, ``lsq``, ``scann``, ``opq-fastscan``,
-``truncate-pq``, ``lsh``. These have bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``), ``sq8``
-(``dim``).
+``truncate-pq``, ``lsh``, ``itq``. These have bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``),
+``sq8`` (``dim``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from poeem.baselines import binary, lsh, rabitq, scann, truncate_pq
+from poeem.baselines import binary, itq, lsh, rabitq, scann, truncate_pq
 from poeem.baselines.baseline import Baseline, BuildOptions
 from poeem.baselines.faiss_baselines import build_faiss_baseline
 from poeem.data.split import Queries
@@ -31,6 +31,7 @@ _BUILDERS: dict[str, Callable[[np.ndarray, BuildOptions], Baseline]] = {
     "opq-fastscan": partial(build_faiss_baseline, "opq-fastscan"),
     "truncate-pq": truncate_pq.build,
     "lsh": lsh.build,
+    "itq": itq.build,
     "rabitq": rabitq.build,
     "binary": binary.build,
     "sq8": partial(build_faiss_baseline, "sq8"),

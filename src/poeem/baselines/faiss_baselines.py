@@ -87,6 +87,12 @@ def build_faiss_baseline(name: str, items: np.ndarray, options: BuildOptions) ->
     M, nbits = (2 * options.n_bytes, 4) if four_bits else (options.M, options.nbits)
     if table.slices:
         check_subspaces(name, items.shape[1], M)
+    if table.rotation and len(items) < items.shape[1]:
+        # faiss crashes there.
+        raise ValueError(
+            f"baseline {name!r} needs at least dim (={items.shape[1]}) items to fit its rotation to, got {len(items)}; "
+            "leave it out"
+        )
     numbers = {"halves": M} if four_bits else {"M": M, "nbits": nbits}
     quantizer = (options.nlist and table.quantizer_with_lists) or table.quantizer
     return build_with_faiss(

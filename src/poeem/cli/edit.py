@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poeem.cli.options import Json, RunFolder
-from poeem.cli.output import print_json
+from poeem.cli.output import print_json, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from poeem.bundle import BundleEditor
 
 Vectors = Annotated[
-    Path, typer.Option(metavar="FILE", help="Vectors as the item tower gives them: .npy, or .parquet with --column.")
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="Vectors as the item tower gives them: .npy, or .parquet with --column. For a run of images also an image "
+        "file or a folder of them.",
+    ),
 ]
 Ids = Annotated[
     Path | None,
@@ -35,7 +40,7 @@ Column = Annotated[
 def add(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = None, json: Json = False) -> None:
     """Add items, encoded as in training. Other columns of the table of ids, such as titles, are added too."""
     with _editor(folder) as editor:
-        table, vectors = _read_items(editor, items, ids, column)
+        table, vectors = _read_items(folder, editor, items, ids, column)
         columns = table.drop_columns(["id"]) if table.num_columns > 1 else None
         editor.add(table["id"], vectors, columns=columns)
         _report(editor, "added", table.num_rows, json)
@@ -44,7 +49,7 @@ def add(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = Non
 def replace(folder: RunFolder, items: Vectors, ids: Ids = None, column: Column = None, json: Json = False) -> None:
     """Replace the vectors of items; titles and other columns stay."""
     with _editor(folder) as editor:
-        table, vectors = _read_items(editor, items, ids, column)
+        table, vectors = _read_items(folder, editor, items, ids, column)
         editor.replace(table["id"], vectors)
         _report(editor, "replaced", table.num_rows, json)
 
@@ -89,13 +94,18 @@ def _editor(folder: Path) -> BundleEditor:
     return BundleEditor(folder)
 
 
-def _read_items(editor: BundleEditor, items: Path, ids: Path | None, column: str | None) -> tuple[pa.Table, np.ndarray]:
+def _read_items(
+    folder: Path, editor: BundleEditor, items: Path, ids: Path | None, column: str | None
+) -> tuple[pa.Table, np.ndarray]:
     """A table of ids with their columns, and the vectors."""
     from poeem.data.id_file import read_id_file
+    from poeem.data.images.decode import SUFFIXES
     from poeem.data.tables import PARQUET_SUFFIXES
     from poeem.data.vectors import read_vectors
 
     bundle = editor.bundle
+    if items.is_dir() or items.suffix.lower() in SUFFIXES:
+        return _from_images(folder, items, ids)
     vectors = read_vectors(items, dim=bundle.dim, column=column)
     if ids is not None:
         return read_id_file(ids, string_ids=bundle.string_ids), vectors
@@ -104,6 +114,20 @@ def _read_items(editor: BundleEditor, items: Path, ids: Path | None, column: str
     columns = [] if bundle.columns is None else bundle.columns.column_names
     table = read_id_file(items, string_ids=bundle.string_ids)
     return table.select(["id", *(name for name in columns if name in table.column_names)]), vectors
+
+
+def _from_images(folder: Path, items: Path, ids: Path | None) -> tuple[pa.Table, np.ndarray]:
+    """Items of image files, encoded by the run's network."""
+    from poeem.training.load import load_run
+
+    if ids is not None:
+        raise ValueError(f"--ids (={str(ids)!r}) goes with vectors; the ids of images are the names of their files")
+    if not (folder / "model").is_dir():
+        raise ValueError(f"{str(folder)!r} has no model that encodes images; give vectors, .npy or .parquet")
+    run = load_run(folder)
+    if not hasattr(run, "new_items"):
+        raise ValueError(f"{str(folder)!r} is no run of images; give vectors, .npy or .parquet")
+    return run.new_items(items, say)
 
 
 def _report(editor: BundleEditor, done: str, count: int, json: bool) -> None:

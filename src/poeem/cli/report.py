@@ -24,21 +24,29 @@ def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
     _row = partial(_figures, recipe.figures)
     rows = []
     if metrics["float"] is not None:
-        rows.append(_row("float, trained without index", metrics["float"], 4 * dim, None))
-    rows.append(_row("float, trained with index", metrics["joint_float"], 4 * dim, None))
+        alone = "float, trained without index" if "joint_float" in metrics else "float, trained with index"
+        rows.append(_row(alone, metrics["float"], 4 * dim, None))
+    if "joint_float" in metrics:
+        rows.append(_row("float, trained with index", metrics["joint_float"], 4 * dim, None))
     rows.append(_row("index, trained jointly", metrics["index"], size, metrics["timings"]["bundle_seconds"]))
     if "index_full_probe" in metrics:
         rows.append(_row("the same, all lists", metrics["index_full_probe"], size, None))
     for name, block in metrics["baselines"].items():
         rows.append(_row(f"{name}, post-hoc", block, block["bytes_per_vector"], block["build_seconds"]))
+    for name, block in metrics.get("pixels", {}).items():
+        label = "exact, raw pixels" if name == "float" else f"{name}, raw pixels"
+        rows.append(_row(label, block, block.get("bytes_per_vector", ""), block.get("build_seconds")))
     head = ["", *recipe.figures, "bytes", "build s"]
     if any(len(row) > len(head) for row in rows):
         head.append("scanned")
     print_table(title, head, [row + [""] * (len(head) - len(row)) for row in rows])
     print_few_queries([metrics["index"]])
-    note = better_baseline(metrics, recipe.main_figure)
+    # Without class labels there is no such figure.
+    note = better_baseline(metrics, recipe.main_figure) if recipe.main_figure in metrics["index"] else None
     if note is not None:
         print(note)
+    for line in metrics.get("notes", []):
+        print(line)
     if "changes" in metrics:
         print(changes_line(metrics["changes"]))
 
@@ -82,7 +90,7 @@ def _figures(
 ) -> list[str]:
     return [
         name,
-        *(format_figure(block, column) for column in columns),
+        *(format_figure(block, column) if column in block else "" for column in columns),
         str(size),
         "" if seconds is None else f"{seconds:.2f}",
         *([f"{block['scanned']:.1%}"] if "scanned" in block else []),

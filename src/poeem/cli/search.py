@@ -36,7 +36,9 @@ class ResultOptions:
     """Number of results, their file, and lists visited."""
 
     k: int = option(10, "Results per query, at most as many as there are items.", flag="-k", metavar="N")
-    out: Path | None = option(None, "With --queries: arrays scores and ids.", metavar="R.npz")
+    out: Path | None = option(
+        None, "With --queries: arrays scores and ids; else a page with pictures, .html.", metavar="FILE"
+    )
     nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's")
 
 
@@ -53,8 +55,10 @@ def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> N
         named = [f"--{name}" for name in (*given, *(["queries"] if queries else []))]
         flags = ", ".join(f"--{name}" for name in dict.fromkeys(every))
         raise ValueError(f"give one of {flags} (given: {', '.join(named) or 'none'})")
-    if (out is None) != (queries is None):
+    if queries is not None and out is None:
         raise ValueError("--queries Q.npy and --out R.npz go together")
+    if queries is None and out is not None and out.suffix.lower() != ".html":
+        raise ValueError(f"--out (={str(out)!r}) must be a page, FILE.html; arrays (.npz) are for --queries Q.npy")
     if queries is not None and out is not None:
         facts = _search_vectors(folder, queries, out, options.k, options.nprobe)
         if json:
@@ -62,7 +66,10 @@ def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> N
         else:
             print(f"{out}: {facts['k']} results for {facts['queries']} queries")
         return
-    answer = _search_run(folder, given, options.k, options.nprobe)
+    bundle, found = _search_run(folder, given, options.k, options.nprobe)
+    answer = _described(bundle, found)
+    if out is not None:
+        _write_page(out, bundle, found, answer, given.get("image"))
     if json:
         print_json(answer)
         return
@@ -73,7 +80,7 @@ def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> N
         print(ABOVE_ONE)
 
 
-def _search_run(folder: Path, asked: dict[str, str], k: int, nprobe: int | None) -> dict[str, Any]:
+def _search_run(folder: Path, asked: dict[str, str], k: int, nprobe: int | None) -> tuple[Bundle, Answer]:
     from poeem.engines.queries import check_k
 
     if any((folder / name).exists() for name in ("model", "checkpoints")):
@@ -84,7 +91,7 @@ def _search_run(folder: Path, asked: dict[str, str], k: int, nprobe: int | None)
             if name != "item" and name not in recipe.queries.__dataclass_fields__:
                 raise ValueError(f"--{name}: {str(folder)!r} is a run of --{recipe.name}; {_ways(recipe)}")
         run = recipe.load(folder, "cpu")
-        return _described(run.bundle, recipe.search(run, asked, min(check_k(k), len(run.bundle)), nprobe))
+        return run.bundle, recipe.search(run, asked, min(check_k(k), len(run.bundle)), nprobe)
     # A fit or a bundle has no model.
     if "item" not in asked:
         raise ValueError(f"{str(folder)!r} has no model of queries; search it with --item or --queries")
@@ -97,7 +104,7 @@ def _search_run(folder: Path, asked: dict[str, str], k: int, nprobe: int | None)
     bundle = _open_bundle(folder)
     k = min(check_k(k), len(bundle))
     rows = np.array([Lookup(bundle.ids, "item").number(asked["item"])])
-    return _described(bundle, Answer(f"similar to {asked['item']}", *similar_in_bundle(bundle, rows, k, nprobe)))
+    return bundle, Answer(f"similar to {asked['item']}", *similar_in_bundle(bundle, rows, k, nprobe))
 
 
 def _ways(recipe: Recipe) -> str:
@@ -108,12 +115,37 @@ def _ways(recipe: Recipe) -> str:
 def _described(bundle: Bundle, answer: Answer) -> dict[str, Any]:
     """The results of one query, each with its id, the user's columns and the score."""
     rows, scores = answer.rows[0][answer.rows[0] >= 0], answer.scores[0]
-    columns = [{}] * len(rows) if bundle.columns is None else bundle.columns.take(rows).to_pylist()
+    # Pictures are for pages only.
+    columns = [
+        {name: value for name, value in facts.items() if not isinstance(value, bytes)}
+        for facts in ([{}] * len(rows) if bundle.columns is None else bundle.columns.take(rows).to_pylist())
+    ]
     results = [
         {"rank": rank, "id": id, **_renamed(facts), "score": float(score)}
         for rank, (id, score, facts) in enumerate(zip(bundle.ids[rows].tolist(), scores, columns), start=1)
     ]
     return {"query": answer.title, "metric": bundle.metric, "results": results}
+
+
+def _write_page(out: Path, bundle: Bundle, found: Answer, answer: dict[str, Any], image: Path | None) -> None:
+    from poeem.bundle.whole_file import write_text
+    from poeem.data.images.decode import open_image, to_file, to_pixels
+    from poeem.training.image.page import Picture, search_page
+    from poeem.training.image.run import PICTURE
+
+    if bundle.columns is None or PICTURE not in bundle.columns.column_names:
+        raise ValueError(f"--out (={str(out)!r}): the items have no pictures (column {PICTURE!r}); leave it out")
+    files = bundle.columns[PICTURE].take(found.rows[0][found.rows[0] >= 0]).to_pylist()
+    results = [
+        Picture(
+            file, [str(result["id"]), *([result["title"]] if result.get("title") else []), f"{result['score']:.4f}"]
+        )
+        for file, result in zip(files, answer["results"])
+    ]
+    query = None
+    if image is not None:
+        query = Picture(to_file(to_pixels(open_image(image), 128, grey=False)), [image.name], "query")
+    write_text(out, search_page(answer["query"], query, results))
 
 
 def _open_bundle(folder: Path) -> Bundle:

@@ -24,7 +24,7 @@ class PictureFiles:
     """Data."""
 
     pictures: str | None = option(None, "A folder.", metavar="FOLDER")
-    crop: int | None = option(None, "Pixels.")
+    margin: int | None = option(None, "Pixels.")
     blur: float = setting(0.0, "Of the pictures.")
 
 
@@ -67,8 +67,8 @@ def test_data_choose_the_recipe(pictures):
     [
         ({"pictures": "f", "tower": "history"}, "--tower goes with --interactions; leave it out"),
         ({"pictures": "f", "previous_run": "f"}, "--from goes with --interactions; leave it out"),
-        ({"pictures": "f", "share": 1}, "^share goes with --interactions and --pairs; leave it out"),
-        ({"dataset": "ml-1m", "crop": 3}, "--crop goes with --pictures; leave it out"),
+        ({"pictures": "f", "share": 1}, "^share goes with --interactions and --pairs and --images; leave it out"),
+        ({"dataset": "ml-1m", "margin": 3}, "--margin goes with --pictures; leave it out"),
         ({"dataset": "ml-1m", "pictures": "f"}, "give one of .*; --pictures and --dataset are given"),
         ({"dataset": "ml-2m"}, r"dataset \(='ml-2m'\) is not known; choose from ml-1m, .*doodles"),
     ],
@@ -111,7 +111,7 @@ def test_every_recipe_is_declared_in_one_way():
     types: dict[str, object] = {}
     for recipe in RECIPES.values():
         assert recipe.name in recipe.groups["files"].__dataclass_fields__
-        assert recipe.groups["run"] is RunOptions
+        assert issubclass(recipe.groups["run"], RunOptions)
         assert recipe.main_figure in recipe.figures
         for name in recipe.data_sets:
             assert name in RunOptions.__dataclass_fields__["dataset"].metadata["help"]

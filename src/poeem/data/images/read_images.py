@@ -118,7 +118,7 @@ def _decoded(
     sizes = {shape for _, shape, _ in opened}
     if size is None:
         ((width, height),) = sizes if len(sizes) == 1 else ((0, 0),)
-        size = width if width == height and 8 <= width <= LARGEST_KEPT else DEFAULT_SIZE
+        size = int(width) if width == height and 8 <= width <= LARGEST_KEPT else DEFAULT_SIZE
     kept: list[int] = []
     pixels = np.empty((len(opened), size, size, 1 if grey else 3), np.uint8)
     for row, _, _ in opened:
@@ -160,10 +160,9 @@ def _read_npz(path: Path, size: int | None) -> ImageSet:
         raise ValueError(f"{path}: 'labels' (shape {labels.shape}) must be ({len(pixels)},), one for each image")
     pixels = pixels if pixels.ndim == 4 else pixels[..., None]
     height, width = pixels.shape[1:3]
-    if size is None:
-        size = width if height == width and 8 <= width <= LARGEST_KEPT else DEFAULT_SIZE
+    size = size or (width if height == width and 8 <= width <= LARGEST_KEPT else DEFAULT_SIZE)
     names = [str(row) for row in range(len(pixels))]
-    return _labelled(_resized(pixels, size), names, None if labels is None else labels.tolist(), [])
+    return _labelled(_resized(pixels, int(size)), names, None if labels is None else labels.tolist(), [])
 
 
 def _resized(pixels: np.ndarray, size: int) -> np.ndarray:

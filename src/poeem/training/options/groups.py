@@ -19,7 +19,7 @@ class ModelOptions:
     tower: str | None = more_option(
         None, "history (fast) or sequence (a transformer: slower).", choices=TOWERS, shown="history"
     )
-    dim: int | None = option(None, "Width of the embeddings.", shown="64")
+    dim: int | None = option(None, "Width of the embeddings.", shown="64; images 128")
     metric: str | None = more_option(None, "Similarity.", choices=METRICS, shown="cosine")
     history_length: int | None = setting(None, f"Events of a history that are read. {default_text('history_length')}")
     dropout: float | None = setting(None, f"Dropout of the towers. {default_text('dropout')}")

@@ -8,8 +8,8 @@ from pathlib import Path
 from poeem.option import option
 
 BASELINES_HELP = (
-    "Post-hoc indexes to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, truncate-pq, lsh, rabitq, "
-    "binary, sq8; or none."
+    "Post-hoc indexes to compare with: pq, opq, rq, rq-refined, lsq, scann, opq-fastscan, truncate-pq, lsh, itq, "
+    "rabitq, binary, sq8; or none."
 )
 
 
@@ -28,7 +28,7 @@ class RunOptions:
 
     dataset: str | None = option(
         None,
-        "A data set by name: ml-1m, ml-100k, complete-journey (interactions); debian, wordnet (pairs).",
+        "A data set by name: ml-1m, ml-100k, complete-journey (interactions); debian, wordnet (pairs); fashion-mnist.",
         metavar="NAME",
     )
     out: Path | None = option(None, "Folder of the run; must be new.", metavar="DIR")

@@ -1,0 +1,1 @@
+"""Image towers: networks trained from scratch, pretrained backbones, and the tower of either."""

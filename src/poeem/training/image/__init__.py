@@ -1,0 +1,1 @@
+"""Training on images: model, batches, evaluation, and the stored run."""
