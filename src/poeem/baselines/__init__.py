@@ -1,8 +1,8 @@
 """Baselines: indexes built after training (post-hoc), for comparison with a jointly trained index.
 
 These have the bytes of the options: ``pq``, ``opq``, ``rq``, ``rq-refined``, ``lsq``, ``scann``, ``opq-fastscan``,
-``truncate-pq``, ``lsh``, ``itq``. These have bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary`` (``dim / 8``),
-``sq8`` (``dim``).
+``truncate-pq``, ``lsh``, ``itq``. These have bytes of their own: ``rabitq`` (``dim / 8 + 8``), ``binary``
+(``dim / 8``), ``sq8`` (``dim``).
 """
 
 from __future__ import annotations
