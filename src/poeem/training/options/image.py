@@ -14,7 +14,7 @@ from poeem.training.options.run import BASELINES_HELP, RunOptions
 
 # Options that do not affect the result of a training.
 NOT_SETTINGS = {"device", "mixed_precision", "checkpoint_every", "log_with", "show"}
-DEFAULTS: dict[str, Any] = {"spec": "PQ16x4", "dim": 128, "network": "strided", "batch_size": 256}
+DEFAULTS: dict[str, Any] = {"spec": "PQ16x4", "dim": 128, "network": "strided", "batch_size": 256, "index_lr": 1.0}
 # By how the network starts: epochs and highest learning rate.
 FROM_SCRATCH, FROZEN, FINETUNED = {"epochs": 3, "lr": 3e-3}, {"epochs": 10, "lr": 3e-3}, {"epochs": 3, "lr": 3e-4}
 
@@ -63,7 +63,7 @@ class NetworkOptions:
 class ViewOptions:
     """Random views of an image."""
 
-    crop: float = setting(0.5, "Smallest share of the area that a crop keeps.")
+    crop: float = setting(0.7, "Smallest share of the area that a crop keeps.")
     jitter: float = setting(0.4, "Strength of changes in brightness, contrast and colour.")
     flip: bool = setting(True, "Mirror half of the images.")
     feature_dropout: float = setting(0.2, "With a frozen backbone: share of its features that a view lacks.")
