@@ -11,7 +11,10 @@ from poeem.evaluation.scorers import FloatScorer
 
 
 def build_exact(problem: Problem, *, n_bytes: int = 0, nlist: int = 0, metric: str, seed: int = 0) -> Baseline:
-    """Return exact search over the float vectors, ``4 dim`` bytes each. Arguments as for `poeem.bench.method.Build`."""
+    """Return exact search over the float vectors, ``4 dim`` bytes each.
+
+    The arguments are those of `poeem.bench.method.Build`; ``n_bytes``, ``nlist`` and ``seed`` are ignored.
+    """
     import faiss
 
     scorer = FloatScorer(problem.items, metric)

@@ -1,4 +1,4 @@
-"""EventInputs: the inputs of the towers of product search, made from events: query tokens and behaviour in three spans."""
+"""EventInputs: the inputs of the towers of product search, from events: query tokens and behaviour in three spans."""
 
 from __future__ import annotations
 
@@ -59,14 +59,17 @@ class EventInputs:
         )
 
     def of_events(self, positions: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the inputs for events with a query, by position: the query, and what was known of the user before it."""
+        """Return the inputs for events by position: the query, and what was known of the user before it.
+
+        Every event must have a query, which is not checked. Events of the same user and time were not known.
+        """
         query = self.events.query[positions]
         tokens = Tokens(*(part[query] for part in self._tokens))
         return self._inputs(tokens, self.events.user[positions], self.events.known_before[positions])
 
     def of_typed(self, text: str, user: int | None) -> dict[str, np.ndarray]:
         """Return the inputs ``(1, ...)`` for a typed query of a user after all of the user's events; None: a user
-        without events.
+        without events. Characters and words beyond ``CHARACTERS`` and ``WORDS`` are cut off.
         """
         tokens = _cut(self.vocabulary.encode([text]))
         users = np.array([0 if user is None else user])

@@ -32,6 +32,8 @@ def split_by_time(
 ) -> EventSplit:
     """Split a log by time: the last events are the test, those before them the validation, the rest is for training.
 
+    Events at the time of a cut belong to the part before it, so parts may be smaller than their shares.
+
     Args:
         events: with times, or in the order of time.
         validation, test: shares of the events.
@@ -40,7 +42,7 @@ def split_by_time(
     Returns:
         the parts.
     Raises:
-        ValueError: a part has no event with a query.
+        ValueError: a part has no event with a query, or the shares are not above 0 and together below 1.
     """
     if not (0 < validation < 1 and 0 < test < 1 and validation + test < 1):
         raise ValueError(f"validation (={validation}) and test (={test}) must be shares above 0, together below 1")

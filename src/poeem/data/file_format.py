@@ -66,7 +66,9 @@ class FileFormat:
 
     @property
     def columns(self) -> dict[str, str | None]:
-        """The columns that the user named, by role: user, item, time, rating, title. None: not named."""
+        """The columns that the user named, by role: user, item, time, rating, title. None: not named; ``"none"``: there
+        is no such column.
+        """
         return {role: getattr(self, f"{role}_column") for role in ("user", "item", "time", "rating", "title")}
 
 

@@ -36,12 +36,13 @@ def history_before(ragged: Ragged, rows: np.ndarray, stops: np.ndarray, length: 
     Args:
         ragged: item numbers, one row per user.
         rows: int64, ``(B,)``, the rows to take.
-        stops: int64, ``(B,)``, positions in ``ragged.values``, within their row; the value there is left out.
+        stops: int64, ``(B,)``, positions in ``ragged.values``, from the start of the row to its end; the value at the
+            stop is left out, and the end gives the last values of the whole row.
         length: ``L``, how many values, at least 1.
     Returns:
         int64, ``(B, L)``, oldest first, right-aligned; -1 for an empty place.
     Raises:
-        ValueError: ``length`` is below 1, or a position is outside its row.
+        ValueError: ``length`` is below 1, a row does not exist, or a stop is before its row or past its end.
 
     >>> ragged = Ragged(np.array([0, 3, 4]), np.array([5, 6, 7, 8]))
     >>> history_before(ragged, np.array([0, 0]), np.array([2, 0]), 3)

@@ -17,7 +17,8 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def normalised(text: str) -> str:
-    """Return a text in lower case, with compatible forms of characters unified and single spaces.
+    """Return a text casefolded (``ß`` becomes ``ss``), with compatible forms of characters unified (NFKC) and single
+    spaces.
 
     >>> normalised(" Ｍilk  CAFÉ ")
     'milk café'
@@ -26,7 +27,7 @@ def normalised(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text: runs of letters and digits, in lower case.
+    """Return the words of a `normalised` text: runs of letters and digits of any script, in order, repeats included.
 
     >>> words_of("ICE CREAM/MILK & Sherbet, 56 oz")
     ['ice', 'cream', 'milk', 'sherbet', '56', 'oz']
@@ -64,13 +65,14 @@ class Vocabulary:
         cls, texts: Iterable[str] | Mapping[str, int], *, min_count: int = 2, most: int = 50_000
     ) -> Vocabulary:
         """Collect the tokens that occur at least ``min_count`` times, at most the ``most`` most frequent of each kind.
+        Tokens that are equally frequent are taken in the order of their text.
 
         Args:
             texts: texts, or texts with how often each occurs.
             min_count: occurrences that a token needs.
             most: largest number of words, of characters and of bigrams.
         Raises:
-            ValueError: no token is frequent enough.
+            ValueError: no word is frequent enough.
         """
         counts: dict[str, Counter[str]] = {"words": Counter(), "characters": Counter(), "bigrams": Counter()}
         counted = texts if isinstance(texts, Mapping) else Counter(texts)
@@ -93,7 +95,7 @@ class Vocabulary:
         return cls(**kept)
 
     def encode(self, texts: Sequence[str]) -> Tokens:
-        """Return the tokens of texts. A text without known tokens is a row of -1."""
+        """Return the tokens of texts. Unknown tokens are left out, and a text without known tokens is a row of -1."""
         split = [words_of(text) for text in texts]
         return Tokens(
             _padded([[self._characters.get(c) for word in words for c in word] for words in split]),

@@ -57,7 +57,8 @@ def parse_condition(text: str, table: pa.Table | None) -> Condition:
 
     Args:
         text: the condition.
-        table: the table with the columns. Upper and lower case of a column's name need not match if it is unique.
+        table: the table with the columns; None has no columns, so every column is unknown. Upper and lower case of a
+            column's name need not match if it is unique.
     Raises:
         ValueError: the text cannot be read, names an unknown column or has anything else than the above, or the package
             ``sqlglot`` is not installed.

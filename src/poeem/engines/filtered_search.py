@@ -27,7 +27,8 @@ def search_matching(
         nlist: number of inverted lists; 0 for a flat index.
         nprobe: lists visited at first; None takes the engine's own number.
     Returns:
-        scores and ids, both ``(nq, k)``; each row has exactly ``min(k, matching)`` items.
+        scores and ids, both ``(nq, k)``, as ``search`` gives them; each row has ``min(k, matching)`` items if
+        ``search`` finds all matching ones in the lists that it visits.
     """
     queries = np.asarray(queries)
     scores, ids = search(queries, nprobe)

@@ -68,13 +68,14 @@ def class_metrics(
     """Compute mAP@1000 and precision@100, where an item is relevant if it has the query's label.
 
     Items of equal score come in one random order, the same for every query. Short codes give many equal scores, and the
-    order of the files, which often is that of the classes, must not help.
+    order of the files, which often is that of the classes, must not help. Queries whose label no item has are left out.
+    precision@100 divides by 100 also if there are fewer items.
 
     Args:
         scorer: scores the items.
         query_vectors: float, ``(nq, dim)``.
-        query_labels: int64, ``(nq,)``.
-        item_labels: int64, ``(n,)``.
+        query_labels: int64, ``(nq,)``, 0 or more.
+        item_labels: int64, ``(n,)``; -1 for an item without a class.
         curve: whether to add the precision-recall curve, ``{"recall": [...], "precision": [...]}``, over whole
             rankings.
         seed: of the order of equal scores.

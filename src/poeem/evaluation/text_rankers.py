@@ -46,7 +46,8 @@ class Bm25Titles:
 
 
 def popularity_in_category(counts: np.ndarray, categories: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Score items by their popularity within the category of the item that the user chose; other items score far lower.
+    """Score items by their popularity within the category of the item that the user chose. Other items have negative
+    scores, also in the order of their popularity.
 
     No real system knows this category, so this is a strong baseline.
 

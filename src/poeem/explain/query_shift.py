@@ -32,7 +32,7 @@ def shift_figures(queries: np.ndarray, items: np.ndarray) -> dict[str, float]:
 def shift_shares(query_losses: Sequence[RecallLoss], item_losses: Sequence[RecallLoss]) -> list[float]:
     """Return the fraction of each step's loss that would not exist if items were the queries, 0 to 1.
 
-    The extra losses of the steps are limited to the extra total loss of the queries.
+    The extra losses of the steps are scaled down if their sum is above the extra total loss of the queries.
 
     Args:
         query_losses: losses of neighbours for the queries, by step.

@@ -61,7 +61,7 @@ def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
     """The sum of the codewords of each code, ``Σ_m B_{m, code_m}``; differentiable in ``codebooks``.
 
     Args:
-        codes: integers in ``[0, ksub)``, ``(..., M)``.
+        codes: integers in ``[0, ksub)``, ``(..., M)``; the range is not checked.
         codebooks: float, ``(M, ksub, dim)``.
     Returns:
         float, ``(..., dim)``.

@@ -18,7 +18,9 @@ _MOST_TABLE_BYTES = 2**28
 
 
 def suits_faiss(x: Tensor, codebooks: Tensor, beam: int) -> bool:
-    """Whether faiss encodes these rows as `encode_additive` does, and faster."""
+    """Return whether faiss encodes these rows as `encode_additive` does, and faster: many float32 rows on a CPU, a beam
+    above 1, and codebooks of 16 to 256 codewords whose look-up tables fit into memory.
+    """
     M, ksub, _ = codebooks.shape
     return (
         not is_exporting()

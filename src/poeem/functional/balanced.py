@@ -12,7 +12,8 @@ from poeem.functional.pq import split
 @compile_guard
 @torch.no_grad()
 def assign_balanced(residuals: Tensor, codebooks: Tensor, *, epsilon: float = 1.0, iterations: int = 10) -> Tensor:
-    """Assign codes so that every codeword is used equally often: ``n / ksub`` of the ``n`` rows each.
+    """Assign codes so that every codeword is used about equally often: ``n / ksub`` of the ``n`` rows each, as far as
+    the iterations have converged.
 
     The assignment is the cheapest transport of the vectors to the codewords. Sinkhorn's iterations compute it for every
     slice ``m``: ``P = diag(a) exp(-‖r_m - B_mk‖² / ε) diag(b)``, where ``a`` and ``b`` are scaled until rows sum to 1

@@ -14,8 +14,8 @@ def cayley(skew: Tensor) -> Tensor:
     ``i`` and ``j`` of ``R`` are ``[[c, -s], [s, c]]`` with ``c = cos(theta)`` and ``s = sin(theta)``.
 
     Args:
-        skew: float, skew-symmetric ``A``, ``(dim, dim)``; float64 keeps ``R`` orthogonal however large ``A`` is.
-            :func:`poeem.functional.triangle.skew` makes one from a vector.
+        skew: float, skew-symmetric ``A``, ``(dim, dim)``, which is not checked; float64 keeps ``R`` orthogonal however
+            large ``A`` is. :func:`poeem.functional.triangle.skew` makes one from a vector.
     Returns:
         ``(dim, dim)``, dtype and device of ``skew``.
     Raises:

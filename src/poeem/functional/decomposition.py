@@ -52,6 +52,8 @@ def decompose(
         generator: CPU generator of all random choices.
     Returns:
         the rotation, the centroids in rotated space, and the codebooks of the rotated residuals.
+    Raises:
+        ValueError: fewer rows than codewords of a codebook, or than centroids.
     Source:
         Zhang et al. 2021 (optimal space decomposition); Ge et al., "Optimized product quantization", 2013.
     """

@@ -41,9 +41,10 @@ def random_pairs(dim: int, seed: int, step: int) -> Tensor:
 def greedy_pairs(weights: Tensor) -> Tensor:
     """Match coordinates greedily: repeatedly take the heaviest pair whose coordinates are both free.
 
-    The total weight is at least half of that of the heaviest matching. All pairs that are the best choice of both their
-    coordinates are taken in one round, because the greedy rule would take them too. A round matches about half of the
-    coordinates, so random weights need O(log dim) rounds and O(dim^2) work.
+    All coordinates are matched, also by negative weights. The total of positive weights is at least half of that of the
+    heaviest matching. All pairs that are the best choice of both their coordinates are taken in one round, because the
+    greedy rule would take them too. A round matches about half of the coordinates, so random weights need O(log dim)
+    rounds and O(dim^2) work.
 
     Args:
         weights: real, ``(dim, dim)``; only the strict upper triangle is read. Of equal weights the pair with the lowest
@@ -100,7 +101,8 @@ def greedy_pairs(weights: Tensor) -> Tensor:
 
 
 def steepest_pairs(weights: Tensor) -> Tensor:
-    """Match coordinates with the largest total weight, by the blossom algorithm of networkx: exact, and slow.
+    """Match coordinates with the largest total weight, by the blossom algorithm of networkx: exact, and slow. As many
+    coordinates as possible are matched, also by negative weights.
 
     Args:
         weights: real, ``(dim, dim)``, ``dim`` <= 128; the strict upper triangle is read.

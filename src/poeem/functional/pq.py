@@ -9,7 +9,8 @@ from poeem.functional.nearest import assign_nearest
 
 
 def split(x: Tensor, M: int) -> Tensor:
-    """Cut vectors into slices: ``(n, dim)`` becomes ``(n, M, dim // M)``, a view of the same memory.
+    """Cut vectors into slices: ``(n, dim)`` becomes ``(n, M, dim // M)``, a view of the same memory. ``M`` must divide
+    ``dim``.
 
     >>> split(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), 2)
     tensor([[[1., 2.],
@@ -49,7 +50,7 @@ def decode_codes(codes: Tensor, codebooks: Tensor) -> Tensor:
     """Decode codes: concatenate the codewords ``[B_{m, code_m}]``. The result is differentiable in ``codebooks``.
 
     Args:
-        codes: integers in ``[0, ksub)``, ``(..., M)``.
+        codes: integers in ``[0, ksub)``, ``(..., M)``; the range is not checked.
         codebooks: float, ``(M, ksub, dsub)``.
     Returns:
         float, ``(..., M * dsub)``.

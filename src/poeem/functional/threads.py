@@ -15,7 +15,7 @@ def for_spans(work: Callable[[slice], object], rows: int, *, span: int, device: 
     call torch uses one thread.
 
     Args:
-        work: called with a slice of rows; its result is dropped.
+        work: called with a slice of rows, in any order; its result is dropped, and its error is raised here.
         rows: number of rows.
         span: rows per call.
         device: of the tensors that ``work`` uses; on an accelerator calls follow one another.

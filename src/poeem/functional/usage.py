@@ -66,7 +66,7 @@ def imbalance_factor(counts: Tensor) -> Tensor:
     Args:
         counts: ``(nlist,)``, vectors per list.
     Returns:
-        float scalar: 1 if all lists have one length, ``nlist`` if one list holds all vectors.
+        float scalar: 1 if all lists have one length, ``nlist`` if one list holds all vectors, 0 without vectors.
 
     >>> imbalance_factor(torch.tensor([3, 1]))
     tensor(1.2500)

@@ -53,6 +53,9 @@ class CoarseQuantizer(nn.Module):
     def reseed_(self, dead: Tensor, y: Tensor, lists: Tensor, generator: torch.Generator) -> None:
         """Move centroids that no vector uses to vectors that are far from their centroid.
 
+        Vectors are drawn with a probability proportional to their squared error. With equal norms only the direction of
+        a centroid moves, and its length stays.
+
         Args:
             dead: bool, ``(nlist,)``: the centroids to move.
             y: float32, ``(n, dim)``, in rotated space.

@@ -51,11 +51,11 @@ class CodeMemory(nn.Module):
         self.added += len(codes)
 
     def codes(self) -> Tensor:
-        """Return the stored codes, ``(n, M)`` with ``n`` at most ``size``."""
+        """Return the stored codes, ``(n, M)`` with ``n`` at most ``size``, not in the order of their age."""
         return self.ring[: int(self.added.clamp(max=len(self.ring)))]
 
     def vectors(self, index: StagedIndex) -> Tensor | None:
-        """Decode the stored codes by a flat index.
+        """Decode the stored codes by a flat index. It is not checked that the index has no lists.
 
         Returns:
             float32 ``(n, dim)``, differentiable in its codebooks; None if there are no codes.

@@ -31,7 +31,7 @@ def gathered(rows: Tensor) -> Tensor:
     Args:
         rows: ``(n_rank, dim)``, those of this process.
     Returns:
-        ``(sum of n_rank, dim)``, the same on every process.
+        ``(sum of n_rank, dim)``, the same on every process. With several processes no gradient flows through it.
     """
     if world_size() == 1:
         return rows

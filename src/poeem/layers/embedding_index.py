@@ -207,7 +207,8 @@ class EmbeddingIndex(StagedIndex):
     def warm_start(self, sample: Tensor) -> None:
         """Fit rotation, centroids and codebooks to a sample, and quantize from now on.
 
-        Under DDP every process passes its own rows; all end with the same index.
+        An index that is ready already is fitted from scratch. Under DDP every process passes its own rows; all end with
+        the same index.
 
         Args:
             sample: float, ``(..., dim)``; more rows are better, up to about 65,000.

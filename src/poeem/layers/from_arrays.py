@@ -71,7 +71,7 @@ def index_from(source: Trained, **options: Any) -> EmbeddingIndex:
     """Make an `EmbeddingIndex` from the arrays of a bundle or of a faiss index. It quantizes at once.
 
     Args:
-        source: from `poeem.open` or `poeem.from_faiss`.
+        source: from `poeem.open` or `poeem.from_faiss`; only its arrays and structure are used, not its items.
         options: of `layer_from_arrays` and `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
     Returns:
         a layer that is ``ready``.

@@ -26,6 +26,9 @@ _OPTIONAL = ("query_adapter", "encoder_codebooks")
 class StagedIndex(nn.Module):
     """The stages of an index, one after the other: rotation, coarse quantizer, product or additive quantizer.
 
+    Two more arrays are None at first: ``query_adapter``, by which queries are multiplied (`set_query_adapter`), and
+    ``encoder_codebooks``, which assign codes in place of the codebooks that decode (`keep_encoding`).
+
     Args:
         dim: width of the vectors.
         spec: the structure.
@@ -79,8 +82,8 @@ class StagedIndex(nn.Module):
         return self.quantizer.codebooks.device
 
     def usage(self) -> dict[str, float]:
-        """Return how recent training steps used codewords and lists: ``perplexity``, ``dead_share``,
-        ``list_imbalance``.
+        """Return how the last two windows of training steps used codewords and lists: ``perplexity``, ``dead_share``
+        and, with lists, ``list_imbalance``. Before the first counted step they are 0, 1 and 0.
         """
         return self.phase.usage.metrics()
 
@@ -175,10 +178,13 @@ class StagedIndex(nn.Module):
     def set_query_adapter(self, matrix: Tensor | None) -> None:
         """Set the matrix by which queries are multiplied, from the right, before they are scored.
 
-        Bundles store it, and searchers apply it. The layer itself sees items only.
+        Bundles store it, and searchers apply it. The layer itself sees items only. The matrix is copied without its
+        gradient.
 
         Args:
             matrix: float, ``(dim, dim)``; None removes it.
+        Raises:
+            ValueError: the matrix has another shape.
         """
         if matrix is not None and tuple(matrix.shape) != (self.dim, self.dim):
             raise ValueError(f"matrix (shape {tuple(matrix.shape)}) must be ({self.dim}, {self.dim})")
@@ -189,7 +195,10 @@ class StagedIndex(nn.Module):
 
         Codes that are in service thus stay right, and training changes only the vectors that they stand for, as in Zhan
         et al., "Jointly optimizing query encoder and product quantization", 2021. Rotation and centroids must not be
-        trained any more.
+        trained any more, which is left to the caller.
+
+        Raises:
+            RuntimeError: the index has not been warm-started.
         """
         self._check_ready()
         self.encoder_codebooks = self.quantizer.codebooks.detach().float().clone()

@@ -41,7 +41,9 @@ class Usage:
         self.batches = 0
 
     def metrics(self) -> dict[str, float]:
-        """Return ``perplexity`` (1 to ksub), ``dead_share`` (0 to 1) and, with lists, ``list_imbalance`` (1 up)."""
+        """Return ``perplexity`` (1 to ksub), ``dead_share`` (0 to 1) and, with lists, ``list_imbalance`` (1 up).
+        Without a counted batch they are 0, 1 and 0.
+        """
         codewords = self.codewords + self._last_codewords.to(self.codewords.device)
         found = {"perplexity": perplexity(codewords).item(), "dead_share": dead_share(codewords).item()}
         if len(self.lists):

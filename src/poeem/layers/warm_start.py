@@ -29,7 +29,7 @@ class RowBuffer:
         self._count = len(self._parts[0])
 
     def add(self, x: Tensor) -> None:
-        """Copy rows ``(n, dim)`` into the buffer, until it is full."""
+        """Copy rows ``(n, dim)`` into the buffer, until it is full; further rows are dropped."""
         self._parts = [part.to(x.device) for part in self._parts] + [x[: self.capacity - self._count].clone()]
         self._count += len(self._parts[-1])
 
@@ -44,7 +44,7 @@ class RowBuffer:
 
 
 def fit_sample(sample: Tensor, spec: IndexSpec, *, equal_norm: bool, seed: int) -> Decomposition:
-    """Fit the arrays of an index to the samples of all processes together.
+    """Fit the arrays of an index to the samples of all processes together, or to a random part of very large samples.
 
     Args:
         sample: float32, ``(n, dim)``, the rows of this process.

@@ -35,7 +35,8 @@ def cross_quantized(
         temperature: above 0; divides the cosines.
         debias: probability that a negative shows the same thing as its row, 0 to below 1. The expected share of such
             pairs is subtracted from the sum over the negatives. 0 is the plain loss; 1 / number of classes is usual.
-        memory: float, ``(m, dim)``: decoded vectors of earlier images, negatives of every row; None: none.
+        memory: float, ``(m, dim)``: decoded vectors of earlier images, negatives of every row; None: none. All vectors
+            are normalised here.
     Returns:
         scalar, nats.
     Raises:

@@ -38,6 +38,7 @@ def build_model(
     train: Ragged | None = None,
 ) -> JointModel:
     """Build towers, loss and, if ``indexed``, the index that the settings describe. The seed gives the initial weights.
+    The index is not warm-started; the caller does that.
 
     Args:
         settings: settings of a run, see ``resolve_options``.
@@ -75,7 +76,8 @@ def joint_model(
     log_q: np.ndarray | None = None,
     minable: np.ndarray | None = None,
 ) -> JointModel:
-    """Towers with loss and, if ``indexed``, the index that the settings describe.
+    """Make one module of towers, loss and, if ``indexed``, the index that the settings describe. The index is not
+    warm-started.
 
     Args:
         towers: query and item tower.

@@ -168,8 +168,10 @@ def compare(
 
 
 def share_twin(run: ComparedRun, other: ComparedRun) -> None:
-    """Copy the float twin of another run to this one, if this one has none and its twin would be trained in the same
-    way.
+    """Copy the float twin of ``other`` to ``run``, if ``run`` has none and both runs have equal steps and equal
+    settings apart from those of the index.
+
+    The data are not compared: the caller passes runs on the same data. Otherwise nothing happens.
     """
 
     def twin_settings(of: ComparedRun) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ def rows_of(ids: np.ndarray, among: np.ndarray) -> np.ndarray:
 
     Args:
         ids: ids to find, ``(n,)``.
-        among: ids by row.
+        among: ids by row, distinct.
     Returns:
         int64, ``(n,)``; -1 for an id that is not there.
 

@@ -29,7 +29,7 @@ def recommend(
     Returns:
         scores float32 and rows of the bundle int64, ``(nq, k)``, best first; row -1 if there are fewer items.
     Raises:
-        ValueError: ``k`` or ``nprobe`` is below 1.
+        ValueError: ``k`` is below 1, or ``nprobe`` is out of range or given without lists.
     """
     # Items that were deleted after the training have no row.
     rows, query = run.rows[histories.values], histories.row_of_value
@@ -40,7 +40,7 @@ def recommend(
 def similar_items(
     run: InteractionRun, rows: np.ndarray, k: int = 10, nprobe: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the items most similar to given items, which are left out.
+    """Find the items most similar to given items, which are left out, as are items without a training event.
 
     The query is the vector of the item tower. An item that was added after the training has none; its query is its
     decoded vector.
@@ -63,7 +63,8 @@ def similar_items(
 def similar_in_bundle(
     bundle: Bundle, rows: np.ndarray, k: int = 10, nprobe: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find similar items in a bundle without a model. Queries are the decoded vectors of the given items.
+    """Find similar items in a bundle without a model. Queries are the decoded vectors of the given items, which are
+    left out. Items without a training event are not.
 
     Args:
         bundle: the index.

@@ -114,7 +114,9 @@ def phrases_of(category: str | None, kind: str | None, rng: np.random.Generator)
 
 
 def typed_words(name: str | None) -> list[str]:
-    """Return the words of a category that somebody may type.
+    """Return the words of a product's category or type that somebody may type.
+
+    They are runs of three letters or more, in lower case, without ``UNTYPED``, each once, in order. None gives [].
 
     >>> typed_words("SFT DRNK 2 LITER BTL CARB INCL")
     ['sft', 'drnk', 'liter', 'btl', 'carb']

@@ -21,7 +21,11 @@ BLOCK = 8192
 
 
 class Encoder(Protocol):
-    """Protocol of an encoder of texts. Its ``name`` must change whenever its vectors do."""
+    """Turns texts into vectors.
+
+    ``encode`` returns float32 ``(n, dim)``, in the order of the texts, and reads at most ``max_tokens`` tokens of each.
+    ``name`` identifies cached vectors, so it must change whenever the vectors do.
+    """
 
     name: str
 
@@ -41,7 +45,8 @@ def cached_vectors(
         texts: in the order of the rows; at least one.
         max_tokens: argument of :meth:`Encoder.encode`.
         name: name and version of the encoder; the file's name depends on it and on the texts.
-        encoder: makes the encoder; called only if the vectors are not in the cache.
+        encoder: makes the encoder; called only if the vectors are not in the cache. Its name is not compared with
+            ``name``.
     Returns:
         float32, ``(n, dim)``, mapped read-only.
     Raises:

@@ -101,7 +101,7 @@ class LongTermBehaviour(nn.Module):
         Args:
             query: float, ``(B, G, d)``: rows of the query.
             items: int64, ``(B, L)``: item numbers, -1 for an empty place.
-            kinds: int64, ``(B, L)``: kinds of the events.
+            kinds: int64, ``(B, L)``: kinds of the events; events of kinds outside ``[0, n_kinds)`` are ignored.
         Returns:
             ``(B, G, d)``.
         """
