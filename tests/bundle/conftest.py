@@ -11,6 +11,7 @@ import torch
 from poeem.bundle import Bundle, write_bundle
 from poeem.layers.from_arrays import index_from
 from poeem.spec import IndexSpec
+from tests.bundle.parts import parts
 
 DIM = 8
 
@@ -75,3 +76,10 @@ def draw():
     """Vectors of the small bundle's width."""
     rng = np.random.default_rng(1)
     return lambda rows: rng.standard_normal((rows, DIM)).astype("float32")
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A bundle in a run folder."""
+    write_bundle(tmp_path / "run" / "bundle", **parts(), training={"epochs": 3})
+    return tmp_path / "run" / "bundle"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,46 +16,11 @@ from poeem.engines.reference import ReferenceScorer
 from poeem.explain.sources import read_workload
 from poeem.training.load import load_run
 
-TRAIN = ["--index", "OPQ2,IVF4,PQ2x4", "--dim", "8", "--steps", "40", "--batch-size", "64", "--lr", "0.01"]
-TRAIN += ["--device", "cpu", "--baselines", "opq"]
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory) -> Path:
-    rng = np.random.default_rng(0)
-    rows = [
-        (f"u{user}", f"i{item * 8 + user % 8}", place)
-        for user in range(120)
-        for place, item in enumerate(rng.choice(10, int(rng.integers(3, 10)), replace=False))
-    ]
-    users, items, times = zip(*rows)
-    path = tmp_path_factory.mktemp("data") / "events.parquet"
-    table = {"user": users, "item": items, "timestamp": times, "title": [f"Title of {item}" for item in items]}
-    pq.write_table(pa.table(table), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def run(file, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", "--interactions", str(file), "--out", str(folder), *TRAIN]) == 0
-    return folder
-
 
 def asked(capsys, *arguments: str) -> dict:
     """The JSON document of a command, which must be all there is on stdout."""
     assert main([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
-
-
-def complaint(capsys, *arguments: str) -> str:
-    """The one line of a user's mistake."""
-    assert main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    (line,) = said.err.splitlines()
-    assert line.startswith("poeem: error: ")
-    return line
 
 
 def test_train_leaves_bundle_model_checkpoints_and_metrics(run):
@@ -193,10 +157,10 @@ def test_csv_with_ids_that_look_like_numbers(tmp_path, capsys):
     assert asked(capsys, "search", str(run), "--user", "001")["results"]
 
 
-def test_a_finished_run_is_resumed_by_another_path_to_the_same_file(run, file, capsys, monkeypatch):
+def test_a_finished_run_is_resumed_by_another_path_to_the_same_file(run, file, options, capsys, monkeypatch):
     monkeypatch.chdir(file.parent)
     before = json.loads((run / "metrics.json").read_text())
-    after = asked(capsys, "train", "--interactions", file.name, "--out", str(run), *TRAIN, "--resume")
+    after = asked(capsys, "train", "--interactions", file.name, "--out", str(run), *options, "--resume")
     assert after["index"] == before["index"]
     assert after["dataset"] == file.name
 
@@ -213,63 +177,6 @@ def test_an_interrupted_run_is_kept_only_if_it_had_begun(begun, tmp_path, capsys
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "poeem: interrupted"
     assert ("--resume" in said[0]) == begun
-
-
-def test_a_second_run_is_refused(run, file, capsys):
-    said = complaint(capsys, "train", "--interactions", str(file), "--out", str(run), *TRAIN)
-    assert "holds a run already" in said
-
-
-@pytest.mark.parametrize("content", [None, b"", b"PAR1 no parquet"], ids=["missing", "empty", "garbage"])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["train", "--interactions", "F.parquet", "--index", "PQ2x4", "--out", "NEW"],
-        ["train", "--interactions", "F.csv", "--index", "PQ2x4", "--out", "NEW"],
-        ["train", "--interactions", "EVENTS", "--items", "F.parquet", "--index", "PQ2x4", "--out", "NEW"],
-        ["encode", "RUN", "--items", "F.npy", "--out", "NEW"],
-        ["encode", "RUN", "--items", "F.parquet", "--out", "NEW"],
-        ["search", "RUN", "--queries", "F.npy", "--out", "NEW"],
-        ["evaluate", "F.npy"],
-        ["export", "F.npy", "--out", "NEW"],
-        ["search", "F.npy", "--user", "u1"],
-    ],
-    ids=lambda arguments: "-".join(arguments[:2]) + arguments[-1],
-)
-def test_a_file_that_cannot_be_used_gets_one_line(arguments, content, run, file, tmp_path, capsys):
-    places = {"RUN": str(run), "EVENTS": str(file), "NEW": str(tmp_path / "new")}
-    arguments = [places.get(a, str(tmp_path / a) if a.startswith("F.") else a) for a in arguments]
-    (wrong,) = (a for a in arguments if Path(a).name.startswith("F."))
-    if content is not None:
-        Path(wrong).write_bytes(content)
-    complaint(capsys, *arguments)
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["search", "RUN", "--user", "u"], "did you mean 'u"),
-        (["search", "RUN", "--item", "I3"], "did you mean 'i3"),
-        (["search", "RUN", "--history", "i3,zzz"], "'zzz'"),
-        (["search", "RUN"], "give one of --user, --history, "),
-        (["search", "RUN", "--user", "u1", "--item", "i1"], "given: --user, --item"),
-        (["search", "RUN", "--queries", "q.npy"], "go together"),
-        (["search", "RUN", "--user", "u1", "-k", "0"], "k (=0)"),
-        (["search", "RUN", "--user", "u1", "--nprobe", "0"], "nprobe (=0)"),
-        (["export", "RUN", "--engine", "lucene", "--out", "x"], "engine (='lucene')"),
-        (["evaluate", "RUN", "--baselines", "ivf"], "baselines (=ivf)"),
-        (["train", "--index", "PQ8", "--out", "x"], "give one of --interactions FILE"),
-        (["train", "--index", "PQ8", "--out", "x", "--dataset", "ml-2m"], "dataset (='ml-2m') is not known"),
-        (["train", "--index", "PQ8", "--out", "x", "--dim", "many"], "Invalid value for '--dim'"),
-        (["train", "--index", "PQ8"], "give the folder of the run: --out DIR"),
-        (["learn"], "No such command 'learn'"),
-        (["search"], "Missing argument 'DIR'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_mistakes_get_one_line(arguments, said, run, capsys):
-    assert said in complaint(capsys, *[str(run) if a == "RUN" else a for a in arguments])
 
 
 def test_explain_starts_from_the_figures_of_the_run(run, tmp_path, capsys):

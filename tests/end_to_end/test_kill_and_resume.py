@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
+
+from tests import forked
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,25 +38,27 @@ def file(tmp_path_factory) -> Path:
     return path
 
 
-def train(file: Path, out: Path, *more: str, program: tuple[str, ...] = ("-m", "poeem")) -> subprocess.Popen:
-    """A training as a process of its own, which writes what it says to ``out.log``."""
-    command = [sys.executable, *program, "train", "--interactions", str(file), "--out", str(out), *OPTIONS, *more]
-    with out.with_suffix(".log").open("w") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+def words(file: Path, out: Path, *more: str) -> list[str]:
+    return ["train", "--interactions", str(file), "--out", str(out), *OPTIONS, *more]
 
 
-def finish(process: subprocess.Popen, out: Path, code: int = 0) -> str:
-    process.wait()
-    said = out.with_suffix(".log").read_text()
-    assert process.returncode == code, said
-    return said
+def train(file: Path, out: Path, *more: str, **environment: str) -> ForkServerProcess:
+    """A training in a process of its own, which writes what it says to ``out.log``."""
+    return forked.poeem(words(file, out, *more), out.with_suffix(".log"), environment)
 
 
-def kill_after(step: int, process: subprocess.Popen, out: Path, number: signal.Signals) -> None:
+def finish(process: ForkServerProcess, out: Path, code: int = 0) -> str:
+    process.join()
+    log = out.with_suffix(".log").read_text()
+    assert process.exitcode == code, log
+    return log
+
+
+def wait_for_step(step: int, out: Path) -> None:
+    deadline = time.monotonic() + 300
     while not (out / "checkpoints" / f"step-{step}").exists():
-        assert process.poll() is None, out.with_suffix(".log").read_text()
+        assert time.monotonic() < deadline, out.with_suffix(".log").read_text()
         time.sleep(0.005)
-    process.send_signal(number)
 
 
 def weights(out: Path) -> dict[str, np.ndarray]:
@@ -75,7 +81,8 @@ def test_killed_runs_resume_to_the_same_bits(file, tmp_path, uninterrupted):
     out = tmp_path / "run"
     for step in (50, 200):
         process = train(file, out, *(["--resume"] if step > 50 else []))
-        kill_after(step, process, out, signal.SIGKILL)
+        wait_for_step(step, out)
+        process.kill()
         finish(process, out, -signal.SIGKILL)
     finish(train(file, out, "--resume"), out)
     assert_same(weights(out), uninterrupted)
@@ -83,9 +90,12 @@ def test_killed_runs_resume_to_the_same_bits(file, tmp_path, uninterrupted):
 
 def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(file, tmp_path, uninterrupted):
     out = tmp_path / "run"
-    process = train(file, out)
-    kill_after(50, process, out, signal.SIGINT)
-    said = finish(process, out, 130)
+    command = [sys.executable, "-m", "poeem", *words(file, out)]
+    with out.with_suffix(".log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        wait_for_step(50, out)
+        process.send_signal(signal.SIGINT)
+    said = out.with_suffix(".log").read_text()
+    assert process.returncode == 130, said
     assert "resume it with the same command and --resume" in said
     assert "Traceback" not in said
     finish(train(file, out, "--resume"), out)
@@ -93,9 +103,16 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(file, tmp_path, uninter
 
 
 def test_two_processes_train_one_model(file, tmp_path):
+    """With the environment that torchrun and accelerate give to each process."""
     out = tmp_path / "run"
-    program = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "poeem")
-    finish(train(file, out, program=program), out)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    second = forked.poeem(words(file, out), tmp_path / "second.log", address | {"RANK": "1", "LOCAL_RANK": "1"})
+    finish(train(file, out, **address, RANK="0", LOCAL_RANK="0"), out)
+    second.join()
+    assert second.exitcode == 0, (tmp_path / "second.log").read_text()
     rotation = weights(out)["rotation"].astype(np.float64)
     assert np.abs(rotation.T @ rotation - np.eye(8)).max() < 1e-5
     assert (out / "metrics.json").is_file()
+    assert (tmp_path / "second.log").read_text().count("recall@") == 0

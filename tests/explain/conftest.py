@@ -23,7 +23,7 @@ def clustered(n, seed, *, centres=60, spread=1.2):
 
 @pytest.fixture(scope="session")
 def items():
-    return clustered(4000, 1)
+    return clustered(2000, 1)
 
 
 @pytest.fixture(scope="session")

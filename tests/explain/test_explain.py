@@ -124,7 +124,7 @@ def test_main_cause_dead_codewords(fitted, items, queries):
 def test_main_cause_stale_codes(fitted, items, queries):
     good = fitted("OPQ16,PQ16x4")
     codes = good.codes.copy()
-    codes[:2000] = np.roll(codes[:2000], 1, axis=0)
+    codes[:1000] = np.roll(codes[:1000], 1, axis=0)
     found = explain(replace(good, codes=codes), vectors=items, queries=queries, **SIZES)
     assert_adds_up(found)
     assert (found.main_cause, found.next.parameter) == ("stale", "codes")
@@ -134,7 +134,7 @@ def test_main_cause_query_shift():
     # Items hardly vary along the four axes that queries ask for, so that the codewords hold nothing of them.
     rng = np.random.default_rng(0)
     few, mix = np.arange(16) >= 12, np.linalg.qr(rng.standard_normal((16, 16)))[0]
-    items = (np.where(few, 0.05, 1.0) * rng.standard_normal((4000, 16)) @ mix).astype(np.float32)
+    items = (np.where(few, 0.05, 1.0) * rng.standard_normal((2000, 16)) @ mix).astype(np.float32)
     queries = (np.where(few, 1.0, 0.05) * rng.standard_normal((400, 16)) @ mix).astype(np.float32)
     bundle = refits.fit_index(items, IndexSpec.parse("RQ6x6"), "ip")
     found = explain(bundle, vectors=items, queries=queries, **SIZES)

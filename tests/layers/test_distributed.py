@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from poeem.layers.embedding_index import EmbeddingIndex
+from tests import forked
 
 STEPS, READY_AFTER = 30, 5
 CASES = (("ste", "OPQ4,IVF4,PQ4x4", "ste"), ("task", "OPQ4,IVF4,PQ4x4", "task"), ("additive", "IVF4,RQ3x4", "ste"))
@@ -73,7 +74,7 @@ def run(rank: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_both_processes_have_the_same_index(tmp_path: Path):
-    mp.spawn(run, args=(str(tmp_path),), nprocs=2)
+    start_processes(run, args=(str(tmp_path),), nprocs=2, start_method=forked.METHOD)
     for case in (*(case for case, _, _ in CASES), "share"):
         first, second = (torch.load(tmp_path / f"{case}-{rank}.pt") for rank in range(2))
         for name in first:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import faiss
 import numpy as np
 import pytest
@@ -14,11 +12,6 @@ from faiss.contrib.ivf_tools import search_preassigned
 from poeem.engines.export import export
 from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.reference import ReferenceScorer
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def some_queries(n=40, dim=16, seed=1):

@@ -17,11 +17,6 @@ from poeem.engines.faiss.index_parts import parts_of
 FLIPS = int(os.environ.get("POEEM_HOSTILE_COUNT", "60"))
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 @pytest.mark.parametrize("spec", ["OPQ4,IVF8,PQ4", "PQ4x4", "RQ3x6"])
 def test_every_flip_is_seen(make_bundle, tmp_path, spec):
     file = tmp_path / "x.faiss"

@@ -11,10 +11,11 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from poeem.layers.rotation import ROTATIONS, make_rotation
+from tests import forked
 
 SETTINGS: list[dict[str, Any]] = [
     {},
@@ -75,7 +76,7 @@ def run(rank: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_both_processes_have_the_same_rotation(tmp_path: Path):
-    spawn(run, args=(str(tmp_path),), nprocs=2)
+    start_processes(run, args=(str(tmp_path),), nprocs=2, start_method=forked.METHOD)
     for case in range(len(CASES)):
         first, second = (torch.load(tmp_path / f"{case}-{rank}.pt") for rank in range(2))
         assert torch.equal(first, second), CASES[case]

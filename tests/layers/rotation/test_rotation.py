@@ -2,44 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import io
-
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from poeem.layers.rotation import ROTATIONS, Rotation, make_rotation
-
-KINDS = sorted(ROTATIONS)
-TRAINED = [kind for kind in KINDS if kind != "frozen"]
-OPTIMIZERS = {
-    "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
-    "adam": lambda p: torch.optim.Adam(p, lr=1e-2),
-    "adamw": lambda p: torch.optim.AdamW(p, lr=1e-2, weight_decay=0.1),
-    "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
-}
-
-
-def error(R: Tensor) -> float:
-    R64 = R.detach().double().numpy()
-    return float(np.abs(R64.T @ R64 - np.eye(len(R64))).max())
-
-
-def random_rotation(dim: int, seed: int = 0) -> Tensor:
-    Q = np.linalg.qr(np.random.default_rng(seed).normal(size=(dim, dim)))[0]
-    Q[:, 0] *= np.sign(np.linalg.det(Q))
-    return torch.from_numpy(Q).float()
-
-
-def noisy_steps(rotation: Rotation, optimizer: torch.optim.Optimizer, steps: int, first: int = 0) -> None:
-    """Steps on a loss that moves all the time, so that the rotation never comes to rest."""
-    generator = torch.Generator().manual_seed(first)
-    for G in torch.randn(steps, rotation.dim, rotation.dim, generator=generator):
-        optimizer.zero_grad()
-        rotation.matrix().backward(G)
-        optimizer.step()
+from poeem.layers.rotation import make_rotation
+from tests.layers.rotation.steps import KINDS, TRAINED, error, noisy_steps, random_rotation
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,160 +42,6 @@ def test_descends_to_the_rotation_of_the_data(kind, name):
         schedule.step()
     assert start > 4
     assert loss().item() < 1e-3 * start
-
-
-def check_stays_orthogonal(kind: str, optimizer: str, hundreds: int) -> None:
-    rotation = make_rotation(8, kind, seed=0)
-    steps = OPTIMIZERS[optimizer](rotation.parameters())
-    worst = 0.0
-    for hundred in range(hundreds):
-        noisy_steps(rotation, steps, 100, first=hundred)
-        worst = max(worst, error(rotation.matrix()))
-    assert worst <= 1e-5
-    assert (rotation.matrix() - torch.eye(8)).abs().max() > 0.02
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("kind", TRAINED)
-def test_stays_orthogonal_under_any_optimizer(kind, optimizer):
-    check_stays_orthogonal(kind, optimizer, hundreds=2)
-
-
-# Only a product of many factors can drift; the other kinds start from scratch at every step.
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_orthogonal_after_ten_thousand_steps(optimizer):
-    check_stays_orthogonal("givens-greedy", optimizer, hundreds=100)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_orthogonal_with_large_steps_and_odd_width(kind):
-    rotation = make_rotation(7, kind, seed=0)
-    parameters = list(rotation.parameters()) or [nn.Parameter(torch.zeros(1))]
-    noisy_steps_of = torch.optim.SGD(parameters, lr=30.0)
-    if kind == "frozen":
-        return
-    for step in range(70):
-        noisy_steps(rotation, noisy_steps_of, 1, first=step)
-        assert error(rotation.matrix()) <= 1e-5
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_autocast_leaves_it_in_float32(kind):
-    rotation, plain = make_rotation(8, kind, seed=0), make_rotation(8, kind, seed=0)
-    x = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
-    gradients = []
-    for module, enabled in ((rotation, True), (plain, False)):
-        module.set_(random_rotation(8))
-        for _ in range(40):
-            module.zero_grad()
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
-                R = module.matrix()
-                assert R.dtype == torch.float32
-                if R.requires_grad:
-                    # The product in float32, so that the gradients can be compared; backward() inside the block.
-                    (R * x[:8]).sum().backward()
-            with torch.no_grad():
-                for parameter in module.parameters():
-                    assert parameter.grad is not None
-                    parameter -= 0.01 * parameter.grad
-        assert error(module.matrix()) <= 1e-6
-        gradients.append(module.matrix().detach())
-    assert torch.equal(*gradients)
-
-
-@pytest.mark.parametrize("kind", TRAINED)
-def test_a_bfloat16_product_trains_it(kind):
-    rotation, Q = make_rotation(8, kind, seed=0), random_rotation(8)
-    x = torch.randn(128, 8, generator=torch.Generator().manual_seed(0))
-    optimizer = torch.optim.Adam(rotation.parameters(), lr=2e-2)
-    losses = []
-    for _ in range(300):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = (x @ rotation.matrix() - x @ Q).float().square().sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.2 * losses[0]
-    assert error(rotation.matrix()) <= 1e-5
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_eval_and_state_dict_see_the_step_and_change_nothing(kind):
-    rotation = make_rotation(6, kind, seed=0)
-    optimizer = torch.optim.Adam(list(rotation.parameters()) or [nn.Parameter(torch.zeros(1))], lr=0.1)
-    if kind != "frozen":
-        noisy_steps(rotation, optimizer, 5)
-    pending = {name: value.clone() for name, value in (*rotation.named_parameters(), *rotation.named_buffers())}
-    R = rotation.eval().matrix()
-    saved = rotation.state_dict()
-    for name, value in (*rotation.named_parameters(), *rotation.named_buffers()):
-        assert torch.equal(value, pending[name])
-    restored = make_rotation(6, kind, seed=0)
-    restored.load_state_dict(saved, strict=True)
-    for module in (rotation.train(), restored, copy.deepcopy(rotation), restored.eval()):
-        assert torch.equal(module.matrix(), R)
-    assert error(R) <= 1e-5
-    if kind != "frozen":
-        assert (R - torch.eye(6)).abs().max() > 0.01
-
-
-@pytest.mark.parametrize("set_to_none", [True, False])
-@pytest.mark.parametrize("kind", TRAINED)
-def test_saving_and_resuming_continue_bit_for_bit(kind, set_to_none):
-    def run(save_at: tuple[int, ...], resume: bool) -> Tensor:
-        rotation = make_rotation(6, kind, seed=0)
-        optimizer = torch.optim.AdamW(rotation.parameters(), lr=0.02, weight_decay=0.1)
-        for step in range(50):
-            G = torch.randn(6, 6, generator=torch.Generator().manual_seed(step))
-            # The rotation before zero_grad, so that either way of zeroing leaves the gradient until the fold.
-            loss = (rotation.matrix() * G).sum()
-            optimizer.zero_grad(set_to_none=set_to_none)
-            loss.backward()
-            optimizer.step()
-            if step in save_at:
-                file = io.BytesIO()
-                torch.save({"model": rotation.state_dict(), "optimizer": optimizer.state_dict()}, file)
-                if resume:
-                    file.seek(0)
-                    found = torch.load(file)
-                    rotation = make_rotation(6, kind, seed=0)
-                    optimizer = torch.optim.AdamW(rotation.parameters(), lr=0.02, weight_decay=0.1)
-                    rotation.load_state_dict(found["model"], strict=True)
-                    optimizer.load_state_dict(found["optimizer"])
-        return rotation.matrix().detach()
-
-    uninterrupted = run((), resume=False)
-    assert torch.equal(uninterrupted, run((7, 31, 33), resume=False))
-    assert torch.equal(uninterrupted, run((7, 31, 33), resume=True))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_pickles_with_a_step_pending(kind):
-    rotation = make_rotation(6, kind, seed=0)
-    if kind != "frozen":
-        noisy_steps(rotation, torch.optim.SGD(rotation.parameters(), lr=0.1), 3)
-    file = io.BytesIO()
-    torch.save(rotation, file)
-    file.seek(0)
-    restored = torch.load(file, weights_only=False)
-    assert torch.equal(restored.matrix(), rotation.matrix())
-    if kind != "frozen":
-        for module in (rotation, restored):
-            noisy_steps(module, torch.optim.SGD(module.parameters(), lr=0.1), 3, first=9)
-        assert torch.equal(restored.matrix(), rotation.matrix())
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_stays_in_float32_when_the_model_is_cast(kind):
-    rotation = make_rotation(6, kind, seed=0).set_(random_rotation(6))
-    R = rotation.matrix().detach()
-    for cast in (nn.Module.half, nn.Module.bfloat16, nn.Module.double, lambda m: m.to("cpu", torch.float16)):
-        cast(nn.Sequential(rotation))
-        assert torch.equal(rotation.matrix(), R)
-        assert all(p.dtype == torch.float32 for p in rotation.parameters())
-    assert rotation.to("meta").matrix().device.type == "meta" if kind == "frozen" else True
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -275,30 +89,6 @@ def test_what_was_returned_does_not_change_later(kind):
     R = rotation.eval().matrix()
     rotation.set_(random_rotation(4))
     assert torch.equal(R, torch.eye(4))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_means_of_weights_are_rotations(kind):
-    """Weight averaging and model soups: the nearest rotation to the mean."""
-    models = []
-    for seed in range(2):
-        rotation = make_rotation(6, kind, seed=0)
-        near = np.linalg.svd(np.eye(6) + 0.05 * np.random.default_rng(seed).standard_normal((6, 6)))
-        models.append(rotation.set_(torch.from_numpy(near[0] @ near[2])))
-    averaged = torch.optim.swa_utils.AveragedModel(models[0], use_buffers=True)
-    for rotation in models:
-        averaged.update_parameters(rotation)
-    first, second = (rotation.state_dict() for rotation in models)
-    soup = make_rotation(6, kind, seed=0)
-    soup.load_state_dict(
-        {name: (value + second[name]) / 2 if value.is_floating_point() else value for name, value in first.items()}
-    )
-    mean = sum(rotation.eval().matrix().double() for rotation in models).numpy() / 2
-    assert error(torch.from_numpy(mean)) > 1e-4
-    left, _, right = np.linalg.svd(mean)
-    for matrix in (averaged.module.eval().matrix(), soup.train().matrix().detach(), soup.eval().matrix()):
-        assert error(matrix) <= 1e-5
-        np.testing.assert_allclose(matrix.numpy(), left @ right, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
