@@ -7,14 +7,19 @@ BIN := .venv/bin
 
 setup: .venv/ready
 
-.venv/package: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+# Only what is imported is compiled, when it is.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+.venv/package: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e .
 	touch $@
 
-.venv/ready: .venv/package
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,docs]"
-	touch $@
+.venv/ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e ".[dev,docs]"
+	touch .venv/package $@
 
 # MovieLens-1M: train model and index, export to faiss, compare with post-hoc indexes, recommend.
 demo: .venv/package
@@ -25,14 +30,15 @@ demo: .venv/package
 
 # Then once more what compares scores, with the kernels of other processors and another number of threads: a figure must
 # not depend on the last bits of a product.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 SCORES := tests/evaluation tests/baselines tests/bench tests/explain tests/engines tests/functional tests/end_to_end/test_cli.py
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --durations 15
+	$(PYTEST) --durations 15
 	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem OMP_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -n 2 -m "not slow" $(SCORES)
+		$(PYTEST) -m "not slow" $(SCORES)
 	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
-		$(BIN)/python -m pytest -n 2 -m "not slow" $(SCORES)
+		OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(PYTEST) -m "not slow" $(SCORES)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -56,7 +62,7 @@ wheel: .venv/package
 # `python -m benchmarks` lists the subjects and their parts.
 PART ?= all
 bench: setup
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
+	$(PIP_INSTALL) -e ".[bench]"
 	$(BIN)/python -m benchmarks $(PART)
 
 clean:

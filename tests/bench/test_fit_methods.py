@@ -25,11 +25,11 @@ def problem():
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((16, 16)) * np.exp(-np.arange(16)[:, None] / 6)
     items = rng.standard_normal((60, 16))[rng.integers(0, 60, 600)] + 0.7 * rng.standard_normal((600, 16))
-    rows = rng.integers(0, 600, 5000)
-    queries = items[rows] + 0.5 * rng.standard_normal((5000, 16))
+    rows = rng.integers(0, 600, 2500)
+    queries = items[rows] + 0.5 * rng.standard_normal((2500, 16))
     items, queries = (items @ mixing).astype(np.float32), (queries @ mixing).astype(np.float32)
     relevant = one_per_query(rows)
-    train, test = np.arange(4500), np.arange(4500, 5000)
+    train, test = np.arange(2000), np.arange(2000, 2500)
     return Problem("made up", items, queries[test], relevant.take(test), queries[train], relevant.take(train))
 
 

@@ -15,6 +15,7 @@ import torch
 
 from tests.docs import shell
 from tests.docs.inputs import write_inputs
+from tests.docs.notebook import PAGE as TUTORIAL
 from tests.docs.pages import blocks, pages, read
 
 LANGUAGES = {"python", "sh", "text"}
@@ -27,7 +28,6 @@ NEEDS = {
 # Pages of about ten seconds and more.
 SLOW = {
     "README.md",
-    "docs/get_started/tutorial.md",
     "docs/guides/compare.md",
     "docs/guides/explain.md",
     "docs/guides/frozen.md",
@@ -45,6 +45,7 @@ Names = dict[str, Any]
 
 def with_blocks() -> list[Any]:
     found = [page for page in pages() if any(block.language in ("python", "sh") for block in blocks(read(page)))]
+    found.remove(TUTORIAL)  # it runs as a notebook, in test_notebook.py
     return [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in found]
 
 
@@ -132,12 +133,6 @@ def new_version(names: Names, out: str) -> None:
     assert names["refused"]
 
 
-def tutorial(names: Names, out: str) -> None:
-    assert "index, trained jointly" in out
-    assert names["engine"].ntotal == names["report"].rows == len(names["bundle"].ids)
-    assert "Change next: " in out
-
-
 def serve_faiss(names: Names, out: str) -> None:
     stored = names["run"].bundle
     assert set(names["id_of"].values()) == set(stored.ids.tolist())
@@ -146,7 +141,6 @@ def serve_faiss(names: Names, out: str) -> None:
 
 
 RESULTS: dict[str, Callable[[Names, str], None]] = {
-    "docs/get_started/tutorial.md": tutorial,
     "docs/guides/explain.md": explained,
     "docs/guides/faiss.md": faiss_page,
     "docs/guides/frozen.md": frozen,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +10,7 @@ from poeem.spec import IndexSpec
 
 
 @pytest.fixture
-def make_bundle(tmp_path, monkeypatch):
+def make_bundle(tmp_path):
     """Bundles of random arrays and codes, with equal-norm centroids unless told otherwise."""
 
     def make(spec="OPQ4,IVF8,PQ4", metric="ip", *, dim=16, rows=300, seed=0, name="bundle", equal=True, **changes):
@@ -37,10 +36,7 @@ def make_bundle(tmp_path, monkeypatch):
         }
         extra = changes.pop("extra_arrays", {})
         parts["arrays"] = {**arrays, **extra}
-        with monkeypatch.context() as patched:
-            # Hundreds of small bundles: waiting for the disk would take longer than the tests.
-            patched.setattr(os, "fsync", lambda descriptor: None)
-            return write_bundle(tmp_path / name, **{**parts, **changes})
+        return write_bundle(tmp_path / name, **{**parts, **changes})
 
     return make
 

@@ -43,7 +43,7 @@ def test_the_rotation_is_orthogonal_and_pays():
 
 
 def test_is_as_good_as_faiss_of_the_same_structure():
-    x = correlated()
+    x = correlated(1500)
     for name, structure in (("PQ4x4np", {}), ("OPQ4,PQ4x4np", {"rotated": True})):
         stock = faiss.index_factory(16, name)
         stock.train(x.numpy())

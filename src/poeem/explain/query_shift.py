@@ -41,10 +41,12 @@ def shift_shares(query_losses: Sequence[RecallLoss], item_losses: Sequence[Recal
     >>> queries, items = [0.4, 0.2], [0.1, 0.2]
     >>> shift_shares([RecallLoss("", "", loss) for loss in queries], [RecallLoss("", "", loss) for loss in items])
     [0.75, 0.0]
+    >>> shift_shares([RecallLoss("", "", -0.01)], [RecallLoss("", "", -0.02)])
+    [0.0]
     """
     excess = [max(0.0, step.loss - max(0.0, item_step.loss)) for step, item_step in zip(query_losses, item_losses)]
     total = max(0.0, sum(step.loss for step in query_losses) - sum(step.loss for step in item_losses))
-    counted = min(1.0, total / sum(excess)) if total else 0.0
+    counted = min(1.0, total / sum(excess)) if any(excess) else 0.0
     return [round(counted * more / step.loss, 9) if more else 0.0 for more, step in zip(excess, query_losses)]
 
 

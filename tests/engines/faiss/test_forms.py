@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import replace
 
 import faiss
 import numpy as np
 import pytest
 
 from poeem.engines.export import export
-from poeem.engines.faiss import build, open_engine, write
+from poeem.engines.faiss import open_engine
 from poeem.engines.faiss.index_parts import parts_of
 from poeem.engines.faiss.read import from_faiss
-from poeem.engines.faiss.shards import open_shards
 from poeem.engines.reference import ReferenceScorer
-from poeem.engines.self_check import EngineMismatch
-
-METRICS = ["ip", "l2", "cosine"]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-def some_queries(n=7, dim=16, seed=1):
-    return np.random.default_rng(seed).standard_normal((n, dim)).astype("float32")
-
-
-def near(bundle, seed=5):
-    """Vectors that the bundle's codes could be of."""
-    decoded = ReferenceScorer(bundle).decode()
-    return decoded + np.random.default_rng(seed).normal(0, 0.2, decoded.shape).astype("float32")
+from tests.engines.faiss.queries import METRICS, near, some_queries
 
 
 def exact(bundle, vectors, queries):
@@ -169,100 +149,6 @@ def test_lists_stay_on_disk(make_bundle, tmp_path, spec, metric):
     assert sorted(os.listdir(tmp_path / "moved")) == ["x.faiss", "x.faiss.json"]
 
 
-def split(bundle, into=3):
-    """The bundle's rows dealt out to several."""
-    return [
-        replace(
-            bundle,
-            ids=bundle.ids[i::into],
-            codes=bundle.codes[i::into],
-            lists=None if bundle.lists is None else bundle.lists[i::into],
-        )
-        for i in range(into)
-    ]
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_parts_of_several_workers_are_one_index(make_bundle, tmp_path, metric):
-    bundle = make_bundle("OPQ4,IVF8,PQ4", metric)
-    bundles = split(bundle)
-    files = []
-    for i, part in enumerate(bundles):
-        files.append(tmp_path / f"part{i}.faiss")
-        export(part, "faiss", files[-1])
-    for parts in (bundles, files, [bundles[0], *files[1:]]):
-        report = export(bundle, "faiss", tmp_path / "x.faiss", nprobe=8, parts=parts)
-        assert report.rows == 300
-        assert report.worst_score_error <= 1e-5
-        scores, ids = open_engine(tmp_path / "x.faiss").search(some_queries(), 30)
-        expected, rows = ReferenceScorer(bundle).search(some_queries(), 30)
-        np.testing.assert_array_equal(ids, bundle.ids[rows])
-        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_parts_of_encode_are_one_index(make_bundle, tmp_path):
-    from poeem.bundle.ids import ids_to_arrow
-    from poeem.bundle.items import Items, write_items
-
-    bundle = make_bundle("IVF8,PQ4x4")
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    for i, part in enumerate(split(bundle)):
-        rows = Items(ids_to_arrow(part.ids), part.codes, part.lists, None)
-        write_items(folder / f"part-{i:05d}.parquet", rows, bundle.spec.nbits)
-    (folder / "_poeem.json").write_text(json.dumps({"fingerprint": bundle.fingerprint}))
-    report = export(bundle, "faiss", tmp_path / "x.faiss", parts=folder)
-    assert report.rows == 300
-    back = from_faiss(tmp_path / "x.faiss")
-    np.testing.assert_array_equal(back.codes, bundle.codes[np.argsort(bundle.ids)])
-    (folder / "_poeem.json").write_text(json.dumps({"fingerprint": "another"}))
-    with pytest.raises(ValueError, match=r"is of another training \(fingerprint another\)"):
-        export(bundle, "faiss", tmp_path / "x.faiss", parts=folder)
-
-
-def test_parts_and_shards_of_another_training_are_refused(make_bundle, tmp_path):
-    bundle, other = make_bundle("IVF8,PQ4"), make_bundle("IVF8,PQ4", seed=1, name="other")
-    export(bundle, "faiss", tmp_path / "a.faiss")
-    export(other, "faiss", tmp_path / "b.faiss")
-    for parts in (other, tmp_path / "b.faiss"):
-        with pytest.raises(ValueError, match="their codes must not be mixed: encode the items again"):
-            export(bundle, "faiss", tmp_path / "x.faiss", parts=[tmp_path / "a.faiss", parts])
-    with pytest.raises(ValueError, match="shards are of different trainings, their scores cannot be compared"):
-        open_shards([tmp_path / "a.faiss", tmp_path / "b.faiss"])
-    with pytest.raises(FileNotFoundError, match=r"no part at .*nowhere"):
-        export(bundle, "faiss", tmp_path / "x.faiss", parts=tmp_path / "nowhere")
-    (tmp_path / "b.faiss.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no report 'b.faiss.json' beside"):
-        open_shards([tmp_path / "b.faiss"])
-    named = make_bundle("IVF8,PQ4", ids=[f"item {i}" for i in range(300)], name="named")
-    with pytest.raises(ValueError, match="has string ids, and faiss holds integers"):
-        export(bundle, "faiss", tmp_path / "x.faiss", parts=named)
-    assert not list(tmp_path.glob("x.faiss*"))
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("spec", ["OPQ4,PQ4", "OPQ4,IVF8,PQ4"])
-def test_shards_answer_as_one_index(make_bundle, tmp_path, spec, metric):
-    bundle = make_bundle(spec, metric)
-    files = []
-    for i, part in enumerate(split(bundle)):
-        files.append(tmp_path / f"part{i}.faiss")
-        export(part, "faiss", files[-1], nprobe=3)
-    shards, whole = open_shards(files, memory_map=True), open_engine(bundle)
-    assert len(shards) == 300
-    for nprobe in (3, 8):
-        scores, ids = shards.search(some_queries(), 25, nprobe)
-        expected, expected_ids = whole.search(some_queries(), 25, nprobe)
-        np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(ids, expected_ids)
-    threshold = float(np.median(expected[:, 10]))
-    limits, scores, ids = shards.range_search(some_queries(), threshold, 8)
-    limits_one, scores_one, ids_one = whole.range_search(some_queries(), threshold, 8)
-    np.testing.assert_array_equal(limits, limits_one)
-    np.testing.assert_array_equal(ids, ids_one)
-    np.testing.assert_allclose(scores, scores_one, rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("spec", "metric", "options", "message"),
     [
@@ -290,101 +176,3 @@ def test_fast_scan_by_inner_product_needs_centroids_of_one_norm(make_bundle, tmp
     with pytest.raises(ValueError, match="fastscan under ip needs centroids of one norm"):
         export(bundle, "faiss", tmp_path / "x.faiss", fastscan=True)
     export(make_bundle("IVF8,PQ4x4", "l2", equal=False), "faiss", tmp_path / "x.faiss", fastscan=True)
-
-
-# What goes wrong without a word from faiss -----------------------------------------------------------------------
-
-
-def with_wrong_quantizer(bundle, nprobe, **forms):
-    """An L2 quantizer under inner product: FastScan takes its distances for a part of the score."""
-
-    def l2(bundle, nprobe, *, hnsw):
-        quantizer = faiss.IndexFlatL2(bundle.dim)
-        quantizer.add(bundle.arrays["coarse"])
-        return quantizer
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(build, "coarse_quantizer", l2)
-        return build.build_index(bundle, nprobe, **forms)
-
-
-def with_swapped_rotation(bundle, nprobe, **forms):
-    arrays = {**bundle.arrays, "rotation": bundle.arrays["rotation"].T}
-    return build.build_index(replace(bundle, arrays=arrays), nprobe, **forms)
-
-
-def with_shuffled_ids(bundle, nprobe, **forms):
-    return build.build_index(replace(bundle, ids=np.roll(bundle.ids, 1)), nprobe, **forms)
-
-
-def with_shuffled_vectors(bundle, nprobe, **forms):
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("poeem.engines.faiss.refine.check_item_vectors", lambda bundle, vectors: None)
-        return build.build_index(bundle, nprobe, **{**forms, "vectors": np.roll(forms["vectors"], 1, axis=0)})
-
-
-@pytest.mark.parametrize(
-    ("wrong", "options"),
-    [
-        (with_wrong_quantizer, {"fastscan": True}),
-        (with_swapped_rotation, {"fastscan": True}),
-        (with_shuffled_ids, {"fastscan": True}),
-        (with_swapped_rotation, {"hnsw": True}),
-        (with_shuffled_ids, {"hnsw": True}),
-        (with_swapped_rotation, {"refine": "fp16"}),
-        (with_shuffled_ids, {"refine": "sq8"}),
-        (with_shuffled_vectors, {"refine": "flat"}),
-        (with_shuffled_vectors, {"refine": "sq8"}),
-    ],
-)
-@pytest.mark.parametrize("bytes_checked", [True, False])
-def test_a_wrong_form_is_caught_and_not_kept(make_bundle, tmp_path, monkeypatch, wrong, options, bytes_checked):
-    bundle = make_bundle("OPQ8,IVF8,PQ8x4", "ip", rows=1000)
-    if "refine" in options:
-        options = {**options, "vectors": near(bundle)}
-    export(bundle, "faiss", tmp_path / "right.faiss", **options)
-    monkeypatch.setattr(write, "build_index", wrong)
-    if not bytes_checked:
-        monkeypatch.setattr(write, "_check_rows", lambda bundle, index: None)
-    with pytest.raises(EngineMismatch, match="nothing was kept"):
-        export(bundle, "faiss", tmp_path / "x.faiss", **options)
-    assert not list(tmp_path.glob("x.faiss*"))
-    assert not list(tmp_path.glob(".x*"))
-
-
-@pytest.mark.parametrize(
-    ("spec", "options"), [("IVF8,RQ3x6", {"residual_quantizer": True}), ("IVF8,RQ8x4", {"fastscan": True})]
-)
-def test_the_wrong_quantizer_is_caught_under_additive_codes_too(make_bundle, tmp_path, monkeypatch, spec, options):
-    monkeypatch.setattr(write, "build_index", with_wrong_quantizer)
-    with pytest.raises(EngineMismatch, match="does not score as the reference"):
-        export(make_bundle(spec, "ip"), "faiss", tmp_path / "x.faiss", **options)
-
-
-@pytest.mark.parametrize("spoil", ["codes", "ids", "rows"])
-def test_wrong_lists_on_disk_are_caught_and_not_kept(make_bundle, tmp_path, monkeypatch, spoil):
-    from poeem.engines.faiss import on_disk
-
-    bundle = make_bundle("IVF8,PQ4", "ip")
-
-    def wrong(part, nprobe, **forms):
-        changed = {
-            "codes": {"codes": np.roll(part.codes, 1, axis=0)},
-            "ids": {"ids": np.roll(part.ids, 1)},
-            "rows": {"ids": part.ids[:-1], "codes": part.codes[:-1], "lists": part.lists[:-1]},
-        }[spoil]
-        return build.build_index(replace(part, **changed) if len(part) else part, nprobe, **forms)
-
-    monkeypatch.setattr(on_disk, "build_index", wrong)
-    with pytest.raises(EngineMismatch, match="nothing was kept"):
-        export(bundle, "faiss", tmp_path / "x.faiss", parts=split(bundle))
-    assert os.listdir(tmp_path) == ["bundle"]
-
-
-def test_swapped_rotation_on_disk_is_caught_by_the_scores(make_bundle, tmp_path, monkeypatch):
-    from poeem.engines.faiss import on_disk
-
-    monkeypatch.setattr(on_disk, "build_index", with_swapped_rotation)
-    with pytest.raises(EngineMismatch, match="over 300 rows in parts: worst error"):
-        export(make_bundle(), "faiss", tmp_path / "x.faiss", on_disk=True)
-    assert os.listdir(tmp_path) == ["bundle"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from functools import cache
 
 import faiss
 import numpy as np
@@ -27,11 +28,16 @@ def vectors(n, seed=0):
     return torch.randn(n, 16, generator=torch.Generator().manual_seed(seed))
 
 
+@cache
+def fitted(spec):
+    layer = poeem.EmbeddingIndex(16, spec, metric="ip")
+    layer.warm_start(vectors(1000))
+    return layer.eval()
+
+
 @pytest.fixture(params=SPECS)
 def shop(request, tmp_path):
-    layer = poeem.EmbeddingIndex(16, request.param, metric="ip")
-    layer.warm_start(vectors(1000))
-    bundle = layer.eval().bundle([f"item {i}" for i in range(1000)], vectors(1000), tmp_path / "shop")
+    bundle = fitted(request.param).bundle([f"item {i}" for i in range(1000)], vectors(1000), tmp_path / "shop")
     poeem.export(bundle, "faiss", tmp_path / "items.faiss", nprobe=8, fastscan=False)
     return bundle
 
