@@ -3,11 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint docs notebook wheel bench clean
+.PHONY: setup demo test engines lint docs notebook wheel bench clean
 
 setup: .venv/ready
 
-# Only what is imported is compiled, when it is.
+# Only modules that are imported are compiled, at their first import.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 $(BIN)/python:
@@ -38,7 +38,13 @@ test: setup
 	ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem OMP_NUM_THREADS=1 \
 		$(PYTEST) -m "not slow" $(SCORES)
 	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
-		OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(PYTEST) -m "not slow" $(SCORES)
+		OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(PYTEST) -m "not slow" $(filter-out tests/explain,$(SCORES))
+
+# The tests and pages of Lance, ScaNN and tables of other libraries, which `make test` skips: their packages take 600 MB.
+engines: setup
+	$(PIP_INSTALL) -e ".[lance,scann]" polars datasets
+	$(PYTEST) tests/engines tests/baselines/test_scann.py tests/data/test_arrow_input.py
+	$(PYTEST) tests/docs/test_blocks.py -k "lance or scann"
 
 lint: setup
 	$(BIN)/ruff check .

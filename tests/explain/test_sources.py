@@ -160,7 +160,7 @@ def test_refused_inputs(folder, fitted, items, queries, tmp_path):
     export(folder, "faiss", tmp_path / "x.faiss", fastscan=False)
     other, path = fitted("OPQ8,PQ8x5"), tmp_path / "other" / "bundle"
     write_bundle(
-        path, spec=other.spec, metric="l2", dim=32, arrays=dict(other.arrays), ids=range(4000), codes=other.codes
+        path, spec=other.spec, metric="l2", dim=32, arrays=dict(other.arrays), ids=range(2000), codes=other.codes
     )
     with pytest.raises(ValueError, match="another training"):
         explain(path, vectors=items, queries=queries, faiss=tmp_path / "x.faiss")
