@@ -22,7 +22,7 @@ def option(
     metavar: str | None = None,
     shown: str | None = None,
 ) -> Any:
-    """A dataclass field.
+    """Make a field of an option group: a dataclass field with help text and choices.
 
     Args:
         default: default value; None stands for a default that depends on other options.
@@ -32,6 +32,8 @@ def option(
         place: where the command line shows it.
         metavar: placeholder of the value in ``--help``.
         shown: the default that ``--help`` shows if ``default`` is None.
+    Returns:
+        the field, for the body of a frozen dataclass.
     """
     facts = {"help": help, "choices": choices, "flag": flag, "place": place, "metavar": metavar, "shown": shown}
     return dataclasses.field(default=default, metadata=facts)
@@ -75,8 +77,10 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def named(groups: Iterable[type], **values: Any) -> list[Any]:
-    """An object of each group, with the given fields by name. Names are distinct over the groups.
+    """Make an object of each group from fields by name. Names are distinct over the groups.
 
+    Returns:
+        the objects, in the order of the groups.
     Raises:
         ValueError: an unknown name, or a value out of range.
     """

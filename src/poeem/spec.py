@@ -120,7 +120,7 @@ class IndexSpec:
         return math.ceil(self.M * self.nbits / 8)
 
     def dsub(self, dim: int) -> int:
-        """Width of one codeword: ``dim // M`` for PQ, ``dim`` for RQ.
+        """Return the width of one codeword: ``dim // M`` for PQ, ``dim`` for RQ.
 
         Raises:
             ValueError: ``dim`` does not suit this spec.

@@ -15,10 +15,7 @@ TRAINING_ROWS = 50_000
 
 
 def build(items: np.ndarray, options: BuildOptions) -> Baseline:
-    """faiss's ``ITQ{bits},LSH`` with ``M * nbits`` bits, rounded up to whole bytes.
-
-    There are no lists: every item is compared, whatever ``nlist`` and ``nprobe``. faiss centres the vectors and brings
-    them to unit length first.
+    """Build faiss's ``ITQ{bits},LSH`` with ``M * nbits`` bits, rounded up to whole bytes.
 
     Args:
         items: float, ``(n, dim)``, ``dim`` at least the number of bits.

@@ -61,12 +61,12 @@ def build(items: np.ndarray, options: BuildOptions) -> Baseline:
 
 
 def leading_axes(vectors: np.ndarray, M: int, seed: int) -> np.ndarray:
-    """Orthonormal rows that hold :data:`SHARE` of the energy of the vectors, in a random basis.
+    """Return orthonormal rows that hold :data:`SHARE` of the energy of the vectors, in a random basis.
 
     Args:
         vectors: float32, ``(n, dim)``.
-        M: the number of rows is a multiple of it.
-        seed: of the basis.
+        M: divides the number of rows.
+        seed: of the random basis.
     Returns:
         float32, ``(k, dim)``.
     """

@@ -18,10 +18,7 @@ _FORM = re.compile(r"([1-9]\d{0,14}):((?:[0-9a-f]{16})*)")
 
 
 def block_checksums(path: Path) -> str:
-    """The checksums of all blocks of a file, ``SIZE:HEX``: bytes of a block, and 16 digits (BLAKE2b) for each.
-
-    A block has 4 MiB, in a file of more than 16 GiB more: there are 4,096 blocks at most.
-    """
+    """Return the checksums of all blocks of a file, ``SIZE:HEX``: bytes of a block, and 16 digits (BLAKE2b) for each."""
     size, length = path.stat().st_size, _BLOCK_BYTES
     while length * _MOST_BLOCKS < size:
         length *= 2
@@ -30,14 +27,14 @@ def block_checksums(path: Path) -> str:
 
 
 def damaged_block(path: Path, checksums: str, sample: int = 16) -> int | None:
-    """The first byte of a block that is not as its checksum says, among the first, the last and random ones.
+    """Compare some blocks of a file with their checksums: the first, the last and random ones.
 
     Args:
         path: a regular file.
         checksums: from `block_checksums`.
         sample: blocks to compare, all if there are no more; every call draws others.
     Returns:
-        None if all that were compared are as they were.
+        the position of the first byte of a block that differs; None if no compared block does.
     Raises:
         ValueError: ``checksums`` are none of a file of this size.
     """

@@ -55,7 +55,8 @@ class PairBatches:
         return -(-len(self) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """The batch of a step, or one rank's part of it. The parts of all ranks together are the batch of one process.
+        """Return the batch of a step, or one process's part of it. The parts of all processes together are the batch of
+        a single process.
 
         Returns:
             ``history`` (query numbers) and ``positive`` (item numbers), int64 ``(B,)``; with negatives also

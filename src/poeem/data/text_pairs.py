@@ -73,11 +73,7 @@ def read_text_pairs(
     encoding: str = "utf-8",
     log: Callable[[str], None] = lambda line: None,
 ) -> TextPairs:
-    """Pairs from a file, a folder of parts or a glob: Parquet, CSV or JSON Lines.
-
-    Columns are ``query`` and ``item`` (texts), and optionally ``item_id``, ``negative`` (a text that does not answer
-    the query) and ``score`` (pairs of score 0 or less are negatives). A few usual names are recognised, such as
-    ``anchor`` and ``positive``. Without ``item_id``, every distinct text is an item, and ids are numbers from 0.
+    """Read pairs from a file, a folder of parts or a glob: Parquet, CSV or JSON Lines.
 
     Args:
         path: the pairs.
@@ -104,7 +100,9 @@ def read_text_pairs(
 def read_items(
     path: str | os.PathLike[str], *, ids: bool, format: FileFormat = DEFAULT_FORMAT
 ) -> tuple[np.ndarray, list[str]]:
-    """Ids and texts of a file of items with columns ``item`` and, if ``ids``, ``item_id``; else ids are row numbers."""
+    """Read the ids and texts of a file of items with columns ``item`` and, if ``ids``, ``item_id``; else ids are row
+    numbers.
+    """
     columns = _columns(path, ("item", "item_id") if ids else ("item",), (), format, lambda line: None)
     listed = columns["item_id"] if ids else np.arange(len(columns["item"]))
     return _id_array(list(listed)), columns["item"]

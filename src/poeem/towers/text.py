@@ -1,4 +1,4 @@
-"""TextTower and StaticEncoder: vectors of texts, as weighted sums of token vectors."""
+"""TextTower and StaticEncoder: they make vectors of texts as weighted sums of token vectors."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ from poeem.towers.protocol import check_numbers
 
 
 class PreparedTexts(Protocol):
-    """Texts as an encoder reads them."""
+    """Protocol of texts in the form that an encoder reads."""
 
     def take(self, rows: np.ndarray, /) -> Any:
-        """The given rows, in the given order."""
+        """Return the given rows, in the given order."""
         ...
 
 
 class TextEncoder(Protocol):
-    """An encoder of texts, a ``nn.Module``.
+    """Protocol of an encoder of texts, which is a ``nn.Module``.
 
-    ``prepare`` makes of texts what ``forward`` reads: ``n`` prepared texts to ``(n, dim)``.
+    ``prepare`` converts texts to the form that ``forward`` reads. ``forward`` maps ``n`` prepared texts to ``(n,
+    dim)``.
     """
 
     @property
     def dim(self) -> int: ...
 
     def prepare(self, texts: list[str], kind: str) -> PreparedTexts:
-        """Texts of a kind, ``"query"`` or ``"item"``."""
+        """Prepare texts of a kind, ``"query"`` or ``"item"``."""
         ...
 
 
 class TextTower(nn.Module):
-    """Texts by number to vectors. They are prepared by the encoder when first needed.
+    """A tower from text numbers to vectors. The encoder prepares the texts when they are first needed.
 
     Args:
-        encoder: a ``TextEncoder``; may be shared by two towers.
-        texts: ``(n,)``.
+        encoder: a ``TextEncoder``; two towers may share it.
+        texts: the texts, ``n`` of them.
         kind: ``"query"`` or ``"item"``.
     """
 
@@ -51,10 +52,14 @@ class TextTower(nn.Module):
         self._prepared: PreparedTexts | None = None
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """int64 ``(n,)``, numbers of texts, to ``(n, dim)``.
+        """Return the vectors of texts.
 
+        Args:
+            numbers: int64, ``(n,)``, text numbers.
+        Returns:
+            ``(n, dim)``.
         Raises:
-            ValueError: wrong dtype or shape, or a number outside ``[0, n)``.
+            ValueError: wrong dtype or shape, or a number that no text has.
         """
         if numbers.dtype != torch.int64 or numbers.dim() != 1:
             raise ValueError(f"numbers must be int64, (n,), not {numbers.dtype}, {tuple(numbers.shape)}")
@@ -65,15 +70,16 @@ class TextTower(nn.Module):
 
 
 class StaticEncoder(nn.Module):
-    """The mean of a text's token vectors, each weighted by the importance of its token.
+    """An encoder of texts without context: the mean of a text's token vectors, weighted by the importance of each
+    token.
 
-    ``x = sum_t exp(w_t) e_t / sum_t exp(w_t)``, for the tokens ``t`` of the text. Both the vectors and the importances
-    learn.
+    ``x = sum_t exp(w_t) e_t / sum_t exp(w_t)`` over the tokens ``t`` of the text. Both the vectors and the importances
+    are trained.
 
     Args:
-        vectors: float, ``(n_tokens, dim)``, to start from.
-        importance: float, ``(n_tokens,)``: logarithms of the weights to start from; default 0.
-        tokenizer: of the package ``tokenizers``; for ``prepare``.
+        vectors: float, ``(n_tokens, dim)``, token vectors at the start.
+        importance: float, ``(n_tokens,)``: logarithms of the weights at the start; default 0.
+        tokenizer: a tokenizer of the package ``tokenizers``, for ``prepare``.
         max_tokens: tokens of a text that are read.
     Source:
         Tulkens and van Dongen, "Model2Vec: fast state-of-the-art static embeddings", 2024; weights of tokens as in
@@ -92,7 +98,7 @@ class StaticEncoder(nn.Module):
         self.dim, self.max_tokens, self.tokenizer = vectors.shape[1], max_tokens, tokenizer
 
     def prepare(self, texts: list[str], kind: str = "item") -> Ragged:
-        """Token numbers of texts, a row per text, at most ``max_tokens`` each."""
+        """Return the token numbers of texts, one row per text, at most ``max_tokens`` each."""
         lengths, tokens = [], []
         for start in range(0, len(texts), 4096):  # the tokenizer's own objects are large
             for encoding in self.tokenizer.encode_batch(texts[start : start + 4096], add_special_tokens=False):
@@ -102,7 +108,13 @@ class StaticEncoder(nn.Module):
         return Ragged.from_lengths(np.array(lengths, np.int64), np.concatenate([np.empty(0, np.int32), *tokens]))
 
     def forward(self, texts: Ragged) -> Tensor:
-        """Token numbers, ``n`` rows, to ``(n, dim)``; a text without tokens is the zero vector."""
+        """Return the vectors of texts.
+
+        Args:
+            texts: token numbers, ``n`` rows.
+        Returns:
+            ``(n, dim)``; a text without tokens is the zero vector.
+        """
         device = self.tokens.weight.device
         tokens = torch.from_numpy(texts.values.astype(np.int64)).to(device)
         offsets = torch.from_numpy(texts.offsets).to(device)

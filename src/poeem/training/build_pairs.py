@@ -1,4 +1,4 @@
-"""Encoder, model and training batches of a run on pairs of texts, from its settings."""
+"""Build the encoder, the model and the training batches of a run on pairs of texts, from its settings."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ TOKENIZER_FILE = "tokenizer.json"
 
 
 def split_pairs(pairs: TextPairs) -> dict[str, np.ndarray]:
-    """Query numbers by part, ``train``, ``validation`` and ``test``: 80 / 10 / 10 % of those with an item, at random.
+    """Split the queries that have an item at random into ``train``, ``validation`` and ``test`` (80 / 10 / 10 %).
 
     The split does not depend on the seed of a training. There are at most 1,500 queries for validation and 3,000 for
     the test.
+
+    Returns:
+        query numbers by part.
     """
     answered = np.flatnonzero(pairs.relevant.lengths > 0)
     return {
@@ -35,7 +38,7 @@ def split_pairs(pairs: TextPairs) -> dict[str, np.ndarray]:
 
 
 def new_encoder(settings: Mapping[str, Any], pairs: TextPairs) -> Any:
-    """The encoder from which a training starts. Tokens that are frequent in the items have less weight.
+    """Make the encoder from which a training starts. Tokens that are frequent in the items get less weight.
 
     Raises:
         ValueError: there is no such encoder, or a package is missing.
@@ -52,10 +55,10 @@ def new_encoder(settings: Mapping[str, Any], pairs: TextPairs) -> Any:
 
 
 def stored_encoder(settings: Mapping[str, Any], folder: Path) -> Any:
-    """The encoder of a run, whose weights are still to be loaded.
+    """Make the encoder of a run. Its weights must be loaded afterwards.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         folder: ``model/`` of the run.
     """
     from poeem.data.encoders.token_table import read_tokenizer
@@ -66,12 +69,12 @@ def stored_encoder(settings: Mapping[str, Any], folder: Path) -> Any:
 
 
 def write_encoder(encoder: Any, folder: Path) -> None:
-    """Write what ``stored_encoder`` reads."""
+    """Write the files that ``stored_encoder`` reads."""
     encoder.tokenizer.save(str(folder / TOKENIZER_FILE))
 
 
 def build_pair_batches(settings: Mapping[str, Any], pairs: TextPairs) -> PairBatches:
-    """The training batches that the settings describe."""
+    """Build the training batches that the settings describe."""
     return PairBatches(
         split_pairs(pairs)[PARTS[0]],
         pairs.relevant,
@@ -89,7 +92,7 @@ def build_pair_model(
     indexed: bool,
     batch_size: int | None = None,
 ) -> JointModel:
-    """Both towers with one encoder, loss and, if ``indexed``, the index.
+    """Build the two towers with one encoder, the loss and, if ``indexed``, the index.
 
     Args:
         settings: settings of a run.
@@ -97,6 +100,8 @@ def build_pair_model(
         encoder: of `new_encoder` or `stored_encoder`.
         indexed: False for the float twin.
         batch_size: pairs per step of one process, for training only.
+    Returns:
+        the model.
     """
     texts = pairs.all_items
     towers = TwoTower(TextTower(encoder, pairs.queries, "query"), TextTower(encoder, texts, "item"), encoder.dim)

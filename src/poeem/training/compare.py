@@ -34,7 +34,7 @@ INDEX_SETTINGS |= {"views", "share", "commitment", "distill", "list_loss", "bala
 
 
 class ComparedRun(Protocol):
-    """A finished run with its test queries, and the parts from which its float twin is trained."""
+    """Protocol of a finished run with its test queries, and the parts from which its float twin is trained."""
 
     @property
     def folder(self) -> RunFolder: ...
@@ -55,19 +55,21 @@ class ComparedRun(Protocol):
 
     @property
     def available(self) -> np.ndarray | None:
-        """bool, ``(n_items,)``: items that may be returned; None for all."""
+        """Items that may be returned, bool ``(n_items,)``; None for all."""
         ...
 
     def check_unchanged(self) -> None:
-        """Refuse a run whose items have been changed after its training."""
+        """Raise an error if items of the run have been changed after its training."""
         ...
 
     def vectors_of(self, model: JointModel) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors of all items and of the test queries, by a model: float32 ``(n_items, dim)`` and ``(nq, dim)``."""
+        """Compute the vectors of all items and of the test queries by a model: float32 ``(n_items, dim)`` and ``(nq,
+        dim)``.
+        """
         ...
 
     def twin(self, world: int) -> tuple[JointModel, Batches]:
-        """The model without index, untrained, and its batches, on ``world`` processes."""
+        """Build the model without index, untrained, and its batches on ``world`` processes."""
         ...
 
     def data_facts(self) -> dict[str, Any]:

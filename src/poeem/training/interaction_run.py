@@ -67,11 +67,13 @@ class InteractionRun:
         return self.split.seen_in_training
 
     def vectors_of(self, model: JointModel) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors of all items and of the test queries, by a model: float32 ``(n_items, dim)`` and ``(nq, dim)``."""
+        """Compute the vectors of all items and of the test queries by a model: float32 ``(n_items, dim)`` and ``(nq,
+        dim)``.
+        """
         return item_vectors(model, np.arange(self.split.n_items)), query_vectors(model, self.test.history)
 
     def twin(self, world: int) -> tuple[JointModel, TrainingBatches]:
-        """The model without index, untrained, and its batches, on ``world`` processes."""
+        """Build the model without index, untrained, and its batches on ``world`` processes."""
         train, n_items = self.split.train, self.split.n_items
         batches = build_batches(self.settings, train)
         log_q = column_log_q(self.settings, train, batches, n_items, world)

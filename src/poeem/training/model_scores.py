@@ -56,7 +56,7 @@ def validation_score(
 
 
 def sample_queries(queries: Queries, seed: int) -> Queries:
-    """At most `VALIDATION_QUERIES` of the queries, a random sample."""
+    """Sample at most `VALIDATION_QUERIES` of the queries at random."""
     if len(queries) <= VALIDATION_QUERIES:
         return queries
     rows = np.random.default_rng(seed).choice(len(queries), VALIDATION_QUERIES, replace=False)

@@ -86,12 +86,14 @@ class PairRun:
             )
 
     def vectors_of(self, model: JointModel) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors of all items and of the test queries, by a model: float32 ``(n_items, dim)`` and ``(nq, dim)``."""
+        """Compute the vectors of all items and of the test queries by a model: float32 ``(n_items, dim)`` and ``(nq,
+        dim)``.
+        """
         items = item_vectors(model, np.arange(self.pairs.n_items))
         return items, number_vectors(model, model.towers.query, self.test.users)
 
     def twin(self, world: int) -> tuple[JointModel, PairBatches]:
-        """The model without index, untrained, and its batches, on ``world`` processes."""
+        """Build the model without index, untrained, and its batches on ``world`` processes."""
         batches = build_pair_batches(self.settings, self.pairs)
         encoder, size = new_encoder(self.settings, self.pairs), batches.batch_size // world
         return build_pair_model(self.settings, self.pairs, encoder, indexed=False, batch_size=size), batches
@@ -106,7 +108,7 @@ class PairRun:
         }
 
     def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of queries, as an exported index takes them.
+        """Compute the vectors of queries in the form that an exported index takes.
 
         Args:
             texts: ``n`` of them.
@@ -118,7 +120,7 @@ class PairRun:
         return self._encoded(texts, "query")
 
     def encode_items(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of items before the index, such as ``BundleEditor.add`` takes; errors as `encode_queries`.
+        """Compute the vectors of items before the index, as ``BundleEditor.add`` takes them.
 
         Returns:
             float32, ``(n, dim)``; of unit length under ``cosine``.
@@ -126,7 +128,8 @@ class PairRun:
         return self._encoded(texts, "item")
 
     def item_vectors(self) -> np.ndarray:
-        """Vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes them.
+        """Compute the vectors of all items before the index, in the bundle's order. ``export(..., refine=...)`` takes
+        them.
 
         Returns:
             float32, ``(n, dim)``; of unit length under ``cosine``.
@@ -144,10 +147,12 @@ class PairRun:
         return self._as_served(item_vectors(self.model, numbers))
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
-        """Ids of a file's items, and a function from a slice of them to item vectors.
+        """Read the ids of a file's items.
 
         Args:
             path: a table with a column ``item`` of texts, known or new, and ``item_id`` if the pairs had one.
+        Returns:
+            the ids, and a function from a slice of them to item vectors.
         Raises:
             ValueError: a column is missing, or a text is empty.
         """
@@ -158,7 +163,7 @@ class PairRun:
         return ids, lambda rows: self.encode_items(texts[rows])
 
     def query_set(self) -> QuerySet:
-        """Test queries with the relevant rows of the bundle."""
+        """Return the test queries with the relevant rows of the bundle."""
         relevant = self.test.relevant
         rows = self.rows[relevant.values]
         lengths = np.bincount(relevant.row_of_value[rows >= 0], minlength=len(relevant))

@@ -41,7 +41,7 @@ def load(source: Source) -> Interactions:
 
 
 def read_archive(wheel: Path, *, min_households: int = 10, min_items: int = 3) -> Interactions:
-    """Read the baskets of at least ``min_items`` different products that at least ``min_households`` households bought."""
+    """Read the baskets of at least ``min_items`` different products, each bought by ``min_households`` or more."""
     import pyarrow as pa
 
     bought = read_member(wheel, "transactions", ["household_id", "basket_id", "product_id", "transaction_timestamp"])

@@ -52,7 +52,7 @@ def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> Embe
 
 
 def load_pairs(source: Source) -> TextPairs:
-    """The same pairs as texts: ids are the names of the packages.
+    """Load the same pairs as texts. Ids are the names of the packages.
 
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs apt and a Debian mirror).

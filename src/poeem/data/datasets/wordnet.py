@@ -44,7 +44,7 @@ def load(source: Source, encoder: Callable[[], Encoder] = minilm.MiniLM) -> Embe
 
 
 def load_pairs(source: Source) -> TextPairs:
-    """The same pairs as texts: ids are the places of the senses in the files. Most senses have no example.
+    """Load the same pairs as texts. Ids are the places of the senses in the files. Most senses have no example.
 
     Raises:
         RuntimeError: it is not in the cache and cannot be downloaded (this needs npm).

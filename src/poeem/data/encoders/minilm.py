@@ -104,7 +104,7 @@ class MiniLM:
         return self._tokenizer
 
     def token_embeddings(self) -> np.ndarray:
-        """The input embedding of every token, in the order of the vocabulary: float32 ``(n_tokens, dim)``."""
+        """Return the input embedding of every token, in the order of the vocabulary: float32 ``(n_tokens, dim)``."""
         return self._model.embeddings.word_embeddings.weight.detach().numpy().copy()
 
     def _tokens(self, texts: Sequence[str], max_tokens: int) -> list[np.ndarray]:

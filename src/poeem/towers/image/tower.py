@@ -11,12 +11,13 @@ HIDDEN = 256
 
 
 class ImageTower(nn.Module):
-    """A trunk (a network or a backbone) and a head of two linear layers, from images to vectors ``(n, dim)``.
+    """An image tower: a trunk (a network or a backbone), then a head of two linear layers. It maps images to ``(n,
+    dim)``.
 
     Args:
         trunk: module with a ``width``, from float images ``(n, channels, h, w)`` in [0, 1] to features ``(n, width)``.
         dim: width of the vectors.
-        frozen: whether the trunk stays as it is; it is then always in eval mode, and has no gradient.
+        frozen: whether the trunk is not trained. It then stays in eval mode and has no gradient.
     """
 
     def __init__(self, trunk: nn.Module, dim: int, *, frozen: bool = False) -> None:
@@ -30,18 +31,18 @@ class ImageTower(nn.Module):
             trunk.requires_grad_(False)
 
     def train(self, mode: bool = True) -> ImageTower:
-        """Train or eval mode; a frozen trunk stays in eval mode, so that its batch norms keep their statistics."""
+        """Set train or eval mode. A frozen trunk stays in eval mode, so that its batch norms keep their statistics."""
         super().train(mode)
         if self.frozen:
             self.trunk.eval()
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Vectors, ``(n, dim)``, of float images ``(n, channels, h, w)`` in [0, 1]."""
+        """Return the vectors ``(n, dim)`` of float images ``(n, channels, h, w)`` in [0, 1]."""
         return self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
-        """What the trunk makes of the images, ``(n, width)``."""
+        """Return the trunk's features of images, ``(n, width)``."""
         if not self.frozen:
             return self.trunk(images)
         with torch.no_grad():
@@ -49,7 +50,8 @@ class ImageTower(nn.Module):
 
 
 def as_input(pixels: Tensor) -> Tensor:
-    """uint8 ``(n, h, w, channels)`` to float ``(n, channels, h, w)`` in [0, 1], in the layout channels_last.
+    """Convert pixels, uint8 ``(n, h, w, channels)``, to float ``(n, channels, h, w)`` in [0, 1], in the layout
+    channels_last.
 
     >>> as_input(torch.tensor([[[[0], [255]]]], dtype=torch.uint8))
     tensor([[[[0., 1.]]]])

@@ -10,7 +10,7 @@ from poeem.data.ragged import Ragged
 
 
 class ItemSample(NamedTuple):
-    """Items to train with.
+    """The items that a fit is trained with: all of them or a sample.
 
     Args:
         items: float, ``(m, dim)``: all items of the fit, or a copy of the sampled ones.
@@ -21,24 +21,27 @@ class ItemSample(NamedTuple):
     rows: np.ndarray | None = None
 
     def labels(self, labels: Ragged | None) -> Ragged | None:
-        """Relevant items by their rows in the sample, which has all of them."""
+        """Return relevant items by their rows in the sample. The sample has all of them."""
         if labels is None or self.rows is None:
             return labels
         return Ragged(labels.offsets, np.searchsorted(self.rows, labels.values))
 
     def part(self, array: np.ndarray | None) -> np.ndarray | None:
-        """The sampled rows of an array ``(n, ...)``; None stays None."""
+        """Return the sampled rows of an array ``(n, ...)``; None stays None."""
         return array if array is None or self.rows is None else array[self.rows]
 
 
 def sample_items(items: Any, max_items: int, labels: list[Ragged | None], rng: np.random.Generator) -> ItemSample:
-    """A random sample of ``max_items`` items, to which all relevant items belong; all items if there are no more.
+    """Sample ``max_items`` items at random. All relevant items belong to the sample. If there are no more items, it has
+    all.
 
     Args:
         items: float, ``(n, dim)``, may be memory-mapped.
         max_items: size of the sample; larger if more items are relevant.
         labels: relevant items of queries, by row.
         rng: source of the random choice.
+    Returns:
+        the sample.
     """
     if len(items) <= max_items:
         return ItemSample(items)

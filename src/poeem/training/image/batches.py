@@ -8,15 +8,16 @@ from torch import Tensor
 
 
 class ImageBatches:
-    """Images (or their features) in a random order that differs by epoch; epochs form one stream of full batches.
+    """Training batches of images (or their features) in a random order that differs by epoch. Epochs form one stream of
+    full batches.
 
     Args:
         images: ``(n, ...)``, uint8 pixels or float features.
         rows: int64, rows to train on.
-        batch_size: images per step, over all ranks; at most the number of rows.
-        seed: seed of the order.
+        batch_size: images per step, over all processes; at most the number of rows.
+        seed: of the order.
     Raises:
-        ValueError: fewer than two rows, or a batch below 2: an image needs another one as a negative.
+        ValueError: there are fewer than two rows, or the batch is below 2; an image needs another one as a negative.
 
     >>> batches = ImageBatches(np.arange(4)[:, None], np.arange(4), batch_size=2)
     >>> sorted(int(x) for step in range(2) for x in batches.batch(step)["images"])
@@ -32,11 +33,11 @@ class ImageBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps until every image has been used; rounded up."""
+        """Steps until every image has been used, rounded up."""
         return -(-len(self._rows) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """``images`` of a step, or one rank's part of them."""
+        """Return the ``images`` of a step, or one process's part of them."""
         first, last = (step * self.batch_size + self.batch_size * r // world for r in (rank, rank + 1))
         epochs, places = np.divmod(np.arange(first, last), len(self._rows))
         rows = np.concatenate([self._order(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])

@@ -1,4 +1,4 @@
-"""Evaluation of image retrieval: float vectors, index and post-hoc baselines, on test queries."""
+"""Evaluate image retrieval: float vectors, index and post-hoc baselines, on test queries."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ class ImageTest:
     gallery_labels: np.ndarray | None
 
     def figures(self, scorer: Scorer, metric: str, *, neighbours: np.ndarray | None = None) -> dict[str, Any]:
-        """Figures of a scorer of the gallery: by classes, where there are some, and by the exact neighbours.
+        """Compute the figures of a scorer of the gallery: by classes if there are any, and by the exact neighbours.
 
         Args:
             scorer: scores the gallery.
-            metric: of the exact neighbours.
+            metric: metric of the exact neighbours.
             neighbours: the 10 nearest by float vectors, ``(nq, 10)``; None: they are computed.
+        Returns:
+            figures by name, with intervals.
         """
         if neighbours is None:
             neighbours = self.neighbours(metric)
@@ -49,16 +51,20 @@ class ImageTest:
         return {**block, **found, "intervals": block["intervals"] | found["intervals"]}
 
     def neighbours(self, metric: str) -> np.ndarray:
-        """The 10 nearest of the gallery by float vectors, ``(nq, 10)``."""
+        """Find the 10 nearest images of the gallery by float vectors, ``(nq, 10)``."""
         k = min(NEIGHBOURS, len(self.gallery))
         return nearest_items(FloatScorer(self.gallery, metric), QuerySet(self.queries), k)
 
     def baselines(
         self, names: Iterable[str], spec: IndexSpec, metric: str, *, seed: int, log: Callable[[str], object]
     ) -> dict[str, dict[str, Any]]:
-        """Figures of post-hoc indexes of the gallery's vectors, with the bytes of a spec, by name.
+        """Compute the figures of post-hoc indexes of the gallery's vectors, with the bytes of a spec.
 
-        Those that cannot be built, for instance of too few images, are left out and named to ``log``.
+        Baselines that cannot be built, for instance because there are too few images, are left out; ``log`` gets their
+        names.
+
+        Returns:
+            figures by the name of the baseline.
         """
         neighbours, blocks = self.neighbours(metric), {}
         for name in check_baselines(names):
@@ -79,16 +85,16 @@ class ImageTest:
 
 @dataclass(frozen=True)
 class RowScorer:
-    """The scores of some rows of another scorer's items.
+    """A scorer of some rows of another scorer's items.
 
     Args:
         scorer: scores all items.
-        rows: int64, ``(n,)``.
+        rows: int64, ``(n,)``: the rows.
     """
 
     scorer: Scorer
     rows: np.ndarray
 
     def scores(self, query_vectors: np.ndarray) -> np.ndarray:
-        """``(b, dim)`` -> float32 ``(b, n)``."""
+        """Score the rows: ``(b, dim)`` to float32 ``(b, n)``."""
         return np.ascontiguousarray(self.scorer.scores(query_vectors)[:, self.rows])

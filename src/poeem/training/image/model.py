@@ -54,7 +54,7 @@ class ImageModel(nn.Module):
         self.temperature, self.share, self.debias, self.feature_dropout = temperature, share, debias, feature_dropout
 
     def forward(self, images: Tensor) -> StepOutput:
-        """The loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
             images: uint8, ``(B, h, w, channels)``; or float features of a frozen trunk, ``(B, width)``.
@@ -83,12 +83,14 @@ class ImageModel(nn.Module):
 
     @torch.no_grad()
     def features(self, pixels: np.ndarray) -> np.ndarray:
-        """What the trunk makes of images uint8 ``(n, h, w, channels)``: float32 ``(n, width)``."""
+        """Return the trunk's features of images uint8 ``(n, h, w, channels)``: float32 ``(n, width)``."""
         return _in_batches(self, pixels, self.tower.features)
 
     @torch.no_grad()
     def vectors(self, images: np.ndarray) -> np.ndarray:
-        """Vectors before the index, float32 ``(n, dim)``, of images uint8 ``(n, h, w, channels)`` or of features."""
+        """Return the vectors before the index, float32 ``(n, dim)``, of images uint8 ``(n, h, w, channels)`` or of
+        features.
+        """
         if images.ndim == 2:
             with evaluating(self):
                 return self.tower.head(torch.from_numpy(images).to(self.index.device)).float().cpu().numpy()
@@ -96,7 +98,7 @@ class ImageModel(nn.Module):
 
 
 def build_image_model(settings: Mapping[str, Any], *, pretrained: bool = False) -> ImageModel:
-    """The model that settings describe.
+    """Build the model that settings describe.
 
     Args:
         settings: see ``resolve_image_options``; with ``channels`` and ``image_size`` of the images.

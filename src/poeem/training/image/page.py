@@ -51,7 +51,7 @@ class Picture:
 
 
 def search_page(title: str, query: Picture | None, results: Sequence[Picture]) -> str:
-    """The page of a search: the query and the results, best first."""
+    """Make the page of a search: the query and the results, best first."""
     parts = [f"<h1>{html.escape(title)}</h1>"]
     if query is not None:
         parts.append(_row("query", [query]))
@@ -62,7 +62,7 @@ def search_page(title: str, query: Picture | None, results: Sequence[Picture]) -
 def report_page(
     title: str, metrics: Mapping[str, Any], queries: Sequence[tuple[Picture, Sequence[Picture], Sequence[Picture]]]
 ) -> str:
-    """The page of a training: figures, precision-recall curves, and queries with their neighbours.
+    """Make the page of a training: figures, precision-recall curves, and queries with their neighbours.
 
     Args:
         title: heading.

@@ -19,7 +19,7 @@ QUERIES, NEIGHBOURS = 10, 10
 
 
 def image_report(run: ImageRun, metrics: Mapping[str, Any]) -> str:
-    """The page, self-contained HTML.
+    """Make the page, self-contained HTML.
 
     Args:
         run: the run.

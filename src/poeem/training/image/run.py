@@ -72,7 +72,7 @@ class ImageRun:
         return self.encode_images(pixels)
 
     def new_items(self, path: Path, log: Callable[[str], object] = lambda line: None) -> tuple[pa.Table, np.ndarray]:
-        """Items for ``poeem add``: a table of ids with the bundle's columns, and vectors.
+        """Read items for ``poeem add``: a table of ids with the bundle's columns, and their vectors.
 
         Args:
             path: an image file, whose name is the id; or a folder of them, ids are paths below it.
@@ -102,12 +102,17 @@ class ImageRun:
         return pa.table(columns), self.model.vectors(pixels)
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
-        """Ids of the images of a file or folder, and a function from a slice of them to vectors."""
+        """Read the ids of the images of a file or folder.
+
+        Returns:
+            the ids, and a function from a slice of them to vectors.
+        """
         table, vectors = self.new_items(path)
         return np.array(table["id"].to_pylist(), dtype=object), lambda rows: vectors[rows]
 
     def item_vectors(self) -> np.ndarray:
-        """Vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes them.
+        """Compute the vectors of all items before the index, in the bundle's order. ``export(..., refine=...)`` takes
+        them.
 
         Raises:
             ValueError: items were added or deleted after the training.
@@ -128,7 +133,7 @@ class ImageRun:
             )
 
     def test(self) -> tuple[ImageTest, np.ndarray]:
-        """Test queries with their gallery, and the gallery's rows in the bundle."""
+        """Return the test queries with their gallery, and the gallery's rows in the bundle."""
         gallery = np.setdiff1d(np.arange(len(self.vectors)), self.queries)
         queries = self.queries[: self.settings["test_queries"]]
         labels = (None, None) if self.labels is None else (self.labels[queries], self.labels[gallery])

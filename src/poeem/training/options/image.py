@@ -121,7 +121,7 @@ FILE_GROUPS: dict[str, type] = {"files": ImageFiles, "run": ImageRunOptions}
 
 
 def resolve_image_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a run, JSON values by the names of the options.
+    """Resolve the options of a run on images to its settings: JSON values by the names of the options.
 
     Args:
         given: fields of the groups by name, see :data:`GROUPS`; None stands for a default.

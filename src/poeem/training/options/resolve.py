@@ -55,7 +55,7 @@ def resolve_options(options: TrainOptions, previous: Mapping[str, Any] | None = 
 
 
 def resolve_text_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a run on pairs of texts, JSON values by the names of the options.
+    """Resolve the options of a run on pairs of texts to its settings: JSON values by the names of the options.
 
     Args:
         options: options as given by name; None stands for a default.

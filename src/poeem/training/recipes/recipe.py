@@ -43,10 +43,10 @@ class Run(Protocol):
 
 
 class RunWithQueries(Run, Protocol):
-    """A run with test queries, for ``poeem explain``."""
+    """Protocol of a run with test queries, for ``poeem explain``."""
 
     def query_set(self) -> QuerySet:
-        """Vectors of the test queries, with the relevant rows of the bundle."""
+        """Return the test queries with the relevant rows of the bundle."""
         ...
 
 

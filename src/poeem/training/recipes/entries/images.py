@@ -30,7 +30,7 @@ class ImageQueries:
 
 
 def read(options: Mapping[str, Any], log: Callable[[str], None]) -> ImageSet:
-    """Images of a folder or file, or of a data set."""
+    """Read the images of a folder or file, or of a data set."""
     from poeem.data.datasets import load_images
     from poeem.data.images.read_images import read_images
 
@@ -62,7 +62,7 @@ def train(images: ImageSet, options: Mapping[str, Any], resume: bool) -> dict[st
 
 
 def load(path: str | Path, device: str) -> ImageRun:
-    """A finished run."""
+    """Load a finished run."""
     from poeem.training.image.run import load_image_run
 
     return load_image_run(path, device)
@@ -78,7 +78,7 @@ def evaluate(
 
 
 def search(run: ImageRun, asked: Mapping[str, Any], k: int, nprobe: int | None) -> Answer:
-    """Images similar to an image file, or to an item of the index."""
+    """Search for images similar to an image file, or to an item of the index."""
     import numpy as np
 
     from poeem.engines.reference import ReferenceScorer
