@@ -18,7 +18,7 @@ _FORM = re.compile(r"([1-9]\d{0,14}):((?:[0-9a-f]{16})*)")
 
 
 def block_checksums(path: Path) -> str:
-    """Return the checksums of all blocks of a file, ``SIZE:HEX``: bytes of a block, and 16 digits (BLAKE2b) for each."""
+    """Return the checksums of all blocks of a file, ``SIZE:HEX``: bytes of a block, and 16 digits (BLAKE2b) each."""
     size, length = path.stat().st_size, _BLOCK_BYTES
     while length * _MOST_BLOCKS < size:
         length *= 2
