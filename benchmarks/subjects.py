@@ -197,7 +197,21 @@ SUBJECTS = {
         "time of a training step, of encoding, of a step of the rotation and of whole commands",
         parts={
             "training-step": [Script("step_overhead", "speed.step_overhead", smoke="--dataset ml-100k --steps 4")],
-            "encode": [Script("encode", "speed.encode", smoke="--rows 12000")],
+            "encode": [
+                Script("encode", "speed.encode", smoke="--rows 12000"),
+                Script(
+                    "encode_additive", "speed.encode_additive", smoke="--rows 600 --sample 600", first_seed_only=True
+                ),
+            ],
+            "scan": [
+                Script(
+                    "scan",
+                    "speed.scan",
+                    "--sample 10000",
+                    smoke="--rows 3000 --nlist 16 --sample 3000 --rounds 1 --queries 16",
+                    first_seed_only=True,
+                ),
+            ],
             "commands": [
                 Script("commands", "speed.commands", smoke="--repeats 1 --rows 3000 --skip-demo", first_seed_only=True)
             ],

@@ -9,6 +9,7 @@ from benchmarks.read import Results, mean
 RATIOS = (
     ("step_overhead", "wall_ratio", "Training step with OPQ8,IVF64,PQ8 / with an identity, wall time"),
     ("encode", "ratio", "Encode, rows/s / those of faiss"),
+    ("encode_additive", "ratio", "Encode additive codes, beam 8, rows/s / those of faiss's residual quantizer"),
     ("givens", "svd_over_greedy", "SVD time / Givens step (greedy)"),
 )
 
@@ -16,6 +17,26 @@ RATIOS = (
 def speed(results: Results) -> str:
     """One table of ratios per script."""
     return "\n\n".join(ratios(results, name, figure, title) for name, figure, title in RATIOS if results.runs(name))
+
+
+def scan(results: Results) -> str:
+    """Time and recall of additive and product codes of 8 bytes, flat and with lists."""
+    runs = results.runs("scan")
+    if not runs:
+        return ""
+    figures = ("single_ms", "single_ratio", "batch_ms", "batch_ratio", "recall_10_at_10", "recall_10_at_100")
+    lines = [
+        (
+            name,
+            *(f"{mean([run['rows'][name][figure] for run in runs])}" for figure in figures),
+            f"{row['score_error']:.0e}",
+        )
+        for name, row in runs[0]["rows"].items()
+    ]
+    settings = runs[0]["settings"]
+    title = f"{settings['rows']:,} x 64, 8 bytes, k 100; {settings['nlist']:,} lists, nprobe {settings['nprobe']}"
+    heads = ("ms, single", "/ PQ8", "ms, batch of 64", "/ PQ8", "recall 10@10", "10@100", "score error")
+    return table(title, ("", *heads), lines)
 
 
 def ratios(results: Results, name: str, figure: str, title: str) -> str:

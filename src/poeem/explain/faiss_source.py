@@ -47,8 +47,7 @@ class FaissSource:
             notes.append("the file re-ranks its candidates by vectors; the codes that select them are explained")
         if parts.fastscan:
             notes.append(
-                "the file is FastScan: it scores these codes with 8-bit tables, a little less exactly than here, and "
-                "is faster than the times of a target say"
+                "the file is FastScan: it scores these codes with 8-bit tables, a little less exactly than here"
             )
         if workload.bundle.spec.kind == "RQ" and hasattr(parts.inner, "pq"):
             added = len(rows_assigned_by_faiss(workload.bundle, workload.prepared_items))

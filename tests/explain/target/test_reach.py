@@ -78,6 +78,13 @@ def test_latency_target(fitted, items, queries):
     found = explain_target(fitted("OPQ8,PQ8x5"), target="latency-ms=0.000001", **given)
     assert not found.reached
     assert found.choice is None
+    # 40 bits are 10 codewords of 4, which do not divide the width.
+    assert not found.fits
+    found = explain_target(fitted("PQ8x6"), target="latency-ms=0.000001", **given)
+    assert not found.fits
+    found = explain_target(fitted("OPQ4,PQ4"), target="latency-ms=0.000001", **given)
+    assert [fit.spec for fit in found.fits] == ["OPQ4,PQ4", "OPQ8,PQ8x4"]
+    assert any("OPQ8,PQ8x4 has as many bytes" in note for note in found.notes)
 
 
 def test_items_as_queries_do_not_count_themselves(fitted, items):

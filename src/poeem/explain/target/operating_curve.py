@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from poeem.engines.faiss.build import build_index
+from poeem.engines.faiss.options import FaissOptions
 from poeem.evaluation.intervals import FEW_QUERIES, format_figure, with_intervals
 from poeem.evaluation.recall import neighbour_share
 from poeem.explain import refits
@@ -85,8 +86,9 @@ def operating_points(
     assert neighbours is not None
     bundle = dataclasses.replace(workload.bundle, ids=np.arange(len(workload.bundle)))
     vectors = np.asarray(workload.items, dtype=np.float32)
-    codes: Any = build_index(bundle)
-    refined: Any = build_index(bundle, refine="flat", vectors=vectors)
+    fastscan = bool(FaissOptions().resolved(bundle).fastscan)
+    codes: Any = build_index(bundle, fastscan=fastscan)
+    refined: Any = build_index(bundle, refine="flat", vectors=vectors, fastscan=fastscan)
     queries = np.ascontiguousarray(workload.adapted_queries.vectors, dtype=np.float32)
     nlist, space, points, notes = bundle.spec.nlist, faiss.ParameterSpace(), [], []
     probes = [2**power for power in range(nlist.bit_length()) if 2**power < nlist] + [nlist] if nlist else [None]

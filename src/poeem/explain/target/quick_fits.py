@@ -75,15 +75,24 @@ def suits(spec: IndexSpec, workload: Workload) -> bool:
 
 
 def specs_of_size(size: int, nlist: int = 0) -> list[IndexSpec]:
-    """Return the structures of ``size`` bytes: PQ and OPQ with 8 and 4 bits, and RQ.
+    """Return the structures of ``size`` bytes: PQ, OPQ and RQ with 8 and 4 bits.
 
     >>> [str(spec) for spec in specs_of_size(4, nlist=16)]
-    ['IVF16,PQ4', 'OPQ4,IVF16,PQ4', 'IVF16,PQ8x4', 'OPQ8,IVF16,PQ8x4', 'IVF16,RQ4x8']
+    ['IVF16,PQ4', 'OPQ4,IVF16,PQ4', 'IVF16,PQ8x4', 'OPQ8,IVF16,PQ8x4', 'IVF16,RQ4x8', 'IVF16,RQ8x4']
     """
     product = [
         IndexSpec("PQ", size * 8 // nbits, nbits, nlist, rotated) for nbits in (8, 4) for rotated in (False, True)
     ]
-    return [*product, IndexSpec("RQ", size, 8, nlist)]
+    return [*product, *(IndexSpec("RQ", size * 8 // nbits, nbits, nlist) for nbits in (8, 4))]
+
+
+def four_bit_spec(spec: IndexSpec, workload: Workload) -> IndexSpec | None:
+    """Return the structure of as many bytes that faiss scans by SIMD; None if it is that already, or none suits."""
+    M = spec.M * spec.nbits // 4
+    if spec.nbits == 4 or spec.M * spec.nbits != M * 4 or (spec.kind == "RQ" and workload.bundle.metric == "l2"):
+        return None
+    found = replace(spec, M=M, nbits=4)
+    return found if suits(found, workload) else None
 
 
 def try_larger_codes(workload: Workload, recall: float, options: SampleOptions) -> tuple[list[Fit], dict[str, Any]]:
