@@ -29,7 +29,7 @@ class TrainingBatches:
     Args:
         events: item numbers of the training events, one row per user, oldest first.
         kind: ``"prefix"`` or ``"positions"``.
-        batch_size: examples per step, over all processes; at most the number of examples.
+        batch_size: examples per step, over all processes; lowered to the number of examples.
         history_length: ``L``, the items that a history holds.
         seed: of the order and of the windows.
     Raises:

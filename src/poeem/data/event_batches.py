@@ -17,7 +17,7 @@ class EventBatches:
     Args:
         inputs: makes the inputs of the towers.
         examples: positions of the training events with a query.
-        batch_size: examples per step, over all processes; at most the number of examples.
+        batch_size: examples per step, over all processes; lowered to the number of examples.
         negatives: items per step that are drawn from the whole catalogue, all equally likely. They are columns of the
             softmax beside the items of the batch.
         seed: of order and negatives.

@@ -17,7 +17,7 @@ class PairBatches:
         relevant: item numbers of each query, a row per query number.
         negatives: item numbers that do not answer a query, a row per query number. A batch holds one of each query,
             drawn at random, and -1 for a query without.
-        batch_size: pairs per step, over all ranks; at most the number of pairs.
+        batch_size: pairs per step, over all ranks; lowered to the number of pairs.
         seed: seed of the order.
     Raises:
         ValueError: no pairs, or ``batch_size`` below 1.
@@ -55,8 +55,8 @@ class PairBatches:
         return -(-len(self) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """Return the batch of a step, or one process's part of it. The parts of all processes together are the batch of
-        a single process.
+        """Return the batch of a step, or one rank's part of it. The parts of all ranks together have the pairs of one
+        process; negatives are drawn by rank.
 
         Returns:
             ``history`` (query numbers) and ``positive`` (item numbers), int64 ``(B,)``; with negatives also

@@ -32,7 +32,7 @@ TEXTS = ("query", "item", "negative")
 
 @dataclass(frozen=True, eq=False)
 class TextPairs:
-    """Queries and the items that answer them.
+    """Queries and the items that answer them. Nothing is checked here; `read_text_pairs` checks a file.
 
     Args:
         items: texts of the catalogue, ``(n_items,)``.
@@ -75,9 +75,15 @@ def read_text_pairs(
 ) -> TextPairs:
     """Read pairs from a file, a folder of parts or a glob: Parquet, CSV or JSON Lines.
 
+    Columns are ``query`` and ``item`` (texts), and optionally ``item_id``, ``negative`` (a text that does not answer
+    the query) and ``score`` (pairs of score 0 or less are negatives). A few usual names are recognised, such as
+    ``anchor`` and ``positive``. Without ``item_id``, every distinct text is an item, and ids are numbers from 0.
+    Repeated pairs count once. A negative that also answers the query is dropped.
+
     Args:
         path: the pairs.
         items: a second file with ``item`` and optionally ``item_id`` and ``title``: items that need not be in a pair.
+            Either both files have ``item_id`` or none.
         delimiter, encoding: of CSV files, see :class:`~poeem.data.file_format.FileFormat`.
         log: takes a line about columns with other names than ours.
     Raises:
@@ -100,8 +106,8 @@ def read_text_pairs(
 def read_items(
     path: str | os.PathLike[str], *, ids: bool, format: FileFormat = DEFAULT_FORMAT
 ) -> tuple[np.ndarray, list[str]]:
-    """Read the ids and texts of a file of items with columns ``item`` and, if ``ids``, ``item_id``; else ids are row
-    numbers.
+    """Read ids and texts from a file of items with columns ``item`` and, if ``ids``, ``item_id``; else ids are row
+    numbers. Ids are not compared with each other.
     """
     columns = _columns(path, ("item", "item_id") if ids else ("item",), (), format, lambda line: None)
     listed = columns["item_id"] if ids else np.arange(len(columns["item"]))

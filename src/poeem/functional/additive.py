@@ -17,7 +17,7 @@ _MOST_ARGMINS = 16
 
 
 def encode_additive(x: Tensor, codebooks: Tensor, beam: int = 8) -> Tensor:
-    """Codes whose codewords sum up close to each vector, ``argmin_k ‖x - Σ_m B_mk_m‖²``, by beam search.
+    """Find codes whose codewords sum up close to each vector, ``argmin_k ‖x - Σ_m B_mk_m‖²``, by beam search.
 
     The exact search is intractable. This one takes the codebooks in turn and keeps the ``beam`` best partial sums of
     every vector. A beam of 1 takes the codeword nearest to the residual so far. Time grows in proportion to the beam.
@@ -58,7 +58,7 @@ def encode_additive(x: Tensor, codebooks: Tensor, beam: int = 8) -> Tensor:
 
 
 def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
-    """The sum of the codewords of each code, ``Σ_m B_{m, code_m}``; differentiable in ``codebooks``.
+    """Sum the codewords of each code, ``Σ_m B_{m, code_m}``; differentiable in ``codebooks``.
 
     Args:
         codes: integers in ``[0, ksub)``, ``(..., M)``; the range is not checked.

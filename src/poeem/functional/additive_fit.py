@@ -29,7 +29,7 @@ def fit_additive(
     rounds: int = 4,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Codebook by codebook, k-means of the residuals so far; then all codebooks at once by least squares.
+    """Fit the codebooks one after the other by k-means of the residuals so far, then all at once by least squares.
 
     Between the k-means the vectors are encoded by beam search, as in faiss, and the residual of every partial sum of
     the beam is a row of the next k-means. A round then encodes and solves for the codewords that fit those codes best.
@@ -93,7 +93,9 @@ def _residuals(x: Tensor, codes: Tensor, codebooks: Tensor, most: int, generator
 
 
 def least_squares_codewords(x: Tensor, codes: Tensor, codebooks: Tensor, damping: float = _DAMPING) -> Tensor:
-    """The codewords that reconstruct best with given codes: ``argmin_B ‖X - H B‖² + damping · ‖B - B₀‖²``.
+    """Find the codewords that reconstruct best with given codes: ``argmin_B ‖X - H B‖² + damping · ‖B - B₀‖²``.
+
+    Very many codewords are solved for in groups of codebooks, one group after the other, which is not exact.
 
     ``H`` is the one-hot matrix of the codes. The damping fixes what the codes leave undetermined: codewords that are
     not used, and constants that could move from one codebook to another.
@@ -102,7 +104,7 @@ def least_squares_codewords(x: Tensor, codes: Tensor, codebooks: Tensor, damping
         x: float, ``(n, dim)``.
         codes: integers, ``(n, M)``.
         codebooks: float, ``(M, ksub, dim)``: ``B₀``; not changed.
-        damping: number of vectors that hold each codeword where it was.
+        damping: number of vectors that hold each codeword where it was, above 0.
     Returns:
         ``(M, ksub, dim)``, of the type of ``codebooks``.
 
@@ -128,7 +130,7 @@ def least_squares_codewords(x: Tensor, codes: Tensor, codebooks: Tensor, damping
 
 
 def cooccurrence(codes: Tensor, ksub: int) -> Tensor:
-    """How often two codewords occur in one code: codes ``(n, M)`` to int64 ``(M * ksub, M * ksub)``.
+    """Count how often two codewords occur in one code: codes ``(n, M)`` to int64 ``(M * ksub, M * ksub)``.
 
     >>> cooccurrence(torch.tensor([[0, 1], [0, 0]]), 2)
     tensor([[2, 0, 1, 1],

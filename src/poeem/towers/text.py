@@ -38,7 +38,7 @@ class TextEncoder(Protocol):
 
 
 class TextTower(nn.Module):
-    """A tower from text numbers to vectors. The encoder prepares the texts when they are first needed.
+    """A tower from numbers of texts to vectors. All texts are prepared by the encoder at the first call, and kept.
 
     Args:
         encoder: a ``TextEncoder``; two towers may share it.
@@ -98,7 +98,9 @@ class StaticEncoder(nn.Module):
         self.dim, self.max_tokens, self.tokenizer = vectors.shape[1], max_tokens, tokenizer
 
     def prepare(self, texts: list[str], kind: str = "item") -> Ragged:
-        """Return the token numbers of texts, one row per text, at most ``max_tokens`` each."""
+        """Return the token numbers of texts, a row per text; tokens beyond ``max_tokens`` are cut off. ``kind`` is not
+        used.
+        """
         lengths, tokens = [], []
         for start in range(0, len(texts), 4096):  # the tokenizer's own objects are large
             for encoding in self.tokenizer.encode_batch(texts[start : start + 4096], add_special_tokens=False):

@@ -26,7 +26,7 @@ def split_pairs(pairs: TextPairs) -> dict[str, np.ndarray]:
     """Split the queries that have an item at random into ``train``, ``validation`` and ``test`` (80 / 10 / 10 %).
 
     The split does not depend on the seed of a training. There are at most 1,500 queries for validation and 3,000 for
-    the test.
+    the test; further ones of these parts are not used.
 
     Returns:
         query numbers by part.
@@ -92,14 +92,14 @@ def build_pair_model(
     indexed: bool,
     batch_size: int | None = None,
 ) -> JointModel:
-    """Build the two towers with one encoder, the loss and, if ``indexed``, the index.
+    """Build two towers with one encoder, loss and, if ``indexed``, the index, which is not warm-started.
 
     Args:
         settings: settings of a run.
         pairs: the texts.
         encoder: of `new_encoder` or `stored_encoder`.
         indexed: False for the float twin.
-        batch_size: pairs per step of one process, for training only.
+        batch_size: pairs per step of one process; None: the model is not for training.
     Returns:
         the model.
     """

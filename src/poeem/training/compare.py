@@ -186,8 +186,11 @@ def share_twin(run: ComparedRun, other: ComparedRun) -> None:
 
 
 def float_twin(run: ComparedRun, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
-    """Return the model that is trained without the index, and the seconds of its training. It is trained unless the run
-    has it.
+    """Return the model that is trained without the index, and the seconds of its training. It is trained, and stored,
+    unless the run has it.
+
+    Raises:
+        ValueError: it must be trained, and the number of processes is not that of the run.
     """
     settings = run.config["settings"]
     model, batches = run.twin(accelerator.num_processes)

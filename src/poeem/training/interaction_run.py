@@ -157,14 +157,14 @@ class InteractionRun:
         return self.interactions.item_ids[numbers], lambda rows: self.items(numbers[rows])
 
     def queries(self, histories: Ragged) -> np.ndarray:
-        """Compute query vectors of histories of item numbers: float32 ``(nq, dim)``.
+        """Compute query vectors of histories of item numbers: float32 ``(nq, dim)``, not of unit length.
 
         ``encode_users``, ``encode_histories`` and ``poeem search`` all call it.
         """
         return query_vectors(self.model, histories)
 
     def items(self, numbers: np.ndarray) -> np.ndarray:
-        """Compute item vectors before the index, by item number: float32 ``(n, dim)``."""
+        """Compute item vectors before the index, by item number: float32 ``(n, dim)``, not of unit length."""
         return item_vectors(self.model, numbers)
 
     def encode_users(self, ids: Iterable[Any]) -> np.ndarray:
@@ -207,7 +207,7 @@ class InteractionRun:
 
     def item_vectors(self) -> np.ndarray:
         """Compute the vectors of all items before the index, in the bundle's order. ``export(..., refine=...)`` takes
-        them.
+        them. Vectors that were replaced after the training are not known here.
 
         Returns:
             float32, ``(n, dim)``; of unit length under ``cosine``.

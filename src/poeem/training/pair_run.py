@@ -108,7 +108,7 @@ class PairRun:
         }
 
     def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
-        """Compute the vectors of queries in the form that an exported index takes.
+        """Compute the vectors of queries, as an exported index takes them. A text without tokens has the zero vector.
 
         Args:
             texts: ``n`` of them.
@@ -128,8 +128,8 @@ class PairRun:
         return self._encoded(texts, "item")
 
     def item_vectors(self) -> np.ndarray:
-        """Compute the vectors of all items before the index, in the bundle's order. ``export(..., refine=...)`` takes
-        them.
+        """Compute the vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes
+        them. Vectors that were replaced after the training are not known here.
 
         Returns:
             float32, ``(n, dim)``; of unit length under ``cosine``.
@@ -163,7 +163,9 @@ class PairRun:
         return ids, lambda rows: self.encode_items(texts[rows])
 
     def query_set(self) -> QuerySet:
-        """Return the test queries with the relevant rows of the bundle."""
+        """Return the test queries with the relevant rows of the bundle. Items that were deleted after the training are
+        left out.
+        """
         relevant = self.test.relevant
         rows = self.rows[relevant.values]
         lengths = np.bincount(relevant.row_of_value[rows >= 0], minlength=len(relevant))
@@ -189,7 +191,7 @@ class PairRun:
 
 
 def queries_of(pairs: TextPairs, numbers: np.ndarray) -> Queries:
-    """Queries by number, with nothing that is known and masked."""
+    """Return queries by number with their relevant items. No item is known, so none is masked."""
     nothing = Ragged(np.zeros(len(numbers) + 1, np.int64), np.empty(0, np.int64))
     return Queries(numbers, nothing, pairs.relevant.take(numbers))
 

@@ -18,7 +18,7 @@ ITEMS_FILE, QUERIES_FILE, OTHERS_FILE = "items.parquet", "queries.parquet", "oth
 
 def write_pairs(folder: Path, pairs: TextPairs) -> None:
     """Write pairs as three Parquet files: items, queries with the numbers of their items, and texts of further
-    negatives.
+    negatives. The warning is not stored.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -58,7 +58,9 @@ def read_stored_pairs(folder: Path) -> TextPairs:
 
 
 def pairs_digest(pairs: TextPairs) -> str:
-    """Compute the SHA-256 over texts, ids and their relations. A run is resumed only on equal data."""
+    """Compute the SHA-256 over texts, ids and their relations; titles do not count. A run is resumed only on equal
+    data.
+    """
     digest = hashlib.sha256()
     for texts in (pairs.all_items, pairs.queries, pairs.item_ids.tolist()):
         for text in texts:

@@ -57,5 +57,7 @@ class RandomViews(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Float images ``(n, channels, size, size)`` in [0, 1] to other ones of the same shape."""
+        """Change float images ``(n, channels, size, size)`` in [0, 1] at random, by torch's global generator. The shape
+        and the range stay, and no gradient flows through it.
+        """
         return self.steps(images).clamp(0, 1).contiguous(memory_format=torch.channels_last)

@@ -52,7 +52,7 @@ class ResidualBlock(nn.Module):
 
 
 def network(name: str, *, channels: int, size: int) -> Trunk:
-    """Make a network by name.
+    """Make a network by name, with random weights of torch's global generator.
 
     * ``strided``: convolutions of stride 2, down to 4 x 4. On a CPU it learns most per minute.
     * ``residual``: residual blocks with the same strides; it takes half as many images per second.

@@ -38,11 +38,11 @@ class ImageTower(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the vectors ``(n, dim)`` of float images ``(n, channels, h, w)`` in [0, 1]."""
+        """Compute vectors ``(n, dim)``, not of unit length, of float images ``(n, channels, h, w)`` in [0, 1]."""
         return self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the trunk's features of images, ``(n, width)``."""
+        """Compute the trunk's features of images, ``(n, width)``; without gradient if the trunk is frozen."""
         if not self.frozen:
             return self.trunk(images)
         with torch.no_grad():

@@ -21,7 +21,7 @@ class ItemSample(NamedTuple):
     rows: np.ndarray | None = None
 
     def labels(self, labels: Ragged | None) -> Ragged | None:
-        """Return relevant items by their rows in the sample. The sample has all of them."""
+        """Return relevant items by their rows in the sample, which must have all of them."""
         if labels is None or self.rows is None:
             return labels
         return Ragged(labels.offsets, np.searchsorted(self.rows, labels.values))

@@ -14,7 +14,7 @@ class ImageBatches:
     Args:
         images: ``(n, ...)``, uint8 pixels or float features.
         rows: int64, rows to train on.
-        batch_size: images per step, over all processes; at most the number of rows.
+        batch_size: images per step, over all ranks; lowered to the number of rows.
         seed: of the order.
     Raises:
         ValueError: there are fewer than two rows, or the batch is below 2; an image needs another one as a negative.
@@ -37,7 +37,9 @@ class ImageBatches:
         return -(-len(self._rows) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """Return the ``images`` of a step, or one process's part of them."""
+        """Return the ``images`` of a step, or one rank's part of them. The parts of all ranks together are the images
+        of one process. ``rank`` and ``world`` are not checked.
+        """
         first, last = (step * self.batch_size + self.batch_size * r // world for r in (rank, rank + 1))
         epochs, places = np.divmod(np.arange(first, last), len(self._rows))
         rows = np.concatenate([self._order(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)])

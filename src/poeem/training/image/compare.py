@@ -33,19 +33,21 @@ def compare_images(
     """Evaluate a stored run and write ``metrics.json``.
 
     ``float`` has the figures of the network's vectors, ``index`` those of the codes with float queries, ``symmetric``
-    those of codes on both sides. Baselines are built on the network's vectors. The block ``pixels`` has exact search
-    and the baselines on raw pixels by L2.
+    those of codes on both sides. Baselines are built on the network's vectors; those that cannot be built are left out
+    and named in ``notes``. The block ``pixels`` has exact search and the baselines on raw pixels by L2.
 
     Args:
         path: the run's folder.
         baselines: names of ``poeem.baselines``.
-        nprobe: lists visited per query, for a structure with lists; default the square root of their number.
+        nprobe: lists visited per query, for a structure with lists; default that of the run, else the square root of
+            their number.
         pixels: the images of the training, for the block ``pixels``; None leaves it out.
     Returns:
         the content of ``metrics.json``.
     Raises:
         FileNotFoundError: there is no finished run.
-        ValueError: a baseline is unknown, the run is damaged, or its items have been changed since the training.
+        ValueError: a baseline is unknown, ``nprobe`` is out of range or given without lists, the run is damaged, or
+            items were added or deleted since the training.
     """
     started = time.perf_counter()
     baselines = check_baselines(baselines)

@@ -88,8 +88,8 @@ class ImageModel(nn.Module):
 
     @torch.no_grad()
     def vectors(self, images: np.ndarray) -> np.ndarray:
-        """Return the vectors before the index, float32 ``(n, dim)``, of images uint8 ``(n, h, w, channels)`` or of
-        features.
+        """Compute vectors before the index, float32 ``(n, dim)``, not of unit length, of images uint8 ``(n, h, w,
+        channels)`` or of features.
         """
         if images.ndim == 2:
             with evaluating(self):
@@ -98,7 +98,8 @@ class ImageModel(nn.Module):
 
 
 def build_image_model(settings: Mapping[str, Any], *, pretrained: bool = False) -> ImageModel:
-    """Build the model that settings describe.
+    """Build the model that settings describe. The seed gives its weights. The index is not warm-started; the caller
+    does that.
 
     Args:
         settings: see ``resolve_image_options``; with ``channels`` and ``image_size`` of the images.

@@ -41,7 +41,7 @@ class Picture:
     kind: str = ""
 
     def html(self) -> str:
-        """The figure element."""
+        """Return the HTML of the figure; lines are escaped."""
         image = f'<img alt="{html.escape(self.lines[0] if self.lines else "")}"'
         if self.file is not None:
             kind = "png" if self.file.startswith(b"\x89PNG") else "jpeg"

@@ -22,7 +22,7 @@ def image_report(run: ImageRun, metrics: Mapping[str, Any]) -> str:
     """Make the page, self-contained HTML.
 
     Args:
-        run: the run.
+        run: the run; its bundle must have the pictures as a column.
         metrics: content of its ``metrics.json``.
     """
     test, gallery = run.test()

@@ -57,11 +57,15 @@ class ImageRun:
         return self.config["settings"]
 
     def encode_images(self, pixels: np.ndarray) -> np.ndarray:
-        """Query vectors of images uint8 ``(n, size, size, channels)``: float32 ``(n, dim)``, of unit length."""
+        """Compute the query vectors of images uint8 ``(n, size, size, channels)``: float32 ``(n, dim)``, of unit
+        length.
+
+        Size and channels must be those of the training, which is not checked.
+        """
         return _unit(self.model.vectors(pixels))
 
     def encode_files(self, paths: list[Path]) -> np.ndarray:
-        """Query vectors of image files, of any size: float32 ``(n, dim)``, of unit length.
+        """Compute the query vectors of image files, of any size: float32 ``(n, dim)``, of unit length.
 
         Raises:
             ValueError: a file cannot be read.
@@ -72,7 +76,8 @@ class ImageRun:
         return self.encode_images(pixels)
 
     def new_items(self, path: Path, log: Callable[[str], object] = lambda line: None) -> tuple[pa.Table, np.ndarray]:
-        """Read items for ``poeem add``: a table of ids with the bundle's columns, and their vectors.
+        """Read items for ``poeem add``: a table of ids with the bundle's columns ``title`` and picture, and vectors,
+        not of unit length.
 
         Args:
             path: an image file, whose name is the id; or a folder of them, ids are paths below it.
@@ -102,17 +107,15 @@ class ImageRun:
         return pa.table(columns), self.model.vectors(pixels)
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
-        """Read the ids of the images of a file or folder.
-
-        Returns:
-            the ids, and a function from a slice of them to vectors.
+        """Read the ids of the images of a file or folder, and return them with a function from a slice of them to
+        vectors. Images that cannot be read are left out.
         """
         table, vectors = self.new_items(path)
         return np.array(table["id"].to_pylist(), dtype=object), lambda rows: vectors[rows]
 
     def item_vectors(self) -> np.ndarray:
-        """Compute the vectors of all items before the index, in the bundle's order. ``export(..., refine=...)`` takes
-        them.
+        """Return the vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes
+        them. Vectors that were replaced after the training are not known here.
 
         Raises:
             ValueError: items were added or deleted after the training.
@@ -121,7 +124,7 @@ class ImageRun:
         return self.vectors
 
     def check_unchanged(self) -> None:
-        """Refuse a run whose items have been changed after its training.
+        """Refuse a run whose items were added or deleted after its training. Replaced vectors are not noticed.
 
         Raises:
             ValueError: items were added or deleted.
