@@ -28,6 +28,21 @@ def write_inputs(folder: Path) -> None:
     served.train(items)
     served.add(items)
     faiss.write_index(served, str(folder / "items.faiss"))
+    write_pictures(folder / "pictures", rng, count=40)
+    write_pictures(folder / "new_pictures", rng, count=1, first=100)
+
+
+def write_pictures(folder: Path, rng: np.random.Generator, *, count: int, first: int = 0) -> None:
+    """Noisy pictures in two class folders, ``count`` in each; nothing without Pillow."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return
+    for name, colour in (("red", (210, 40, 40)), ("blue", (40, 40, 210))):
+        (folder / name).mkdir(parents=True)
+        for number in range(first, first + count):
+            pixels = np.clip(np.array(colour) + rng.normal(0, 30, (24, 24, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
 def write_events(path: Path, rng: np.random.Generator, *, users: int, days: int) -> None:

@@ -21,6 +21,7 @@ from tests.docs.pages import blocks, pages, read
 LANGUAGES = {"python", "sh", "text"}
 # Packages without which a page cannot run.
 NEEDS = {
+    "docs/guides/images.md": ["PIL", "kornia"],
     "docs/guides/lance.md": ["lance", "lancedb"],
     "docs/guides/scann.md": ["scann"],
     "docs/guides/trainers.md": ["lightning", "sentence_transformers"],
@@ -32,6 +33,7 @@ SLOW = {
     "docs/guides/explain.md",
     "docs/guides/frozen.md",
     "docs/guides/from_faiss.md",
+    "docs/guides/images.md",
     "docs/guides/interactions.md",
     "docs/guides/life_cycle.md",
     "docs/guides/new_version.md",

@@ -1,0 +1,1 @@
+"""Image retrieval without labels (SPQ) on Fashion-MNIST."""
