@@ -77,7 +77,8 @@ def with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def format_figure(block: Mapping[str, Any], name: str) -> str:
-    """Print a figure of a :func:`with_intervals` block to four digits, with its interval if there are few queries.
+    """Return a figure of a :func:`with_intervals` block as text with four digits, and with its interval if there are
+    few queries.
 
     >>> format_figure(with_intervals({"mrr@10": np.array([0.5, 1.0])}), "mrr@10")
     '0.7500 (0.20-0.97)'

@@ -33,7 +33,7 @@ class ItemTower(nn.Module):
         self.mlp = SkipMLP(table.embedding_dim, dim, hidden=hidden or 4 * dim, dropout=dropout)
 
     def forward(self, items: Tensor) -> Tensor:
-        """Return item vectors; they are not of unit length.
+        """Return the vectors of items. They are not scaled to unit length.
 
         Args:
             items: int64, ``(n,)``.

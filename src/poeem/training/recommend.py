@@ -89,7 +89,7 @@ def bundle_nprobe(bundle: Bundle, nprobe: int | None) -> int:
     ``nlist``.
 
     Raises:
-        ValueError: ``nprobe`` is below 1 or above ``nlist``, or given without lists.
+        ValueError: ``nprobe`` is below 1.
     """
     nlist = bundle.spec.nlist
     chosen = bundle.training.get("nprobe") if nprobe is None else nprobe

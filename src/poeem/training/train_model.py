@@ -32,7 +32,7 @@ class Batches(Protocol):
 
 
 class CheckpointStore(Protocol):
-    """Protocol of the place of checkpoints: ``Checkpoints``, or ``BestInMemory``."""
+    """Protocol of an object that stores checkpoints: ``Checkpoints``, or ``BestInMemory``."""
 
     def begin(self) -> None: ...
 

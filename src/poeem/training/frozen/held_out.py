@@ -54,7 +54,7 @@ class HeldOut:
         Args:
             queries: float32, ``(nq, dim)``, these queries after the adapter.
             item_blocks: reconstructions of the items, float32 ``(rows, dim)`` each.
-            metric: ``"ip"`` or ``"l2"``.
+            metric: ``"ip"``, ``"cosine"`` (an inner product too: nothing is normalised here) or ``"l2"``.
             visits: the lists that each query visits; None: all items are ranked.
         Returns:
             the figures by name.

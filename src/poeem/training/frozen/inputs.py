@@ -29,7 +29,7 @@ class UnitRows:
 
 
 def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None, like: str = "the items") -> Any:
-    """Check vectors, and scale them to unit length under ``cosine``.
+    """Check vectors.
 
     Args:
         name: ``"items"`` or ``"queries"``, for messages.
@@ -38,7 +38,7 @@ def checked_vectors(name: str, vectors: Any, metric: str, dim: int | None = None
         dim: width that they must have; None: any.
         like: what else has that width, for messages.
     Returns:
-        the vectors, ``(n, dim)``; memory-mapped ones are scaled when they are read.
+        the vectors, ``(n, dim)``; under ``cosine`` as `UnitRows`, which scale rows to unit length when they are read.
     Raises:
         ValueError: not ``(n, dim)`` of numbers, no rows, NaN or infinity, or under ``cosine`` a zero vector.
     """

@@ -34,7 +34,8 @@ def top_items(
         queries: float32, ``(nq, dim)``.
         item_blocks: float32 ``(rows, dim)`` each; row numbers count through all blocks.
         k: results per query, at most the number of items.
-        metric: ``"ip"`` or ``"l2"``, whose scores are ``-‖q - x‖²``; for ``cosine`` give unit vectors and ``"ip"``.
+        metric: ``"ip"``, ``"cosine"`` (an inner product too: nothing is normalised here) or ``"l2"``, whose scores are
+            ``-‖q - x‖²``.
         visits: the lists that each query visits; None: all items are scored.
     Returns:
         scores float32, larger is better, and rows int64, both ``(nq, k)``, best first. If the lists of a query hold
