@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from poeem.cli.command import options_of
 from poeem.cli.options import Json, RunFolder
-from poeem.cli.output import print_json, print_table
+from poeem.cli.output import print_json, print_table, say
 from poeem.option import option
 from poeem.training.recipes.entries import RECIPES
 
@@ -73,6 +73,8 @@ def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> N
     if json:
         print_json(answer)
         return
+    for note in answer["notes"]:
+        say(note)
     results = answer["results"]
     columns = [name for name in ("rank", "id", "title", "score") if not results or name in results[0]]
     print_table(answer["query"], columns, [[_shown(result[name]) for name in columns] for result in results])
@@ -124,7 +126,7 @@ def _described(bundle: Bundle, answer: Answer) -> dict[str, Any]:
         {"rank": rank, "id": id, **_renamed(facts), "score": float(score)}
         for rank, (id, score, facts) in enumerate(zip(bundle.ids[rows].tolist(), scores, columns), start=1)
     ]
-    return {"query": answer.title, "metric": bundle.metric, "results": results}
+    return {"query": answer.title, "metric": bundle.metric, "notes": list(answer.notes), "results": results}
 
 
 def _write_page(out: Path, bundle: Bundle, found: Answer, answer: dict[str, Any], image: Path | None) -> None:

@@ -28,8 +28,8 @@ class Spans:
         ValueError: a length is below 1.
     """
 
-    recent: int = 20
-    short: int = 50
+    recent: int = 15
+    short: int = 30
     long: int = 100
     past: int = 5
 

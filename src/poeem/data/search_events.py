@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -45,8 +44,8 @@ class SearchEvents:
     kind: np.ndarray
     user_ids: np.ndarray
     item_ids: np.ndarray
-    queries: Sequence[str]
-    kinds: Sequence[str]
+    queries: list[str]
+    kinds: list[str]
     item_table: pa.Table
 
     def __len__(self) -> int:

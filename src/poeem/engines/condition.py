@@ -71,7 +71,7 @@ def parse_condition(text: str, table: pa.Table | None) -> Condition:
     """
     try:
         import sqlglot
-        from sqlglot import errors
+        from sqlglot import errors, exp
     except ImportError:
         raise ValueError("conditions need the package sqlglot; run: pip install 'poeem-torch[products]'") from None
     if not text.strip():
@@ -84,9 +84,9 @@ def parse_condition(text: str, table: pa.Table | None) -> Condition:
         reason = " ".join(str(details[0]["description"] if details else error).split())[:200]
         raise ValueError(f"where (={text!r}) cannot be read ({reason}); write it as {EXAMPLE}") from None
     named = {name: name for name in columns}
-    for column in parsed.find_all(sqlglot.exp.Column):
+    for column in parsed.find_all(exp.Column):
         named[column.name] = _column(column.name, columns)
-        column.set("this", sqlglot.exp.to_identifier(named[column.name], quoted=True))
+        column.set("this", exp.to_identifier(named[column.name], quoted=True))
     expression = _Translation(text).boolean(parsed)
     # Lance quotes identifiers with backticks.
     return Condition(parsed.sql(dialect="mysql"), expression)
@@ -155,14 +155,16 @@ class _Translation:
     def literal(self, node: Any) -> Any:
         from sqlglot import exp
 
+        text: Any = node.this
+
         if isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal) and not node.this.is_string:
             return -self.literal(node.this)
         if isinstance(node, exp.Boolean):
             return bool(node.this)
         if isinstance(node, exp.Literal):
             if node.is_string:
-                return node.this
-            return int(node.this) if node.this.isdigit() else float(node.this)
+                return text
+            return int(text) if text.isdigit() else float(text)
         raise self.refusal(node)
 
     def refusal(self, node: Any) -> ValueError:

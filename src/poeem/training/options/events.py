@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from poeem.option import check_choices, more_option, option, setting
 from poeem.training.options.groups import METRICS, ExecutionOptions, IndexOptions, OptimizerOptions
 
-DIM, EPOCHS, BATCH_SIZE, LR, SPEC = 64, 1.0, 512, 4e-3, "RQ16"
-
 
 @dataclass(frozen=True)
 class EventModelOptions:
@@ -24,12 +22,17 @@ class EventModelOptions:
     attention: bool = setting(True, "LSTM and attention over the behaviour; false: means of it and an MLP.")
     heads: int = setting(4, "Heads of every self-attention; divides dim.")
     dropout: float | None = setting(None, "Dropout of the query tower. Default: 0.")
-    recent: int = setting(20, "Events of the latest span of behaviour.")
-    short: int = setting(50, "Events of the span before it.")
+    recent: int = setting(15, "Events of the latest span of behaviour.")
+    short: int = setting(30, "Events of the span before it.")
     long: int = setting(100, "Events of the span before that.")
     past: int = setting(5, "Past queries that are read.")
     attributes: str | None = setting(
-        None, "Columns of the item table that are embedded, with commas. Default: those of few values."
+        None, "Columns of the item table that are embedded, with commas. Default: text columns of few values."
+    )
+    category: str | None = more_option(
+        None,
+        "Column of the item table by which results are judged (p_good@100). Default: category or product_category.",
+        metavar="NAME",
     )
 
     def __post_init__(self) -> None:

@@ -57,11 +57,13 @@ class Answer(NamedTuple):
         title: says what was searched for.
         scores: float32, ``(1, k)``, best first.
         rows: int64, ``(1, k)``: rows of the bundle; -1 if there are fewer items.
+        notes: lines for the user, such as what of a query was not understood.
     """
 
     title: str
     scores: np.ndarray
     rows: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

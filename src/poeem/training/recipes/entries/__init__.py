@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from poeem.training.recipes.entries import images, interactions, pairs
+from poeem.training.recipes.entries import events, images, interactions, pairs
 from poeem.training.recipes.recipe import Recipe
 
 # In the order of help texts and messages. The first one has the defaults of `--print-config` without data.
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (interactions.RECIPE, pairs.RECIPE, images.RECIPE)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (interactions.RECIPE, pairs.RECIPE, images.RECIPE, events.RECIPE)
+}
 
 
 def choose_recipe(options: Mapping[str, Any]) -> Recipe | None:

@@ -1,0 +1,1 @@
+"""Benchmarks of product search: MGDSPR and its parts, the index beside it, and filters."""
