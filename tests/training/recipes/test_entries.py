@@ -67,7 +67,7 @@ def test_data_choose_the_recipe(pictures):
     [
         ({"pictures": "f", "tower": "history"}, "--tower goes with --interactions; leave it out"),
         ({"pictures": "f", "previous_run": "f"}, "--from goes with --interactions; leave it out"),
-        ({"pictures": "f", "share": 1}, "^share goes with --interactions and --pairs and --images; leave it out"),
+        ({"pictures": "f", "share": 1}, "^share goes with --interactions and --pairs and --images and --events"),
         ({"dataset": "ml-1m", "margin": 3}, "--margin goes with --pictures; leave it out"),
         ({"dataset": "ml-1m", "pictures": "f"}, "give one of .*; --pictures and --dataset are given"),
         ({"dataset": "ml-2m"}, r"dataset \(='ml-2m'\) is not known; choose from ml-1m, .*doodles"),

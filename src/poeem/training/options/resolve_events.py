@@ -22,6 +22,7 @@ DEFAULTS = {
     "epochs": 1,
     "batch_size": 512,
     "lr": 4e-3,
+    "index_lr": 1.0,
 }
 
 

@@ -28,8 +28,8 @@ class RunOptions:
 
     dataset: str | None = option(
         None,
-        "A data set by name: ml-1m, ml-100k, complete-journey; complete-journey-search (events); debian, wordnet (pairs); "
-        "fashion-mnist.",
+        "A data set by name: ml-1m, ml-100k, complete-journey (interactions); debian, wordnet (pairs); fashion-mnist; "
+        "complete-journey-search (events).",
         metavar="NAME",
     )
     out: Path | None = option(None, "Folder of the run; must be new.", metavar="DIR")
