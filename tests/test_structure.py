@@ -26,7 +26,7 @@ ORDER = (
     ("evaluation",),
     ("baselines",),
     ("training",),
-    ("explain", "bench"),
+    ("explain", "bench", "integrations"),
     ("cli",),
     ("__main__",),
 )

@@ -24,7 +24,7 @@ NEEDS = {
     "docs/guides/images.md": ["PIL", "kornia"],
     "docs/guides/lance.md": ["lance", "lancedb"],
     "docs/guides/scann.md": ["scann"],
-    "docs/guides/trainers.md": ["lightning", "sentence_transformers"],
+    "docs/guides/trainers.md": ["lightning", "sentence_transformers", "datasets"],
 }
 # Pages of about ten seconds and more.
 SLOW = {

@@ -64,9 +64,10 @@ class TextTower(nn.Module):
         if numbers.dtype != torch.int64 or numbers.dim() != 1:
             raise ValueError(f"numbers must be int64, (n,), not {numbers.dtype}, {tuple(numbers.shape)}")
         check_numbers("numbers", numbers, len(self._texts))
-        if self._prepared is None:
-            self._prepared = self.encoder.prepare(list(self._texts), self._kind)
-        return self.encoder(self._prepared.take(numbers.cpu().numpy()))
+        prepared = self._prepared
+        if prepared is None:
+            prepared = self._prepared = self.encoder.prepare(list(self._texts), self._kind)
+        return self.encoder(prepared.take(numbers.cpu().numpy()))
 
 
 class StaticEncoder(nn.Module):

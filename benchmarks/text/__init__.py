@@ -1,0 +1,1 @@
+"""Benchmarks of models of texts trained together with their index."""
