@@ -89,6 +89,7 @@ def read_delimited(path: Path, format: FileFormat, choose: ChooseColumns, text_c
 
 def detect_delimiter(text: str, default: str = ",") -> str:
     """Return the delimiter that splits all of the first rows into equally many fields; of several, that with the most.
+    Without any, it is the one that splits the first row into the most fields, or ``default``.
 
     >>> detect_delimiter("user;item;title\\n1;2;Blood, Sweat, and Tears\\n")
     ';'

@@ -65,7 +65,8 @@ class EventBatches:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def log_q(self) -> np.ndarray:
-        """Log-probability that an item is a column, counted once per distinct item: float32 ``(n_items,)``, nats.
+        """Compute the log-probability that an item is a column, counted once per distinct item: float32 ``(n_items,)``,
+        nats.
 
         It is the logarithm of ``1 - (1 - p_i)^B (1 - K / n)``, where ``p_i`` is the item's share of the examples, and a
         step has ``B`` examples and ``K`` negatives. An item without an example counts as if it had one.

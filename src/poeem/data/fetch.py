@@ -162,7 +162,7 @@ class AptPackage:
         return f"{self.name}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
 
     def fetch(self) -> Path:
-        """The archive in the cache; a file with another checksum is downloaded again.
+        """Return the path of the archive in the cache; a file with another checksum is downloaded again.
 
         Raises:
             RuntimeError: apt is missing or failed, or downloaded another file, which is then deleted.

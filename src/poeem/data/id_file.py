@@ -20,10 +20,10 @@ def read_id_file(path: str | Path, *, string_ids: bool) -> pa.Table:
     """Read a file of ids.
 
     Args:
-        path: Parquet or CSV with a column ``id``; or ``.txt`` with one id per line.
+        path: Parquet or CSV with a column ``id``; or ``.txt`` with one id per line, without spaces at its ends.
         string_ids: whether ids are strings; otherwise text is read as integers.
     Returns:
-        a table whose first column is ``id``.
+        a table whose first column is ``id``. It may hold an id twice.
     Raises:
         ValueError: the file cannot be read or does not have the column, or an id is missing or not an integer. The
             message counts rows from 1.

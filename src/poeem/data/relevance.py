@@ -22,7 +22,7 @@ def read_pairs(path: str | Path) -> np.ndarray:
         path: Parquet or CSV with columns ``query`` and ``item``: row numbers, from 0. If there is a column ``weight``,
             pairs of weight 0 or less are left out.
     Returns:
-        int64, ``(p, 2)``, in the order of the file.
+        int64, ``(p, 2)``, in the order of the file. Whether the rows exist is not checked.
     Raises:
         ValueError: the file is missing or damaged, does not have the columns, holds row numbers that are not whole or
             weights that are not numbers, or has no pair.

@@ -25,8 +25,8 @@ NO_QUERY = -1
 
 @dataclass(frozen=True, eq=False)
 class SearchEvents:
-    """Events as numbers, sorted by user and then time. Events of equal time keep the order of the file, and equal rows
-    count once.
+    """Events as numbers, sorted by user and then time. Events of equal time keep the order of the file. Equal rows
+    count once if there are times.
 
     Args:
         user, query, item, kind: int64, ``(n,)``, numbers of the ids and names below; ``query`` is -1 where there was no
@@ -88,8 +88,8 @@ class SearchEvents:
         ``event``.
 
         Args:
-            table: events; ``query`` may be null or empty: an event without a search. Without ``timestamp`` rows are in
-                the order of time.
+            table: events; ``query`` may be null or empty: an event without a search. Spaces at the ends of a query are
+                removed. Without ``timestamp`` rows are in the order of time.
             items: ``item``, best also ``title``, and any further columns. Its items without an event are part of the
                 catalogue.
         Raises:

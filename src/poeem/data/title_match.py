@@ -17,7 +17,7 @@ class TitleMatch:
     every item, so that it loses no results.
 
     Args:
-        titles: titles of the items.
+        titles: titles of the items. Words are those of `words_of`.
     Source:
         Li et al., "Embedding-based product retrieval in Taobao search", KDD 2021, section 5.2: a boolean match over
         title terms drops results of embedding-based search that are not relevant.

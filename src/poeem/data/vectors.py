@@ -45,7 +45,9 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
 
 
 def release_pages(vectors: np.ndarray) -> None:
-    """Give the memory of mapped vectors back to the system; they are read from their file again when they are used."""
+    """Give the memory of mapped vectors back to the system; they are read from their file again when they are used.
+    Other arrays are left as they are.
+    """
     mapped = getattr(vectors, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)

@@ -76,7 +76,7 @@ def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
 
 
 def start_beam(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Codes ``(n, 1, 0)`` and costs ``(n, 1)`` before the first codebook: the empty sum."""
+    """Return the codes ``(n, 1, 0)`` and costs ``(n, 1)`` before the first codebook: the empty sum."""
     n = x.shape[0]  # len(x) would be a constant in an export
     return torch.empty(n, 1, 0, dtype=torch.int64, device=x.device), torch.zeros(n, 1, device=x.device)
 

@@ -36,7 +36,7 @@ def suits_faiss(x: Tensor, codebooks: Tensor, beam: int) -> bool:
 @compile_guard
 @torch.no_grad()
 def encode_by_faiss(x: Tensor, codebooks: Tensor, beam: int) -> Tensor:
-    """`encode_additive` by faiss's ``ResidualQuantizer`` with look-up tables (``use_beam_LUT``).
+    """Encode as `encode_additive` does, by faiss's ``ResidualQuantizer`` with look-up tables (``use_beam_LUT``).
 
     Args:
         x: float32, ``(n, dim)``, of which `suits_faiss` is true.

@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 def distortion(x: Tensor, x_hat: Tensor) -> Tensor:
-    """Mean squared error of quantization, ``mean_i ‖x̂_i - sg(x_i)‖²``, in squared embedding units; ``sg`` stops the
-    gradient.
+    """Compute the mean squared error of quantization, ``mean_i ‖x̂_i - sg(x_i)‖²``, in squared embedding units; ``sg``
+    stops the gradient.
 
     No gradient reaches ``x``. With the arguments exchanged it is a commitment term: then only the vectors get a
     gradient, not their quantized values.

@@ -240,6 +240,7 @@ class EmbeddingIndex(StagedIndex):
             the bundle, opened.
         Raises:
             ValueError: ids and rows differ in number, an id repeats, or a row is one that ``encode`` refuses.
+            RuntimeError: the index has not been warm-started.
         """
         vectors = from_numpy(embeddings) if isinstance(embeddings, np.ndarray) else torch.as_tensor(embeddings)
         if vectors.ndim != 2:

@@ -37,6 +37,8 @@ def layer_from_arrays(
         options: of `EmbeddingIndex`, such as ``estimator``, ``rotation`` or ``seed``.
     Returns:
         a layer that is ``ready``. Without ``exact`` its arrays equal the given ones up to float32 rounding.
+    Raises:
+        ValueError: an option is out of range, or the rotation is not orthogonal.
 
     >>> books = np.array([[[0.0], [1.0]] * 8] * 2, dtype=np.float32)
     >>> layer = layer_from_arrays({"codebooks": books}, spec=IndexSpec.parse("PQ2x4"), metric="l2", dim=2)
@@ -95,11 +97,12 @@ def exact_layer(dim: int, spec: IndexSpec, *, metric: str, **options: Any) -> Em
 
 
 def set_arrays(layer: EmbeddingIndex, arrays: Mapping[str, np.ndarray], *, exact: bool = False) -> None:
-    """Replace the arrays of a layer; it quantizes by them from now on.
+    """Replace the arrays of a layer; it quantizes by them from now on. Its step is 0 again, and its counts of usage are
+    empty.
 
     Args:
         layer: of the same structure as the arrays.
-        arrays: as for `layer_from_arrays`.
+        arrays: as for `layer_from_arrays`. Without ``query_adapter`` or ``encoder_codebooks`` the layer keeps its own.
         exact: whether the layer was made by `exact_layer`, so that the rotation is copied bit for bit.
     """
     if layer.rotation is not None:

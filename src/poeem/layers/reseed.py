@@ -18,7 +18,7 @@ def reseed_dead(index: StagedIndex, y: Tensor, *, seed: int) -> None:
 
     Under DDP the counts of all processes are summed, the vectors come from the first process, and all end with the same
     index. Codewords are changed outside autograd: a forward pass before this one may still wait for its backward pass,
-    but has no unused codeword in its graph.
+    but has no unused codeword in its graph. If the first process has no vectors in this step, nothing moves.
 
     Args:
         index: a ready layer in training.

@@ -206,7 +206,10 @@ class StagedIndex(nn.Module):
     @torch.no_grad()
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of a bundle, float32 by name: ``rotation``, ``coarse``, ``codebooks``, ``query_adapter``,
-        ``encoder_codebooks``. Those that the index does not have are left out.
+        ``encoder_codebooks``. Those that the index does not have are left out. They are copies.
+
+        Raises:
+            RuntimeError: the index has not been warm-started.
         """
         self._check_ready()
         tensors: dict[str, Tensor] = {"codebooks": self.quantizer.codebooks}

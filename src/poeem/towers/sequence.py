@@ -117,7 +117,7 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, distance: Tensor, unseen: Tensor) -> Tensor:
-        """``(B, L, width)`` and ``(L, L)`` distances, ``(B, 1, L, L)`` masked positions, to ``(B, L, width)``."""
+        """Map ``(B, L, width)`` and ``(L, L)`` distances, ``(B, 1, L, L)`` masked positions, to ``(B, L, width)``."""
         q, k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.qkv(self.norm_attention(x)).chunk(3, dim=-1)

@@ -26,7 +26,7 @@ class StableCodes(nn.Module):
         in_service: bool, ``(n_items,)``: whether an item is in service. Other items get the nearest code.
         codes: integers, ``(n_items, M)``: codes in service.
         lists: integers, ``(n_items,)``: lists in service; None for a flat spec.
-        margin: in squared embedding units, 0 or more.
+        margin: in squared embedding units, 0 or more; at 0 an item keeps its code if the nearest one is no better.
     """
 
     in_service: Tensor
@@ -43,7 +43,7 @@ class StableCodes(nn.Module):
 
     @torch.no_grad()
     def encode(self, index: EmbeddingIndex, items: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Encode items, and keep codes in service where the margin says so.
+        """Encode items, and keep codes in service if the nearest code does not lower the error by more than the margin.
 
         Args:
             index: the layer.

@@ -87,7 +87,7 @@ class RunFolder:
         return (self.model / FLOAT_FILE).is_file()
 
     def copy_float(self, source: RunFolder) -> None:
-        """Copy the float twin of another run."""
+        """Copy the float twin of another run, which must have one. An own twin is replaced; nothing is compared."""
         for name in (FLOAT_WEIGHTS_FILE, FLOAT_FILE):  # the JSON file last: it says that there is a twin
             with whole_file(self.model / name) as beside:
                 shutil.copyfile(source.model / name, beside)

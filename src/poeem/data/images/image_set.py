@@ -18,7 +18,7 @@ class ImageSet:
 
     Args:
         pixels: uint8, ``(n, height, width, channels)``, channels 1 (grey) or 3 (red, green, blue).
-        names: a distinct name of each image, such as its path below the folder, ``n`` of them.
+        names: a distinct name of each image (not checked), such as its path below the folder, ``n`` of them.
         labels: int64, ``(n,)``, the class of each image, -1 for none; None without classes. They are for evaluation
             only.
         classes: names of the classes.
@@ -60,7 +60,8 @@ class ImageSet:
 
 
 def split_queries(images: ImageSet, *, seed: int = 0) -> np.ndarray:
-    """Choose a random fifth of the images, 10,000 at most, as queries; rows ascending.
+    """Choose a random fifth of the images, at least 1 and at most 10,000, as queries; rows ascending. Classes are not
+    looked at.
 
     >>> len(split_queries(ImageSet(np.zeros((10, 4, 4, 1), np.uint8), list("abcdefghij"))))
     2

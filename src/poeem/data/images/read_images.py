@@ -33,7 +33,7 @@ def read_images(
     * Parquet: a column ``image`` with the bytes of an image file (or a struct with a field ``bytes``, as Hugging Face
       writes it), and optionally ``label`` and ``id``.
 
-    Unreadable images are left out; ``log`` gets a line for each.
+    Images have one channel if all are grey, else three. Unreadable images are left out; ``log`` gets a line for each.
 
     Args:
         path: the folder or file.

@@ -39,7 +39,7 @@ def top_items(
         visits: the lists that each query visits; None: all items are scored.
     Returns:
         scores float32, larger is better, and rows int64, both ``(nq, k)``, best first. If the lists of a query hold
-        fewer items, the rest is ``-inf`` and -1.
+        fewer items, the rest is ``-inf`` and -1. Items of equal score come in no fixed order.
     """
     import faiss
 

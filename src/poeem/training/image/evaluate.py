@@ -51,7 +51,7 @@ class ImageTest:
         return {**block, **found, "intervals": block["intervals"] | found["intervals"]}
 
     def neighbours(self, metric: str) -> np.ndarray:
-        """Find the 10 nearest of the gallery by float vectors, ``(nq, 10)``; fewer columns if the gallery is smaller."""
+        """Find the 10 nearest of the gallery by float vectors, ``(nq, 10)``, or all of a smaller gallery."""
         k = min(NEIGHBOURS, len(self.gallery))
         return nearest_items(FloatScorer(self.gallery, metric), QuerySet(self.queries), k)
 
