@@ -107,6 +107,9 @@ SUBJECTS = {
                 ),
             ],
             "glove": [Bench("glove-frozen", "--bytes 10 --methods opq,rq,poeem-rq,poeem-pq", "--dataset glove")],
+            "samples": [
+                Script("fit_samples", "frozen.fit_samples", smoke="--rows 1000 --queries 600", first_seed_only=True)
+            ],
             "speed": [
                 Bench(
                     "debian-speed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from benchmarks.markdown import table
-from benchmarks.read import Results, Run, mean
+from benchmarks.read import Results, Run, mean, number_of_seeds
 
 METRICS = ("recall@100", "recall@10", "mrr@10", "neighbour_recall@10")
 RECIPES = ("float", "opq", "poeem-2021", "repconc", "jpq", "mopq", "distill-vq")
@@ -50,3 +50,21 @@ def recipes(results: Results, size: int = 8, metric: str = "recall@100") -> str:
         lines.append((title, *(mean(by_method[method], 3) for method in RECIPES)))
     title = f"{metric} at {size} bytes, Debian descriptions; seeds: {' and '.join(map(str, seeds))}"
     return table(title, ("", *RECIPES), lines)
+
+
+def samples(results: Results) -> str:
+    """Fits that rank a sample of the items, or use fewer queries."""
+    runs = results.runs("fit_samples")
+    if not runs:
+        return ""
+    settings = runs[0]["settings"]
+    lines = []
+    for name in runs[0]["rows"]:
+        rows = [run["rows"][name] for run in runs if name in run["rows"]]
+        cells = [mean(row[metric] for row in rows) for metric in ("neighbour_recall@10", "neighbour_recall@10_in_100")]
+        lines.append((name, *cells, f"{statistics.median(row['cpu_seconds'] for row in rows):.0f}"))
+    title = (
+        f"Recall on all {settings['rows']:,} items (GloVe words, {settings['spec']}) after a fit that ranks so many "
+        f"items for so many queries; {number_of_seeds(len(runs))}"
+    )
+    return table(title, ("", "neighbour_recall@10", "10 nearest in the first 100", "CPU s"), lines)

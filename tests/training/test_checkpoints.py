@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import pickle
 
 import pytest
 import torch
@@ -108,6 +110,20 @@ def test_damage_is_refused_with_what_to_do(tmp_path, name, how):
         file.write_bytes(data if how == "flipped" else data[:0])
     with pytest.raises(ValueError, match=r"checkpoint .*step-10 .*; delete .*step-10 to resume from the checkpoint"):
         kept.load(10, *trained())
+
+
+@pytest.mark.parametrize("pickled", [pickle.dumps(print, protocol=4), b"\x80\x05.", b""])
+def test_a_foreign_pickle_is_refused_without_a_warning(tmp_path, pickled, recwarn):
+    """Its checksum is right, as someone who means harm would write it."""
+    kept = started(tmp_path)
+    folder = kept.save(10, *trained(), {})
+    (folder / "optimizer.pt").write_bytes(pickled)
+    state = json.loads((folder / "state.json").read_text())
+    state["files"]["optimizer.pt"] = hashlib.sha256(pickled).hexdigest()
+    (folder / "state.json").write_text(json.dumps(state))
+    with pytest.raises(ValueError, match=r"optimizer.pt holds no optimizer state .*; delete"):
+        kept.load(10, *trained())
+    assert not recwarn.list
 
 
 def test_unreadable_settings_are_refused(tmp_path):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from poeem.cli.errors import Failure
-from poeem.cli.options import Json, RunFolder
+from poeem.cli.options import CHECK_FLAG, Json, RunFolder
 from poeem.cli.output import print_json
 
 
@@ -20,6 +20,13 @@ def refresh(
         Path | None,
         typer.Option(metavar="V.npy", help="For --refine and lance: the items' vectors, in the bundle's order."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            CHECK_FLAG,
+            help="Compare a whole faiss file with the checksum in its report; --no-check compares a sample of blocks.",
+        ),
+    ] = True,
     json: Json = False,
 ) -> None:
     """Update an exported file after changes of its index, with the options of its export."""
@@ -29,7 +36,7 @@ def refresh(
     # Lance warns of every list without items.
     os.environ.setdefault("LANCE_LOG", "error")
     try:
-        report = refresh_file(folder, out, vectors=vectors)
+        report = refresh_file(folder, out, vectors=vectors, check=check)
     except EngineMismatch as error:
         raise Failure(str(error)) from error
     if report is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -116,9 +117,12 @@ class Checkpoints:
                 raise ValueError(f"checkpoint {folder} is damaged ({name} is not what was written); {fix}")
         load_weights(model, folder / WEIGHTS_FILE)
         if optimizer is not None:
-            # torch raises many types for a foreign file, and advises to unpickle without checks: not repeated here.
+            # torch warns of a foreign file, raises many types, and advises to unpickle without checks: nothing to repeat.
             try:
-                optimizer.load_state_dict(torch.load(folder / OPTIMIZER_FILE, map_location="cpu", weights_only=True))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    stored = torch.load(folder / OPTIMIZER_FILE, map_location="cpu", weights_only=True)
+                optimizer.load_state_dict(stored)
             except Exception as error:
                 kind = type(error).__name__
                 raise ValueError(

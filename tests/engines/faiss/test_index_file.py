@@ -13,6 +13,7 @@ import pytest
 from poeem.engines.export import export
 from poeem.engines.faiss import from_faiss, open_engine
 from poeem.engines.faiss.index_parts import parts_of
+from poeem.engines.refresh import refresh
 
 FLIPS = int(os.environ.get("POEEM_HOSTILE_COUNT", "60"))
 
@@ -72,6 +73,19 @@ def test_without_a_whole_check_a_sample_of_blocks_is_compared(make_bundle, tmp_p
     sidecar.write_text(sidecar.read_text().replace("4194304:", "4194304:00"))
     with pytest.raises(ValueError, match="checksums of the blocks are none of a file of"):
         open_engine(tmp_path / "x.faiss", check=False)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_refresh_writes_a_damaged_file_again(make_bundle, tmp_path, check):
+    bundle, file = make_bundle(), tmp_path / "x.faiss"
+    export(bundle, "faiss", file)
+    assert refresh(bundle, file, check=check) is None
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert refresh(bundle, file, check=check) is not None
+    assert open_engine(file).proven
+    assert refresh(bundle, file, check=check) is None
 
 
 @pytest.mark.parametrize("spec", ["OPQ4,IVF8,PQ4", "PQ4x4", "IVF8,RQ3x6"])

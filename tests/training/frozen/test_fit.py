@@ -203,3 +203,11 @@ def test_the_models_scores_are_those_of_the_engine(data):
         if metric == "l2":
             expected = (adapted**2).sum(1, keepdims=True) - ((adapted[:, None] - decoded) ** 2).sum(-1)
         np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e25])
+def test_lengths_that_no_product_in_float32_can_hold_are_refused(data, factor):
+    """A loss that is not finite would otherwise blame the learning rate."""
+    scaled = [(part * factor).astype(np.float32) for part in data]
+    with pytest.raises(ValueError, match="scale the vectors"):
+        run(scaled, warm(data[0]))

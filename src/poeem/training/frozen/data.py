@@ -78,5 +78,5 @@ class FrozenBatches:
 
 
 def _typical_length(vectors: Any) -> float:
-    sample = np.asarray(vectors[:SAMPLED_ROWS], dtype=np.float32)
+    sample = np.asarray(vectors[:SAMPLED_ROWS], dtype=np.float64)
     return float(np.sqrt((sample**2).sum(1).mean()))

@@ -102,6 +102,11 @@ def fit_frozen(
     """
     started = time.perf_counter()
     scale = data.item_length * data.query_length
+    if not np.finfo(np.float32).tiny < scale < np.finfo(np.float32).max:
+        raise ValueError(
+            f"items and queries have lengths of {data.item_length:.3g} and {data.query_length:.3g} on average, whose "
+            "product float32 must be able to hold; scale the vectors"
+        )
     model = FrozenModel(layer, options, labelled=data.relevant is not None, scale=scale)
     batches = FrozenBatches(data, batch_size=options.batch_size, sampled=sampled, seed=options.seed)
     result = FrozenFit(layer)
