@@ -82,10 +82,19 @@ class ReferenceScorer:
             scores float32 and row numbers int64, both ``(nq, k)``, best first, equal scores in row order. If the
             visited lists hold fewer than k items, the remaining rows are -1 and scores -inf (+inf for ``l2``).
         Raises:
-            ValueError: queries of wrong shape, with NaN, or zero under ``cosine``; k or nprobe below 1.
+            ValueError: queries of wrong shape, with NaN, zero under ``cosine``, or with scores beyond float32; k or nprobe
+                below 1.
         """
         scores, rows, _ = self.ranked(queries, k, nprobe)
-        return scores.astype(np.float32), rows
+        with np.errstate(over="ignore"):
+            single = scores.astype(np.float32)
+        too_large = (np.isinf(single) & np.isfinite(scores)).any(1)
+        if too_large.any():
+            raise ValueError(
+                f"queries: row {int(np.argmax(too_large))} has values so large that float32 cannot hold its scores; scale "
+                "the queries"
+            )
+        return single, rows
 
     def ranked(self, queries: Any, k: int, nprobe: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Search as `search` does, with float64 scores.

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from poeem.functional.threads import for_spans
+from poeem.functional.unit_length import row_lengths
 from poeem.metric import check_metric
 
 # float64 numbers of a block of items, and of its scores: 2 MiB, which stay in a core's second-level cache.
@@ -241,10 +242,10 @@ def prepared(vectors: np.ndarray, metric: str, name: str) -> np.ndarray:
     vectors = _finite(vectors, name)
     if metric != "cosine":
         return vectors
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    norms = row_lengths(vectors)
     if np.any(norms == 0):
         raise ValueError(f"{name}: row {int(np.argmin(norms))} is a zero vector, which has no cosine; leave it out")
-    return vectors / norms
+    return (vectors / norms).astype(vectors.dtype, copy=False)
 
 
 def _finite(vectors: np.ndarray, name: str) -> np.ndarray:

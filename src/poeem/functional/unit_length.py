@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,6 +29,20 @@ def unit_length(x: Tensor, *, zeros_allowed: bool = False, first: int = 0) -> Te
         _check_nonzero(norms, first)
     # As torch's normalize: a zero vector stays zero.
     return x / norms.clamp_min(1e-12)
+
+
+def row_lengths(vectors: np.ndarray) -> np.ndarray:
+    """L2 norms of rows, float64 ``(n, 1)``: squares of floats of 1e20 and more do not fit in float32.
+
+    >>> row_lengths(np.array([[3e30, 4e30]], dtype=np.float32))
+    array([[5.e+30]])
+    """
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Rows of unit length, float32 ``(n, dim)``; a row of 1e-12 or less stays near zero."""
+    return (vectors / row_lengths(vectors).clip(min=1e-12)).astype(np.float32, copy=False)
 
 
 @compile_guard

@@ -117,7 +117,7 @@ class Checkpoints:
                 raise ValueError(f"checkpoint {folder} is damaged ({name} is not what was written); {fix}")
         load_weights(model, folder / WEIGHTS_FILE)
         if optimizer is not None:
-            # torch warns of a foreign file, raises many types, and advises to unpickle without checks: nothing to repeat.
+            # torch warns of a foreign file, raises many types, and advises to unpickle without checks: not repeated.
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")

@@ -17,6 +17,7 @@ from poeem.data.interactions import Interactions
 from poeem.data.ragged import Ragged
 from poeem.data.split import Queries, Split, leave_last_out, seen_before_last
 from poeem.data.tables import read_table
+from poeem.functional.unit_length import unit_rows
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.devices import torch_device
 from poeem.training.id_lookup import Lookup, rows_of
@@ -234,7 +235,7 @@ class InteractionRun:
 
     def _as_served(self, vectors: np.ndarray) -> np.ndarray:
         if self.bundle.metric == "cosine":
-            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
+            return unit_rows(vectors)
         return vectors.astype(np.float32, copy=False)
 
 

@@ -16,6 +16,7 @@ from poeem.data.split import Queries
 from poeem.data.text_batches import PairBatches
 from poeem.data.text_pairs import TextPairs, read_items
 from poeem.evaluation.query_set import QuerySet
+from poeem.functional.unit_length import unit_rows
 from poeem.training.build_pairs import (
     build_pair_batches,
     build_pair_model,
@@ -186,7 +187,7 @@ class PairRun:
 
     def _as_served(self, vectors: np.ndarray) -> np.ndarray:
         if self.bundle.metric == "cosine":
-            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
+            return unit_rows(vectors)
         return vectors.astype(np.float32, copy=False)
 
 

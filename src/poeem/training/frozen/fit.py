@@ -102,7 +102,7 @@ def fit_frozen(
     """
     started = time.perf_counter()
     scale = data.item_length * data.query_length
-    if not np.finfo(np.float32).tiny < scale < np.finfo(np.float32).max:
+    if not float(np.finfo(np.float32).tiny) < scale < float(np.finfo(np.float32).max):
         raise ValueError(
             f"items and queries have lengths of {data.item_length:.3g} and {data.query_length:.3g} on average, whose "
             "product float32 must be able to hold; scale the vectors"

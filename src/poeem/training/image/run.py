@@ -13,6 +13,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.data.images.decode import to_file
 from poeem.data.images.read_images import image_files, read_image_files
+from poeem.functional.unit_length import unit_rows
 from poeem.training.devices import torch_device
 from poeem.training.image.evaluate import ImageTest
 from poeem.training.image.model import ImageModel, build_image_model
@@ -62,7 +63,7 @@ class ImageRun:
 
         Size and channels must be those of the training, which is not checked.
         """
-        return _unit(self.model.vectors(pixels))
+        return unit_rows(self.model.vectors(pixels))
 
     def encode_files(self, paths: list[Path]) -> np.ndarray:
         """Compute the query vectors of image files, of any size: float32 ``(n, dim)``, of unit length.
@@ -188,7 +189,3 @@ def write_image_data(folder: Path, vectors: np.ndarray, images: Any, queries: np
     np.savez(folder / VECTORS_FILE, vectors=vectors, queries=queries, **labels)
     facts = {"names": list(images.names), "classes": list(images.classes)}
     (folder / DATA_FILE).write_text(json.dumps(facts), encoding="utf-8")
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
