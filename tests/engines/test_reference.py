@@ -88,3 +88,11 @@ def test_k_and_nprobe_must_be_whole_numbers_of_at_least_one(make_bundle):
     with pytest.raises(ValueError, match=r"nprobe \(=2.5\) must be"):
         scorer.scores(some_queries(), nprobe=2.5)
     np.testing.assert_array_equal(scorer.scores(some_queries(), 99), scorer.scores(some_queries()))
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_scores_beyond_float32_are_refused(make_bundle, metric):
+    queries = some_queries()
+    queries[2] = 3e38
+    with pytest.raises(ValueError, match="queries: row 2 has values so large that float32 cannot hold its scores"):
+        ReferenceScorer(make_bundle("PQ4", metric)).search(queries, 5)

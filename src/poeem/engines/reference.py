@@ -82,8 +82,8 @@ class ReferenceScorer:
             scores float32 and row numbers int64, both ``(nq, k)``, best first, equal scores in row order. If the
             visited lists hold fewer than k items, the remaining rows are -1 and scores -inf (+inf for ``l2``).
         Raises:
-            ValueError: queries of wrong shape, with NaN, zero under ``cosine``, or with scores beyond float32; k or nprobe
-                below 1.
+            ValueError: queries of wrong shape, with NaN, zero under ``cosine``, or with scores beyond float32; k or
+                nprobe below 1.
         """
         scores, rows, _ = self.ranked(queries, k, nprobe)
         with np.errstate(over="ignore"):
@@ -91,8 +91,8 @@ class ReferenceScorer:
         too_large = (np.isinf(single) & np.isfinite(scores)).any(1)
         if too_large.any():
             raise ValueError(
-                f"queries: row {int(np.argmax(too_large))} has values so large that float32 cannot hold its scores; scale "
-                "the queries"
+                f"queries: row {int(np.argmax(too_large))} has values so large that float32 cannot hold its scores; "
+                "scale the queries"
             )
         return single, rows
 
