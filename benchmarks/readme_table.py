@@ -43,7 +43,7 @@ def losses(results: Results) -> Iterator[Line]:
     yield from trained(
         results, "movielens-history", "OPQ8,PQ8", RECALL, "**loses:** MovieLens-1M, `OPQ8,PQ8`: recall@100"
     )
-    yield from speed(results, "poeem-rq", "**loses:** `RQ` behind lists: queries/s at recall@100")
+    yield from scan(results, "IVF,RQ8", "**loses:** 500,000 x 64, 1,024 lists, 16 visited, `RQ8`: ms per query")
 
 
 def trained(results: Results, name: str, spec: str, metric: str, title: str) -> Iterator[Line]:
@@ -78,6 +78,14 @@ def speed(results: Results, method: str, title: str) -> Iterator[Line]:
         reached = {name: value for name, value in at_level.items() if value}
         level = f"{levels[LEVEL]:.3f}".removeprefix("0")
         yield _line(f"{title} {level}", reached[method], reached, reached["float"], lambda value: f"{value:,.0f}")
+
+
+def scan(results: Results, name: str, title: str) -> Iterator[Line]:
+    """Milliseconds of a single query with lists, and those of OPQ."""
+    runs = results.runs("scan")
+    if runs:
+        ours, opq = (_mean(runs, lambda run, one=one: run["rows"][one]["single_ms"]) for one in (name, "OPQ8,IVF,PQ8"))
+        yield (title, f"{ours:.2f}", f"{opq:.2f} (OPQ)", "")
 
 
 def seconds(results: Results, name: str, title: str) -> Iterator[Line]:

@@ -220,7 +220,7 @@ SUBJECTS = {
             ],
             "rotation-step": [Script("givens", "speed.givens_step", smoke="--dims 64 --repeats 1")],
         },
-        tables={"SPEED": speed.speed, "COMMANDS": speed.commands},
+        tables={"SPEED": speed.speed, "SCAN": speed.scan, "COMMANDS": speed.commands},
     ),
     "versions": Subject(
         "a new version of a model: recall, and the rows of the index that change",

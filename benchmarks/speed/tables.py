@@ -24,7 +24,7 @@ def scan(results: Results) -> str:
     runs = results.runs("scan")
     if not runs:
         return ""
-    figures = ("single_ms", "single_ratio", "batch_ms", "batch_ratio", "recall_10_at_10", "recall_10_at_100")
+    figures = ("single_ms", "single_ms_ratio", "batch_ms", "batch_ms_ratio", "recall_10_at_10", "recall_10_at_100")
     lines = [
         (
             name,
