@@ -18,7 +18,7 @@ def rotation_trick(x: Tensor, x_hat: Tensor) -> Tensor:
 
     Args:
         x, x_hat: float, ``(..., dim)``: vectors and their reconstructions. Where either is zero the gradient passes
-            unchanged; where they are opposite, a reflection stands in place of the rotation.
+            unchanged; where they are opposite, a reflection is used in place of the rotation.
     Returns:
         float, ``(..., dim)``, equal to ``x_hat``.
     Source:

@@ -1,6 +1,6 @@
 """Zhan et al., "Learning Discrete Representations via Constrained Clustering", WSDM 2022 (RepCONC).
 
-Ranking and reconstruction; the items of a step are shared out evenly over the codewords by optimal transport.
+Ranking and reconstruction; optimal transport assigns the items of a step evenly to the codewords.
 """
 
 TRAIN = {"assignment": "balanced"}
