@@ -247,7 +247,8 @@ def test_kill_9_at_any_moment(tmp_path, small_bundle):
             (expected.add if change == "added" else expected.remove)(int(number))
             at = int(number)
         found = set(open_bundle(path).ids.tolist())
-        # The step after the last one that was said may have happened, too.
-        assert found ^ expected <= {at, at + 1}, (found ^ expected, at)
-        assert len(found ^ expected) <= 1
+        # The change after the last one that was said may have happened, too: of every third item, a deletion.
+        deleted = {at} if change == "added" and at % 3 == 0 else set()
+        assert expected - found <= deleted, (expected - found, change, at)
+        assert found - expected <= ({at + 1} if not deleted else set()), (found - expected, change, at)
         expected, at = found, at + 1

@@ -18,7 +18,7 @@ BATCH = torch.export.Dim("batch")
 CASES = [
     ("PQ4x4", "ip", {}),
     ("PQ4x4", "cosine", {"estimator": "soft"}),
-    ("IVF8,PQ4x4", "l2", {"assignment": ScoreAware(4.0)}),
+    ("IVF8,PQ2x4", "l2", {"assignment": ScoreAware(4.0)}),
     ("PQ4x4", "ip", {"assignment": "balanced", "estimator": "rotation-trick"}),
     ("RQ3x4", "ip", {}),
     ("IVF8,RQ3x4", "cosine", {"assignment": BeamSearch(3), "estimator": "task"}),

@@ -23,8 +23,8 @@ OPTIMIZERS = {
 def test_stays_orthogonal_under_any_optimizer(kind, optimizer):
     rotation = make_rotation(8, kind, seed=0)
     steps = OPTIMIZERS[optimizer](rotation.parameters())
-    for hundred in range(2):
-        noisy_steps(rotation, steps, 100, first=hundred)
+    for fifty in range(2):
+        noisy_steps(rotation, steps, 50, first=fifty)
         assert error(rotation.matrix()) <= 1e-5
     assert (rotation.matrix() - torch.eye(8)).abs().max() > 0.02
 
