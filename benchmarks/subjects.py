@@ -7,6 +7,7 @@ from benchmarks.engines import tables as engines
 from benchmarks.frozen import figures as frozen_figures
 from benchmarks.frozen import speed_at_recall
 from benchmarks.frozen import tables as frozen
+from benchmarks.images import tables as images
 from benchmarks.interactions import figures as interactions_figures
 from benchmarks.interactions import tables as interactions
 from benchmarks.papers import figures as papers_figures
@@ -195,6 +196,19 @@ SUBJECTS = {
             "attacks": [Script("attacks", "durability.attacks", smoke="--quick", first_seed_only=True)],
         },
         tables={"ATTACKS": durability.attacks},
+    ),
+    "images": Subject(
+        "image search without labels on Fashion-MNIST",
+        parts={
+            "fashion-mnist": [
+                Script(
+                    "fashion_mnist",
+                    "images.fashion_mnist",
+                    smoke="--rows joint-16,vq-8 --images 300 --queries 50 --epochs 1",
+                )
+            ],
+        },
+        tables={"IMAGES": images.images},
     ),
     "speed": Subject(
         "time of a training step, of encoding, of a step of the rotation and of whole commands",
