@@ -66,7 +66,7 @@ class ViewOptions:
     crop: float = setting(0.7, "Smallest share of the area that a crop keeps.")
     jitter: float = setting(0.4, "Strength of changes in brightness, contrast and colour.")
     flip: bool = setting(True, "Mirror half of the images.")
-    feature_dropout: float = setting(0.2, "With a frozen backbone: share of its features that a view lacks.")
+    feature_dropout: float = setting(0.5, "With a frozen backbone: share of its features that a view lacks.")
 
     def __post_init__(self) -> None:
         if not 0 < self.crop <= 1:
