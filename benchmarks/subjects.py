@@ -13,6 +13,7 @@ from benchmarks.interactions import tables as interactions
 from benchmarks.papers import figures as papers_figures
 from benchmarks.papers import tables as papers
 from benchmarks.plan import SMOKE_DATA, Bench, Script, Subject, TaughtQueries, Train
+from benchmarks.product_search import tables as product_search
 from benchmarks.speed import tables as speed
 from benchmarks.versions import figures as versions_figures
 from benchmarks.versions import tables as versions
@@ -24,6 +25,20 @@ QPS = "--nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200"
 LEARNED = "poeem-2021,jpq,repconc,mopq,distill-vq"
 
 SUBJECTS = {
+    "product_search": Subject(
+        "product search after MGDSPR: parts of the model, the joint index, the relevance filter",
+        parts={
+            "ablation": [
+                Script(
+                    "product_search",
+                    "product_search.ablation",
+                    smoke="--dataset tiny --steps 4 --batch-size 32 --dim 16 --rows base",
+                    first_seed_only=True,
+                )
+            ]
+        },
+        tables={"PRODUCTS": product_search.products},
+    ),
     "interactions": Subject(
         "a model and its index trained together, and post-hoc indexes on its float twin",
         parts={
