@@ -49,9 +49,7 @@ def _is_worse(bundle: Bundle, vectors: np.ndarray, rows: np.ndarray) -> np.ndarr
     """Whether the stored codes reconstruct worse than those of our encoder."""
     codes, lists = Encoder(bundle).encode(np.ascontiguousarray(vectors))
     own = replace(bundle, ids=bundle.ids[rows], codes=codes, lists=lists)
-    stored = replace(
-        bundle, ids=bundle.ids[rows], codes=bundle.codes[rows], lists=None if lists is None else bundle.lists[rows]
-    )
+    stored = replace(own, codes=bundle.codes[rows], lists=None if bundle.lists is None else bundle.lists[rows])
     return _errors(stored, vectors) > _TIE * _errors(own, vectors)
 
 

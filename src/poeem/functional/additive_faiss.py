@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -52,7 +54,7 @@ def encode_by_faiss(x: Tensor, codebooks: Tensor, beam: int) -> Tensor:
     origin = codebooks[0].mean(0)
     centred = torch.cat([codebooks[:1] - origin, codebooks[1:]])
     nbits = ksub.bit_length() - 1
-    quantizer = faiss.ResidualQuantizer(dim, M, nbits)
+    quantizer: Any = faiss.ResidualQuantizer(dim, M, nbits)
     faiss.copy_array_to_vector(np.ascontiguousarray(centred.numpy()).ravel(), quantizer.codebooks)
     quantizer.is_trained = True
     quantizer.max_beam_size, quantizer.use_beam_LUT = beam, 1

@@ -50,8 +50,9 @@ def base_of(index: faiss.Index, bundle: Bundle) -> tuple[faiss.Index, Bundle]:
     parts = parts_of(index)
     base: Any = faiss.downcast_index(parts.of(faiss.IndexRefine)[0].base_index)
     # Those before the refining; the repetition of queries after it belongs to the base.
-    outer = parts.wrappers[: [isinstance(one, faiss.IndexRefine) for one in parts.wrappers].index(True)]
-    for wrapper in (one for one in outer if isinstance(one, faiss.IndexPreTransform)):
+    outer: list[Any] = parts.wrappers[: [isinstance(one, faiss.IndexRefine) for one in parts.wrappers].index(True)]
+    chains: list[Any] = [one for one in outer if isinstance(one, faiss.IndexPreTransform)]
+    for wrapper in chains:
         base = faiss.IndexPreTransform(base)
         for i in reversed(range(wrapper.chain.size())):
             base.prepend_transform(wrapper.chain.at(i))

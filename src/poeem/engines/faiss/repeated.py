@@ -71,7 +71,8 @@ def repeats_in(transform: Any) -> int | None:
 def _remap(width: int, places: np.ndarray) -> Any:
     import faiss
 
-    transform: Any = faiss.RemapDimensionsTransform(width, len(places), True)
+    make: Any = faiss.RemapDimensionsTransform  # its overloads confuse a checker
+    transform: Any = make(width, len(places), True)
     faiss.copy_array_to_vector(places.astype(np.int32), transform.map)
     return transform
 
