@@ -141,7 +141,12 @@ SUBJECTS = {
                 ),
             ],
         },
-        tables={"FROZEN": frozen.frozen, "RECIPES": frozen.recipes, "QPS": speed_at_recall.speeds},
+        tables={
+            "FROZEN": frozen.frozen,
+            "RECIPES": frozen.recipes,
+            "QPS": speed_at_recall.speeds,
+            "SAMPLES": frozen.samples,
+        },
         figures={
             "where.svg": frozen_figures.where,
             "debian-bytes.svg": frozen_figures.by_bytes,

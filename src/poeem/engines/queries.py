@@ -39,10 +39,10 @@ def prepare_queries(queries: Any, dim: int, metric: str, adapter: np.ndarray | N
         fix = "pass a single query as q[None]" if queries.ndim == 1 else f"the index has dim={dim}"
         raise ValueError(f"queries must have shape (nq, {dim}), not {queries.shape}; {fix}")
     # What no float32 can hold becomes infinite, and is refused as such.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         queries = np.ascontiguousarray(queries, dtype=np.float32)
-    if adapter is not None:
-        queries = queries @ adapter
+        if adapter is not None:
+            queries = queries @ adapter
     if not _sound(queries):
         _refuse_rows(~np.isfinite(queries).all(1), "NaN or infinite values")
         if metric == "cosine":

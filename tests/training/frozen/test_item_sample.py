@@ -15,6 +15,7 @@ QUERIES = ITEMS[RNG.integers(0, 1200, 700)] + 0.2 * RNG.standard_normal((700, 16
 
 
 def test_few_items_are_not_sampled():
+    assert sample_items(ITEMS, None, [None], RNG).items is ITEMS
     sample = sample_items(ITEMS, 1200, [None], RNG)
     assert sample.items is ITEMS
     assert sample.rows is None

@@ -31,19 +31,21 @@ class ItemSample(NamedTuple):
         return array if array is None or self.rows is None else array[self.rows]
 
 
-def sample_items(items: Any, max_items: int, labels: list[Ragged | None], rng: np.random.Generator) -> ItemSample:
+def sample_items(
+    items: Any, max_items: int | None, labels: list[Ragged | None], rng: np.random.Generator
+) -> ItemSample:
     """Sample ``max_items`` items at random. All relevant items belong to the sample. If there are no more items, it has
     all.
 
     Args:
         items: float, ``(n, dim)``, may be memory-mapped.
-        max_items: size of the sample; larger if more items are relevant.
+        max_items: size of the sample; larger if more items are relevant. None: all items.
         labels: relevant items of queries, by row.
         rng: source of the random choice.
     Returns:
         the sample.
     """
-    if len(items) <= max_items:
+    if max_items is None or len(items) <= max_items:
         return ItemSample(items)
     relevant = np.unique(np.concatenate([np.empty(0, np.int64), *(part.values for part in labels if part is not None)]))
     others = rng.permutation(len(items))

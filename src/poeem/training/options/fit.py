@@ -44,8 +44,8 @@ class FitOptions:
     lr: float | None = setting(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.")
     patience: int = setting(2, "Epochs without gain on held-out queries after which to stop.")
     max_queries: int = option(65_536, "Queries used at most, a random sample.")
-    max_items: int = option(
-        262_144, "Items that training ranks at most, a random sample; all items are encoded and all give the figures."
+    max_items: int | None = option(
+        None, "Items that training ranks, a random sample; it costs recall. All items are encoded.", shown="all"
     )
     seed: int = option(0, "Seed of everything random.")
     device: str = more_option("auto", "Where to compute: auto, cpu, cuda or mps.")
@@ -68,8 +68,8 @@ class FitOptions:
             raise ValueError(f"top (={self.top}) must be at least 1; 50 to 200 is usual")
         if self.max_queries < 1:
             raise ValueError(f"max_queries (={self.max_queries}) must be at least 1; 65,536 is the default")
-        if self.max_items < 1:
-            raise ValueError(f"max_items (={self.max_items}) must be at least 1; 262,144 is the default")
+        if self.max_items is not None and self.max_items < 1:
+            raise ValueError(f"max_items (={self.max_items}) must be at least 1; without it, all items are ranked")
         if not self.train_codebooks and self.codes == "reassigned":
             raise ValueError(
                 "codes (='reassigned') change with the codebooks, and train_codebooks (=False) keeps them; drop one"
