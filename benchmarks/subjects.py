@@ -25,20 +25,6 @@ QPS = "--nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200"
 LEARNED = "poeem-2021,jpq,repconc,mopq,distill-vq"
 
 SUBJECTS = {
-    "product_search": Subject(
-        "product search after MGDSPR: parts of the model, the joint index, the relevance filter",
-        parts={
-            "ablation": [
-                Script(
-                    "product_search",
-                    "product_search.ablation",
-                    smoke="--dataset tiny --steps 4 --batch-size 32 --dim 16 --rows base",
-                    first_seed_only=True,
-                )
-            ]
-        },
-        tables={"PRODUCTS": product_search.products},
-    ),
     "interactions": Subject(
         "a model and its index trained together, and post-hoc indexes on its float twin",
         parts={
@@ -270,5 +256,19 @@ SUBJECTS = {
         },
         tables={"STABILITY": versions.stability},
         figures={"stability.svg": versions_figures.stability},
+    ),
+    "product_search": Subject(
+        "product search after MGDSPR: parts of the model, the joint index, the relevance filter",
+        parts={
+            "ablation": [
+                Script(
+                    "product_search",
+                    "product_search.ablation",
+                    smoke="--dataset tiny --steps 4 --batch-size 32 --dim 16 --rows base",
+                    first_seed_only=True,
+                )
+            ]
+        },
+        tables={"PRODUCTS": product_search.products},
     ),
 }
