@@ -160,9 +160,9 @@ def _read_npz(path: Path, size: int | None) -> ImageSet:
         raise ValueError(f"{path}: 'labels' (shape {labels.shape}) must be ({len(pixels)},), one for each image")
     pixels = pixels if pixels.ndim == 4 else pixels[..., None]
     height, width = pixels.shape[1:3]
-    size = size or (width if height == width and 8 <= width <= LARGEST_KEPT else DEFAULT_SIZE)
+    own = int(width) if height == width and 8 <= width <= LARGEST_KEPT else DEFAULT_SIZE
     names = [str(row) for row in range(len(pixels))]
-    return _labelled(_resized(pixels, int(size)), names, None if labels is None else labels.tolist(), [])
+    return _labelled(_resized(pixels, size or own), names, None if labels is None else labels.tolist(), [])
 
 
 def _resized(pixels: np.ndarray, size: int) -> np.ndarray:
