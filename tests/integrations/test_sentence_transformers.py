@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import poeem
-from tests.texts import small_texts, word_tokenizer
+from tests.texts import small_texts, word_tokenizer, write_bert
 
 pytest.importorskip("sentence_transformers", exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -41,15 +41,8 @@ def small_model(seed: int = 0) -> SentenceTransformer:
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory) -> str:
     """A folder with a transformer of one layer: losses with gradient cache refuse static models."""
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    folder, tokenizer = str(tmp_path_factory.mktemp("bert")), word_tokenizer()
-    sizes = {"hidden_size": DIM, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    torch.manual_seed(0)
-    # Without dropout, results can be compared.
-    rates = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    BertModel(BertConfig(vocab_size=tokenizer.get_vocab_size(), **sizes, **rates)).save_pretrained(folder)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[UNK]", unk_token="[UNK]").save_pretrained(folder)
+    folder = str(tmp_path_factory.mktemp("bert"))
+    write_bert(folder, DIM)
     return folder
 
 

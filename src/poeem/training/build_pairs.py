@@ -14,12 +14,13 @@ from poeem.data.frequency import log_q as event_log_q
 from poeem.data.ragged import Ragged
 from poeem.data.text_batches import PairBatches
 from poeem.data.text_pairs import TextPairs
+from poeem.towers.sentence_encoder import SentenceEncoder
 from poeem.towers.text import StaticEncoder, TextTower
 from poeem.towers.two_tower import TwoTower
 from poeem.training.build import joint_model
 from poeem.training.model import JointModel
 
-TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_FILE, ENCODER_FOLDER = "tokenizer.json", "encoder"
 
 
 def split_pairs(pairs: TextPairs) -> dict[str, np.ndarray]:
@@ -44,6 +45,8 @@ def new_encoder(settings: Mapping[str, Any], pairs: TextPairs) -> Any:
         ValueError: there is no such encoder, or a package is missing.
         RuntimeError: the table of the static encoder is not in the cache and cannot be downloaded.
     """
+    if settings["encoder"] != "static":
+        return SentenceEncoder(settings["encoder"], max_tokens=settings["max_tokens"])
     from poeem.data.encoders.token_table import token_importance, token_table
 
     vectors, tokenizer = token_table(settings["dim"])
@@ -61,6 +64,8 @@ def stored_encoder(settings: Mapping[str, Any], folder: Path) -> Any:
         settings: settings of the run.
         folder: ``model/`` of the run.
     """
+    if settings["encoder"] != "static":
+        return SentenceEncoder(folder / ENCODER_FOLDER, max_tokens=settings["max_tokens"])
     from poeem.data.encoders.token_table import read_tokenizer
 
     tokenizer = read_tokenizer(folder / TOKENIZER_FILE)
@@ -70,7 +75,10 @@ def stored_encoder(settings: Mapping[str, Any], folder: Path) -> Any:
 
 def write_encoder(encoder: Any, folder: Path) -> None:
     """Write the files that ``stored_encoder`` reads."""
-    encoder.tokenizer.save(str(folder / TOKENIZER_FILE))
+    if isinstance(encoder, SentenceEncoder):
+        encoder.model.save_pretrained(str(folder / ENCODER_FOLDER), create_model_card=False)
+    else:
+        encoder.tokenizer.save(str(folder / TOKENIZER_FILE))
 
 
 def build_pair_batches(settings: Mapping[str, Any], pairs: TextPairs) -> PairBatches:

@@ -17,10 +17,25 @@ from poeem.cli.main import main
 from poeem.data.text_pairs import read_text_pairs
 from poeem.engines.reference import ReferenceScorer
 from poeem.training.recipes.pairs import train_pairs
-from tests.texts import small_table, small_texts
+from tests.texts import small_table, small_texts, write_bert
 
 pytest.importorskip("tokenizers")
-TRAIN = ["--index", "RQ4x4", "--dim", "16", "--steps", "60", "--lr", "0.02", "--batch-size", "64", "--device", "cpu"]
+TRAIN = [
+    "--index",
+    "RQ4x4",
+    "--dim",
+    "16",
+    "--steps",
+    "60",
+    "--lr",
+    "0.02",
+    "--set",
+    "index_lr=0.1",
+    "--batch-size",
+    "64",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,7 +133,10 @@ def test_evaluate_and_explain(run, capsys):
 
 
 def test_the_same_seed_gives_the_same_run_and_a_finished_one_is_resumed(run, file, tmp_path, capsys):
-    pairs, options = read_text_pairs(file), {"spec": "RQ4x4", "dim": 16, "steps": 60, "lr": 0.02, "batch_size": 64}
+    pairs, options = (
+        read_text_pairs(file),
+        {"spec": "RQ4x4", "dim": 16, "steps": 60, "lr": 0.02, "batch_size": 64, "index_lr": 0.1},
+    )
     again = train_pairs(pairs, tmp_path / "same", baselines=(), device="cpu", show=False, **options)
     first = json.loads((run / "metrics.json").read_text())
     assert again["index"] == first["index"]
@@ -150,3 +168,19 @@ def test_few_queries_are_refused(tmp_path, capsys):
     (tmp_path / "p.csv").write_text("query,item\na,b\nc,d\n")
     assert main(["train", "--pairs", str(tmp_path / "p.csv"), "--out", str(tmp_path / "run")]) == 2
     assert "2 queries with an item are too few" in capsys.readouterr().err
+
+
+def test_a_sentence_transformers_folder_is_the_encoder(file, tmp_path, capsys):
+    pytest.importorskip("sentence_transformers")
+    write_bert(tmp_path / "bert")
+    options = ["--index", "RQ2x4", "--encoder", str(tmp_path / "bert"), "--lr", "0.003", "--set", "index_lr=1"]
+    options += ["--steps", "12", "--batch-size", "64", "--baselines", "rq", "--device", "cpu"]
+    metrics = asked(capsys, "train", "--pairs", file, "--out", tmp_path / "run", *options)
+    assert metrics["settings"]["dim"] == 16
+    run = poeem.load(tmp_path / "run")
+    codes, _ = run.model.index.encode(run.item_vectors())
+    # Rows of a block are padded to the longest: a code may differ in the last bits of its vector.
+    assert (codes == run.bundle.codes).mean() > 0.99
+    assert asked(capsys, "search", tmp_path / "run", "--query", "q3w1 q3w2", "-k", 3)["results"]
+    assert main(["train", "--pairs", str(file), "--out", str(tmp_path / "x"), "--encoder", str(tmp_path / "none")]) == 2
+    assert "cannot be read as a Sentence Transformers model" in capsys.readouterr().err

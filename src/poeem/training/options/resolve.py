@@ -65,7 +65,7 @@ def resolve_text_options(options: Mapping[str, Any]) -> dict[str, Any]:
     >>> settings = resolve_text_options({"spec": None, "encoder": "static", "steps": 10, "epochs": None, "codes": None,
     ...     "estimator": None, "assignment": None, "dim": None, "nprobe": None, "list_loss": None, "balance": None})
     >>> settings["spec"], settings["dim"], settings["batch_size"], settings["index_lr"]
-    ('RQ8x8', 256, 512, 1.0)
+    ('RQ8x8', 256, 512, 0.01)
     """
     given = {name: value for name, value in options.items() if name not in NOT_SETTINGS}
     settings = given | {name: default for name, default in TEXT_STRUCTURE.items() if given.get(name) is None}
