@@ -166,11 +166,27 @@ def _twin_and_recalls(run: InteractionRun, numbers: np.ndarray) -> tuple[Twin | 
         model = float_twin(run, make_accelerator("cpu"), show=False)[0]
         twin = Twin(item_vectors(model, numbers), query_vectors(model, run.split.test.history))
     if run.folder.metrics.is_file():
-        metrics = json.loads(run.folder.metrics.read_text(encoding="utf-8"))
-        if metrics["baselines"]:
-            blocks = {"index": metrics["index"], **metrics["baselines"]}
-            recalls = {name: block["recall@100"] for name, block in blocks.items()}
+        recalls = _stored_recalls(run.folder.metrics)
     return twin, recalls
+
+
+def _stored_recalls(file: Path) -> dict[str, float]:
+    """Return recall@100 of the index and of the baselines from ``metrics.json``; empty without baselines.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        metrics = json.loads(file.read_text(encoding="utf-8"))
+        if metrics["baselines"] == {}:
+            return {}
+        blocks = {"index": metrics["index"], **metrics["baselines"]}
+        recalls = {name: float(block["recall@100"]) for name, block in blocks.items()}
+        if not all(0 <= recall <= 1 for recall in recalls.values()):
+            raise ValueError("a recall is not from 0 to 1")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{str(file)!r} cannot be read ({error}); write it again with poeem evaluate") from None
+    return recalls
 
 
 def _nprobe(bundle: Bundle, file: FaissSource | None, nprobe: int | None) -> int:
