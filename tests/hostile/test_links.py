@@ -1,5 +1,6 @@
 """A run folder from a stranger: links in it are not written through, FIFOs are not waited for."""
 
+import json
 import os
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 from poeem.bundle import BundleEditor, open_bundle
 from poeem.bundle.atomic import staging
 from poeem.bundle.whole_file import write_text
+from poeem.engines.faiss.coded_parts import FACTS_FILE, open_parts
 from poeem.training.run_folder import RunFolder
 
 
@@ -115,3 +117,13 @@ def test_names_that_no_writer_left_do_not_disturb(tmp_path, pid):
     with staging(tmp_path / "b"):
         pass
     assert (tmp_path / "a.txt").read_text() == "x"
+
+
+def test_a_fifo_among_the_parts_is_refused_at_once(tmp_path, small_bundle):
+    bundle = small_bundle(tmp_path / "b")
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / FACTS_FILE).write_text(json.dumps({"fingerprint": bundle.fingerprint}))
+    os.mkfifo(tmp_path / "parts" / "part-00000.parquet")
+    (load,) = open_parts(bundle, tmp_path / "parts")
+    with pytest.raises(ValueError, match="is not a regular file"):
+        load()

@@ -13,6 +13,7 @@ import numpy as np
 from poeem.bundle import Bundle
 from poeem.bundle.check import check_codes
 from poeem.bundle.items import read_items
+from poeem.bundle.regular_file import open_to_read
 from poeem.engines.faiss.index_file import read_proof
 from poeem.engines.faiss.read import from_faiss
 from poeem.engines.report import read_report
@@ -76,6 +77,7 @@ def _encoded(bundle: Bundle, folder: Path) -> list[Load]:
 def _of_parquet(bundle: Bundle, file: Path) -> Bundle:
     import pyarrow.parquet as pq
 
+    open_to_read(file).close()
     metadata = pq.read_metadata(file)
     id_type = "int64" if str(pq.read_schema(file).field("id").type) == "int64" else "string"
     _check_integers(repr(str(file)), id_type == "string")
