@@ -58,3 +58,10 @@ def test_what_is_no_parquet_file_is_refused(tmp_path):
         read(tmp_path / "x.parquet")
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "missing.parquet")
+
+
+def test_texts_that_are_not_utf8_are_refused(tmp_path):
+    texts = pa.StringArray.from_buffers(1, pa.array([0, 2], pa.int32()).buffers()[1], pa.py_buffer(b"i\xff"))
+    pq.write_table(pa.table({"id": texts}), tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=r"x.parquet cannot be read .*UTF8.*; restore it"):
+        read_parquet(tmp_path / "x.parquet", lambda file: None, fix="restore it")

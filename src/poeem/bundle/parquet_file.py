@@ -41,7 +41,10 @@ def read_parquet(path: Path, check: Callable[[Any], None], *, fix: str) -> pa.Ta
             file = pq.ParquetFile(source)
             check(file)
             check_decoded_size(file, source, path.stat().st_size)
-            return file.read()
+            table = file.read()
+            # Texts that are not UTF-8 would fail later, wherever they are first looked at.
+            table.validate(full=True)
+            return table
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path.name} cannot be read ({error}); {fix}") from None
 
