@@ -23,7 +23,7 @@ from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.compare import compare, float_twin, share_twin
 from poeem.training.devices import make_accelerator
-from poeem.training.interaction_run import InteractionRun, load_interaction_run
+from poeem.training.interactions.run import InteractionRun, load_interaction_run
 from poeem.training.methods import method_settings
 from poeem.training.model import JointModel
 from poeem.training.model_scores import BundleScorer, index_scorer, score

@@ -44,7 +44,7 @@ MODULES = (
     "poeem.explain.sources",
     "poeem.explain.text",
     "poeem.training.encode",
-    "poeem.training.interaction_run",
+    "poeem.training.interactions.run",
     "poeem.training.recommend",
     "poeem.training.recipes.interactions",
     "poeem.training.recipes.vector_files",

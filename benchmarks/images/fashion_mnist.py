@@ -20,7 +20,7 @@ from poeem.data.datasets import load_images
 from poeem.data.images.image_set import ImageSet
 from poeem.evaluation.scorers import FloatScorer
 from poeem.spec import IndexSpec
-from poeem.training.image.evaluate import ImageTest
+from poeem.training.images.evaluate import ImageTest
 from poeem.training.recipes.images import train_images
 
 SPECS = {64: "PQ16x4", 32: "PQ8x4", 16: "PQ4x4"}

@@ -20,19 +20,19 @@ from benchmarks.product_search.tiny import tiny_events
 from benchmarks.record import Record, parse, picked, script_parser
 from poeem.data.attributes import category_numbers
 from poeem.data.datasets import load_events
-from poeem.data.event_split import split_by_time
-from poeem.data.search_events import SearchEvents
+from poeem.data.events.search_events import SearchEvents
+from poeem.data.events.split import split_by_time
 from poeem.data.title_match import TitleMatch
 from poeem.evaluation.scorers import Scorer
 from poeem.evaluation.search_figures import search_figures
 from poeem.evaluation.text_rankers import Bm25Titles, popularity_in_category
 from poeem.training.best_in_memory import BestInMemory
 from poeem.training.devices import make_accelerator
-from poeem.training.event_build import event_inputs
-from poeem.training.event_scores import current_scorer, event_figures, event_query_vectors
+from poeem.training.events.build import event_inputs
+from poeem.training.events.scores import current_scorer, event_figures, event_query_vectors
+from poeem.training.events.train import fit_events, training_vocabulary
 from poeem.training.options.resolve_events import EventOptions
 from poeem.training.plan import Plan
-from poeem.training.train_events import fit_events, training_vocabulary
 
 PLAIN = {"granular": False, "attention": False}
 FULL: dict[str, Any] = {}

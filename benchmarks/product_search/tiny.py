@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from poeem.data.search_events import SearchEvents
+from poeem.data.events.search_events import SearchEvents
 
 KINDS = ("milk", "bread", "tea", "cola", "soup")
 BRANDS = ("acme", "best", "corner", "delight")

@@ -17,7 +17,7 @@ from poeem.cli.report import print_metrics
 from poeem.data.datasets import load_pairs
 from poeem.training.compare import compare, share_twin
 from poeem.training.devices import make_accelerator
-from poeem.training.pair_run import load_pair_run
+from poeem.training.pairs.run import load_pair_run
 from poeem.training.recipes.pairs import train_pairs
 
 BASELINES = ("rq", "rq-refined", "binary")

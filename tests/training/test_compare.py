@@ -4,7 +4,7 @@ import pytest
 from accelerate import Accelerator
 
 from poeem.training.compare import compare
-from poeem.training.interaction_run import load_interaction_run
+from poeem.training.interactions.run import load_interaction_run
 from poeem.training.recipes.interactions import train_interactions
 
 

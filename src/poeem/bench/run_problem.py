@@ -16,7 +16,7 @@ from poeem.data.ragged import Ragged
 
 if TYPE_CHECKING:
     from poeem.data.ragged import Ragged
-    from poeem.training.interaction_run import InteractionRun
+    from poeem.training.interactions.run import InteractionRun
     from poeem.training.model import JointModel
 
 TRAIN_QUERIES = 65_536
@@ -42,7 +42,7 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
     """
     from poeem.training.compare import float_twin, share_twin
     from poeem.training.devices import make_accelerator
-    from poeem.training.interaction_run import load_interaction_run
+    from poeem.training.interactions.run import load_interaction_run
     from poeem.training.tower_vectors import item_vectors, query_vectors
 
     runs = [load_interaction_run(path) for path in paths]

@@ -19,7 +19,7 @@ from poeem.explain.faiss_source import FaissSource, read_faiss_source
 from poeem.explain.workload import MORE_QUERIES, Twin, Workload, renumber, select_rows
 
 if TYPE_CHECKING:
-    from poeem.training.interaction_run import InteractionRun
+    from poeem.training.interactions.run import InteractionRun
     from poeem.training.recipes.recipe import RunWithQueries
 
 
@@ -97,7 +97,7 @@ def _is_run(source: Any) -> bool:
 
 
 def _run_workload(folder: Path, faiss: str | Path | None, nprobe: int | None, check: bool) -> Workload:
-    from poeem.training.interaction_run import InteractionRun
+    from poeem.training.interactions.run import InteractionRun
     from poeem.training.load import load_run
 
     run = load_run(folder)

@@ -111,7 +111,7 @@ class JointModel(nn.Module):
         return self.kept.encode(self.index, items, vectors)
 
     def forward(self, history: Tensor, positive: Tensor, negative: Tensor | None = None) -> StepOutput:
-        """Compute the loss of a batch of ``poeem.data.batches`` or ``poeem.data.text_batches``.
+        """Compute the loss of a batch of ``poeem.data.batches`` or ``poeem.data.pairs.batches``.
 
         Args:
             history: what the query tower reads: int64, ``(B, L)``, oldest first, right-aligned, -1 for an empty place;

@@ -20,7 +20,7 @@ from poeem.towers.compressed_table import CompressedTable
 from poeem.towers.item_table import ItemTable
 from poeem.training.code_stability import StableCodes, assignment_error
 from poeem.training.id_lookup import rows_of
-from poeem.training.interaction_run import load_interaction_run
+from poeem.training.interactions.run import load_interaction_run
 from poeem.training.model import JointModel
 from poeem.training.run_folder import WEIGHTS_FILE
 

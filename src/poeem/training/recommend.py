@@ -13,7 +13,7 @@ from poeem.engines.queries import check_k
 from poeem.engines.reference import ReferenceScorer
 
 if TYPE_CHECKING:
-    from poeem.training.interaction_run import InteractionRun
+    from poeem.training.interactions.run import InteractionRun
 
 
 def recommend(

@@ -11,9 +11,9 @@ import torch
 
 import poeem
 from benchmarks.product_search.tiny import tiny_events, tiny_tables
-from poeem.data.search_events import SearchEvents
+from poeem.data.events.search_events import SearchEvents
 from poeem.engines.reference import ReferenceScorer
-from poeem.training.event_scores import product_vectors
+from poeem.training.events.scores import product_vectors
 from poeem.training.options.resolve_events import EventOptions
 from poeem.training.recipes.events import train_events
 

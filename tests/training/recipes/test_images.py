@@ -169,7 +169,7 @@ def test_without_classes_neighbours_alone_are_judged(tmp_path, capsys):
 
 def test_a_frozen_backbone_is_not_changed(tmp_path, monkeypatch):
     from poeem.towers.image.networks import network
-    from poeem.training.image import model as module
+    from poeem.training.images import model as module
 
     trunk = network("strided", channels=1, size=16)
     before = {name: value.clone() for name, value in trunk.state_dict().items()}

@@ -14,7 +14,7 @@ import pytest
 
 import poeem
 from poeem.cli.main import main
-from poeem.data.text_pairs import read_text_pairs
+from poeem.data.pairs.text_pairs import read_text_pairs
 from poeem.engines.reference import ReferenceScorer
 from poeem.training.recipes.pairs import train_pairs
 from tests.texts import small_table, small_texts, write_bert

@@ -16,11 +16,11 @@ from poeem.data.datasets import (
     wordnet,
 )
 from poeem.data.datasets.embedded import EmbeddedSet
+from poeem.data.events.search_events import SearchEvents
 from poeem.data.fetch import AptList, AptPackage, Package, Source
 from poeem.data.images.image_set import ImageSet
 from poeem.data.interactions import Interactions
-from poeem.data.search_events import SearchEvents
-from poeem.data.text_pairs import TextPairs
+from poeem.data.pairs.text_pairs import TextPairs
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poeem.data.datasets.complete_journey import item_table, partners, read_member
+from poeem.data.events.search_events import SearchEvents
 from poeem.data.fetch import Source
-from poeem.data.search_events import SearchEvents
 
 if TYPE_CHECKING:
     pass

@@ -14,8 +14,8 @@ from poeem.data.datasets.embedded import EmbeddedSet, embedded_texts
 from poeem.data.encoders import minilm
 from poeem.data.encoders.cached import Encoder
 from poeem.data.fetch import Source
+from poeem.data.pairs.text_pairs import TextPairs
 from poeem.data.ragged import Ragged
-from poeem.data.text_pairs import TextPairs
 
 PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 

@@ -10,7 +10,7 @@ from poeem.functional.estimators import ESTIMATORS
 from poeem.spec import IndexSpec
 from poeem.training.options.by_tower import BY_TOWER
 from poeem.training.options.groups import TrainOptions
-from poeem.training.options.text import BY_ENCODER
+from poeem.training.options.pairs import BY_ENCODER
 
 # Structure of a model with its defaults. A run with a previous run keeps the structure of that.
 STRUCTURE: dict[str, Any] = {

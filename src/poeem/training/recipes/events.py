@@ -14,21 +14,21 @@ from poeem.baselines import check_baselines
 from poeem.bundle.items import OUR_COLUMNS, check_columns
 from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.attributes import category_numbers
-from poeem.data.event_split import split_by_time
-from poeem.data.search_events import SearchEvents
+from poeem.data.events.search_events import SearchEvents
+from poeem.data.events.split import split_by_time
 from poeem.data.vocabulary import Vocabulary
 from poeem.layers.write import write_coded
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.devices import make_accelerator
-from poeem.training.event_compare import evaluate_events
-from poeem.training.event_model import EventModel
-from poeem.training.event_scores import product_vectors
+from poeem.training.events.compare import evaluate_events
+from poeem.training.events.model import EventModel
+from poeem.training.events.scores import product_vectors
+from poeem.training.events.stored import events_digest, write_events
+from poeem.training.events.train import fit_events, training_vocabulary
 from poeem.training.options.resolve_events import EventOptions
 from poeem.training.plan import Plan
 from poeem.training.run_folder import RunFolder
 from poeem.training.seeds import check_seed
-from poeem.training.stored_events import events_digest, write_events
-from poeem.training.train_events import fit_events, training_vocabulary
 from poeem.training.train_model import TrainState
 
 

@@ -21,14 +21,14 @@ from poeem.layers.write import write_coded
 from poeem.option import named
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.devices import make_accelerator
-from poeem.training.image.batches import ImageBatches
-from poeem.training.image.compare import compare_images
-from poeem.training.image.model import ImageModel, build_image_model
-from poeem.training.image.report import image_report
-from poeem.training.image.run import PICTURE, load_image_run, write_image_data
+from poeem.training.images.batches import ImageBatches
+from poeem.training.images.compare import compare_images
+from poeem.training.images.model import ImageModel, build_image_model
+from poeem.training.images.report import image_report
+from poeem.training.images.run import PICTURE, load_image_run, write_image_data
 from poeem.training.optimizer import make_optimizer
 from poeem.training.options.groups import ExecutionOptions
-from poeem.training.options.image import GROUPS, resolve_image_options
+from poeem.training.options.images import GROUPS, resolve_image_options
 from poeem.training.plan import Plan
 from poeem.training.run_folder import RunFolder
 from poeem.training.seeds import check_seed
@@ -61,7 +61,7 @@ def train_images(
         test_queries: test queries that are used at most, a random sample.
         pixels: also build the baselines on raw pixels.
         resume: resume the run in ``out``, which must have been started with the same settings.
-        options: fields of the groups in ``poeem.training.options.image``, by name.
+        options: fields of the groups in ``poeem.training.options.images``, by name.
     Returns:
         the content of ``out/metrics.json``; empty on all but the main process.
     Raises:

@@ -18,7 +18,8 @@ from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.compare import compare
 from poeem.training.devices import make_accelerator
-from poeem.training.interaction_run import load_interaction_run
+from poeem.training.interactions.run import load_interaction_run
+from poeem.training.interactions.stored import interactions_digest, write_interactions
 from poeem.training.model import JointModel
 from poeem.training.model_scores import sample_queries, validation_score
 from poeem.training.options.groups import TrainOptions
@@ -27,7 +28,6 @@ from poeem.training.previous_run import PreviousRun, check_stability
 from poeem.training.run_folder import RunFolder
 from poeem.training.run_training import check_enough_items, run_training, store_run
 from poeem.training.seeds import check_seed
-from poeem.training.stored_interactions import interactions_digest, write_interactions
 from poeem.training.tower_vectors import item_vectors, query_vectors
 from poeem.training.train_model import TrainState
 

@@ -11,27 +11,27 @@ import numpy as np
 from poeem.baselines import check_baselines
 from poeem.baselines.faiss_build import check_subspaces
 from poeem.bundle.ids import ids_to_arrow
-from poeem.data.text_pairs import TextPairs
+from poeem.data.pairs.text_pairs import TextPairs
 from poeem.option import named
 from poeem.spec import IndexSpec
-from poeem.training.build_pairs import (
+from poeem.training.compare import compare
+from poeem.training.devices import make_accelerator
+from poeem.training.model import JointModel
+from poeem.training.model_scores import validation_score
+from poeem.training.options.pairs import TEXT_GROUPS
+from poeem.training.options.resolve import resolve_text_options
+from poeem.training.pairs.build import (
     build_pair_batches,
     build_pair_model,
     new_encoder,
     split_pairs,
     write_encoder,
 )
-from poeem.training.compare import compare
-from poeem.training.devices import make_accelerator
-from poeem.training.model import JointModel
-from poeem.training.model_scores import validation_score
-from poeem.training.options.resolve import resolve_text_options
-from poeem.training.options.text import TEXT_GROUPS
-from poeem.training.pair_run import load_pair_run, queries_of
+from poeem.training.pairs.run import load_pair_run, queries_of
+from poeem.training.pairs.stored import pairs_digest, write_pairs
 from poeem.training.run_folder import RunFolder
 from poeem.training.run_training import check_enough_items, run_training, store_run
 from poeem.training.seeds import check_seed
-from poeem.training.stored_pairs import pairs_digest, write_pairs
 from poeem.training.tower_vectors import item_vectors, number_vectors
 from poeem.training.train_model import TrainState
 
@@ -55,7 +55,7 @@ def train_pairs(
         dataset: name of the data.
         baselines: post-hoc indexes to compare with; without any, no float twin is trained.
         resume: resume the run in ``out``, which must have been started with the same settings.
-        options: fields of the groups in ``poeem.training.options.text``, by name.
+        options: fields of the groups in ``poeem.training.options.pairs``, by name.
     Returns:
         the content of ``out/metrics.json``; empty on all but the main process.
     Raises:

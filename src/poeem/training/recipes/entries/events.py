@@ -16,8 +16,8 @@ from poeem.training.recipes.recipe import Answer, Recipe
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from poeem.data.search_events import SearchEvents
-    from poeem.training.event_run import EventRun
+    from poeem.data.events.search_events import SearchEvents
+    from poeem.training.events.run import EventRun
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class EventQueries:
 def read(options: Mapping[str, Any], log: Callable[[str], None]) -> SearchEvents:
     """Events of a file or of a data set."""
     from poeem.data.datasets import load_events
-    from poeem.data.read_events import read_events
+    from poeem.data.events.read_events import read_events
 
     files, run = options["files"], options["run"]
     if files.events is not None:
@@ -79,7 +79,7 @@ def train(events: SearchEvents, options: Mapping[str, Any], resume: bool) -> dic
 
 def load(path: str | Path, device: str) -> EventRun:
     """A finished run."""
-    from poeem.training.event_run import load_event_run
+    from poeem.training.events.run import load_event_run
 
     return load_event_run(path, device)
 
@@ -88,7 +88,7 @@ def evaluate(
     path: str | Path, *, accelerator: Accelerator, baselines: Sequence[str], nprobe: int | None
 ) -> dict[str, Any]:
     """Evaluate a run again."""
-    from poeem.training.event_compare import evaluate_events
+    from poeem.training.events.compare import evaluate_events
 
     return evaluate_events(path, accelerator=accelerator, baselines=baselines, nprobe=nprobe)
 

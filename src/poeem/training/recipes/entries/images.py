@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poeem.option import option
-from poeem.training.options.image import FILE_GROUPS, GROUPS
+from poeem.training.options.images import FILE_GROUPS, GROUPS
 from poeem.training.options.run import names
 from poeem.training.recipes.recipe import Answer, Recipe
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from poeem.data.images.image_set import ImageSet
-    from poeem.training.image.run import ImageRun
+    from poeem.training.images.run import ImageRun
 
 # Images are read at this size for a backbone where none is given.
 BACKBONE_SIZE = 112
@@ -63,7 +63,7 @@ def train(images: ImageSet, options: Mapping[str, Any], resume: bool) -> dict[st
 
 def load(path: str | Path, device: str) -> ImageRun:
     """Load a finished run."""
-    from poeem.training.image.run import load_image_run
+    from poeem.training.images.run import load_image_run
 
     return load_image_run(path, device)
 
@@ -72,7 +72,7 @@ def evaluate(
     path: str | Path, *, accelerator: Accelerator, baselines: Sequence[str], nprobe: int | None
 ) -> dict[str, Any]:
     """Evaluate a run again."""
-    from poeem.training.image.compare import compare_images
+    from poeem.training.images.compare import compare_images
 
     return compare_images(path, baselines=baselines, nprobe=nprobe)
 

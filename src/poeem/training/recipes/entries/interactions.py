@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from poeem.data.interactions import Interactions
-    from poeem.training.interaction_run import InteractionRun
+    from poeem.training.interactions.run import InteractionRun
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def train(interactions: Interactions, options: Mapping[str, Any], resume: bool) 
 
 def load(path: str | Path, device: str) -> InteractionRun:
     """Load a finished run."""
-    from poeem.training.interaction_run import load_interaction_run
+    from poeem.training.interactions.run import load_interaction_run
 
     return load_interaction_run(path, device)
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poeem.option import more_option, option
+from poeem.training.options.pairs import TEXT_GROUPS
 from poeem.training.options.run import RunOptions, names
-from poeem.training.options.text import TEXT_GROUPS
 from poeem.training.recipes.recipe import Answer, Recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from poeem.data.text_pairs import TextPairs
-    from poeem.training.pair_run import PairRun
+    from poeem.data.pairs.text_pairs import TextPairs
+    from poeem.training.pairs.run import PairRun
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PairQueries:
 def read(options: Mapping[str, Any], log: Callable[[str], None]) -> TextPairs:
     """Read the pairs of a file or of a data set."""
     from poeem.data.datasets import load_pairs
-    from poeem.data.text_pairs import read_text_pairs
+    from poeem.data.pairs.text_pairs import read_text_pairs
 
     files = options["files"]
     if files.pairs is not None:
@@ -77,7 +77,7 @@ def train(pairs: TextPairs, options: Mapping[str, Any], resume: bool) -> dict[st
 
 def load(path: str | Path, device: str) -> PairRun:
     """Load a finished run."""
-    from poeem.training.pair_run import load_pair_run
+    from poeem.training.pairs.run import load_pair_run
 
     return load_pair_run(path, device)
 

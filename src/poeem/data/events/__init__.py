@@ -1,0 +1,1 @@
+"""Search events: what users typed and which products they chose."""

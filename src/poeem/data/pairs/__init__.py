@@ -1,0 +1,1 @@
+"""Pairs of texts: a query and the item that answers it."""

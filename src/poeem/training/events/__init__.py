@@ -1,0 +1,1 @@
+"""Product search: the model, its training, and a finished run."""

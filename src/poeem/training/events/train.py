@@ -1,0 +1,92 @@
+"""Training of a model of search events: the loop with warm start of the index and validation."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from poeem.data.attributes import category_numbers
+from poeem.data.events.batches import EventBatches
+from poeem.data.events.search_events import SearchEvents
+from poeem.data.events.split import EventSplit
+from poeem.data.vocabulary import Vocabulary
+from poeem.training.events.build import build_event_model, event_inputs
+from poeem.training.events.model import EventModel
+from poeem.training.events.scores import current_scorer, event_figures, event_query_vectors, product_vectors
+from poeem.training.optimizer import make_optimizer
+from poeem.training.plan import Plan
+from poeem.training.train_model import CheckpointStore, TrainState, Validation, train_model
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+# From so many different texts on, a word must be in two of them: one that is in a single text is mostly a slip.
+MANY_TEXTS = 1000
+
+
+def training_vocabulary(events: SearchEvents, split: EventSplit) -> Vocabulary:
+    """The tokens of the different queries of training and of all titles."""
+    numbers = np.unique(events.query[split.train])
+    texts = [*(str(events.queries[number]) for number in numbers.tolist()), *filter(None, events.titles)]
+    return Vocabulary.of_texts(texts, min_count=2 if len(texts) >= MANY_TEXTS else 1)
+
+
+def fit_events(
+    events: SearchEvents,
+    split: EventSplit,
+    vocabulary: Vocabulary,
+    settings: dict[str, Any],
+    plan: Plan,
+    checkpoints: CheckpointStore,
+    *,
+    accelerator: Accelerator,
+    indexed: bool = True,
+    validation: bool = True,
+    show: bool = False,
+) -> tuple[EventModel, TrainState]:
+    """Train a model by the settings of a run: with its index, or its float twin."""
+    inputs = event_inputs(settings, events, vocabulary)
+    sizes = {"batch_size": settings["batch_size"], "negatives": settings["negatives"], "seed": settings["seed"]}
+    batches = EventBatches(inputs, split.train, **sizes)
+    model = build_event_model(settings, events, vocabulary, indexed=indexed, log_q=batches.log_q())
+    if model.index is not None and events.n_items < model.index.min_rows:
+        spec = model.index.spec
+        raise ValueError(
+            f"spec (={str(spec)!r}) needs at least {model.index.min_rows} items, there are {events.n_items}; choose "
+            f"fewer nbits or lists, such as '{spec.kind}{spec.M}x4'"
+        )
+    targets, categories = events.item[split.validation], category_numbers(events.item_table, settings["category"])
+
+    def warm_start(step: int, state: TrainState) -> str | None:
+        if model.index is None or step != plan.index_step:
+            return None
+        started = time.perf_counter()
+        # Every process passes its share of the vectors; the index gathers them.
+        share = np.arange(events.n_items)[accelerator.process_index :: accelerator.num_processes]
+        model.index.warm_start(torch.from_numpy(product_vectors(model, share)).to(accelerator.device))
+        state.warm_start_seconds = time.perf_counter() - started
+        return f"the index is warm-started on {events.n_items} items"
+
+    def validate(step: int) -> Validation:
+        vectors = event_query_vectors(model, inputs, split.validation)
+        block = event_figures(current_scorer(model, settings["nprobe"]), vectors, targets, categories)
+        figures = {f"validation/{name}": block[name] for name in ("recall@100", "p_good@100") if name in block}
+        text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        return Validation((block["recall@100"],), text, figures, model.index is None or model.index.ready)
+
+    state = train_model(
+        model,
+        make_optimizer(model, lr=plan.lr, weight_decay=plan.weight_decay, index_lr=plan.index_lr),
+        batches,
+        plan,
+        accelerator=accelerator,
+        checkpoints=checkpoints,
+        validate=validate if indexed and validation else None,
+        before_step=[warm_start],
+        progress_title=("events + " + settings["spec"] if indexed else "float twin") if show else None,
+    )
+    return model, state

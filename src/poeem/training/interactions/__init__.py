@@ -1,0 +1,1 @@
+"""Interactions: a finished run and its stored data."""

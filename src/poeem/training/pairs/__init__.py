@@ -1,0 +1,1 @@
+"""Pairs of texts: building a model, and a finished run."""
