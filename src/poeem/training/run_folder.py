@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,12 @@ class RunFolder:
         self.bundle, self.model = self.path / "bundle", self.path / "model"
         self.checkpoints, self.float_checkpoints = self.path / "checkpoints", self.path / "checkpoints" / "float"
         self.metrics = self.path / "metrics.json"
+        self._unfinished = self.path / ".unfinished"
         for folder in (self.bundle, self.model, self.checkpoints, self.float_checkpoints):
             refuse_link(folder)
 
     def check_startable(self, *, resume: bool) -> None:
-        """Check that a new run finds an empty folder, and a resumed run its checkpoints.
+        """Check that a new run finds an empty folder or an unfinished one, and a resumed run its checkpoints.
 
         Raises:
             ValueError: this is not so; the message says what to do instead.
@@ -50,9 +52,25 @@ class RunFolder:
             raise ValueError(f"out (={str(self.path)!r}) is a file; name a folder for the run")
         if resume and not self.checkpoints.is_dir():
             raise ValueError(f"out (={str(self.path)!r}) holds no run to resume; leave resume out to start one")
-        if not resume and self.path.is_dir() and any(self.path.iterdir()):
+        if not resume and self.path.is_dir() and any(self.path.iterdir()) and not self._unfinished.exists():
             what = "a run already; resume it" if self.checkpoints.is_dir() else "files already; empty it"
             raise ValueError(f"out (={str(self.path)!r}) holds {what}, or choose another folder")
+
+    @contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """Mark the folder while a run without checkpoints is written; a context manager.
+
+        If the process is killed meanwhile, `check_startable` lets the same command write the folder again.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._unfinished.touch()
+        try:
+            yield
+        except BaseException:
+            if list(self.path.iterdir()) == [self._unfinished]:
+                self._unfinished.unlink()
+            raise
+        self._unfinished.unlink()
 
     def store_model(self, model: nn.Module, config: Mapping[str, Any], write_data: Callable[[Path], None]) -> None:
         """Write ``model/``.

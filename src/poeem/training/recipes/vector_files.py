@@ -53,24 +53,24 @@ def fit_files(
     pairs = None if relevance is None else read_pairs(relevance)
     ids = ids_beside(items, len(vectors)) if initial_index is None else initial_index.ids
     result = fit_vectors(vectors, query_vectors, relevance=pairs, initial_index=initial_index, **options)
-    out.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    bundle = result.bundle(ids, vectors, folder.bundle)
-    timings = result.timings | {"bundle_seconds": time.perf_counter() - started}
-    metrics = {
-        "dataset": items.name,
-        "spec": str(bundle.spec),
-        "metric": bundle.metric,
-        "bytes_per_vector": bundle.spec.bytes_per_vector,
-        "judged_by": "held-out labels" if "recall@100" in result.exact else "held-out queries' nearest neighbours",
-        "float": result.exact,
-        "warm_start": result.result.warm_start,
-        "index": result.result.best,
-        "kept": result.result.kept,
-        "baselines": {},
-        "notes": result.notes,
-        "timings": timings,
-        "environment": environment(torch.device("cpu")),
-    }
-    write_text(folder.metrics, json.dumps(metrics, indent=2, allow_nan=False))
+    with folder.unfinished():
+        started = time.perf_counter()
+        bundle = result.bundle(ids, vectors, folder.bundle)
+        timings = result.timings | {"bundle_seconds": time.perf_counter() - started}
+        metrics = {
+            "dataset": items.name,
+            "spec": str(bundle.spec),
+            "metric": bundle.metric,
+            "bytes_per_vector": bundle.spec.bytes_per_vector,
+            "judged_by": "held-out labels" if "recall@100" in result.exact else "held-out queries' nearest neighbours",
+            "float": result.exact,
+            "warm_start": result.result.warm_start,
+            "index": result.result.best,
+            "kept": result.result.kept,
+            "baselines": {},
+            "notes": result.notes,
+            "timings": timings,
+            "environment": environment(torch.device("cpu")),
+        }
+        write_text(folder.metrics, json.dumps(metrics, indent=2, allow_nan=False))
     return metrics
