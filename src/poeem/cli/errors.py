@@ -10,7 +10,10 @@ OK, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
 class Failure(Exception):
-    """An error that is neither a mistake of the user nor an internal fault, such as a failed download; exit code 1."""
+    """An error that is neither a mistake of the user nor an internal fault, such as a failed download.
+
+    The exit code is 1.
+    """
 
 
 # Texts of errors of safetensors, faiss and torch, which are no OSError.

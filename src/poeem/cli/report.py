@@ -13,7 +13,12 @@ from poeem.training.recipes.entries import RECIPES
 
 
 def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
-    """Print the metrics of a run as a table, one row per float model, index and baseline, and notes below it."""
+    """Print the metrics of a run as a table, one row per float model, index and baseline, and notes below it.
+
+    Args:
+        metrics: the content of ``metrics.json``.
+        folder: the folder of the run, which the title names.
+    """
     nlist_note = f", nprobe {metrics['nprobe']}" if metrics["nprobe"] else ""
     title = (
         f"{metrics['dataset']}: {metrics['spec']} ({metrics['metric']}{nlist_note}), {metrics['steps']} steps, "

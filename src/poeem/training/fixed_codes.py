@@ -18,7 +18,7 @@ class FixedCodes(nn.Module):
     """Codes of the warm start, which every item keeps while codebooks and towers continue to learn.
 
     A codeword then moves to rank its items better, and no item leaves it. With the estimator ``task`` this is JPQ,
-    except that JPQ does not train the item tower any further.
+    except that JPQ does not train the item tower any further. All codes are 0 until ``record`` is called.
 
     Args:
         n_items: size of the catalogue.

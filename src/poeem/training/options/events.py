@@ -12,8 +12,10 @@ from poeem.training.options.groups import METRICS, ExecutionOptions, IndexOption
 class EventModelOptions:
     """Towers of product search.
 
+    The lengths of the spans are checked by ``poeem.data.events.inputs.Spans``, ``heads`` with the settings of the run.
+
     Raises:
-        ValueError: a length below 1, or ``dropout`` outside 0 to 1.
+        ValueError: an unknown ``metric``, or a ``dropout`` below 0 or not below 1.
     """
 
     dim: int | None = option(None, "Width of the embeddings.", shown="64")

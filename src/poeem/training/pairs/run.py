@@ -100,7 +100,7 @@ class PairRun:
         return build_pair_model(self.settings, self.pairs, encoder, indexed=False, batch_size=size), batches
 
     def data_facts(self) -> dict[str, Any]:
-        """Sizes of the data, for ``metrics.json``."""
+        """Return the numbers of queries, items, pairs and test queries, for ``metrics.json``."""
         return {
             "queries": len(self.pairs.queries),
             "items": self.pairs.n_items,
