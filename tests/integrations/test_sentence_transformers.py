@@ -12,7 +12,8 @@ import torch
 import poeem
 from tests.texts import small_texts, word_tokenizer, write_bert
 
-pytest.importorskip("sentence_transformers", exc_type=ImportError)
+for package in ("datasets", "sentence_transformers"):
+    pytest.importorskip(package, exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -34,7 +34,7 @@ def unit_length(x: Tensor, *, zeros_allowed: bool = False, first: int = 0) -> Te
 def row_lengths(vectors: np.ndarray) -> np.ndarray:
     """L2 norms of rows, float64 ``(n, 1)``: squares of floats of 1e20 and more do not fit in float32.
 
-    >>> row_lengths(np.array([[3e30, 4e30]], dtype=np.float32))
+    >>> row_lengths(np.array([[3e30, 4e30]], dtype=np.float32)).round(-25)
     array([[5.e+30]])
     """
     return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]

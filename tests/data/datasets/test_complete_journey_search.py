@@ -28,6 +28,6 @@ def test_complete_journey_search():
     from poeem.data.datasets import load_events
 
     events = load_events("complete-journey-search")
-    assert (len(events), len(events.user_ids), events.n_items) == (1_305_185, 2_469, 17_138)
+    assert (len(events), len(events.user_ids), events.n_items) == (1_305_185, 2_461, 17_138)
     assert events.kinds == ["buy"]
     assert (events.query >= 0).all()

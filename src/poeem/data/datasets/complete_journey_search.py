@@ -1,4 +1,4 @@
-"""Complete Journey as product search: purchases of 2,469 households, each with a query made from category words.
+"""Complete Journey as product search: purchases of 2,461 households, each with a query made from category words.
 
 The queries are a stand-in: nobody typed them. They measure systems and allow no claims about shoppers.
 """
