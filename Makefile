@@ -7,8 +7,7 @@ BIN := .venv/bin
 
 setup: .venv/ready
 
-# Only modules that are imported are compiled, at their first import.
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
