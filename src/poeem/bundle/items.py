@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 OUR_COLUMNS = ("id", "list", "code")
 
 
+def with_free_names(columns: pa.Table) -> pa.Table:
+    """Rename columns whose names the bundle uses itself: they get the prefix ``item_``."""
+    return columns.rename_columns([f"item_{name}" if name in OUR_COLUMNS else name for name in columns.column_names])
+
+
 class Items(NamedTuple):
     """The rows of a bundle: ids, codes ``(n, M)``, lists ``(n,)`` or None, the user's columns or None."""
 

@@ -97,16 +97,10 @@ def _search_run(folder: Path, asked: dict[str, str], k: int, nprobe: int | None)
     # A fit or a bundle has no model.
     if "item" not in asked:
         raise ValueError(f"{str(folder)!r} has no model of queries; search it with --item or --queries")
-    import numpy as np
-
-    from poeem.training.id_lookup import Lookup
-    from poeem.training.recipes.recipe import Answer
-    from poeem.training.recommend import similar_in_bundle
+    from poeem.training.recommend import similar_to_id
 
     bundle = _open_bundle(folder)
-    k = min(check_k(k), len(bundle))
-    rows = np.array([Lookup(bundle.ids, "item").number(asked["item"])])
-    return bundle, Answer(f"similar to {asked['item']}", *similar_in_bundle(bundle, rows, k, nprobe))
+    return bundle, similar_to_id(bundle, asked["item"], min(check_k(k), len(bundle)), nprobe)
 
 
 def _ways(recipe: Recipe) -> str:

@@ -45,6 +45,11 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     return (vectors / row_lengths(vectors).clip(min=1e-12)).astype(np.float32, copy=False)
 
 
+def as_served(vectors: np.ndarray, metric: str) -> np.ndarray:
+    """Return vectors as an exported index takes them: float32 ``(n, dim)``, of unit length under ``cosine``."""
+    return unit_rows(vectors) if metric == "cosine" else vectors.astype(np.float32, copy=False)
+
+
 @compile_guard
 def _check_nonzero(norms: Tensor, first: int) -> None:
     if is_exporting():

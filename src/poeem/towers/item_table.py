@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -72,10 +72,18 @@ class ItemTable(nn.Module):
         Returns:
             ``(B, width)``.
         """
-        vectors = _pool(self.ids.weight, numbers, weights)
-        for feature in self.features.values():
-            vectors = vectors + feature.pool(numbers, weights)  # type: ignore[operator]
-        return vectors
+        ids, *features = self.pools(numbers, weights)
+        for feature in features:
+            ids = ids + feature
+        return ids
+
+    def pools(self, numbers: Tensor, weights: Tensor) -> list[Tensor]:
+        """Return the terms of :meth:`pool`, each ``(B, width)``: that of the ids, then one for each feature."""
+        features: Any = self.features.values()
+        return [
+            _pool(self.ids.weight, numbers, weights),
+            *(feature.pool(numbers, weights) for feature in features),
+        ]
 
 
 @runtime_checkable

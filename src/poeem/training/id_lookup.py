@@ -1,5 +1,5 @@
 """Row numbers of ids: rows_of for arrays, Lookup for ids that a user typed, with an error that names the nearest known
-id.
+id; and checks that a bundle still has the items of its training.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from poeem.bundle.bundle import Bundle
 
 # The nearest id is searched among at most so many: comparing two texts takes about 10 µs.
 HINTED_IDS = 50_000
@@ -29,6 +31,38 @@ def rows_of(ids: np.ndarray, among: np.ndarray) -> np.ndarray:
     """
     row_of = {id: row for row, id in enumerate(among.tolist())}
     return np.array([row_of.get(id, -1) for id in ids.tolist()], dtype=np.int64)
+
+
+def check_same_items(bundle: Bundle, ids: np.ndarray) -> None:
+    """Check that the items of a bundle are still those of its training, in order. Replaced vectors are not noticed.
+
+    Args:
+        bundle: the bundle.
+        ids: ids of the training, ``(n,)``.
+    Raises:
+        ValueError: items were added or deleted.
+    """
+    if not np.array_equal(bundle.ids, ids):
+        raise ValueError(
+            f"the items of {str(bundle.path)!r} are no longer those of its training, figures cannot be compared; use "
+            "a copy of the run without the changes, or train again"
+        )
+
+
+def check_trained(bundle: Bundle, numbers: np.ndarray) -> None:
+    """Check that the model of a run knows all items of its bundle.
+
+    Args:
+        bundle: the bundle.
+        numbers: int64, ``(n,)``: number of each row's item in the training, -1 for one that was added later.
+    Raises:
+        ValueError: an item was added after the training.
+    """
+    if (numbers < 0).any():
+        raise ValueError(
+            f"item {bundle.ids[int(np.argmax(numbers < 0))]!r} was added after the training, the model has no vector "
+            "of it; train again, or pass the vectors that the items were added with"
+        )
 
 
 class Lookup:

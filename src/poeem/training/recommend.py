@@ -11,6 +11,8 @@ from poeem.data.ragged import Ragged
 from poeem.engines.probing import check_nprobe, default_nprobe
 from poeem.engines.queries import check_k
 from poeem.engines.reference import ReferenceScorer
+from poeem.training.id_lookup import Lookup
+from poeem.training.recipes.recipe import Answer
 
 if TYPE_CHECKING:
     from poeem.training.interactions.run import InteractionRun
@@ -76,6 +78,16 @@ def similar_in_bundle(
     return _best(
         bundle, ReferenceScorer(bundle).decode(rows), left_out, np.empty(0, np.int64), k, bundle_nprobe(bundle, nprobe)
     )
+
+
+def similar_to_id(bundle: Bundle, id: str, k: int, nprobe: int | None) -> Answer:
+    """Find items similar to one that a user typed, by :func:`similar_in_bundle`.
+
+    Raises:
+        ValueError: the id is unknown.
+    """
+    rows = np.array([Lookup(bundle.ids, "item").number(id)])
+    return Answer(f"similar to {id}", *similar_in_bundle(bundle, rows, k, nprobe))
 
 
 def untrained_rows(run: InteractionRun) -> np.ndarray:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -17,11 +17,14 @@ from poeem.bundle.read import open_bundle
 from poeem.bundle.regular_file import refuse_link
 from poeem.bundle.whole_file import whole_file, write_text
 from poeem.bundle.write import file_record
+from poeem.training.devices import torch_device
 from poeem.training.weights import load_weights, save_weights
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 FLOAT_FILE, FLOAT_WEIGHTS_FILE = "float.json", "float.safetensors"
 FORMAT, FORMAT_VERSION = "poeem run", 1
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class RunFolder:
@@ -167,6 +170,26 @@ class RunFolder:
             )
         self.check_files(config)
         return config, bundle
+
+    def load_model(self, build: Callable[[], M], device: str) -> M:
+        """Build the model of a finished run, load its weights, and return it in eval mode on ``device``.
+
+        Args:
+            build: builds the model from the settings in ``config.json``.
+            device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        Raises:
+            FileNotFoundError, ValueError: the weights or the settings cannot be read.
+        """
+        try:
+            model = build()
+        except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
+            raise ValueError(
+                f"{self.model / CONFIG_FILE}: this version of poeem cannot read its settings ({error}); "
+                "use the version that trained it, or train again"
+            ) from None
+        load_weights(model, self.model / WEIGHTS_FILE)
+        model.to(torch_device(device)).eval()
+        return model
 
     @property
     def has_model(self) -> bool:

@@ -12,8 +12,10 @@ import torch
 
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.storage_dtypes import as_stored
+from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.layers.write import write_coded
 from poeem.training.checkpoints import Checkpoints
+from poeem.training.devices import make_accelerator
 from poeem.training.model import JointModel
 from poeem.training.options.groups import ExecutionOptions
 from poeem.training.plan import Plan
@@ -24,6 +26,31 @@ from poeem.training.train_model import Batches, TrainState
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+
+def start_run(out: str | Path, execution: ExecutionOptions, *, resume: bool) -> tuple[RunFolder, Accelerator]:
+    """Set up processes, device and trackers, and check the folder of a run.
+
+    Args:
+        out: folder of the run.
+        execution: device, precision, trackers.
+        resume: whether the run must be there already.
+    Returns:
+        the folder, and the accelerator on which the run is trained.
+    Raises:
+        ValueError: the folder cannot be used, see ``RunFolder.check_startable``; or a device or precision is unknown.
+    """
+    folder = RunFolder(out)
+    accelerator = make_accelerator(
+        execution.device,
+        mixed_precision=execution.mixed_precision,
+        log_with=execution.log_with,
+        log_folder=folder.path / "logs",
+    )
+    if accelerator.is_main_process:
+        folder.check_startable(resume=resume)
+    accelerator.wait_for_everyone()
+    return folder, accelerator
 
 
 def run_training(
@@ -135,16 +162,15 @@ def store_run(
     folder.store_model(model, config, write_data)
 
 
-def check_enough_items(model: JointModel, items: int, which: str) -> None:
+def check_enough_items(index: EmbeddingIndex, items: int, which: str) -> None:
     """Check that an index can be warm-started on so many items.
 
     Raises:
         ValueError: it cannot; ``which`` says what they are.
     """
-    assert model.index is not None
-    if items < model.index.min_rows:
-        spec = model.index.spec
+    if items < index.min_rows:
+        spec = index.spec
         raise ValueError(
-            f"spec (={str(spec)!r}) needs at least {model.index.min_rows} {which}, there are {items}; choose fewer "
+            f"spec (={str(spec)!r}) needs at least {index.min_rows} {which}, there are {items}; choose fewer "
             f"nbits or lists, such as '{spec.kind}{spec.M}x4'"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -110,9 +110,7 @@ def load_images(name: str) -> ImageSet:
         ValueError: there is no such set.
         RuntimeError: it is not in the cache and cannot be downloaded.
     """
-    if name not in IMAGE_SETS:
-        raise ValueError(f"dataset of images (={name!r}) must be one of {', '.join(IMAGE_SETS)}")
-    return IMAGE_SETS[name].load(IMAGE_SETS[name].source)
+    return _load(IMAGE_SETS, name, "dataset of images")
 
 
 PAIR_SETS: dict[str, DataSet[TextPairs]] = {
@@ -128,9 +126,7 @@ def load_pairs(name: str) -> TextPairs:
         ValueError: there is no such data set.
         RuntimeError: it is not in the cache and cannot be downloaded.
     """
-    if name not in PAIR_SETS:
-        raise ValueError(f"dataset of texts (={name!r}) must be one of {', '.join(PAIR_SETS)}")
-    return PAIR_SETS[name].load(PAIR_SETS[name].source)
+    return _load(PAIR_SETS, name, "dataset of texts")
 
 
 def load_dataset(name: str) -> Interactions:
@@ -152,9 +148,7 @@ def load_events(name: str) -> SearchEvents:
         ValueError: there is no such data set.
         RuntimeError: it is not in the cache and cannot be downloaded.
     """
-    if name not in EVENT_SETS:
-        raise ValueError(f"dataset of search events (={name!r}) is not known; choose from {', '.join(EVENT_SETS)}")
-    return EVENT_SETS[name].load(EVENT_SETS[name].source)
+    return _load(EVENT_SETS, name, "dataset of search events")
 
 
 def load_embedded(name: str) -> EmbeddedSet:
@@ -171,3 +165,9 @@ def load_embedded(name: str) -> EmbeddedSet:
         )
         raise ValueError(f"dataset of vectors (={name!r}) must be one of {', '.join(EMBEDDED_SETS)}{hint}")
     return EMBEDDED_SETS[name].load(EMBEDDED_SETS[name].source)
+
+
+def _load(sets: Mapping[str, DataSet[T]], name: str, what: str) -> T:
+    if name not in sets:
+        raise ValueError(f"{what} (={name!r}) must be one of {', '.join(sets)}")
+    return sets[name].load(sets[name].source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poeem.towers.item_table import ItemTable, pool
+from poeem.towers.item_table import ItemTable
 from poeem.towers.product.query_attention import QueryAttention
 from poeem.towers.product.self_attention import SelfAttention
 
@@ -110,10 +110,7 @@ class LongTermBehaviour(nn.Module):
         of_kind = [(kinds == kind) & (items >= 0) for kind in range(self.n_kinds)]
         counts = torch.stack([places.sum(1) for places in of_kind], 1)
         weights = [places / counts[:, i : i + 1].clamp(min=1) for i, places in enumerate(of_kind)]
-        for attend, values in zip(self.by_query, [self.table.ids, *self.table.features.values()]):
-            means = [
-                pool(values, numbers, weight) if isinstance(values, nn.Embedding) else values.pool(numbers, weight)  # type: ignore[operator]
-                for weight in weights
-            ]
-            result = result + attend(query, torch.stack(means, 1), counts > 0)
+        means = [self.table.pools(numbers, weight) for weight in weights]
+        for attend, of_list in zip(self.by_query, zip(*means)):
+            result = result + attend(query, torch.stack(of_list, 1), counts > 0)
         return result

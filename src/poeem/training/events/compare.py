@@ -22,6 +22,7 @@ from poeem.training.events.model import EventModel
 from poeem.training.events.run import EventRun, load_event_run
 from poeem.training.events.scores import event_figures, event_query_vectors, product_vectors
 from poeem.training.events.train import fit_events
+from poeem.training.id_lookup import check_same_items
 from poeem.training.model_scores import BundleScorer
 from poeem.training.plan import Plan
 
@@ -39,11 +40,7 @@ def evaluate_events(
 ) -> dict[str, Any]:
     """Evaluate a stored run on its test part and write ``metrics.json``; arguments and errors as ``compare``."""
     baselines, run = check_baselines(baselines), load_event_run(path)
-    if not np.array_equal(run.bundle.ids, run.events.item_ids):
-        raise ValueError(
-            f"the items of {str(run.bundle.path)!r} are no longer those of its training, figures cannot be compared; "
-            "evaluate a copy of the run without the changes, or train again"
-        )
+    check_same_items(run.bundle, run.events.item_ids)
     spec, settings, timings = run.bundle.spec, run.settings, dict(run.config["timings"])
     if nprobe is not None and not spec.nlist:
         raise ValueError(f"nprobe (={nprobe}) goes with inverted lists, spec {str(spec)!r} has none; leave it out")

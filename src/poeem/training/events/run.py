@@ -21,14 +21,14 @@ from poeem.engines.condition import parse_condition
 from poeem.engines.faiss.searcher import FaissSearcher, open_engine
 from poeem.engines.filtered_search import search_matching
 from poeem.evaluation.query_set import QuerySet
-from poeem.training.devices import torch_device
+from poeem.functional.unit_length import as_served
 from poeem.training.events.build import build_event_model, event_inputs
 from poeem.training.events.model import EventModel
 from poeem.training.events.scores import event_query_vectors, product_vectors, typed_vectors
 from poeem.training.events.stored import read_stored_events
-from poeem.training.id_lookup import Lookup, rows_of
-from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
-from poeem.training.weights import load_weights
+from poeem.training.id_lookup import Lookup, check_trained, rows_of
+from poeem.training.item_file import read_item_numbers
+from poeem.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class EventRun:
             raise ValueError("query is empty; type what you look for, such as 'organic milk'")
         number = None if user is None else self._users.number(str(user))
         vector = typed_vectors(self.model, self.inputs.of_typed(text, number))
-        return _as_served(vector, self.bundle.metric)
+        return as_served(vector, self.bundle.metric)
 
     def search(
         self,
@@ -149,26 +149,17 @@ class EventRun:
             ValueError: items were added after the training, so that the model has no vectors of them.
         """
         numbers = rows_of(self.bundle.ids, self.events.item_ids)
-        if (numbers < 0).any():
-            raise ValueError(
-                f"item {self.bundle.ids[int(np.argmax(numbers < 0))]!r} was added after the training, the model has no "
-                "vector of it; train again, or pass the vectors that the items were added with"
-            )
-        return _as_served(product_vectors(self.model, numbers), self.bundle.metric)
+        check_trained(self.bundle, numbers)
+        return as_served(product_vectors(self.model, numbers), self.bundle.metric)
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
         """Ids of a file's items, and a function from a slice of them to item vectors."""
-        from poeem.data.columns import read_ids
-        from poeem.data.tables import read_table
+        numbers = read_item_numbers(path, self.events.item_ids)
 
-        ids = read_ids(read_table(path, required=("item",), optional=(), text_columns=("item",))["item"], "item")
-        texts = [str(id) for id in ids.to_pylist()]
-        lookup = Lookup(self.events.item_ids, "item")
-        numbers = np.array([lookup.number(text) for text in texts], dtype=np.int64)
-        return (
-            self.events.item_ids[numbers],
-            lambda part: _as_served(product_vectors(self.model, numbers[part]), self.bundle.metric),
-        )
+        def vectors(part: slice) -> np.ndarray:
+            return as_served(product_vectors(self.model, numbers[part]), self.bundle.metric)
+
+        return self.events.item_ids[numbers], vectors
 
     def query_set(self) -> QuerySet:
         """The test queries with the item that was chosen, as rows of the bundle."""
@@ -189,19 +180,5 @@ def load_event_run(path: str | Path, device: str = "cpu") -> EventRun:
     folder = RunFolder(path)
     config, bundle = folder.finished("events")
     events, vocabulary = read_stored_events(folder.model)
-    try:
-        model = build_event_model(config["settings"], events, vocabulary, indexed=True)
-    except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder.model / CONFIG_FILE}: this version of poeem cannot read its settings ({error}); "
-            "use the version that trained it, or train again"
-        ) from None
-    load_weights(model, folder.model / WEIGHTS_FILE)
-    model.to(torch_device(device)).eval()
+    model = folder.load_model(lambda: build_event_model(config["settings"], events, vocabulary, indexed=True), device)
     return EventRun(folder, config, model, bundle, events, vocabulary)
-
-
-def _as_served(vectors: np.ndarray, metric: str) -> np.ndarray:
-    if metric == "cosine":
-        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
-    return vectors.astype(np.float32, copy=False)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from poeem.bundle.parquet_file import read_parquet
 from poeem.data.events.search_events import SearchEvents
 from poeem.data.vocabulary import Vocabulary
+from poeem.training.stored_table import read_stored_table
 
 EVENTS_FILE, USERS_FILE, ITEMS_FILE = "events.parquet", "users.parquet", "items.parquet"
 QUERIES_FILE, TEXTS_FILE = "queries.parquet", "vocabulary.json"
@@ -46,7 +46,7 @@ def read_stored_events(folder: Path) -> tuple[SearchEvents, Vocabulary]:
     Raises:
         ValueError: a file is missing or damaged.
     """
-    tables = [_read(folder / name) for name in (EVENTS_FILE, USERS_FILE, ITEMS_FILE, QUERIES_FILE)]
+    tables = [read_stored_table(folder / name) for name in (EVENTS_FILE, USERS_FILE, ITEMS_FILE, QUERIES_FILE)]
     numbers, users, items, queries = tables
     file = folder / TEXTS_FILE
     try:
@@ -73,11 +73,3 @@ def events_digest(events: SearchEvents) -> str:
     for texts in (events.user_ids.tolist(), events.item_ids.tolist(), events.queries, events.kinds, events.titles):
         digest.update("\n".join(map(str, texts)).encode())
     return digest.hexdigest()
-
-
-def _read(path: Path):
-    try:
-        return read_parquet(path, lambda file: None, fix="restore the file, or train again")
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split()).removeprefix(f"{path.name} ")
-        raise ValueError(f"{path}: {reason}") from None

@@ -18,6 +18,7 @@ from poeem.training.events.model import EventModel
 from poeem.training.events.scores import current_scorer, event_figures, event_query_vectors, product_vectors
 from poeem.training.optimizer import make_optimizer
 from poeem.training.plan import Plan
+from poeem.training.run_training import check_enough_items
 from poeem.training.train_model import CheckpointStore, TrainState, Validation, train_model
 
 if TYPE_CHECKING:
@@ -53,12 +54,8 @@ def fit_events(
     sizes = {"batch_size": settings["batch_size"], "negatives": settings["negatives"], "seed": settings["seed"]}
     batches = EventBatches(inputs, split.train, **sizes)
     model = build_event_model(settings, events, vocabulary, indexed=indexed, log_q=batches.log_q())
-    if model.index is not None and events.n_items < model.index.min_rows:
-        spec = model.index.spec
-        raise ValueError(
-            f"spec (={str(spec)!r}) needs at least {model.index.min_rows} items, there are {events.n_items}; choose "
-            f"fewer nbits or lists, such as '{spec.kind}{spec.M}x4'"
-        )
+    if model.index is not None:
+        check_enough_items(model.index, events.n_items, "items")
     targets, categories = events.item[split.validation], category_numbers(events.item_table, settings["category"])
 
     def warm_start(step: int, state: TrainState) -> str | None:

@@ -14,11 +14,10 @@ from poeem.bundle.bundle import Bundle
 from poeem.data.images.decode import to_file
 from poeem.data.images.read_images import image_files, read_image_files
 from poeem.functional.unit_length import unit_rows
-from poeem.training.devices import torch_device
+from poeem.training.id_lookup import check_same_items
 from poeem.training.images.evaluate import ImageTest
 from poeem.training.images.model import ImageModel, build_image_model
-from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
-from poeem.training.weights import load_weights
+from poeem.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,11 +129,7 @@ class ImageRun:
         Raises:
             ValueError: items were added or deleted.
         """
-        if self.bundle.ids.tolist() != self.names:
-            raise ValueError(
-                f"the items of {str(self.bundle.path)!r} are no longer those of its training, figures cannot be "
-                "compared; use a copy of the run without the changes, or train again"
-            )
+        check_same_items(self.bundle, np.array(self.names, dtype=object))
 
     def test(self) -> tuple[ImageTest, np.ndarray]:
         """Return the test queries with their gallery, and the gallery's rows in the bundle."""
@@ -164,15 +159,7 @@ def load_image_run(path: str | Path, device: str = "cpu") -> ImageRun:
         names = json.loads((folder.model / DATA_FILE).read_text(encoding="utf-8"))["names"]
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ValueError(f"{folder.model}: {VECTORS_FILE} and {DATA_FILE} cannot be read ({error}); {fix}") from None
-    try:
-        model = build_image_model(config["settings"])
-    except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder.model / CONFIG_FILE}: this version of poeem cannot read its settings ({error}); "
-            "use the version that trained it, or train again"
-        ) from None
-    load_weights(model, folder.model / WEIGHTS_FILE)
-    model.to(torch_device(device)).eval()
+    model = folder.load_model(lambda: build_image_model(config["settings"]), device)
     return ImageRun(folder, config, model, bundle, vectors, labels, queries, names)
 
 

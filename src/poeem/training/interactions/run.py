@@ -12,20 +12,17 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.data.batches import TrainingBatches
-from poeem.data.columns import read_ids
 from poeem.data.interactions import Interactions
 from poeem.data.ragged import Ragged
 from poeem.data.split import Queries, Split, leave_last_out, seen_before_last
-from poeem.data.tables import read_table
-from poeem.functional.unit_length import unit_rows
+from poeem.functional.unit_length import as_served
 from poeem.training.build import build_batches, build_model, column_log_q
-from poeem.training.devices import torch_device
-from poeem.training.id_lookup import Lookup, rows_of
+from poeem.training.id_lookup import Lookup, check_same_items, check_trained, rows_of
 from poeem.training.interactions.stored import read_stored_interactions
+from poeem.training.item_file import read_item_numbers
 from poeem.training.model import JointModel
-from poeem.training.run_folder import CONFIG_FILE, WEIGHTS_FILE, RunFolder
+from poeem.training.run_folder import RunFolder
 from poeem.training.tower_vectors import item_vectors, query_vectors
-from poeem.training.weights import load_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +119,7 @@ class InteractionRun:
         Raises:
             ValueError: items were added or deleted.
         """
-        if not np.array_equal(self.rows, np.arange(len(self.bundle))):
-            raise ValueError(
-                f"the items of {str(self.bundle.path)!r} are no longer those of its training, figures cannot be "
-                "compared; evaluate a copy of the run without the changes, or train again"
-            )
+        check_same_items(self.bundle, self.interactions.item_ids)
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
         """Read item ids from a file, for ``poeem encode``.
@@ -138,23 +131,7 @@ class InteractionRun:
         Raises:
             ValueError: the column is missing, there is no row, or an id is unknown or given twice.
         """
-        table = read_table(path, text_columns=("item",))
-        if "item" not in table.column_names:
-            columns = ", ".join(map(repr, table.column_names))
-            raise ValueError(
-                f"{path}: column 'item' is missing (found: {columns}); rename the column that holds the ids"
-            )
-        try:
-            known = Lookup(self.interactions.item_ids, "item")
-            numbers = known.numbers_of(read_ids(table["item"], "item").to_pylist())
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        if len(numbers) == 0:
-            raise ValueError(f"{path}: there are no rows; at least one item is needed")
-        distinct, counts = np.unique(numbers, return_counts=True)
-        if len(distinct) < len(numbers):
-            repeated = self.interactions.item_ids[distinct[counts > 1][0]]
-            raise ValueError(f"{path}: ids must be unique: {repeated!r} is there more than once; keep one row per item")
+        numbers = read_item_numbers(path, self.interactions.item_ids)
         return self.interactions.item_ids[numbers], lambda rows: self.items(numbers[rows])
 
     def queries(self, histories: Ragged) -> np.ndarray:
@@ -178,7 +155,7 @@ class InteractionRun:
         Raises:
             ValueError: an id is unknown.
         """
-        return self._as_served(self.queries(self.histories.take(self._users.numbers_of(ids))))
+        return as_served(self.queries(self.histories.take(self._users.numbers_of(ids))), self.bundle.metric)
 
     def encode_histories(self, histories: Iterable[Iterable[Any]]) -> np.ndarray:
         """Compute the query vectors of histories, for instance of new users, in the form that an exported index takes.
@@ -192,7 +169,9 @@ class InteractionRun:
         """
         rows = [list(history) for history in histories]
         numbers = self._items.numbers_of([id for row in rows for id in row])
-        return self._as_served(self.queries(Ragged.from_lengths(np.array([len(row) for row in rows], int), numbers)))
+        return as_served(
+            self.queries(Ragged.from_lengths(np.array([len(row) for row in rows], int), numbers)), self.bundle.metric
+        )
 
     def encode_items(self, ids: Iterable[Any]) -> np.ndarray:
         """Compute the vectors of items before the index, for instance as queries for similar items.
@@ -204,7 +183,7 @@ class InteractionRun:
         Raises:
             ValueError: an id is unknown to the model.
         """
-        return self._as_served(self.items(self._items.numbers_of(ids)))
+        return as_served(self.items(self._items.numbers_of(ids)), self.bundle.metric)
 
     def item_vectors(self) -> np.ndarray:
         """Compute the vectors of all items before the index, in the bundle's order. ``export(..., refine=...)`` takes
@@ -216,13 +195,8 @@ class InteractionRun:
             ValueError: items were added after the training, so that the model has no vectors of them.
         """
         numbers = self.item_numbers
-        if (numbers < 0).any():
-            row = int(np.argmax(numbers < 0))
-            raise ValueError(
-                f"item {self.bundle.ids[row]!r} was added after the training, the model has no vector of it; "
-                "train again, or pass the vectors that the items were added with"
-            )
-        return self._as_served(self.items(numbers))
+        check_trained(self.bundle, numbers)
+        return as_served(self.items(numbers), self.bundle.metric)
 
     # Kept: a server encodes again and again, and the table of all ids takes longer than a query.
     @cached_property
@@ -232,11 +206,6 @@ class InteractionRun:
     @cached_property
     def _items(self) -> Lookup:
         return Lookup(self.interactions.item_ids, "item", bundle_ids=self.bundle.ids)
-
-    def _as_served(self, vectors: np.ndarray) -> np.ndarray:
-        if self.bundle.metric == "cosine":
-            return unit_rows(vectors)
-        return vectors.astype(np.float32, copy=False)
 
 
 def load_interaction_run(path: str | Path, device: str = "cpu") -> InteractionRun:
@@ -254,13 +223,5 @@ def load_interaction_run(path: str | Path, device: str = "cpu") -> InteractionRu
     folder = RunFolder(path)
     config, bundle = folder.finished("interactions")
     interactions = read_stored_interactions(folder.model)
-    try:
-        model = build_model(config["settings"], interactions.n_items, indexed=True)
-    except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder.model / CONFIG_FILE}: this version of poeem cannot read its settings ({error}); "
-            "use the version that trained it, or train again"
-        ) from None
-    load_weights(model, folder.model / WEIGHTS_FILE)
-    model.to(torch_device(device)).eval()
+    model = folder.load_model(lambda: build_model(config["settings"], interactions.n_items, indexed=True), device)
     return InteractionRun(folder, config, model, bundle, interactions)

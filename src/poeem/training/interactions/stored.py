@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from poeem.bundle.parquet_file import read_parquet
 from poeem.data.interactions import Interactions
+from poeem.training.stored_table import read_stored_table
 
 EVENTS_FILE, USERS_FILE, ITEMS_FILE = "interactions.parquet", "users.parquet", "items.parquet"
 
@@ -33,7 +33,7 @@ def read_stored_interactions(folder: Path) -> Interactions:
     Raises:
         ValueError: a file is missing or damaged.
     """
-    events, users, items = (_read(folder / name) for name in (EVENTS_FILE, USERS_FILE, ITEMS_FILE))
+    events, users, items = (read_stored_table(folder / name) for name in (EVENTS_FILE, USERS_FILE, ITEMS_FILE))
     others = items.remove_column(0)
     return Interactions(
         user=events["user"].to_numpy(),
@@ -53,11 +53,3 @@ def interactions_digest(interactions: Interactions) -> str:
     for ids in (interactions.user_ids, interactions.item_ids):
         digest.update("\n".join(map(str, ids.tolist())).encode())
     return digest.hexdigest()
-
-
-def _read(path: Path):
-    try:
-        return read_parquet(path, lambda file: None, fix="restore the file, or train again")
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split()).removeprefix(f"{path.name} ")
-        raise ValueError(f"{path}: {reason}") from None

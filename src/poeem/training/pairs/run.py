@@ -16,9 +16,8 @@ from poeem.data.pairs.text_pairs import TextPairs, read_items
 from poeem.data.ragged import Ragged
 from poeem.data.split import Queries
 from poeem.evaluation.query_set import QuerySet
-from poeem.functional.unit_length import unit_rows
-from poeem.training.devices import torch_device
-from poeem.training.id_lookup import rows_of
+from poeem.functional.unit_length import as_served
+from poeem.training.id_lookup import check_same_items, check_trained, rows_of
 from poeem.training.model import JointModel
 from poeem.training.pairs.build import (
     build_pair_batches,
@@ -28,9 +27,8 @@ from poeem.training.pairs.build import (
     stored_encoder,
 )
 from poeem.training.pairs.stored import read_stored_pairs
-from poeem.training.run_folder import WEIGHTS_FILE, RunFolder
+from poeem.training.run_folder import RunFolder
 from poeem.training.tower_vectors import evaluating, item_vectors, number_vectors
-from poeem.training.weights import load_weights
 
 TEXTS = 4096
 
@@ -59,9 +57,13 @@ class PairRun:
         """Settings of the training."""
         return self.config["settings"]
 
-    @cached_property
+    @property
     def test(self) -> Queries:
         """Test queries."""
+        return self._test
+
+    @cached_property
+    def _test(self) -> Queries:
         return queries_of(self.pairs, split_pairs(self.pairs)["test"])
 
     @property
@@ -80,11 +82,7 @@ class PairRun:
         Raises:
             ValueError: items were added or deleted.
         """
-        if not np.array_equal(self.rows, np.arange(len(self.bundle))):
-            raise ValueError(
-                f"the items of {str(self.bundle.path)!r} are no longer those of its training, figures cannot be "
-                "compared; evaluate a copy of the run without the changes, or train again"
-            )
+        check_same_items(self.bundle, self.pairs.item_ids)
 
     def vectors_of(self, model: JointModel) -> tuple[np.ndarray, np.ndarray]:
         """Compute the vectors of all items and of the test queries by a model: float32 ``(n_items, dim)`` and ``(nq,
@@ -137,15 +135,9 @@ class PairRun:
         Raises:
             ValueError: items were added after the training, whose texts are not stored.
         """
-        numbers = np.full(len(self.bundle), -1)
-        numbers[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
-        if (numbers < 0).any():
-            row = int(np.argmax(numbers < 0))
-            raise ValueError(
-                f"item {self.bundle.ids[row]!r} was added after the training, its text is not stored; pass the vectors "
-                "that the items were added with"
-            )
-        return self._as_served(item_vectors(self.model, numbers))
+        numbers = rows_of(self.bundle.ids, self.pairs.item_ids)
+        check_trained(self.bundle, numbers)
+        return as_served(item_vectors(self.model, numbers), self.bundle.metric)
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
         """Read the ids of a file's items.
@@ -171,7 +163,7 @@ class PairRun:
         rows = self.rows[relevant.values]
         lengths = np.bincount(relevant.row_of_value[rows >= 0], minlength=len(relevant))
         vectors = number_vectors(self.model, self.model.towers.query, self.test.users)
-        return QuerySet(self._as_served(vectors), Ragged.from_lengths(lengths, rows[rows >= 0]))
+        return QuerySet(as_served(vectors, self.bundle.metric), Ragged.from_lengths(lengths, rows[rows >= 0]))
 
     def _encoded(self, texts: Sequence[str], kind: str) -> np.ndarray:
         empty = next((row for row, text in enumerate(texts) if not text.strip()), None)
@@ -183,12 +175,7 @@ class PairRun:
             for start in range(0, len(texts), TEXTS):
                 prepared = encoder.prepare(list(texts[start : start + TEXTS]), kind)
                 parts.append(encoder(prepared).float().cpu().numpy())
-        return self._as_served(np.concatenate(parts))
-
-    def _as_served(self, vectors: np.ndarray) -> np.ndarray:
-        if self.bundle.metric == "cosine":
-            return unit_rows(vectors)
-        return vectors.astype(np.float32, copy=False)
+        return as_served(np.concatenate(parts), self.bundle.metric)
 
 
 def queries_of(pairs: TextPairs, numbers: np.ndarray) -> Queries:
@@ -211,7 +198,7 @@ def load_pair_run(path: str | Path, device: str = "cpu") -> PairRun:
     config, bundle = folder.finished("pairs")
     pairs = read_stored_pairs(folder.model)
     settings = config["settings"]
-    model = build_pair_model(settings, pairs, stored_encoder(settings, folder.model), indexed=True)
-    load_weights(model, folder.model / WEIGHTS_FILE)
-    model.to(torch_device(device)).eval()
+    model = folder.load_model(
+        lambda: build_pair_model(settings, pairs, stored_encoder(settings, folder.model), indexed=True), device
+    )
     return PairRun(folder, config, model, bundle, pairs)

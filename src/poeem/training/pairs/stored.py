@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from poeem.bundle.ids import ids_to_arrow
-from poeem.bundle.parquet_file import read_parquet
 from poeem.data.pairs.text_pairs import TextPairs
 from poeem.data.ragged import Ragged
+from poeem.training.stored_table import read_stored_table
 
 ITEMS_FILE, QUERIES_FILE, OTHERS_FILE = "items.parquet", "queries.parquet", "others.parquet"
 
@@ -40,7 +39,7 @@ def read_stored_pairs(folder: Path) -> TextPairs:
     Raises:
         ValueError: a file is missing or damaged.
     """
-    items, queries, others = (_read(folder / name) for name in (ITEMS_FILE, QUERIES_FILE, OTHERS_FILE))
+    items, queries, others = (read_stored_table(folder / name) for name in (ITEMS_FILE, QUERIES_FILE, OTHERS_FILE))
 
     def rows(name: str) -> Ragged:
         lists = queries[name].combine_chunks()
@@ -69,11 +68,3 @@ def pairs_digest(pairs: TextPairs) -> str:
     for rows in (pairs.relevant, pairs.negatives):
         digest.update(rows.offsets.tobytes() + rows.values.tobytes())
     return digest.hexdigest()
-
-
-def _read(path: Path) -> Any:
-    try:
-        return read_parquet(path, lambda file: None, fix="restore the file, or train again")
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split()).removeprefix(f"{path.name} ")
-        raise ValueError(f"{path}: {reason}") from None

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from poeem.baselines import check_baselines
-from poeem.bundle.items import OUR_COLUMNS, check_columns
+from poeem.bundle.items import check_columns, with_free_names
 from poeem.bundle.storage_dtypes import as_stored
 from poeem.data.attributes import category_numbers
 from poeem.data.events.search_events import SearchEvents
@@ -19,7 +19,6 @@ from poeem.data.events.split import split_by_time
 from poeem.data.vocabulary import Vocabulary
 from poeem.layers.write import write_coded
 from poeem.training.checkpoints import Checkpoints
-from poeem.training.devices import make_accelerator
 from poeem.training.events.compare import evaluate_events
 from poeem.training.events.model import EventModel
 from poeem.training.events.scores import product_vectors
@@ -28,6 +27,7 @@ from poeem.training.events.train import fit_events, training_vocabulary
 from poeem.training.options.resolve_events import EventOptions
 from poeem.training.plan import Plan
 from poeem.training.run_folder import RunFolder
+from poeem.training.run_training import start_run
 from poeem.training.seeds import check_seed
 from poeem.training.train_model import TrainState
 
@@ -63,16 +63,7 @@ def train_events(
     check_baselines(baselines)
     split, columns = split_by_time(events), bundle_columns(events)
     category_numbers(events.item_table, settings["category"])
-    folder = RunFolder(out)
-    accelerator = make_accelerator(
-        execution.device,
-        mixed_precision=execution.mixed_precision,
-        log_with=execution.log_with,
-        log_folder=folder.path / "logs",
-    )
-    if accelerator.is_main_process:
-        folder.check_startable(resume=resume)
-    accelerator.wait_for_everyone()
+    folder, accelerator = start_run(out, execution, resume=resume)
     settings |= {
         "dataset": dataset,
         "events": events_digest(events),
@@ -105,9 +96,7 @@ def train_events(
 
 def bundle_columns(events: SearchEvents) -> Any:
     """The item table for the bundle. Columns with a name that the bundle uses itself get a prefix."""
-    table = events.item_table
-    named = table.rename_columns([f"item_{name}" if name in OUR_COLUMNS else name for name in table.column_names])
-    return check_columns(named, events.n_items)
+    return check_columns(with_free_names(events.item_table), events.n_items)
 
 
 def _store(

@@ -20,7 +20,6 @@ from poeem.data.images.image_set import ImageSet, split_queries
 from poeem.layers.write import write_coded
 from poeem.option import named
 from poeem.training.checkpoints import Checkpoints
-from poeem.training.devices import make_accelerator
 from poeem.training.images.batches import ImageBatches
 from poeem.training.images.compare import compare_images
 from poeem.training.images.model import ImageModel, build_image_model
@@ -31,6 +30,7 @@ from poeem.training.options.groups import ExecutionOptions
 from poeem.training.options.images import GROUPS, resolve_image_options
 from poeem.training.plan import Plan
 from poeem.training.run_folder import RunFolder
+from poeem.training.run_training import start_run
 from poeem.training.seeds import check_seed
 from poeem.training.train_model import TrainState, train_model
 
@@ -75,16 +75,7 @@ def train_images(
     execution: ExecutionOptions = groups["execution"]
     check_seed(execution.seed)
     baselines = check_baselines(baselines)
-    folder = RunFolder(out)
-    accelerator = make_accelerator(
-        execution.device,
-        mixed_precision=execution.mixed_precision,
-        log_with=execution.log_with,
-        log_folder=folder.path / "logs",
-    )
-    if accelerator.is_main_process:
-        folder.check_startable(resume=resume)
-    accelerator.wait_for_everyone()
+    folder, accelerator = start_run(out, execution, resume=resume)
     if images.queries is None:
         images = dataclasses.replace(images, queries=split_queries(images, seed=execution.seed))
     settings: dict[str, Any] = {

@@ -11,13 +11,12 @@ import numpy as np
 from poeem.baselines import check_baselines
 from poeem.baselines.faiss_build import check_subspaces
 from poeem.bundle.ids import ids_to_arrow
-from poeem.bundle.items import OUR_COLUMNS, check_columns
+from poeem.bundle.items import check_columns, with_free_names
 from poeem.data.interactions import Interactions
 from poeem.data.split import Split, leave_last_out
 from poeem.spec import IndexSpec
 from poeem.training.build import build_batches, build_model, column_log_q
 from poeem.training.compare import compare
-from poeem.training.devices import make_accelerator
 from poeem.training.interactions.run import load_interaction_run
 from poeem.training.interactions.stored import interactions_digest, write_interactions
 from poeem.training.model import JointModel
@@ -25,8 +24,7 @@ from poeem.training.model_scores import sample_queries, validation_score
 from poeem.training.options.groups import TrainOptions
 from poeem.training.options.resolve import resolve_options
 from poeem.training.previous_run import PreviousRun, check_stability
-from poeem.training.run_folder import RunFolder
-from poeem.training.run_training import check_enough_items, run_training, store_run
+from poeem.training.run_training import check_enough_items, run_training, start_run, store_run
 from poeem.training.seeds import check_seed
 from poeem.training.tower_vectors import item_vectors, query_vectors
 from poeem.training.train_model import TrainState
@@ -73,16 +71,7 @@ def train_interactions(
     check_seed(execution.seed)
     _check_options(resolved, previous, stability, baselines)
     split = _checked_split(interactions, previous)
-    folder = RunFolder(out)
-    accelerator = make_accelerator(
-        execution.device,
-        mixed_precision=execution.mixed_precision,
-        log_with=execution.log_with,
-        log_folder=folder.path / "logs",
-    )
-    if accelerator.is_main_process:
-        folder.check_startable(resume=resume)
-    accelerator.wait_for_everyone()
+    folder, accelerator = start_run(out, execution, resume=resume)
 
     settings: dict[str, Any] = {
         "dataset": dataset,
@@ -103,7 +92,8 @@ def train_interactions(
     model = build_model(settings, split.n_items, indexed=True, log_q=log_q, train=split.train)
     trained_items = np.flatnonzero(split.seen_in_training)
     if previous is None:
-        check_enough_items(model, len(trained_items), "items with training events")
+        assert model.index is not None
+        check_enough_items(model.index, len(trained_items), "items with training events")
     else:
         _load_previous(model, previous, interactions, stability)
     validation = sample_queries(split.validation, execution.seed)
@@ -183,6 +173,4 @@ def _load_previous(
 def _columns(interactions: Interactions) -> Any:
     """Titles and other columns for the bundle. Columns with a name that the bundle uses itself get a prefix."""
     table = interactions.item_table
-    if table is None:
-        return None
-    return table.rename_columns([f"item_{name}" if name in OUR_COLUMNS else name for name in table.column_names])
+    return None if table is None else with_free_names(table)

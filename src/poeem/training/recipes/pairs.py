@@ -15,7 +15,6 @@ from poeem.data.pairs.text_pairs import TextPairs
 from poeem.option import named
 from poeem.spec import IndexSpec
 from poeem.training.compare import compare
-from poeem.training.devices import make_accelerator
 from poeem.training.model import JointModel
 from poeem.training.model_scores import validation_score
 from poeem.training.options.pairs import TEXT_GROUPS
@@ -29,8 +28,7 @@ from poeem.training.pairs.build import (
 )
 from poeem.training.pairs.run import load_pair_run, queries_of
 from poeem.training.pairs.stored import pairs_digest, write_pairs
-from poeem.training.run_folder import RunFolder
-from poeem.training.run_training import check_enough_items, run_training, store_run
+from poeem.training.run_training import check_enough_items, run_training, start_run, store_run
 from poeem.training.seeds import check_seed
 from poeem.training.tower_vectors import item_vectors, number_vectors
 from poeem.training.train_model import TrainState
@@ -75,16 +73,7 @@ def train_pairs(
             f"pairs: {sum(map(len, parts.values()))} queries with an item are too few; at least 10 are needed, of "
             "which one validates and one tests"
         )
-    folder = RunFolder(out)
-    accelerator = make_accelerator(
-        execution.device,
-        mixed_precision=execution.mixed_precision,
-        log_with=execution.log_with,
-        log_folder=folder.path / "logs",
-    )
-    if accelerator.is_main_process:
-        folder.check_startable(resume=resume)
-    accelerator.wait_for_everyone()
+    folder, accelerator = start_run(out, execution, resume=resume)
     encoder = new_encoder(settings, pairs)
     for name in {"pq", "opq"} & set(check_baselines(baselines)):
         # Checked before the training: these baselines split the vectors, even if the index (RQ) does not.
@@ -104,7 +93,8 @@ def train_pairs(
     model = build_pair_model(
         settings, pairs, encoder, indexed=True, batch_size=batches.batch_size // accelerator.num_processes
     )
-    check_enough_items(model, pairs.n_items, "items")
+    assert model.index is not None
+    check_enough_items(model.index, pairs.n_items, "items")
     validation = queries_of(pairs, parts["validation"])
 
     def validate(model: JointModel) -> float:

@@ -96,13 +96,9 @@ def evaluate(
 def search(run: EventRun, asked: Mapping[str, Any], k: int, nprobe: int | None) -> Answer:
     """Items for a typed query, or those similar to an item."""
     if "item" in asked:
-        import numpy as np
+        from poeem.training.recommend import similar_to_id
 
-        from poeem.training.id_lookup import Lookup
-        from poeem.training.recommend import similar_in_bundle
-
-        row = Lookup(run.bundle.ids, "item").number(asked["item"])
-        return Answer(f"similar to {asked['item']}", *similar_in_bundle(run.bundle, np.array([row]), k, nprobe))
+        return similar_to_id(run.bundle, asked["item"], k, nprobe)
     text = asked.get("query")
     if text is None:
         raise ValueError("give what is typed: --query TEXT; --user, --where and --match-title go with it")

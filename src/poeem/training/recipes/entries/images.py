@@ -79,11 +79,8 @@ def evaluate(
 
 def search(run: ImageRun, asked: Mapping[str, Any], k: int, nprobe: int | None) -> Answer:
     """Search for images similar to an image file, or to an item of the index."""
-    import numpy as np
-
     from poeem.engines.reference import ReferenceScorer
-    from poeem.training.id_lookup import Lookup
-    from poeem.training.recommend import bundle_nprobe, similar_in_bundle
+    from poeem.training.recommend import bundle_nprobe, similar_to_id
 
     if "image" in asked:
         path = Path(asked["image"])
@@ -92,8 +89,7 @@ def search(run: ImageRun, asked: Mapping[str, Any], k: int, nprobe: int | None) 
         vectors = run.encode_files([path])
         scores, rows = ReferenceScorer(run.bundle).search(vectors, k, bundle_nprobe(run.bundle, nprobe))
         return Answer(f"similar to {path.name}", scores, rows)
-    rows = np.array([Lookup(run.bundle.ids, "item").number(asked["item"])])
-    return Answer(f"similar to {asked['item']}", *similar_in_bundle(run.bundle, rows, k, nprobe))
+    return similar_to_id(run.bundle, asked["item"], k, nprobe)
 
 
 RECIPE = Recipe(

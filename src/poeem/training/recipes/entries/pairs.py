@@ -93,15 +93,11 @@ def evaluate(
 
 def search(run: PairRun, asked: Mapping[str, str], k: int, nprobe: int | None) -> Answer:
     """Search for items for a text, or for those similar to an item."""
-    import numpy as np
-
     from poeem.engines.reference import ReferenceScorer
-    from poeem.training.id_lookup import Lookup
-    from poeem.training.recommend import bundle_nprobe, similar_in_bundle
+    from poeem.training.recommend import bundle_nprobe, similar_to_id
 
     if "item" in asked:
-        rows = np.array([Lookup(run.bundle.ids, "item").number(asked["item"])])
-        return Answer(f"similar to {asked['item']}", *similar_in_bundle(run.bundle, rows, k, nprobe))
+        return similar_to_id(run.bundle, asked["item"], k, nprobe)
     if not asked["query"].strip():
         raise ValueError("--query is empty; give a text")
     vectors = run.encode_queries([asked["query"]])
