@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from poeem.training.optimizer import make_optimizer
 from poeem.training.plan import Plan
 from poeem.training.tower_vectors import evaluating, item_vectors
 from poeem.training.train_model import Batches, BeforeStep, TrainState, Validation, train_model
+from poeem.training.warm_start import warm_start_at
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -54,18 +54,14 @@ def train_joint(
         KeyboardInterrupt: after a checkpoint.
     """
 
-    def warm_start(step: int, state: TrainState) -> str | None:
-        if model.index is None or warm_start_items is None or step != plan.index_step:
-            return None
-        started = time.perf_counter()
-        # Every process passes its share of the vectors; the index gathers them.
-        share = warm_start_items[accelerator.process_index :: accelerator.num_processes]
-        model.index.warm_start(torch.from_numpy(item_vectors(model, share)).to(accelerator.device))
-        if isinstance(model.kept, FixedCodes):
+    def keep_codes() -> None:
+        if model.index is not None and isinstance(model.kept, FixedCodes):
             vectors = torch.from_numpy(item_vectors(model, np.arange(len(model.log_q))))
             model.kept.record(model.index, vectors.to(accelerator.device))
-        state.warm_start_seconds = time.perf_counter() - started
-        return f"the index is warm-started on {len(warm_start_items)} items"
+
+    warm_start = warm_start_at(
+        plan, model.index, warm_start_items, lambda items: item_vectors(model, items), accelerator, then=keep_codes
+    )
 
     def refresh_negatives(step: int, state: TrainState) -> None:
         mining = model.hard_negatives

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from poeem.data.attributes import category_numbers
 from poeem.data.events.batches import EventBatches
@@ -20,6 +18,7 @@ from poeem.training.optimizer import make_optimizer
 from poeem.training.plan import Plan
 from poeem.training.run_training import check_enough_items
 from poeem.training.train_model import CheckpointStore, TrainState, Validation, train_model
+from poeem.training.warm_start import warm_start_at
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -58,16 +57,6 @@ def fit_events(
         check_enough_items(model.index, events.n_items, "items")
     targets, categories = events.item[split.validation], category_numbers(events.item_table, settings["category"])
 
-    def warm_start(step: int, state: TrainState) -> str | None:
-        if model.index is None or step != plan.index_step:
-            return None
-        started = time.perf_counter()
-        # Every process passes its share of the vectors; the index gathers them.
-        share = np.arange(events.n_items)[accelerator.process_index :: accelerator.num_processes]
-        model.index.warm_start(torch.from_numpy(product_vectors(model, share)).to(accelerator.device))
-        state.warm_start_seconds = time.perf_counter() - started
-        return f"the index is warm-started on {events.n_items} items"
-
     def validate(step: int) -> Validation:
         vectors = event_query_vectors(model, inputs, split.validation)
         block = event_figures(current_scorer(model, settings["nprobe"]), vectors, targets, categories)
@@ -83,7 +72,11 @@ def fit_events(
         accelerator=accelerator,
         checkpoints=checkpoints,
         validate=validate if indexed and validation else None,
-        before_step=[warm_start],
+        before_step=[
+            warm_start_at(
+                plan, model.index, np.arange(events.n_items), lambda items: product_vectors(model, items), accelerator
+            )
+        ],
         progress_title=("events + " + settings["spec"] if indexed else "float twin") if show else None,
     )
     return model, state

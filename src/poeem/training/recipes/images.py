@@ -33,6 +33,7 @@ from poeem.training.run_folder import RunFolder
 from poeem.training.run_training import start_run
 from poeem.training.seeds import check_seed
 from poeem.training.train_model import TrainState, train_model
+from poeem.training.warm_start import warm_start_at
 
 # The index joins after this share of the steps: before, the vectors change too much for its codewords.
 WARM_START_SHARE = 0.3
@@ -104,17 +105,7 @@ def train_images(
             warm_start_step=int(WARM_START_SHARE * settings["steps"]),
             checkpoint_every=execution.checkpoint_every,
         )
-        sample = np.random.default_rng(execution.seed).permutation(images.gallery)[:WARM_START_IMAGES]
-
-        def warm_start(step: int, state: TrainState) -> str | None:
-            if step != plan.index_step:
-                return None
-            started = time.perf_counter()
-            share = np.sort(sample)[accelerator.process_index :: accelerator.num_processes]
-            model.index.warm_start(torch.from_numpy(model.vectors(inputs[share])).to(accelerator.device))
-            state.warm_start_seconds = time.perf_counter() - started
-            return f"the index is warm-started on {len(sample)} images"
-
+        sample = np.sort(np.random.default_rng(execution.seed).permutation(images.gallery)[:WARM_START_IMAGES])
         state = train_model(
             model,
             make_optimizer(model, lr=plan.lr, weight_decay=plan.weight_decay, index_lr=plan.index_lr),
@@ -122,7 +113,11 @@ def train_images(
             plan,
             accelerator=accelerator,
             checkpoints=checkpoints,
-            before_step=[warm_start],
+            before_step=[
+                warm_start_at(
+                    plan, model.index, sample, lambda rows: model.vectors(inputs[rows]), accelerator, what="images"
+                )
+            ],
             facts=lambda: {f"index/{name}": value for name, value in model.index.usage().items()},
             progress_title=f"images + {settings['spec']}" if execution.show else None,
         )
