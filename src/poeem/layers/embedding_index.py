@@ -22,6 +22,7 @@ from poeem.layers.choices import Assignment, BeamSearch, Estimator, ScoreAware, 
 from poeem.layers.coarse import CoarseQuantizer
 from poeem.layers.numpy_input import from_numpy
 from poeem.layers.phase import Phase
+from poeem.layers.pretrained import PretrainedFiles
 from poeem.layers.product import ProductQuantizer
 from poeem.layers.reseed import reseed_dead
 from poeem.layers.rotation import make_rotation
@@ -52,7 +53,7 @@ class Output(NamedTuple):
 _register_namedtuple(Output, serialized_type_name="poeem.Output")
 
 
-class EmbeddingIndex(StagedIndex):
+class EmbeddingIndex(StagedIndex, PretrainedFiles):
     """A product- or additive-quantization index that is trained together with the model.
 
     Put it behind the item tower and add two terms to the loss: the retrieval loss on ``out.embedding``, and
