@@ -17,6 +17,7 @@ from benchmarks.plan import Context, Measurement
 from benchmarks.read import RESULTS, Results
 from benchmarks.readme_table import highlights
 from benchmarks.subjects import SUBJECTS
+from benchmarks.systems_table import systems
 from benchmarks.vectors.tiny import write_tiny
 
 COMMAND = "python -m benchmarks"
@@ -113,7 +114,11 @@ def measure(measurement: Measurement, context: Context, *, resume: bool, dry_run
 
 def all_tables(results: Results) -> dict[str, str]:
     """Every block of the documents by name: the table, and the command that makes it. Without results it is empty."""
-    found = {"HIGHLIGHTS": (highlights(results), "all"), "TABLES": (headlines(results), "all")}
+    found = {
+        "HIGHLIGHTS": (highlights(results), "all"),
+        "SYSTEMS": (systems(results), "all"),
+        "TABLES": (headlines(results), "all"),
+    }
     for subject, of in SUBJECTS.items():
         found |= {name: (build(results), subject) for name, build in of.tables.items()}
     return {name: text and f"{text}\n\nMade by `{COMMAND} {subject}`." for name, (text, subject) in found.items()}

@@ -29,5 +29,7 @@ def attacks(results: Results) -> str:
         if rows:
             found = {key: sum(row[key] for row in rows) for key in rows[0] if key not in _GOOD}
             shown = ", ".join(f"{key}: {count}" for key, count in found.items())
-            lines.append((title, f"{sum(row['trials'] for row in rows):,}", shown, "0"))
+            # A command that ended before it was killed is no kill.
+            trials = sum(row.get("killed", row["trials"]) for row in rows)
+            lines.append((title, f"{trials:,}", shown, "0"))
     return table("Attacks on a small run and its files", ("attack", "trials", "found", "must"), lines)
