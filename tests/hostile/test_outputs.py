@@ -20,6 +20,7 @@ def state(folder):
     [
         "export run --out run/bundle/manifest.json",
         "export run --out run/metrics.json",
+        "export run --out run/manifest.json",
         "diff run run --out run/bundle/items.parquet",
         "search run --queries q.npy --out q.npy",
         "search run --queries q.npy --out hard.npy",
