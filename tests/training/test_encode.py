@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from poeem.functional.packing import unpack_codes
-from poeem.training import encode as encode_module
 from poeem.training.encode import encode_items
+from poeem.training.encoding import source as source_module
+from poeem.training.encoding.other_sources import NpySource
 from poeem.training.load import load_run
 
 
@@ -104,8 +105,9 @@ def test_few_rows_are_in_memory_at_a_time(run, tmp_path, monkeypatch):
     vectors = np.random.default_rng(0).standard_normal((70, run.bundle.dim)).astype("float32")
     np.save(tmp_path / "v.npy", vectors)
     encode_items(run, tmp_path / "v.npy", tmp_path / "whole", rows_a_part=30)
-    monkeypatch.setattr(encode_module, "BLOCK_ROWS", 8)
-    sizes = [len(block) for _, block in encode_module._from_vectors(run.bundle.dim, tmp_path / "v.npy", None, 30)]
+    monkeypatch.setattr(source_module, "BLOCK_ROWS", 8)
+    source = NpySource(tmp_path / "v.npy", run.bundle.dim)
+    sizes = [len(block) for part in source.parts(30) for _, block in source.blocks(part)]
     assert sizes == [8, 8, 8, 6, 8, 8, 8, 6, 8, 2]
     encode_items(run, tmp_path / "v.npy", tmp_path / "blocks", rows_a_part=30)
     for name in ("part-00000.parquet", "part-00001.parquet", "part-00002.parquet"):

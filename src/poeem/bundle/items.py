@@ -73,10 +73,11 @@ class ItemsWriter:
     Args:
         path: the file to write.
         nbits: bits per codeword number.
+        metadata: of the schema. A file with metadata also has a checksum in every page.
     """
 
-    def __init__(self, path: Path, nbits: int) -> None:
-        self._path, self._nbits = path, nbits
+    def __init__(self, path: Path, nbits: int, metadata: dict[bytes, bytes] | None = None) -> None:
+        self._path, self._nbits, self._metadata = path, nbits, metadata
         self._writer: Any = None
 
     def write(self, items: Items) -> None:
@@ -98,8 +99,9 @@ class ItemsWriter:
             compression = {name: "NONE" if name == "code" else "ZSTD" for name in rows.column_names}
             self._writer = pq.ParquetWriter(
                 self._path,
-                rows.schema,
+                rows.schema.with_metadata(self._metadata),
                 compression=compression,
+                write_page_checksum=self._metadata is not None,
                 use_dictionary=list(columns),  # pyright: ignore[reportArgumentType]
             )
         self._writer.write_table(rows)

@@ -38,7 +38,7 @@ def read_parquet(path: Path, check: Callable[[Any], None], *, fix: str) -> pa.Ta
     open_to_read(path).close()
     try:
         with pa.memory_map(str(path)) as source:
-            file = pq.ParquetFile(source)
+            file = pq.ParquetFile(source, page_checksum_verification=True)
             check(file)
             check_decoded_size(file, source, path.stat().st_size)
             table = file.read()
@@ -47,6 +47,28 @@ def read_parquet(path: Path, check: Callable[[Any], None], *, fix: str) -> pa.Ta
             return table
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path.name} cannot be read ({error}); {fix}") from None
+
+
+def check_checksums(path: Path) -> dict[bytes, bytes] | None:
+    """Compare the pages of a Parquet file with the checksums that they have, if any.
+
+    Returns:
+        the metadata of its schema.
+    Raises:
+        ValueError: the file is damaged, or no Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    open_to_read(path).close()
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        check_decoded_size(file, path, path.stat().st_size)
+        for _ in file.iter_batches(batch_size=2**16):
+            pass
+        return file.schema_arrow.metadata
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ValueError(f"is damaged ({' '.join(str(error).split())})") from None
 
 
 def check_decoded_size(file: Any, source: Any, size: int) -> None:

@@ -15,24 +15,39 @@ def encode(
     folder: RunFolder,
     items: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="Vectors (.npy, .parquet), or items that the model knows or encodes."),
+        typer.Option(
+            metavar="FILES",
+            help="Vectors (.npy; .parquet, a folder or a glob), or items that the model knows or encodes.",
+        ),
     ],
-    out: Annotated[Path, typer.Option(metavar="PARTS", help="Folder to write; must be new.")],
-    column: Annotated[str | None, typer.Option(help="Column of the vectors in a Parquet file.")] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="PARTS", help="Folder to write; new, or left by an interrupted encoding.")
+    ],
+    column: Annotated[str | None, typer.Option(help="Column of the vectors in Parquet files.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that encode.")] = 1,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Encode on Ray Data: the cluster of RAY_ADDRESS, or a local one.")
+    ] = False,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Encode items with the index of a run, a fit or a bundle. Write Parquet files with id, list and code."""
-    from poeem.bundle import open_bundle
-    from poeem.training.encode import encode_items
-    from poeem.training.load import load_run
-    from poeem.training.run_folder import RunFolder
+    """Encode items with the index of a run, a fit or a bundle. Write Parquet files with id, list and code.
 
-    # A fit or a bundle has no model. Vectors are encoded with its arrays alone.
-    run = RunFolder(folder)
-    trained = run.model.exists() or run.checkpoints.exists()
-    source = load_run(folder, device) if trained else open_bundle(folder)
-    facts = encode_items(source, items, out, column=column, device=device)
+    Items may be larger than memory. After an interruption, the same command resumes.
+    """
+    from poeem.training.encode import encode_items
+    from poeem.training.encoding.open_source import open_owner
+
+    facts = encode_items(
+        open_owner(folder, device),
+        items,
+        out,
+        column=column,
+        device=device,
+        processes=processes,
+        ray=ray,
+        progress=True,
+    )
     if json:
         print_json(facts)
     else:

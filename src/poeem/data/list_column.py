@@ -44,7 +44,7 @@ def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
     with file:
-        column = _choose_column(path, file.schema_arrow, column)
+        column = vector_column(path, file.schema_arrow, column)
         n = file.metadata.num_rows
         if n == 0:
             raise ValueError(f"{path}: holds no rows; at least one vector is needed")
@@ -54,8 +54,13 @@ def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
         return _write_and_map(_batches(path, file, column, dim, max(BYTES // (8 * dim), 1)), n, dim)
 
 
-def _choose_column(path: Path, schema: pa.Schema, column: str | None) -> str:
-    candidates = [field.name for field in schema if _is_vector(field.type)]
+def vector_column(path: Path, schema: pa.Schema, column: str | None) -> str:
+    """Return the column of vectors in a Parquet file: ``column`` if it is one, else the only one.
+
+    Raises:
+        ValueError: there is none, there are several and none is named, or ``column`` is missing or of another kind.
+    """
+    candidates = [field.name for field in schema if is_vector(field.type)]
     if column is None:
         if len(candidates) == 1:
             return candidates[0]
@@ -72,7 +77,8 @@ def _choose_column(path: Path, schema: pa.Schema, column: str | None) -> str:
     return column
 
 
-def _is_vector(kind: pa.DataType) -> bool:
+def is_vector(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds lists of floats."""
     import pyarrow as pa
 
     kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
@@ -86,7 +92,7 @@ def _batches(path: Path, file: pq.ParquetFile, column: str, dim: int | None, row
     done = 0
     try:
         for batch in file.iter_batches(batch_size=rows, columns=[column]):
-            part = _matrix(f"{path}: column {column!r}, row", batch.column(0), done, dim)
+            part = vector_matrix(f"{path}: column {column!r}, row", batch.column(0), done, dim)
             yield part
             done += len(part)
     except (pa.ArrowException, OSError) as error:
@@ -108,8 +114,17 @@ def _write_and_map(parts: Iterator[np.ndarray], n: int, dim: int) -> np.ndarray:
         raise unusable_cache(cache_dir(), error) from error
 
 
-def _matrix(where: str, lists: pa.Array, start: int, dim: int | None) -> np.ndarray:
-    """A batch of lists as ``(rows, dim)``, without a copy."""
+def vector_matrix(where: str, lists: pa.Array, start: int, dim: int | None) -> np.ndarray:
+    """Return a batch of lists as ``(rows, dim)``, without a copy.
+
+    Args:
+        where: begins the error text; the row's number, counted from 1, follows.
+        lists: arrow array of lists of floats.
+        start: rows before this batch.
+        dim: length of every list; None takes that of the first.
+    Raises:
+        ValueError: a row is missing, has another length, or has a missing number.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -61,10 +61,10 @@ def read_table(
         return {name: name for name in names if optional is None or name in (*required, *optional)}
 
     path = Path(path)
-    if not path.exists() and not _is_glob(path):
+    if not path.exists() and not is_glob(path):
         _kind(path, format)  # a name of no known format is refused before a missing file
         raise ValueError(f"{path}: no such file")
-    files, base = _part_files(path)
+    files, base = part_files(path)
     kinds = {_kind(file, format) for file in files}
     if len(kinds) > 1:
         raise ValueError(
@@ -102,18 +102,23 @@ def missing_file(path: Path) -> str:
     return "is a folder, not a file" if path.is_dir() else "no such file"
 
 
-def _is_glob(path: Path | str) -> bool:
+def is_glob(path: Path | str) -> bool:
+    """Whether a name has a character of a pattern."""
     return re.search(r"[*?\[]", str(path)) is not None
 
 
-def _part_files(path: Path) -> tuple[list[Path], Path | None]:
-    """The files to read, and the folder that they are parts of; None for a single file."""
+def part_files(path: Path) -> tuple[list[Path], Path | None]:
+    """Return the data files of a file, folder or glob, and the folder that they are parts of; None for a single file.
+
+    Raises:
+        ValueError: a folder or glob has no file with the name of a table.
+    """
     if path.is_file():
         return [path], None
     if path.is_dir():
         base, candidates = path, path.rglob("*")
     else:
-        base = Path(*itertools.takewhile(lambda part: not _is_glob(part), path.parts))
+        base = Path(*itertools.takewhile(lambda part: not is_glob(part), path.parts))
         candidates = map(Path, glob.glob(str(path), recursive=True))
     parts = [file for file in sorted(candidates) if file.is_file() and _is_part(file.relative_to(base))]
     if not parts:

@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import poeem
+from poeem.bundle.encoder import Encoder
 from poeem.cli.main import main
 from poeem.data.pairs.text_pairs import read_text_pairs
 from poeem.engines.reference import ReferenceScorer
+from poeem.functional.packing import unpack_codes
+from poeem.training.pairs.run import PairRun
 from poeem.training.recipes.pairs import train_pairs
 from tests.texts import small_table, small_texts, write_bert
 
@@ -120,6 +123,31 @@ def test_encode_takes_new_texts(run, tmp_path, capsys):
     (tmp_path / "bad.jsonl").write_text('{"item": "t1w1"}\n')
     assert main(["encode", str(run), "--items", str(tmp_path / "bad.jsonl"), "--out", str(tmp_path / "p2")]) == 2
     assert "column 'item_id' is missing" in capsys.readouterr().err
+
+
+def test_texts_of_parquet_files_are_encoded_a_few_at_a_time(run, tmp_path, capsys, monkeypatch):
+    _, texts = small_texts(90, seed=5)
+    (tmp_path / "in").mkdir()
+    for part in range(3):
+        rows = range(part * 30, part * 30 + 30)
+        columns = {"doc_id": [f"n{i}" for i in rows], "text": [texts[i] for i in rows]}
+        pq.write_table(pa.table(columns), tmp_path / "in" / f"{part}.parquet", row_group_size=20)
+    sizes = []
+    encode = PairRun.encode_items
+    monkeypatch.setattr(PairRun, "encode_items", lambda self, some: sizes.append(len(some)) or encode(self, some))
+    facts = asked(capsys, "encode", run, "--items", tmp_path / "in" / "*.parquet", "--out", tmp_path / "parts")
+    assert (facts["rows"], facts["parts"], max(sizes)) == (90, 3, 30)
+    loaded = poeem.load(run)
+    codes, _ = Encoder(loaded.bundle).encode(encode(loaded, texts))
+    table = pq.read_table(tmp_path / "parts")
+    assert table["id"].to_pylist() == [f"n{i}" for i in range(90)]
+    packed = np.frombuffer(b"".join(table["code"].to_pylist()), np.uint8).reshape(90, -1)
+    # The network may round a batch of another size differently; a code changes at a tie only.
+    assert (unpack_codes(packed, 4, 4) == codes).mean() > 0.99
+    pq.write_table(pa.table({"item_id": ["a"], "item": [" "]}), tmp_path / "bad.parquet")
+    command = ["encode", run, "--items", tmp_path / "bad.parquet", "--out", tmp_path / "p2"]
+    assert main([*map(str, command)]) == 2
+    assert "bad.parquet: row 0: item is missing, empty or no text" in capsys.readouterr().err
 
 
 def test_evaluate_and_explain(run, capsys):

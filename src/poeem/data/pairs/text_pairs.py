@@ -114,6 +114,21 @@ def read_items(
     return _id_array(list(listed)), columns["item"]
 
 
+def item_columns(names: Sequence[str], *, ids: bool) -> tuple[str | None, str]:
+    """Return the names of the columns of ids (None unless ``ids``) and of texts in a file of items.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    found = [next((name for name in COLUMNS[ours] if name in names), None) for ours in ("item_id", "item")]
+    for ours, name in zip(("item_id", "item"), found):
+        if name is None and (ids or ours == "item"):
+            listed = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"column {ours!r} is missing (found: {listed}); rename the column that holds it")
+    assert found[1] is not None
+    return (found[0] if ids else None), found[1]
+
+
 class _Catalogue:
     """Items by id or, without ids, by text."""
 

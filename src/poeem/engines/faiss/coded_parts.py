@@ -56,6 +56,8 @@ def open_parts(
             _check_integers(repr(str(part)), facts["id_type"] == "string")
             found.append(lambda part=part: _of_faiss(bundle, Path(part)))
         else:
+            if (Path(part) / "_unfinished.json").is_file():
+                raise ValueError(f"the encoding of {str(part)!r} was interrupted; repeat poeem encode to finish it")
             raise FileNotFoundError(
                 f"no part at {str(part)!r}: name a folder of poeem encode or an exported faiss file"
             )
@@ -64,13 +66,17 @@ def open_parts(
 
 def _encoded(bundle: Bundle, folder: Path) -> list[Load]:
     try:
-        fingerprint = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))["fingerprint"]
-    except (ValueError, KeyError, TypeError):
+        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        fingerprint, count = facts["fingerprint"], facts.get("parts")
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{str(folder / FACTS_FILE)!r} is damaged; encode the items again") from None
     _check_same(repr(str(folder)), fingerprint, bundle)
     files = sorted(folder.glob("*.parquet"))
     if not files:
         raise FileNotFoundError(f"no Parquet parts in {str(folder)!r}; encode the items again")
+    # Folders of earlier versions do not tell their number.
+    if count is not None and count != len(files):
+        raise ValueError(f"{str(folder)!r} has {len(files)} of {count} parts; encode the items again")
     return [lambda file=file: _of_parquet(bundle, file) for file in files]
 
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.data.pairs.batches import PairBatches
-from poeem.data.pairs.text_pairs import TextPairs, read_items
+from poeem.data.pairs.text_pairs import TextPairs, item_columns, read_items
 from poeem.data.ragged import Ragged
 from poeem.data.split import Queries
 from poeem.evaluation.query_set import QuerySet
 from poeem.functional.unit_length import as_served
+from poeem.training.encoding.parquet_source import ParquetSource, schema_of
 from poeem.training.id_lookup import check_same_items, check_trained, rows_of
 from poeem.training.model import JointModel
 from poeem.training.pairs.build import (
@@ -149,11 +150,36 @@ class PairRun:
         Raises:
             ValueError: a column is missing, or a text is empty.
         """
-        own_ids = self.pairs.item_ids.dtype == object
-        ids, texts = read_items(
-            path, ids=own_ids or not np.array_equal(self.pairs.item_ids, np.arange(len(self.pairs.item_ids)))
-        )
+        ids, texts = read_items(path, ids=self._has_ids)
         return ids, lambda rows: self.encode_items(texts[rows])
+
+    def parquet_items(self, files: list[Path]) -> ParquetSource:
+        """Return a source of the texts of Parquet files, with the columns of `items_of_file`. They are read and encoded
+        a few rows at a time.
+
+        Raises:
+            ValueError: a column is missing.
+        """
+        names = schema_of(files[0]).names
+        try:
+            ids, text = item_columns(names, ids=self._has_ids)
+        except ValueError as error:
+            raise ValueError(f"{files[0]}: {error}") from None
+
+        def encode(table: Any, where: str, first: int) -> np.ndarray:
+            texts = table[text].to_pylist()
+            for row, one in enumerate(texts):
+                if not isinstance(one, str) or not one.strip():
+                    raise ValueError(f"{where}: row {first + row}: {text} is missing, empty or no text; fill it in")
+            return self.encode_items(texts)
+
+        return ParquetSource(files, ids, [text], encode)
+
+    @property
+    def _has_ids(self) -> bool:
+        """Whether the items of the training have ids of their own, and not only numbers."""
+        known = self.pairs.item_ids
+        return known.dtype == object or not np.array_equal(known, np.arange(len(known)))
 
     def query_set(self) -> QuerySet:
         """Return the test queries with the relevant rows of the bundle. Items that were deleted after the training are
