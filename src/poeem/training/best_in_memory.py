@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from poeem.training.history import History
+
 
 class BestInMemory:
     """The weights of the best validation, kept in memory in place of ``Checkpoints``. Nothing can be resumed."""
 
     def __init__(self) -> None:
         self._step, self._weights = -1, {}
+        self.history = History()
 
     def begin(self) -> None:
         """Do nothing: there is no folder to make."""

@@ -23,6 +23,7 @@ from poeem.bundle.library_file import library_file
 from poeem.bundle.regular_file import read_file, refuse_link
 from poeem.bundle.whole_file import write_text
 from poeem.data.checksum import file_sha256
+from poeem.training.history import HISTORY_FILE, History
 from poeem.training.weights import load_weights, save_weights
 
 STATE_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = "state.json", "model.safetensors", "optimizer.pt"
@@ -31,6 +32,8 @@ SETTINGS_FILE = "settings.json"
 
 class Checkpoints:
     """The folder of a run's checkpoints: ``step-N/`` with weights, optimizer, state and a checksum of each file.
+
+    Beside them is ``history.jsonl``, the figures of the training by step.
 
     Args:
         folder: folder of the checkpoints; ``begin`` makes it.
@@ -43,6 +46,7 @@ class Checkpoints:
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any], *, resume: bool, keep: int = 2) -> None:
         self.folder, self.keep, self._settings = Path(folder), keep, dict(settings)
+        self.history = History(self.folder / HISTORY_FILE)
         file = self.folder / SETTINGS_FILE
         if file.is_file():
             if not resume:
@@ -59,7 +63,8 @@ class Checkpoints:
         """Delete the folder if it has no checkpoint: a corrected run may then use its name."""
         if self.steps():
             return
-        (self.folder / SETTINGS_FILE).unlink(missing_ok=True)
+        for name in (SETTINGS_FILE, HISTORY_FILE):
+            (self.folder / name).unlink(missing_ok=True)
         with suppress(OSError):  # not empty
             self.folder.rmdir()
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from poeem.training.finite import NotFinite
+from poeem.training.history import ROWS, History
 from poeem.training.loop import run_steps
 from poeem.training.plan import Plan
 from poeem.training.progress import progress_bar
@@ -32,7 +33,10 @@ class Batches(Protocol):
 
 
 class CheckpointStore(Protocol):
-    """Protocol of an object that stores checkpoints: ``Checkpoints``, or ``BestInMemory``."""
+    """Protocol of an object that stores checkpoints and figures by step: ``Checkpoints``, or ``BestInMemory``."""
+
+    @property
+    def history(self) -> History: ...
 
     def begin(self) -> None: ...
 
@@ -149,12 +153,16 @@ def train_model(
         KeyboardInterrupt: after a checkpoint.
     """
     checkpoints.begin()
+    history = checkpoints.history
     wrapped, prepared = accelerator.prepare(model, optimizer)
     model.train()
     state = TrainState()
     if checkpoints.steps():
         state = TrainState.of(checkpoints.load(checkpoints.steps()[-1], model, optimizer))
     started = time.perf_counter() - state.seconds
+    if accelerator.is_main_process:
+        history.begin(state.step)
+    record_every = max(1, plan.last_step // ROWS)
     validate_every = plan.validate_every or max(batches.steps_per_epoch, -(-plan.steps // 20))
 
     def save(step: int) -> None:
@@ -167,6 +175,8 @@ def train_model(
         result = _from_main(validate(step) if validate and accelerator.is_main_process else None)
         progress.note(f"step {step}: {result.text}")
         accelerator.log(dict(result.figures), step=step)
+        if accelerator.is_main_process:
+            history.add(step, result.figures)
         if not result.counts:
             return False
         if state.best_value is None or list(result.value) > state.best_value:
@@ -183,12 +193,16 @@ def train_model(
             if note is not None:
                 progress.note(f"step {step}: {note}")
 
+    def figures_of(output: StepOutput) -> dict[str, float]:
+        shown = {f"training/{name}": float(value) for name, value in output._asdict().items()}
+        return {**shown, "training/lr": optimizer.param_groups[0]["lr"], **(facts() if facts else {})}
+
     def after_step(step: int, output: StepOutput) -> bool:
         progress.update(step, output, model)
         if accelerator.trackers and step % LOG_EVERY == 0:
-            shown = {f"training/{name}": float(value) for name, value in output._asdict().items()}
-            lr = {"training/lr": optimizer.param_groups[0]["lr"]}
-            accelerator.log({**shown, **lr, **(facts() if facts else {})}, step=step)
+            accelerator.log(figures_of(output), step=step)
+        if accelerator.is_main_process and (step % record_every == 0 or step == plan.last_step):
+            history.add(step, figures_of(output))
         due = step % validate_every == 0 or step == plan.last_step
         return validate is not None and due and run_validation(step)
 

@@ -18,6 +18,7 @@ from poeem.training.frozen.encode_blocks import decode_blocks, encode_all
 from poeem.training.frozen.held_out import HeldOut
 from poeem.training.frozen.list_visits import Visits
 from poeem.training.frozen.model import FrozenModel
+from poeem.training.history import Row
 from poeem.training.options.fit import FitOptions
 from poeem.training.plan import Plan
 from poeem.training.tower_vectors import evaluating
@@ -58,6 +59,7 @@ class FrozenFit:
         warm_start, best: held-out figures before training, and of ``layer``.
         history: held-out figures by step, over the items of the training.
         steps, seconds: steps and wall time of the training.
+        rows: loss and held-out figures by step, see `History`.
     """
 
     layer: EmbeddingIndex
@@ -68,6 +70,7 @@ class FrozenFit:
     history: dict[int, dict[str, Any]] = field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
+    rows: list[Row] = field(default_factory=list)
 
 
 def fit_frozen(
@@ -117,7 +120,8 @@ def fit_frozen(
         figures = _figures(model, trained_items)
         result.history[step] = figures
         shown = ", ".join(f"{name} {format_figure(figures, name)}" for name in figures["intervals"])
-        return Validation(held_out.sort_key(figures), f"held-out {shown}")
+        by_name = {f"validation/{name}": figures[name] for name in figures["intervals"]}
+        return Validation(held_out.sort_key(figures), f"held-out {shown}", by_name)
 
     plan = Plan(
         steps=max(1, round(options.epochs * batches.steps_per_epoch)),
@@ -133,17 +137,19 @@ def fit_frozen(
     groups = _parameter_groups(
         model, options.lr or CODEBOOK_LR[layer.spec.kind], options.train_codebooks, data.item_length
     )
+    checkpoints = BestInMemory()
     state = train_model(
         model,
         torch.optim.AdamW(groups, lr=1.0, weight_decay=0.0),
         batches,
         plan,
         accelerator=accelerator,
-        checkpoints=BestInMemory(),
+        checkpoints=checkpoints,
         validate=validate,
         progress_title=f"fit {layer.spec}" if options.show else None,
     )
     model.eval()
+    result.rows = checkpoints.history.rows
     result.warm_start, result.steps = result.history.pop(0), max(result.history, default=0)
     result.kept = state.step > 0
     result.best = result.history[state.step] if result.kept else result.warm_start

@@ -67,6 +67,7 @@ def fit_files(
             "warm_start": result.result.warm_start,
             "index": result.result.best,
             "kept": result.result.kept,
+            "history": result.result.rows,
             "baselines": {},
             "notes": result.notes,
             "timings": timings,

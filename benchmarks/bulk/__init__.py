@@ -1,0 +1,1 @@
+"""Encoding and serving of many rows: memory, speed, kills."""
