@@ -12,8 +12,8 @@ from typing import Any
 
 _OUTPUTS = ("out", "html")
 _FOLDER_COMMANDS = ("train", "fit", "encode", "bench")
-# Parts of a run, in which no command may write another output. A manifest beside the bundle would make the run look like
-# one.
+# Parts of a run, in which no command may write another output. A manifest beside the bundle would make the run look
+# like one.
 _RUN_PARTS = ("bundle", "model", "checkpoints", "metrics.json", "manifest.json")
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from poeem.functional.distortion import distortion
 from poeem.functional.scores import scores
+from poeem.layers.collective import summed
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.distillation import distillation
 from poeem.losses.list_softmax import list_softmax
@@ -21,6 +22,7 @@ from poeem.training.code_stability import StableCodes
 from poeem.training.fixed_codes import FixedCodes
 from poeem.training.hard_negatives import QUERIES, HardNegatives, Mined, log_column_probability
 from poeem.training.options.groups import LossOptions
+from poeem.training.shared_items import SharedItems
 from poeem.training.step_output import StepOutput
 
 # Largest number of queries in the distillation term. More cost memory and do not improve the result.
@@ -32,7 +34,7 @@ class JointModel(nn.Module):
     """Towers, index and loss as one module.
 
     A training step is a single forward pass, because DistributedDataParallel synchronises gradients of ``forward``
-    only. The columns of the softmax are the positives of the batch and the hard negatives.
+    only. The columns of the softmax are the positives of the batch and the hard negatives, of all processes.
 
     Args:
         towers: query and item tower.
@@ -133,23 +135,24 @@ class JointModel(nn.Module):
         numbers = positive if negative is None else torch.cat([positive, negative[negative >= 0]])
         if mined is not None and self.hard_negatives is not None:
             numbers = torch.cat([numbers, self.hard_negatives.numbers[mined.rows]])
-        # Each distinct item goes through tower and index once.
-        unique, place = numbers.unique(return_inverse=True)
-        items = self.towers.item(unique)
-        out = None if self.index is None else self.index(items)
+        # Each distinct item goes through tower and index once, in one of the processes.
+        shared = SharedItems(numbers, len(positive), across=self.training)
+        own = self.towers.item(shared.own)
+        out = None if self.index is None else self.index(own)
         if out is not None and self.index is not None and self.kept is not None:
-            out = self.kept.output(self.index, unique, items, out)
+            out = self.kept.output(self.index, shared.own, own, out)
+        items, out = shared.vectors(own), None if out is None else shared.output(out)
         quantized = None if out is None else out.embedding
-        column = place[: len(positive)]
-        columns, ids, target = unique, None, column
+        column = shared.place[shared.target]
+        columns, ids, target, place = shared.numbers, None, column, shared.place
         if self.candidates == "positives":
-            columns, ids, target = numbers, numbers, None
+            columns, ids, target = shared.all, shared.all, shared.target
             items = items[place]
             quantized = None if quantized is None else quantized[place]
         settings = {
             "temperature": self.temperature,
             "metric": self.metric,
-            "log_q": self._log_q(columns, mined, len(positive)),
+            "log_q": self._log_q(columns, mined, shared),
             "item_ids": ids,
         }
         if out is None or quantized is None or not self.quantizes:
@@ -158,6 +161,7 @@ class JointModel(nn.Module):
         else:
             # A mean of the views: the size of the loss does not change at the warm start.
             retrieval = two_views(queries, items, quantized, target, share=self.share, **settings)
+        retrieval = shared.query_weight * retrieval
         if out is None or quantized is None:
             return StepOutput(retrieval, retrieval, retrieval.new_zeros(()))
         loss = retrieval + out.distortion
@@ -168,11 +172,13 @@ class JointModel(nn.Module):
             if self.distill:
                 decoded = self.index.reconstruct(out.codes, out.lists)
                 decoded = decoded if self.candidates == "unique" else decoded[place]
-                loss = loss + self.distill * self._distillation(queries, floats, decoded, settings["log_q"])
+                distilled = self._distillation(queries, floats, decoded, settings["log_q"])
+                loss = loss + self.distill * shared.query_weight * distilled
             if self.list_loss and out.lists is not None:
                 lists = out.lists if self.candidates == "unique" else out.lists[place]
                 positive_lists = out.lists[column]
-                loss = loss + self.list_loss * self._list_softmax(queries, positive_lists, lists, settings["log_q"])
+                ranked = self._list_softmax(queries, positive_lists, lists, settings["log_q"])
+                loss = loss + self.list_loss * shared.query_weight * ranked
         return StepOutput(loss, retrieval, out.distortion)
 
     def _mined(self, queries: Tensor, positive: Tensor, known: Tensor) -> Mined | None:
@@ -189,12 +195,14 @@ class JointModel(nn.Module):
             temperature=self.temperature,
         )
 
-    def _log_q(self, columns: Tensor, mined: Mined | None, n_positives: int) -> Tensor:
+    def _log_q(self, columns: Tensor, mined: Mined | None, shared: SharedItems) -> Tensor:
         log_q = self.log_q[columns]
         if mined is None or self.hard_negatives is None:
             return log_q
-        log_missed = self.hard_negatives.log_missed(mined, columns)
-        return log_column_probability(log_q, log_missed, draws=n_positives if self.candidates == "positives" else None)
+        # An item is no column if no process has mined it.
+        log_missed = summed(self.hard_negatives.log_missed(mined, columns))
+        draws = shared.n_positives if self.candidates == "positives" else None
+        return log_column_probability(log_q, log_missed, draws=draws)
 
     def _distillation(self, queries: Tensor, floats: Tensor, decoded: Tensor, log_q: Tensor) -> Tensor:
         """Distillation of the ranking by ``x`` into that by ``x_hat``; columns weigh as in the softmax.

@@ -15,6 +15,7 @@ from poeem.towers.product.query import Behaviour
 from poeem.towers.product.semantic_unit import QueryTokens
 from poeem.towers.two_tower import TwoTower
 from poeem.training.options.events import EventLossOptions
+from poeem.training.shared_items import SharedItems
 from poeem.training.step_output import StepOutput
 
 
@@ -48,15 +49,16 @@ class EventModel(nn.Module):
         numbers.
         """
         queries = self.queries(**inputs)
-        # Each distinct item goes through tower and index once, and is one column of the softmax.
-        distinct, place = torch.cat([positive, negatives]).unique(return_inverse=True)
-        target, log_q = place[: len(positive)], self.log_q[distinct]
-        items = self.towers.item(distinct)
+        # Each distinct item goes through tower and index once, in one of the processes, and is one column of the
+        # softmax.
+        shared = SharedItems(torch.cat([positive, negatives]), len(positive), across=self.training)
+        target, log_q = shared.place[shared.target], self.log_q[shared.numbers]
+        own = self.towers.item(shared.own)
+        items, out = shared.vectors(own), None if self.index is None else shared.output(self.index(own))
         floats = nn.functional.normalize(items) if self.metric == "cosine" else items
-        out = None if self.index is None else self.index(items)
         share = 0.0 if out is None or self.index is None or not self.index.ready else self.loss.share
         quantized = floats if out is None else out.embedding
-        retrieval = self._softmax(queries, floats, quantized, target, log_q, share)
+        retrieval = shared.query_weight * self._softmax(queries, floats, quantized, target, log_q, share)
         if out is None:
             return StepOutput(retrieval, retrieval, retrieval.new_zeros(()))
         total = retrieval + out.distortion

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from poeem.data.images.augment import RandomViews
 from poeem.layers.code_memory import CodeMemory
+from poeem.layers.collective import gathered, gathered_with_gradient
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.losses.cross_quantized import cross_quantized
 from poeem.spec import IndexSpec
@@ -67,7 +68,9 @@ class ImageModel(nn.Module):
             inputs = as_input(images)
             vectors = self.tower(torch.cat([self.views(inputs), self.views(inputs)]))
         out = self.index(vectors)
-        (first, second), (first_quantized, second_quantized) = vectors.chunk(2), out.embedding.chunk(2)
+        # The images of all processes are negatives.
+        first, second = map(gathered_with_gradient, vectors.chunk(2))
+        first_quantized, second_quantized = map(gathered_with_gradient, out.embedding.chunk(2))
         numbers: dict[str, Any] = {"temperature": self.temperature, "debias": self.debias}
         loss = vectors.new_zeros(())
         # Before the warm start both losses are the same: the layer is the identity.
@@ -78,7 +81,7 @@ class ImageModel(nn.Module):
         if share < 1:
             loss = loss + (1 - share) * cross_quantized(first, second, first, second, **numbers)
         if self.memory is not None and out.codes is not None:
-            self.memory.add(out.codes.chunk(2)[0])
+            self.memory.add(gathered(out.codes.chunk(2)[0]))
         return StepOutput(loss + out.distortion, loss, out.distortion)
 
     @torch.no_grad()
