@@ -21,7 +21,7 @@ from tests.docs.pages import blocks, pages, read
 LANGUAGES = {"python", "sh", "text"}
 # Packages without which a page cannot run.
 NEEDS = {
-    "docs/guides/images.md": ["PIL", "kornia"],
+    "docs/guides/images.md": ["PIL"],
     "docs/guides/lance.md": ["lance", "lancedb"],
     "docs/guides/scann.md": ["scann"],
     "docs/guides/trainers.md": ["lightning", "sentence_transformers", "datasets"],

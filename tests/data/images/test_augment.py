@@ -3,8 +3,6 @@ import torch
 
 from poeem.data.images.augment import RandomViews
 
-pytest.importorskip("kornia")
-
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_views_differ_by_image_and_by_call_and_follow_the_seed(channels):

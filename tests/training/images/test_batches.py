@@ -28,3 +28,17 @@ def test_a_batch_depends_on_its_step_only_and_ranks_share_it():
 def test_an_image_needs_another_one(n, size):
     with pytest.raises(ValueError, match="must be at least 2"):
         ImageBatches(np.arange(n)[:, None], np.arange(n), batch_size=size)
+
+
+def test_partners_are_neighbours_of_their_images_and_ranks_share_them():
+    rows = np.arange(3, 23)
+    # The neighbours of each place are the next two places.
+    neighbours = (np.arange(20)[:, None] + [1, 2]) % 20
+    batches = ImageBatches(np.arange(30)[:, None], rows, batch_size=8, neighbours=neighbours)
+    distances = []
+    for step in range(10):
+        batch = batches.batch(step)
+        distances += ((batch["partners"] - batch["images"]) % 20)[:, 0].tolist()
+        parts = [batches.batch(step, rank, 2)["partners"][:, 0].tolist() for rank in (0, 1)]
+        assert parts[0] + parts[1] == batch["partners"][:, 0].tolist()
+    assert set(distances) == {1, 2}

@@ -40,6 +40,7 @@ def test_the_names_of_networks_are_those_of_the_towers():
         ({"memory": -1}, r"memory \(=-1\)"),
         ({"memory": 5, "spec": "IVF4,PQ4x4"}, "goes with flat structures"),
         ({"crop": 2.0}, r"crop \(=2.0\)"),
+        ({"neighbours": -1}, r"neighbours \(=-1\)"),
         ({"feature_dropout": 1.0}, r"feature_dropout \(=1.0\)"),
         ({"codes": "fixed"}, r"codes \(='fixed'\) are for interactions"),
         ({"patience": 2}, r"patience \(=2\) needs a validation"),

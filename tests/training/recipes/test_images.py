@@ -12,7 +12,6 @@ from poeem.evaluation.class_metrics import class_metrics
 from poeem.evaluation.scorers import FloatScorer
 from poeem.training.recipes.images import train_images
 
-pytest.importorskip("kornia")
 Image = pytest.importorskip("PIL.Image")
 
 OPTIONS = {"spec": "PQ4x4", "dim": 32, "batch_size": 32, "steps": 12, "show": False, "device": "cpu"}
@@ -90,9 +89,13 @@ def test_evaluated_again(run, capsys):
 
 @pytest.mark.parametrize("engine", ["faiss", "lance"])
 def test_exports_hold_their_self_check(run, engine, tmp_path, capsys):
+    options = ["--fastscan"]
     if engine == "lance":
         pytest.importorskip("lance")
-    options = ["--fastscan"] if engine == "faiss" else []
+        vectors = poeem.load(run).item_vectors()
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        np.save(tmp_path / "vectors.npy", vectors)
+        options = ["--vectors", str(tmp_path / "vectors.npy")]
     assert main(["export", str(run), "--engine", engine, "--out", str(tmp_path / f"items.{engine}"), *options]) == 0
     assert (tmp_path / f"items.{engine}").exists()
 

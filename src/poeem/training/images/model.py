@@ -54,19 +54,19 @@ class ImageModel(nn.Module):
         self.tower, self.index, self.views, self.memory = tower, index, views, memory
         self.temperature, self.share, self.debias, self.feature_dropout = temperature, share, debias, feature_dropout
 
-    def forward(self, images: Tensor) -> StepOutput:
+    def forward(self, images: Tensor, partners: Tensor | None = None) -> StepOutput:
         """Compute the loss of a batch.
 
         Args:
             images: uint8, ``(B, h, w, channels)``; or float features of a frozen trunk, ``(B, width)``.
+            partners: what the second view of each image shows, like ``images``; None: the image itself.
         """
+        shown = torch.cat([images, images if partners is None else partners])
         if images.dim() == 2:
-            views = F.dropout(torch.cat([images, images]), self.feature_dropout)
-            vectors = self.tower.head(views)
+            vectors = self.tower.head(F.dropout(shown, self.feature_dropout))
         else:
             assert self.views is not None
-            inputs = as_input(images)
-            vectors = self.tower(torch.cat([self.views(inputs), self.views(inputs)]))
+            vectors = self.tower(self.views(as_input(shown)))
         out = self.index(vectors)
         # The images of all processes are negatives.
         first, second = map(gathered_with_gradient, vectors.chunk(2))

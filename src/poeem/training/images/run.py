@@ -76,8 +76,8 @@ class ImageRun:
         return self.encode_images(pixels)
 
     def new_items(self, path: Path, log: Callable[[str], object] = lambda line: None) -> tuple[pa.Table, np.ndarray]:
-        """Read items for ``poeem add``: a table of ids with the bundle's columns ``title`` and picture, and vectors,
-        not of unit length.
+        """Read items for ``poeem add``: a table of ids with the bundle's columns ``title`` and picture, and vectors
+        of unit length.
 
         Args:
             path: an image file, whose name is the id; or a folder of them, ids are paths below it.
@@ -104,7 +104,7 @@ class ImageRun:
             columns["title"] = pa.array(folders, pa.string())
         if PICTURE in known:
             columns[PICTURE] = pa.array([to_file(image) for image in pixels], pa.binary())
-        return pa.table(columns), self.model.vectors(pixels)
+        return pa.table(columns), self.encode_images(pixels)
 
     def items_of_file(self, path: Path) -> tuple[np.ndarray, Callable[[slice], np.ndarray]]:
         """Read the ids of the images of a file or folder, and return them with a function from a slice of them to
@@ -115,13 +115,13 @@ class ImageRun:
 
     def item_vectors(self) -> np.ndarray:
         """Return the vectors before the index of all items in the bundle's order, as ``export(..., refine=...)`` takes
-        them. Vectors that were replaced after the training are not known here.
+        them: float32, ``(n, dim)``, of unit length. Vectors that were replaced after the training are not known here.
 
         Raises:
             ValueError: items were added or deleted after the training.
         """
         self.check_unchanged()
-        return self.vectors
+        return unit_rows(self.vectors)
 
     def check_unchanged(self) -> None:
         """Refuse a run whose items were added or deleted after its training. Replaced vectors are not noticed.

@@ -66,6 +66,7 @@ class ViewOptions:
     crop: float = setting(0.7, "Smallest share of the area that a crop keeps.")
     jitter: float = setting(0.4, "Strength of changes in brightness, contrast and colour.")
     flip: bool = setting(True, "Mirror half of the images.")
+    neighbours: int = setting(10, "The second view shows one of this many nearest images; 0: the image itself.")
     feature_dropout: float = setting(0.5, "With a frozen backbone: share of its features that a view lacks.")
 
     def __post_init__(self) -> None:
@@ -73,6 +74,8 @@ class ViewOptions:
             raise ValueError(f"crop (={self.crop}) must be above 0 and at most 1; 0.2 to 0.6 is usual")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter (={self.jitter}) must be 0 to 1; 0.4 is usual")
+        if self.neighbours < 0:
+            raise ValueError(f"neighbours (={self.neighbours}) must be 0 (none) or more; 5 to 30 is usual")
         if not 0 <= self.feature_dropout < 1:
             raise ValueError(f"feature_dropout (={self.feature_dropout}) must be 0 to below 1; 0.1 to 0.5 is usual")
 

@@ -16,6 +16,7 @@ from poeem.baselines import check_baselines
 from poeem.bundle.storage_dtypes import as_stored
 from poeem.bundle.whole_file import write_text
 from poeem.data.images.decode import to_file
+from poeem.data.images.gradients import gradient_histograms
 from poeem.data.images.image_set import ImageSet, split_queries
 from poeem.layers.write import write_coded
 from poeem.option import named
@@ -23,6 +24,7 @@ from poeem.training.checkpoints import Checkpoints
 from poeem.training.images.batches import ImageBatches
 from poeem.training.images.compare import compare_images
 from poeem.training.images.model import ImageModel, build_image_model
+from poeem.training.images.neighbours import nearest_rows
 from poeem.training.images.report import image_report
 from poeem.training.images.run import PICTURE, load_image_run, write_image_data
 from poeem.training.optimizer import make_optimizer
@@ -93,7 +95,13 @@ def train_images(
     model.to(accelerator.device)
     # A frozen trunk makes the same features at every step: they are computed once.
     inputs = model.features(images.pixels) if model.tower.frozen else images.pixels
-    batches = ImageBatches(inputs, images.gallery, batch_size=settings["batch_size"], seed=execution.seed)
+    batches = ImageBatches(
+        inputs,
+        images.gallery,
+        batch_size=settings["batch_size"],
+        seed=execution.seed,
+        neighbours=_neighbours(model, images, inputs, settings),
+    )
     if settings["steps"] is None:
         settings["steps"] = max(1, round(settings["epochs"] * batches.steps_per_epoch))
     checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
@@ -131,6 +139,18 @@ def train_images(
     metrics = compare_images(folder.path, baselines=baselines, pixels=images if pixels else None)
     write_text(folder.path / "report.html", image_report(load_image_run(folder.path), metrics))
     return metrics
+
+
+def _neighbours(model: ImageModel, images: ImageSet, inputs: np.ndarray, settings: dict[str, Any]) -> np.ndarray | None:
+    """The neighbours of each image of the gallery, as places in it: by features of the backbone if there is one."""
+    k = min(settings["neighbours"], len(images.gallery) - 1)
+    if not k:
+        return None
+    if settings["backbone"] is None:
+        descriptors = gradient_histograms(images.pixels[images.gallery])
+    else:
+        descriptors = (inputs if model.tower.frozen else model.features(images.pixels))[images.gallery]
+    return nearest_rows(descriptors, k, seed=settings["seed"])
 
 
 def _check_enough(model: ImageModel, images: ImageSet) -> None:
