@@ -27,6 +27,7 @@ ORDER = (
     ("baselines",),
     ("training",),
     ("explain", "bench", "integrations"),
+    ("serve",),
     ("cli",),
     ("__main__",),
 )

@@ -35,6 +35,11 @@ class CodedRows:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, places: list[int], columns: pa.Table | None = None) -> CodedRows:
+        """Return the rows at these places, with other columns."""
+        lists = None if self.lists is None else self.lists[places]
+        return CodedRows([self.ids[place] for place in places], self.codes[places], lists, columns)
+
 
 @dataclass(frozen=True, eq=False)
 class Change:

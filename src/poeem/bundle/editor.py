@@ -17,8 +17,9 @@ from poeem.bundle.changes import Change, CodedRows
 from poeem.bundle.delta import read_delta
 from poeem.bundle.encoder import Encoder
 from poeem.bundle.lock import WriterLock
+from poeem.bundle.manifest import ITEMS_FILE
 from poeem.bundle.new_items import check_known, check_new_ids, check_new_vectors, check_unknown
-from poeem.bundle.read import changed, locate_bundle, read_contents, with_changes
+from poeem.bundle.read import changed, changed_sha256, locate_bundle, read_contents, with_changes
 from poeem.bundle.write import swap_in
 
 if TYPE_CHECKING:
@@ -94,6 +95,35 @@ class BundleEditor:
         named = check_new_ids(ids, string_ids=self._base.string_ids)
         check_known(named, self._rows())
         self._make(Change(replaced=self._coded(named, vectors, None)))
+
+    def upsert(self, ids: Any, vectors: Any, columns: pa.Table | None = None) -> int:
+        """Add the items that are new and replace those that exist, as one change.
+
+        Args:
+            ids: integers or strings as in the bundle, ``(n,)``.
+            vectors: ``(n, dim)``, the output of the item tower.
+            columns: the bundle's columns, n rows, also for items that exist; those then move to the end of the rows.
+                None: items that exist keep their columns, new ones get nulls.
+        Returns:
+            number of items that are new.
+        Raises:
+            ValueError: an id is given twice or is of another type, or a vector or the columns are wrong as for `add`.
+                Nothing has changed then.
+            OSError: the change could not be written. Nothing has changed then.
+        """
+        rows = self._rows()
+        named = check_new_ids(ids, string_ids=self._base.string_ids)
+        known = [one for one in named if one in rows]
+        if columns is not None:
+            added = self._coded(named, vectors, matching_columns(columns, rows.schema, len(named)))
+            self._make(Change(deleted=known, added=added))
+            return len(named) - len(known)
+        coded, kept = self._coded(named, vectors, None), set(known)
+        old = [place for place, one in enumerate(named) if one in kept]
+        new = [place for place, one in enumerate(named) if one not in kept]
+        added = coded.take(new, matching_columns(None, rows.schema, len(new))) if new else None
+        self._make(Change(replaced=coded.take(old) if old else None, added=added))
+        return len(new)
 
     def delete(self, ids: Any) -> None:
         """Delete items.
@@ -172,6 +202,13 @@ class BundleEditor:
             assert self._log is not None
             self._snapshot = with_changes(self._base, rows, self._log.digest, self._pending)
         return self._snapshot if self._snapshot is not None else self._base
+
+    @property
+    def items_sha256(self) -> str:
+        """Checksum of the rows as they are now: that of ``bundle.files["items.parquet"]``, without making a bundle."""
+        self._rows()
+        assert self._log is not None
+        return changed_sha256(self._base, self._log.digest) if self._pending else self._base.files[ITEMS_FILE].sha256
 
     @property
     def pending(self) -> int:

@@ -95,8 +95,7 @@ def with_changes(bundle: Bundle, catalogue: Catalogue, digest: bytes, pending: i
     """
     items = catalogue.items()
     file = bundle.files[ITEMS_FILE]
-    # Exported files know the rows by this checksum.
-    record = FileRecord(file.bytes, hashlib.sha256(file.sha256.encode() + digest).hexdigest())
+    record = FileRecord(file.bytes, changed_sha256(bundle, digest))
     return replace(
         bundle,
         ids=items.ids.to_numpy(zero_copy_only=False),
@@ -106,6 +105,16 @@ def with_changes(bundle: Bundle, catalogue: Catalogue, digest: bytes, pending: i
         files=MappingProxyType({**bundle.files, ITEMS_FILE: record}),
         pending=pending,
     )
+
+
+def changed_sha256(bundle: Bundle, digest: bytes) -> str:
+    """Return the checksum by which exported files know the rows after changes.
+
+    Args:
+        bundle: the bundle before the changes.
+        digest: digest of the log, which names the changes.
+    """
+    return hashlib.sha256(bundle.files[ITEMS_FILE].sha256.encode() + digest).hexdigest()
 
 
 def read_contents(path: str | Path) -> Contents:

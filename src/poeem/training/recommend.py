@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from poeem.engines.probing import check_nprobe, default_nprobe
 from poeem.engines.queries import check_k
 from poeem.engines.reference import ReferenceScorer
 from poeem.training.id_lookup import Lookup
-from poeem.training.recipes.recipe import Answer
+from poeem.training.recipes.recipe import Answer, QueryVectors
 
 if TYPE_CHECKING:
     from poeem.training.interactions.run import InteractionRun
@@ -88,6 +89,34 @@ def similar_to_id(bundle: Bundle, id: str, k: int, nprobe: int | None) -> Answer
     """
     rows = np.array([Lookup(bundle.ids, "item").number(id)])
     return Answer(f"similar to {id}", *similar_in_bundle(bundle, rows, k, nprobe))
+
+
+def items_as_queries(bundle: Bundle, ids: Sequence[Any]) -> QueryVectors:
+    """Return the decoded vectors of items, to find similar ones. Each leaves itself out.
+
+    Args:
+        bundle: the index.
+        ids: ids of items, of any type that has the same text as the id in the bundle.
+    Raises:
+        ValueError: an id is unknown.
+    """
+    own = own_ids(bundle, ids)
+    return QueryVectors(ReferenceScorer(bundle).decode(bundle.row_of(own)), [[id] for id in own])
+
+
+def own_ids(bundle: Bundle, ids: Sequence[Any]) -> list[Any]:
+    """Return ids in the bundle's type.
+
+    Raises:
+        ValueError: an id is no integer, and the bundle's are.
+    """
+    if bundle.string_ids:
+        return [str(id) for id in ids]
+    try:
+        return [int(str(id)) for id in ids]
+    except ValueError:
+        wrong = next(id for id in ids if not str(id).lstrip("-").isdecimal())
+        raise ValueError(f"item (={wrong!r}) must be a whole number, as the ids of the index are") from None
 
 
 def untrained_rows(run: InteractionRun) -> np.ndarray:

@@ -69,6 +69,14 @@ class IndexChanges:
         self._remove(named)
         self._put(named, checked)
 
+    def upsert(self, ids: Any, vectors: Any) -> None:
+        """Add items that are new and replace those that exist. See `FaissSearcher.upsert`."""
+        named = self._ids(ids)
+        checked = self._vectors(vectors, len(named))
+        if known := [one for one in named if one in self._integers]:
+            self._remove(known)
+        self._put(named, checked)
+
     def delete(self, ids: Any) -> None:
         """Delete items. See `FaissSearcher.delete`."""
         named = self._ids(ids)

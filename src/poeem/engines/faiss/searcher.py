@@ -161,6 +161,10 @@ class FaissSearcher:
         """
         self._changing().replace(ids, vectors)
 
+    def upsert(self, ids: Any, vectors: Any) -> None:
+        """Add items that are new and replace those that exist, in memory. Arguments and errors as for `add`."""
+        self._changing().upsert(ids, vectors)
+
     def delete(self, ids: Any) -> None:
         """Delete items, in memory.
 

@@ -106,12 +106,27 @@ class InteractionRun:
             return np.arange(len(known))
         return rows_of(known, self.bundle.ids)
 
-    @property
+    @cached_property
     def item_numbers(self) -> np.ndarray:
         """Item number for every row of the bundle, int64; -1 for an item that was added after the training."""
         numbers = np.full(len(self.bundle), -1)
         numbers[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
         return numbers
+
+    @cached_property
+    def untrained_ids(self) -> list[Any]:
+        """Ids of items without a training event. Their vectors are random."""
+        return self.interactions.item_ids[~self.seen_in_training].tolist()
+
+    def known_items(self, users: Iterable[Any]) -> list[list[Any]]:
+        """Return the ids of the items in the history of each user.
+
+        Raises:
+            ValueError: a user is unknown.
+        """
+        histories = self.histories.take(self._users.numbers_of(users))
+        ids = self.interactions.item_ids[histories.values]
+        return [ids[start:end].tolist() for start, end in zip(histories.offsets[:-1], histories.offsets[1:])]
 
     def check_unchanged(self) -> None:
         """Raise an error if items of the run have been changed after its training.

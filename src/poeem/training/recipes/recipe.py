@@ -66,6 +66,19 @@ class Answer(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class QueryVectors(NamedTuple):
+    """Vectors to search an engine with.
+
+    Args:
+        vectors: float32, ``(n, dim)``.
+        left_out: for each, the ids of items that are no result: those that the user knows, and those that the model
+            does not know.
+    """
+
+    vectors: np.ndarray
+    left_out: list[list[Any]]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What commands know of a recipe. Its functions import what they need when they are called.
@@ -85,6 +98,9 @@ class Recipe:
         load: reads a finished run; called with its folder and a device.
         evaluate: evaluates a finished run again and writes ``metrics.json``.
         search: searches a loaded run; called with the given options of ``queries`` (or ``item``), ``k`` and ``nprobe``.
+        encode: computes the vectors of several searches, for a server; called with a loaded run and, for each search,
+            the options of ``queries`` by name, or ``item``. All have the same names. A history is a list of ids, an
+            image the bytes of its file.
     """
 
     name: str
@@ -98,6 +114,7 @@ class Recipe:
     load: Callable[[str | Path, str], Run]
     evaluate: Evaluate
     search: Callable[[Any, Mapping[str, str], int, int | None], Answer]
+    encode: Callable[[Any, Sequence[Mapping[str, Any]]], QueryVectors]
 
     @property
     def usage(self) -> str:

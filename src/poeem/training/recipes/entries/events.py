@@ -11,7 +11,7 @@ from poeem.data.file_format import FileFormat
 from poeem.option import more_option, option
 from poeem.training.options.events import EVENT_GROUPS
 from poeem.training.options.run import RunOptions, names
-from poeem.training.recipes.recipe import Answer, Recipe
+from poeem.training.recipes.recipe import Answer, QueryVectors, Recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -113,6 +113,18 @@ def search(run: EventRun, asked: Mapping[str, Any], k: int, nprobe: int | None) 
     return Answer(title, scores, rows, tuple(filter(None, notes)))
 
 
+def encode(run: EventRun, asked: Sequence[Mapping[str, Any]]) -> QueryVectors:
+    """Vectors of typed queries, some by known users, or of items as queries."""
+    import numpy as np
+
+    from poeem.training.recommend import items_as_queries
+
+    if "item" in asked[0]:
+        return items_as_queries(run.bundle, [one["item"] for one in asked])
+    vectors = [run.encode_query(one["query"], one.get("user")) for one in asked]
+    return QueryVectors(np.concatenate(vectors), [[] for _ in asked])
+
+
 RECIPE = Recipe(
     name="events",
     groups={"files": EventFiles, "run": RunOptions, "data": FileFormat, **EVENT_GROUPS},
@@ -125,4 +137,5 @@ RECIPE = Recipe(
     load=load,
     evaluate=evaluate,
     search=search,
+    encode=encode,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from poeem.option import option
 from poeem.training.options.images import FILE_GROUPS, GROUPS
 from poeem.training.options.run import names
-from poeem.training.recipes.recipe import Answer, Recipe
+from poeem.training.recipes.recipe import Answer, QueryVectors, Recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -92,6 +92,23 @@ def search(run: ImageRun, asked: Mapping[str, Any], k: int, nprobe: int | None) 
     return similar_to_id(run.bundle, asked["item"], k, nprobe)
 
 
+def encode(run: ImageRun, asked: Sequence[Mapping[str, Any]]) -> QueryVectors:
+    """Vectors of image files, given as bytes, or of items as queries."""
+    import numpy as np
+
+    from poeem.data.images.decode import Unreadable, open_image, to_pixels
+    from poeem.training.recommend import items_as_queries
+
+    if "item" in asked[0]:
+        return items_as_queries(run.bundle, [one["item"] for one in asked])
+    size, grey = run.settings["image_size"], run.settings["channels"] == 1
+    try:
+        pixels = [to_pixels(open_image(one["image"]), size, grey=grey) for one in asked]
+    except Unreadable as error:
+        raise ValueError(f"image {error}") from None
+    return QueryVectors(run.encode_images(np.stack(pixels)), [[] for _ in asked])
+
+
 RECIPE = Recipe(
     name="images",
     groups={**FILE_GROUPS, **GROUPS},
@@ -104,4 +121,5 @@ RECIPE = Recipe(
     load=load,
     evaluate=evaluate,
     search=search,
+    encode=encode,
 )

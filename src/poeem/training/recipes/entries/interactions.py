@@ -11,7 +11,7 @@ from poeem.data.file_format import FileFormat
 from poeem.option import more_option, option
 from poeem.training.options.groups import GROUPS
 from poeem.training.options.run import RunOptions, names
-from poeem.training.recipes.recipe import Answer, Recipe
+from poeem.training.recipes.recipe import Answer, QueryVectors, Recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -122,6 +122,25 @@ def search(run: InteractionRun, asked: Mapping[str, str], k: int, nprobe: int | 
     return Answer(f"for history {text}", *recommend(run, Ragged(np.array([0, len(numbers)]), numbers), k, nprobe))
 
 
+def encode(run: InteractionRun, asked: Sequence[Mapping[str, Any]]) -> QueryVectors:
+    """Vectors of users, histories or items. A user's or history's own items are left out, and items without a training
+    event.
+    """
+    from poeem.training.recommend import items_as_queries, own_ids
+
+    way = next(iter(asked[0]))
+    values = [one[way] for one in asked]
+    if way == "user":
+        vectors, known = run.encode_users(values), run.known_items(values)
+    elif way == "history":
+        vectors, known = run.encode_histories(values), [own_ids(run.bundle, history) for history in values]
+    else:
+        vectors, known = items_as_queries(run.bundle, values)
+        numbers = run.item_numbers[run.bundle.row_of([ids[0] for ids in known])]
+        vectors[numbers >= 0] = run.items(numbers[numbers >= 0])
+    return QueryVectors(vectors, [[*ids, *run.untrained_ids] for ids in known])
+
+
 RECIPE = Recipe(
     name="interactions",
     groups={"files": InteractionFiles, "run": RunOptions, "data": FileFormat, **GROUPS},
@@ -134,4 +153,5 @@ RECIPE = Recipe(
     load=load,
     evaluate=evaluate,
     search=search,
+    encode=encode,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from poeem.option import more_option, option
 from poeem.training.options.pairs import TEXT_GROUPS
 from poeem.training.options.run import RunOptions, names
-from poeem.training.recipes.recipe import Answer, Recipe
+from poeem.training.recipes.recipe import Answer, QueryVectors, Recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -105,6 +105,15 @@ def search(run: PairRun, asked: Mapping[str, str], k: int, nprobe: int | None) -
     return Answer(f"for {asked['query']!r}", scores, rows)
 
 
+def encode(run: PairRun, asked: Sequence[Mapping[str, Any]]) -> QueryVectors:
+    """Vectors of texts, or of items as queries."""
+    from poeem.training.recommend import items_as_queries
+
+    if "item" in asked[0]:
+        return items_as_queries(run.bundle, [one["item"] for one in asked])
+    return QueryVectors(run.encode_queries([one["query"] for one in asked]), [[] for _ in asked])
+
+
 RECIPE = Recipe(
     name="pairs",
     groups={"files": PairFiles, "run": RunOptions, **TEXT_GROUPS},
@@ -117,4 +126,5 @@ RECIPE = Recipe(
     load=load,
     evaluate=evaluate,
     search=search,
+    encode=encode,
 )
