@@ -28,6 +28,13 @@ class VectorFiles:
     relevance: Path | None = option(
         None, "Labels: columns query, item (row numbers) and optionally weight.", metavar="FILE"
     )
+    unseen: Path | None = more_option(
+        None,
+        "Query vectors that the model of the vectors was not trained on: they judge the fit. Default: a tenth of the "
+        "queries.",
+        metavar="FILE",
+    )
+    unseen_relevance: Path | None = more_option(None, "Labels of --unseen, as --relevance.", metavar="FILE")
     column: str | None = option(None, "Column of the vectors in Parquet files.")
     out: Path | None = option(None, "Folder to write; must be new.", metavar="DIR")
     from_faiss: Path | None = option(
@@ -70,6 +77,8 @@ def fit(
         queries=files.queries,
         column=files.column,
         relevance=files.relevance,
+        unseen=files.unseen,
+        unseen_relevance=files.unseen_relevance,
         **_structure(files, index),
         **{name: value for name, value in settings.items() if name in FitOptions.__dataclass_fields__},
     )

@@ -225,3 +225,38 @@ def test_mistakes_are_told_by_the_names_of_the_options(files, capsys):
         assert line in said
         assert ".cpp" not in said
         assert not (files / "run").exists()
+
+
+def test_unseen_queries_judge_a_fit(data):
+    items, queries, _ = data
+    unseen = queries[5000:]
+    # Negated queries have the items at the other end of the space as neighbours.
+    fitted = fit_vectors(items, -queries[:5000], unseen=unseen, spec="RQ2x4", epochs=0.1, show=False)
+    plain = poeem.EmbeddingIndex(16, "RQ2x4", metric="ip")
+    plain.warm_start(torch.from_numpy(items))
+    decoded = plain.eval().decode(*plain.encode(torch.from_numpy(items))).numpy()
+    exact, found = (np.argsort(-(unseen @ x.T), axis=1, kind="stable")[:, :10] for x in (items, decoded))
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, exact)])
+    # Items of one code have one score, and their order is not fixed.
+    assert fitted.result.warm_start["neighbour_recall@10"] == pytest.approx(recall, abs=0.02)
+    assert fitted.result.warm_start["queries"] == len(unseen)
+
+
+def test_unseen_queries_that_cannot_judge_are_refused(data):
+    items, queries, _ = data
+    with pytest.raises(ValueError, match=r"unseen \(=20 queries\) are too few to judge a fit; give at least 50"):
+        fit_vectors(items, queries, unseen=queries[:20], show=False)
+    with pytest.raises(ValueError, match="unseen_relevance needs the queries"):
+        fit_vectors(items, queries, unseen_relevance=np.array([[0, 0]]), show=False)
+    with pytest.raises(ValueError, match=r"unseen \(dim=8\) must be as wide as the items"):
+        fit_vectors(items, queries, unseen=queries[:100, :8], show=False)
+
+
+def test_unseen_queries_and_labels_by_file(files, tmp_path, capsys):
+    arguments = ["--items", "items.npy", "--queries", "queries.npy", "--relevance", "relevance.parquet"]
+    arguments += ["--unseen", "queries.npy", "--unseen-relevance", "relevance.parquet"]
+    arguments = [one if one.startswith("-") else str(files / one) for one in arguments]
+    command = ["fit", *arguments, "--index", "PQ4x4", "--epochs", "0.1", "--out", str(tmp_path / "run"), "--json"]
+    assert main(command) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    assert (metrics["judged_by"], metrics["index"]["queries"]) == ("unseen labels", 1500)

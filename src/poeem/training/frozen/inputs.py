@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from poeem.data.ragged import Ragged
+from poeem.training.frozen.query_split import MIN_HELD_OUT, UnseenQueries
 from poeem.training.frozen.top_items import blocks
 
 
@@ -98,3 +99,29 @@ def checked_relevance(pairs: Any, n_queries: int, n_items: int) -> Ragged:
     # Sorted by query, without repeated pairs.
     rows = np.unique(rows.astype(np.int64), axis=0)
     return Ragged.from_lengths(np.bincount(rows[:, 0], minlength=n_queries), rows[:, 1])
+
+
+def checked_unseen(vectors: Any, pairs: Any, metric: str, dim: int, n_items: int) -> UnseenQueries | None:
+    """Check queries that judge a fit, with their labels.
+
+    Args:
+        vectors: float, ``(nq, dim)``; None: there are none.
+        pairs: integers ``(p, 2)``: row of the query, row of the item; None: no labels.
+        metric, dim: of the items.
+        n_items: number of items.
+    Returns:
+        the queries with their labels, or None.
+    Raises:
+        ValueError: labels without queries, too few queries, or see ``checked_vectors`` and ``checked_relevance``.
+    """
+    if vectors is None:
+        if pairs is not None:
+            raise ValueError("unseen_relevance needs the queries whose rows it names; give unseen too")
+        return None
+    checked = checked_vectors("unseen", vectors, metric, dim)
+    if len(checked) < MIN_HELD_OUT:
+        raise ValueError(
+            f"unseen (={len(checked)} queries) are too few to judge a fit; give at least {MIN_HELD_OUT}, or leave them "
+            "out"
+        )
+    return UnseenQueries(checked, None if pairs is None else checked_relevance(pairs, len(checked), n_items))

@@ -44,6 +44,11 @@ class FitOptions:
     lr: float | None = setting(None, "Learning rate of the codebooks. Default: 0.003 for PQ, 0.001 for RQ.")
     patience: int = setting(2, "Epochs without gain on held-out queries after which to stop.")
     max_queries: int = option(65_536, "Queries used at most, a random sample.")
+    held_out: str = setting(
+        "random",
+        "Queries that judge the fit: random ones, or the last rows (of a file sorted by time or by user).",
+        choices=("random", "last"),
+    )
     max_items: int | None = option(
         None, "Items that training ranks, a random sample; it costs recall. All items are encoded.", shown="all"
     )

@@ -26,6 +26,8 @@ def fit_files(
     queries: Path | None = None,
     column: str | None = None,
     relevance: Path | None = None,
+    unseen: Path | None = None,
+    unseen_relevance: Path | None = None,
     initial_index: FaissContents | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def fit_files(
         column: column of the vectors in Parquet files.
         relevance: Parquet or CSV with columns ``query`` and ``item``, row numbers from 0, and optionally ``weight``;
             rows of weight 0 are left out.
+        unseen, unseen_relevance: queries and labels that judge the fit, in the same formats.
         initial_index: an index in service whose rows are ``items``.
         options: see ``fit_vectors``.
     Returns:
@@ -51,8 +54,12 @@ def fit_files(
     vectors = read_vectors(items, column=column)
     query_vectors = None if queries is None else read_vectors(queries, column=column)
     pairs = None if relevance is None else read_pairs(relevance)
+    judges = {
+        "unseen": None if unseen is None else read_vectors(unseen, column=column),
+        "unseen_relevance": None if unseen_relevance is None else read_pairs(unseen_relevance),
+    }
     ids = ids_beside(items, len(vectors)) if initial_index is None else initial_index.ids
-    result = fit_vectors(vectors, query_vectors, relevance=pairs, initial_index=initial_index, **options)
+    result = fit_vectors(vectors, query_vectors, relevance=pairs, initial_index=initial_index, **judges, **options)
     with folder.unfinished():
         started = time.perf_counter()
         bundle = result.bundle(ids, vectors, folder.bundle)
@@ -62,7 +69,7 @@ def fit_files(
             "spec": str(bundle.spec),
             "metric": bundle.metric,
             "bytes_per_vector": bundle.spec.bytes_per_vector,
-            "judged_by": "held-out labels" if "recall@100" in result.exact else "held-out queries' nearest neighbours",
+            "judged_by": _judges(unseen is not None, labelled="recall@100" in result.exact),
             "float": result.exact,
             "warm_start": result.result.warm_start,
             "index": result.result.best,
@@ -75,3 +82,8 @@ def fit_files(
         }
         write_text(folder.metrics, json.dumps(metrics, indent=2, allow_nan=False))
     return metrics
+
+
+def _judges(unseen: bool, *, labelled: bool) -> str:
+    which = "unseen" if unseen else "held-out"
+    return f"{which} labels" if labelled else f"{which} queries' nearest neighbours"

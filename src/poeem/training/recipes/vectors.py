@@ -28,8 +28,9 @@ from poeem.training.frozen.data import FrozenData
 from poeem.training.frozen.encode_blocks import encode_all
 from poeem.training.frozen.fit import Catalogue, FrozenFit, fit_frozen
 from poeem.training.frozen.held_out import HeldOut
-from poeem.training.frozen.inputs import checked_relevance, checked_vectors
+from poeem.training.frozen.inputs import checked_relevance, checked_unseen, checked_vectors
 from poeem.training.frozen.item_sample import sample_items
+from poeem.training.frozen.memorised_labels import memorised_labels
 from poeem.training.frozen.query_split import split_queries
 from poeem.training.frozen.top_items import blocks, top_items
 from poeem.training.options.fit import FitOptions
@@ -81,6 +82,8 @@ def fit(
     spec: str | IndexSpec = "RQ8",
     metric: str = "ip",
     relevance: Any = None,
+    unseen: Any = None,
+    unseen_relevance: Any = None,
     **options: Any,
 ) -> EmbeddingIndex:
     """Fit an index to frozen embeddings, from queries alone or with labels (``poeem.fit``).
@@ -95,6 +98,9 @@ def fit(
         spec: the structure, such as ``"RQ8"`` or ``"OPQ16,PQ16"``.
         metric: ``"ip"``, ``"l2"`` or ``"cosine"``.
         relevance: integer pairs ``(p, 2)`` of query row and item row; None: no labels.
+        unseen: float, ``(n, dim)``: queries that the model of the vectors was not trained on, such as those of the
+            latest days. They judge the fit, and do not train. None: a tenth of ``queries`` is held out.
+        unseen_relevance: integer pairs of row in ``unseen`` and item row; None: no labels of these.
         options: fields of ``FitOptions`` by name.
     Returns:
         the index, in eval mode.
@@ -107,7 +113,8 @@ def fit(
     >>> index.ready, index.spec.bytes_per_vector
     (True, 1)
     """
-    return fit_vectors(items, queries, spec=spec, metric=metric, relevance=relevance, **options).layer
+    judges = {"unseen": unseen, "unseen_relevance": unseen_relevance}
+    return fit_vectors(items, queries, spec=spec, metric=metric, relevance=relevance, **judges, **options).layer
 
 
 def fit_vectors(
@@ -117,13 +124,16 @@ def fit_vectors(
     spec: str | IndexSpec | None = "RQ8",
     metric: str = "ip",
     relevance: Any = None,
+    unseen: Any = None,
+    unseen_relevance: Any = None,
     initial_index: FaissContents | None = None,
     **options: Any,
 ) -> VectorsFit:
     """Fit an index as :func:`fit` does, and return the figures of the fit too.
 
     Args:
-        items, queries, spec, metric, relevance: see ``fit``; ``initial_index`` replaces spec and metric.
+        items, queries, spec, metric, relevance, unseen, unseen_relevance: see ``fit``; ``initial_index`` replaces spec
+            and metric.
         initial_index: an index in service, from ``poeem.from_faiss``. Its rows are ``items``, in the same order.
         options: fields of ``FitOptions`` by name.
     Returns:
@@ -151,6 +161,7 @@ def fit_vectors(
         if queries is None:
             raise ValueError("relevance needs the queries whose rows it names; give both or leave both out")
         labels = checked_relevance(relevance, len(queries), len(vectors))
+    judges = checked_unseen(unseen, unseen_relevance, metric, layer.dim, len(vectors))
     accelerator = make_accelerator(given.device)
     timings: dict[str, float] = {}
     rng = np.random.default_rng(given.seed)
@@ -168,7 +179,9 @@ def fit_vectors(
     timings["warm_start_seconds"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    split = split_queries(queries, labels, vectors, given.max_queries, rng)
+    split = split_queries(
+        queries, labels, vectors, given.max_queries, rng, last=given.held_out == "last", unseen=judges
+    )
     sample = sample_items(vectors, given.max_items, [split.train_labels, split.held_out_labels], rng)
     # Cosine scores are inner products of unit vectors.
     unit_metric = "l2" if metric == "l2" else "ip"
@@ -196,6 +209,9 @@ def fit_vectors(
         layer.set_query_adapter(torch.from_numpy(result.adapter))
     timings["train_seconds"] = result.seconds
     notes = list(split.notes)
+    if unseen is not None:
+        warning = memorised_labels(split.train, split.train_labels, measured, vectors, unit_metric)
+        notes += [] if warning is None else [warning]
     if sample.rows is not None:
         notes.append(
             f"{len(sample.rows):,} of the {len(vectors):,} items, a random sample, gave the training (max_items); all "
