@@ -26,10 +26,3 @@ def test_log_q_is_how_often_an_item_is_a_column(small, tower, candidates):
     np.testing.assert_allclose(found[trained], counted[trained] / 600, rtol=0.6 if tower == "sequence" else 0.35)
     assert abs(np.log(found[trained] / (counted[trained] / 600)).mean()) < 0.05
 
-
-def test_ranks_draw_fewer_columns_each(small):
-    train = leave_last_out(small).train
-    settings = {"tower": "history", "batch_size": 32, "history_length": 5, "seed": 0, "candidates": "unique"}
-    batches = build_batches(settings, train)
-    one, two = (np.exp(column_log_q(settings, train, batches, small.n_items, world)) for world in (1, 2))
-    assert (two < one).all()

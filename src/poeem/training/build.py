@@ -158,10 +158,8 @@ def build_batches(settings: Mapping[str, Any], train: Ragged) -> TrainingBatches
     )
 
 
-def column_log_q(
-    settings: Mapping[str, Any], train: Ragged, batches: TrainingBatches, n_items: int, world: int = 1
-) -> np.ndarray:
-    """Compute the log-probability that an item is a column of the softmax on one of ``world`` processes.
+def column_log_q(settings: Mapping[str, Any], train: Ragged, batches: TrainingBatches, n_items: int) -> np.ndarray:
+    """Compute the log-probability that an item is a column of the softmax. The columns are those of all processes.
 
     Returns:
         float32, ``(n_items,)``.
@@ -174,4 +172,4 @@ def column_log_q(
         lengths = train.lengths
         windows = -(-lengths // batches.history_length)
         positives_per_example = float((windows * np.minimum(lengths, batches.history_length)).sum() / windows.sum())
-    return event_log_q(train, n_items, draws=max(1, round(positives_per_example * batches.batch_size / world)))
+    return event_log_q(train, n_items, draws=max(1, round(positives_per_example * batches.batch_size)))

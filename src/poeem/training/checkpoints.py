@@ -37,7 +37,8 @@ class Checkpoints:
 
     Args:
         folder: folder of the checkpoints; ``begin`` makes it.
-        settings: everything that the run depends on, as JSON values. A run is resumed with equal settings only.
+        settings: everything that the run depends on, as JSON values. A run is resumed with equal settings only, by any
+            number of processes.
         resume: whether the folder may hold a run already.
         keep: number of newest checkpoints to keep, besides the best one.
     Raises:
@@ -143,6 +144,8 @@ def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
             raise ValueError("no JSON object")
     except ValueError as error:
         raise ValueError(f"{file} cannot be read ({error}); start a new run in another folder") from None
+    # Earlier versions stored the number of processes. A training no longer depends on it.
+    stored.pop("processes", None)
     given = json.loads(json.dumps(dict(settings)))
     for name in (*given, *(name for name in stored if name not in given)):
         if stored.get(name) != given.get(name):

@@ -68,8 +68,8 @@ class ComparedRun(Protocol):
         """
         ...
 
-    def twin(self, world: int) -> tuple[JointModel, Batches]:
-        """Build the model without index, untrained, and its batches on ``world`` processes."""
+    def twin(self) -> tuple[JointModel, Batches]:
+        """Build the model without index, untrained, and its batches."""
         ...
 
     def data_facts(self) -> dict[str, Any]:
@@ -188,21 +188,12 @@ def share_twin(run: ComparedRun, other: ComparedRun) -> None:
 def float_twin(run: ComparedRun, accelerator: Accelerator, *, show: bool = True) -> tuple[JointModel, float]:
     """Return the model that is trained without the index, and the seconds of its training. It is trained, and stored,
     unless the run has it.
-
-    Raises:
-        ValueError: it must be trained, and the number of processes is not that of the run.
     """
     settings = run.config["settings"]
-    model, batches = run.twin(accelerator.num_processes)
+    model, batches = run.twin()
     seconds = run.folder.load_float(model)
     if seconds is not None:
         return model.eval(), seconds
-    if accelerator.num_processes != settings["processes"]:
-        # Candidates of the softmax come from one process: with another number of processes they differ.
-        raise ValueError(
-            f"the run was trained on {settings['processes']} processes, its float twin cannot be trained on "
-            f"{accelerator.num_processes}; start as many, or leave the baselines out"
-        )
     # The steps of the previous run count too.
     earlier = (settings.get("start") or {}).get("steps", 0)
     until = earlier + run.config["step"]

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from poeem.layers.collective import world_size
+
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Describe versions, processor, threads and device as JSON values."""
@@ -19,6 +21,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "processes": world_size(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }
 

@@ -55,8 +55,8 @@ class PairBatches:
         return -(-len(self) // self.batch_size)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """Return the batch of a step, or one rank's part of it. The parts of all ranks together have the pairs of one
-        process; negatives are drawn by rank.
+        """Return the batch of a step, or one rank's part of it. The parts of all ranks together are the batch of one
+        process.
 
         Returns:
             ``history`` (query numbers) and ``positive`` (item numbers), int64 ``(B,)``; with negatives also
@@ -77,7 +77,10 @@ class PairBatches:
         batch = {"history": self._query[rows], "positive": self._item[rows]}
         if self._negatives is not None:
             counts = self._negatives.lengths[batch["history"]]
-            drawn = np.random.default_rng([self.seed, step, rank]).integers(0, counts.clip(min=1))
+            # The draws of all processes, and of these the own ones.
+            uniform = np.random.default_rng([self.seed, step]).random(self.batch_size)
+            own = uniform[first - step * self.batch_size : last - step * self.batch_size]
+            drawn = np.floor(own * counts).astype(np.int64)
             at = self._negatives.offsets[batch["history"]] + drawn
             values = self._negatives.values[at.clip(max=len(self._negatives.values) - 1)]
             batch["negative"] = np.where(counts > 0, values, -1)

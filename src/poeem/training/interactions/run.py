@@ -70,11 +70,11 @@ class InteractionRun:
         """
         return item_vectors(model, np.arange(self.split.n_items)), query_vectors(model, self.test.history)
 
-    def twin(self, world: int) -> tuple[JointModel, TrainingBatches]:
-        """Build the model without index, untrained, and its batches on ``world`` processes."""
+    def twin(self) -> tuple[JointModel, TrainingBatches]:
+        """Build the model without index, untrained, and its batches."""
         train, n_items = self.split.train, self.split.n_items
         batches = build_batches(self.settings, train)
-        log_q = column_log_q(self.settings, train, batches, n_items, world)
+        log_q = column_log_q(self.settings, train, batches, n_items)
         return build_model(self.settings, n_items, indexed=False, log_q=log_q, train=train), batches
 
     def data_facts(self) -> dict[str, Any]:

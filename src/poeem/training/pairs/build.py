@@ -107,7 +107,7 @@ def build_pair_model(
         pairs: the texts.
         encoder: of `new_encoder` or `stored_encoder`.
         indexed: False for the float twin.
-        batch_size: pairs per step of one process; None: the model is not for training.
+        batch_size: pairs per step, over all processes; None: the model is not for training.
     Returns:
         the model.
     """

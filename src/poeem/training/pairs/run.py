@@ -92,10 +92,10 @@ class PairRun:
         items = item_vectors(model, np.arange(self.pairs.n_items))
         return items, number_vectors(model, model.towers.query, self.test.users)
 
-    def twin(self, world: int) -> tuple[JointModel, PairBatches]:
-        """Build the model without index, untrained, and its batches on ``world`` processes."""
+    def twin(self) -> tuple[JointModel, PairBatches]:
+        """Build the model without index, untrained, and its batches."""
         batches = build_pair_batches(self.settings, self.pairs)
-        encoder, size = new_encoder(self.settings, self.pairs), batches.batch_size // world
+        encoder, size = new_encoder(self.settings, self.pairs), batches.batch_size
         return build_pair_model(self.settings, self.pairs, encoder, indexed=False, batch_size=size), batches
 
     def data_facts(self) -> dict[str, Any]:

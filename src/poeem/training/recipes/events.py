@@ -67,7 +67,6 @@ def train_events(
     settings |= {
         "dataset": dataset,
         "events": events_digest(events),
-        "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
     }
     vocabulary = training_vocabulary(events, split)

@@ -88,7 +88,6 @@ def train_images(
         "channels": images.pixels.shape[3],
         "image_size": images.pixels.shape[1],
         "test_queries": test_queries,
-        "processes": accelerator.num_processes,
     }
     model = build_image_model(settings, pretrained=True)
     _check_enough(model, images)

@@ -82,13 +82,12 @@ def train_interactions(
         **resolved,
         # With stability the index is not trained.
         "rotation": resolved["rotation"] if stability is None else "frozen",
-        "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
     }
     batches = build_batches(settings, split.train)
     if settings["steps"] is None:
         settings["steps"] = max(1, round(settings["epochs"] * batches.steps_per_epoch))
-    log_q = column_log_q(settings, split.train, batches, split.n_items, accelerator.num_processes)
+    log_q = column_log_q(settings, split.train, batches, split.n_items)
     model = build_model(settings, split.n_items, indexed=True, log_q=log_q, train=split.train)
     trained_items = np.flatnonzero(split.seen_in_training)
     if previous is None:

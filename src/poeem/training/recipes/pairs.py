@@ -85,14 +85,11 @@ def train_pairs(
         "pairs": pairs_digest(pairs),
         **settings,
         "dim": encoder.dim,
-        "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
     }
     if settings["steps"] is None:
         settings["steps"] = max(2, round(settings["epochs"] * batches.steps_per_epoch))
-    model = build_pair_model(
-        settings, pairs, encoder, indexed=True, batch_size=batches.batch_size // accelerator.num_processes
-    )
+    model = build_pair_model(settings, pairs, encoder, indexed=True, batch_size=batches.batch_size)
     assert model.index is not None
     check_enough_items(model.index, pairs.n_items, "items")
     validation = queries_of(pairs, parts["validation"])
