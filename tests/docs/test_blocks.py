@@ -23,6 +23,7 @@ LANGUAGES = {"python", "sh", "text"}
 NEEDS = {
     "docs/guides/images.md": ["PIL"],
     "docs/guides/lance.md": ["lance", "lancedb"],
+    "docs/guides/onnx.md": ["onnx", "onnxscript", "onnxruntime"],
     "docs/guides/scann.md": ["scann"],
     "docs/guides/trainers.md": ["lightning", "sentence_transformers", "datasets"],
 }

@@ -72,7 +72,7 @@ def decode_additive(codes: Tensor, codebooks: Tensor) -> Tensor:
     """
     M, ksub, dim = codebooks.shape
     rows = _rows(codes.reshape(-1, M), ksub)
-    return F.embedding_bag(rows, codebooks.reshape(M * ksub, dim), mode="sum").reshape(*codes.shape[:-1], dim)
+    return _sums(rows, codebooks.reshape(M * ksub, dim)).reshape(*codes.shape[:-1], dim)
 
 
 def start_beam(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,17 +135,27 @@ def _extend_rows(
     (n, width, m), ksub, dim = codes.shape, len(codewords), rest.shape[1]
     sums = _rows(codes.flatten(0, 1), ksub)
     if products is not None:
-        scores = F.embedding_bag(sums, products, mode="sum").view(n, width, ksub)
+        scores = _sums(sums, products).view(n, width, ksub)
         scores += torch.addmm(half_norms, rest, codewords.T, alpha=-1)[:, None]
     else:
         if m:
-            rest = (rest[:, None] - F.embedding_bag(sums, earlier, mode="sum").view(n, width, dim)).flatten(0, 1)
+            rest = (rest[:, None] - _sums(sums, earlier).view(n, width, dim)).flatten(0, 1)
         scores = torch.addmm(half_norms, rest, codewords.T, alpha=-1).view(n, width, ksub)
     scores += cost[:, :, None]
     best_cost, best = _smallest(scores.flatten(1), kept)
     parent = best // ksub
-    extended = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, m)), (best - parent * ksub)[:, :, None]], 2)
-    return extended, best_cost
+    chosen = (best - parent * ksub)[:, :, None]
+    if m == 0:  # onnxruntime gathers nothing of width 0
+        return chosen, best_cost
+    return torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, m)), chosen], 2), best_cost
+
+
+def _sums(rows: Tensor, table: Tensor) -> Tensor:
+    """The sums of the table's rows with numbers ``(n, m)``, ``(n, width of the table)``."""
+    if not is_exporting() or rows.shape[1] == 0:
+        return F.embedding_bag(rows, table, mode="sum")
+    # ONNX has no such operator: it would become a loop over the rows.
+    return sum((table.index_select(0, rows[:, m]) for m in range(1, rows.shape[1])), table.index_select(0, rows[:, 0]))
 
 
 def _smallest(scores: Tensor, kept: int) -> tuple[Tensor, Tensor]:

@@ -132,7 +132,8 @@ class Quantize(Module):
         names = ("subfolder", "token", "cache_folder", "revision", "local_files_only")
         places = {name: kwargs[name] for name in names if name in kwargs}
         module = cls(**cls.load_config(model_name_or_path, **places))
-        return cls.load_torch_weights(model_name_or_path, model=module, **places) or module
+        cls.load_torch_weights(model_name_or_path, model=module, **places)
+        return module
 
 
 def float_documents(model: SentenceTransformer, texts: Sequence[str], **options: Any) -> np.ndarray:
