@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from poeem.data.events.batches import EventBatches
+from poeem.data.events.batches import EventBatches, _group_starts
 from poeem.data.events.inputs import EventInputs, Spans
 from poeem.data.events.read_events import read_events
 from poeem.data.events.search_events import SearchEvents
@@ -122,12 +122,13 @@ def test_inputs_are_what_a_loop_finds():
     for place, row in enumerate(rows):
         before = [j for j in range(len(events)) if events.user[j] == events.user[row]]
         before = [j for j in before if events.timestamp[j] < events.timestamp[row]]
-        together = np.concatenate([found[name][place] for name in ("long", "short", "recent")])
+        visit = found["visit"][place]
+        together = np.concatenate([found[name][visit] for name in ("long", "short", "recent")])
         assert together[together >= 0].tolist() == events.item[before[-12:]].tolist()
-        kinds = found["long_kinds"][place]
+        kinds = found["long_kinds"][visit]
         assert kinds[kinds >= 0].tolist() == events.kind[before[-12:]][: max(0, len(before[-12:]) - 7)].tolist()
         asked = [events.query[j] for j in before if events.query[j] >= 0][-2:]
-        texts = [" ".join(vocabulary.words[w] for w in words if w >= 0) for words in found["past"][place]]
+        texts = [" ".join(vocabulary.words[w] for w in words if w >= 0) for words in found["past"][visit]]
         assert [text for text in texts if text] == [events.queries[q] for q in asked]
         words = found["words"][place]
         assert " ".join(vocabulary.words[w] for w in words if w >= 0) == events.queries[events.query[row]]
@@ -155,6 +156,24 @@ def test_batches_cover_an_epoch_and_depend_on_the_step_alone():
     halves = [batches.batch(3, rank, 2) for rank in (0, 1)]
     assert np.concatenate([half["positive"] for half in halves]).tolist() == again["positive"].tolist()
     assert len(set(again["negatives"].tolist())) == 10
+
+
+def test_events_of_one_visit_stay_together_in_a_batch():
+    events = random_log()
+    examples = np.flatnonzero(events.query >= 0)
+    batches = EventBatches(inputs_of(events), examples, batch_size=len(examples))
+    batch = batches.batch(0)
+    # Every visit of the log is one row of behaviour, and its queries follow one another.
+    visits = set(zip(events.user[examples].tolist(), events.timestamp[examples].tolist()))
+    assert len(visits) < len(examples)
+    assert len(batch["recent"]) == len(batch["past"]) == len(visits)
+    assert (batch["visit"].diff() != 0).sum() == len(visits) - 1
+    assert (batch["visit"] != batches.batch(1)["visit"]).any()
+
+
+def test_a_large_basket_is_cut_into_groups():
+    assert _group_starts(np.array([0, 0, 0, 0, 0, 5, 6, 6]), 2).tolist() == [0, 2, 4, 5, 6, 8]
+    assert _group_starts(np.array([3]), 16).tolist() == [0, 1]
 
 
 def test_log_q_is_the_share_of_steps_that_an_item_is_a_column():

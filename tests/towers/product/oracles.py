@@ -26,10 +26,13 @@ def mean_embedding(weight: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return weight[known + 1].mean(0) if len(known) else np.zeros(weight.shape[1])
 
 
-def query_attention(scale: float, query: np.ndarray, behaviours: np.ndarray) -> np.ndarray:
+def query_attention(
+    scale: float, query: np.ndarray, behaviours: np.ndarray, values: np.ndarray | None = None
+) -> np.ndarray:
     """``(G, d)`` and the filled rows ``(L, d)``."""
     rows = np.vstack([np.zeros(query.shape[1]), behaviours])
-    return np.stack([softmax(scale * rows @ q) @ rows for q in query])
+    summed = rows if values is None else np.vstack([np.zeros(query.shape[1]), values])
+    return np.stack([softmax(scale * rows @ q) @ summed for q in query])
 
 
 def self_attention(weights: dict[str, np.ndarray], x: np.ndarray, heads: int) -> np.ndarray:

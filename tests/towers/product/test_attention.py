@@ -20,6 +20,12 @@ def test_query_attention_is_the_oracles_and_ignores_empty_places():
         expected = oracles.query_attention(2.5, query[i].double().numpy(), behaviours[i][filled[i]].double().numpy())
         np.testing.assert_allclose(found[i], expected, atol=1e-5)
     assert (found[2] == 0).all()
+    values = torch.randn(3, 5, 4)
+    found = attention(query, behaviours.nan_to_num(1e6), filled, values).detach().numpy()
+    for i in range(3):
+        rows, summed = (x[i][filled[i]].double().numpy() for x in (behaviours, values))
+        expected = oracles.query_attention(2.5, query[i].double().numpy(), rows, summed)
+        np.testing.assert_allclose(found[i], expected, atol=1e-5)
 
 
 def test_a_query_that_no_behaviour_fits_attends_to_nothing():
@@ -36,7 +42,7 @@ def test_self_attention_is_the_oracles(heads):
     for i in range(2):
         expected = oracles.self_attention(oracles.numbers(attention), x[i][filled[i]].double().numpy(), heads)
         np.testing.assert_allclose(found[i][filled[i]].numpy(), expected, atol=1e-4)
-    torch.testing.assert_close(attention(x, filled, queries=2), found[:, :2])
+    torch.testing.assert_close(attention.first(x, filled), found[:, 0])
 
 
 def test_a_row_without_filled_places_has_a_finite_gradient():
@@ -45,6 +51,7 @@ def test_a_row_without_filled_places_has_a_finite_gradient():
     attention(x, torch.zeros(1, 3, dtype=torch.bool)).sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
+    assert attention.first(x, torch.zeros(1, 3, dtype=torch.bool)).isfinite().all()
 
 
 def test_heads_divide_the_width():

@@ -53,7 +53,7 @@ def test_long_term_has_a_list_of_items_and_one_of_each_attribute():
         ):
             of_kind = [items[i].numpy()[(kinds[i].numpy() == kind) & (items[i].numpy() >= 0)] for kind in (0, 1)]
             means = [vectors[numbers].mean(0) for numbers in of_kind if len(numbers)]
-            scale = np.exp(weights[f"by_query.{number}.log_scale"])
+            scale = np.exp(weights["log_scale"][number])
             rows = np.stack(means) if means else np.empty((0, 8))
             expected = expected + oracles.query_attention(scale, ROWS[i].double().numpy(), rows)
         np.testing.assert_allclose(found[i], expected, atol=1e-4)

@@ -8,7 +8,7 @@ from poeem.towers.item_table import ItemTable
 from poeem.towers.product.fusion import AttentionFusion
 from poeem.towers.product.item import ProductTower
 from poeem.towers.product.mean_embedding import MeanEmbedding
-from poeem.towers.product.query import Behaviour, TokenCounts, product_towers
+from poeem.towers.product.query import Behaviour, QueryParts, TokenCounts, product_towers
 
 from . import oracles
 from .test_semantic_unit import QUERY
@@ -24,7 +24,8 @@ BEHAVIOUR = Behaviour(
 
 def towers(**changes):
     attributes = {"brand": torch.tensor([0, 1, 1, -1])}
-    return product_towers(TITLES, TokenCounts(7, 6, 5), 8, attributes=attributes, n_kinds=2, heads=2, **changes)
+    parts = QueryParts(heads=2, **changes)
+    return product_towers(TITLES, TokenCounts(7, 6, 5), 8, attributes=attributes, n_kinds=2, parts=parts)
 
 
 def test_fusion_is_the_row_of_cls():
@@ -66,6 +67,46 @@ def test_padding_does_not_change_a_vector_and_every_parameter_learns(granular, a
     vectors.square().sum().backward()
     idle = [name for name, parameter in query.named_parameters() if parameter.grad is None or not parameter.grad.any()]
     assert not idle
+
+
+def test_the_head_finds_the_items_that_were_chosen_again():
+    query = towers().query
+    oracles.randomise(query)
+    found, weights = query(QUERY, BEHAVIOUR).detach().numpy(), oracles.numbers(query)
+    with torch.no_grad():
+        last, items = query.unit(QUERY)[:, -1].double().numpy(), query.items(torch.arange(4)).double().numpy()
+        head, query.again = query.again, None
+        fused = query(QUERY, BEHAVIOUR).double().numpy()
+    assert head is not None
+    for i in range(3):
+        history = torch.cat(BEHAVIOUR[:3], 1)[i].numpy()
+        history = history[history >= 0]
+        ids = weights["items.table.ids.weight"][history]
+        chosen = oracles.query_attention(np.exp(weights["again.log_scale"]), last[i][None], items[history], ids)
+        x = np.concatenate([last[i], fused[i], chosen[0]])
+        hidden = x @ weights["head.widen.weight"].T + weights["head.widen.bias"]
+        expected = (
+            weights["head.skip.weight"] @ x
+            + weights["head.narrow.weight"] @ (hidden * oracles.sigmoid(hidden))
+            + weights["head.narrow.bias"]
+        )
+        np.testing.assert_allclose(found[i], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("granular", [True, False])
+@pytest.mark.parametrize("attention", [True, False])
+def test_queries_of_one_visit_share_its_behaviour(granular, attention):
+    query = towers(granular=granular, attention=attention).query
+    oracles.randomise(query)
+    # Five queries of three visits, not in their order; the second visit has three queries.
+    visit, asked = torch.tensor([1, 0, 1, 2, 1]), torch.tensor([0, 1, 1, 2, 0])
+    tokens = QUERY._replace(**{name: part[asked] for name, part in QUERY._asdict().items()})
+    alone = query(tokens._replace(past=QUERY.past[visit]), Behaviour(*(span[visit] for span in BEHAVIOUR)))
+    together = query(tokens._replace(past=QUERY.past), BEHAVIOUR, visit)
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+    gradient = torch.autograd.grad(together.square().sum(), query.items.table.ids.weight)[0]
+    expected = torch.autograd.grad(alone.square().sum(), query.items.table.ids.weight)[0]
+    torch.testing.assert_close(gradient, expected, atol=1e-3, rtol=1e-3)
 
 
 def test_a_query_without_known_tokens_and_without_history_has_a_finite_vector():

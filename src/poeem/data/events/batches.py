@@ -8,15 +8,20 @@ from torch import Tensor
 
 from poeem.data.events.inputs import EventInputs
 
+# Events of one user and time that stay together in a batch. More are faster and make batches less random.
+TOGETHER = 16
+
 
 class EventBatches:
     """Training batches of queries with the items that were chosen, in a random order that differs by epoch.
 
-    All epochs form one stream that is cut into full batches. A batch depends on ``(seed, step)`` alone.
+    Events of the same user and time, such as the products of a basket, stay together in groups of at most ``TOGETHER``,
+    because their history is the same and is read once. Groups are in random order. All epochs form one stream that is
+    cut into full batches. A batch depends on ``(seed, step)`` alone.
 
     Args:
         inputs: makes the inputs of the towers.
-        examples: positions of the training events with a query.
+        examples: positions of the training events with a query, ascending.
         batch_size: examples per step, over all processes; lowered to the number of examples.
         negatives: items per step that are drawn from the whole catalogue, all equally likely. They are columns of the
             softmax beside the items of the batch.
@@ -35,6 +40,7 @@ class EventBatches:
         self.inputs, self.examples, self.seed = inputs, examples, seed
         self.negatives = min(negatives, inputs.events.n_items)
         self.batch_size = min(batch_size, len(examples))
+        self._starts = _group_starts(inputs.events.known_before[examples], TOGETHER)
         self._epochs: dict[int, np.ndarray] = {}
 
     @property
@@ -46,7 +52,8 @@ class EventBatches:
         """Return the batch of a step, or one process's part of it. Every process has the same negatives.
 
         Returns:
-            the inputs of ``EventInputs``, ``positive`` ``(B,)`` and ``negatives`` ``(K,)``, all int64.
+            the inputs of ``EventInputs``, with one row of behaviour for each visit; ``positive`` ``(B,)`` and
+            ``negatives`` ``(K,)``. All are int64.
         """
         if not 0 <= rank < world or world > self.batch_size or step < 0:
             raise ValueError(
@@ -81,5 +88,18 @@ class EventBatches:
         if epoch not in self._epochs:
             # Two epochs are cached: a batch may hold parts of both.
             self._epochs = {e: order for e, order in self._epochs.items() if e == epoch - 1}
-            self._epochs[epoch] = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.examples))
+            order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self._starts) - 1)
+            lengths = np.diff(self._starts)[order]
+            # The places of each group follow one another: its first place, and then one more each.
+            firsts = self._starts[order] - (np.cumsum(lengths) - lengths)
+            self._epochs[epoch] = np.repeat(firsts, lengths) + np.arange(len(self.examples))
         return self._epochs[epoch]
+
+
+def _group_starts(visit: np.ndarray, most: int) -> np.ndarray:
+    """Bounds of the groups: runs of equal values of ``visit``, longer ones cut after each ``most``; int64."""
+    new = np.ones(len(visit), dtype=bool)
+    new[1:] = visit[1:] != visit[:-1]
+    places = np.arange(len(visit))
+    within = places - np.maximum.accumulate(np.where(new, places, 0))
+    return np.append(np.flatnonzero(within % most == 0), len(visit))

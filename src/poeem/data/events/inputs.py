@@ -30,7 +30,7 @@ class Spans:
 
     recent: int = 15
     short: int = 30
-    long: int = 100
+    long: int = 400
     past: int = 5
 
     def __post_init__(self) -> None:
@@ -61,11 +61,13 @@ class EventInputs:
     def of_events(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Return the inputs for events by position: the query, and what was known of the user before it.
 
-        Every event must have a query, which is not checked. Events of the same user and time were not known.
+        Every event must have a query, which is not checked. Events of the same user and time were not known. They are
+        one visit, whose behaviour is returned once: ``visit``, int64 ``(B,)``, is the row of each query's behaviour.
         """
-        query = self.events.query[positions]
-        tokens = Tokens(*(part[query] for part in self._tokens))
-        return self._inputs(tokens, self.events.user[positions], self.events.known_before[positions])
+        tokens = Tokens(*(_filled_places(part[self.events.query[positions]]) for part in self._tokens))
+        # An event is known by the first event of its user and time.
+        first, visit = np.unique(self.events.known_before[positions], return_inverse=True)
+        return self._inputs(tokens, visit, self.events.user[first], first)
 
     def of_typed(self, text: str, user: int | None) -> dict[str, np.ndarray]:
         """Return the inputs ``(1, ...)`` for a typed query of a user after all of the user's events; None: a user
@@ -74,9 +76,9 @@ class EventInputs:
         tokens = _cut(self.vocabulary.encode([text]))
         users = np.array([0 if user is None else user])
         stops = self.events.offsets[users + (0 if user is None else 1)]
-        return self._inputs(tokens, users, stops)
+        return self._inputs(tokens, np.zeros(1, dtype=np.int64), users, stops)
 
-    def _inputs(self, tokens: Tokens, users: np.ndarray, stops: np.ndarray) -> dict[str, np.ndarray]:
+    def _inputs(self, tokens: Tokens, visit: np.ndarray, users: np.ndarray, stops: np.ndarray) -> dict[str, np.ndarray]:
         recent, short, long, past = self.spans.recent, self.spans.short, self.spans.long, self.spans.past
         items = history_before(self._items, users, stops, recent + short + long)
         kinds = history_before(self._kinds, users, stops, recent + short + long)
@@ -85,7 +87,8 @@ class EventInputs:
         words[queries < 0] = -1
         return {
             **tokens._asdict(),
-            "past": words,
+            "visit": visit,
+            "past": _filled_places(words),
             "recent": items[:, short + long :],
             "short": items[:, long : short + long],
             "long": items[:, :long],
@@ -96,3 +99,9 @@ class EventInputs:
 def _cut(tokens: Tokens) -> Tokens:
     # Words are cut first: a pasted page is no query.
     return Tokens(tokens.characters[:, :CHARACTERS], tokens.bigrams[:, : CHARACTERS - 1], tokens.words[:, :WORDS])
+
+
+def _filled_places(tokens: np.ndarray) -> np.ndarray:
+    """The first places of rows of tokens, without those that are empty in every row; at least one."""
+    filled = (tokens >= 0).reshape(-1, tokens.shape[-1]).any(0)
+    return tokens[..., : max(1, int(filled.sum()))]

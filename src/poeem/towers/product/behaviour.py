@@ -7,10 +7,11 @@ every item of a batch is computed once.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poeem.towers.item_table import ItemTable
-from poeem.towers.product.query_attention import QueryAttention
+from poeem.towers.product.query_attention import QUERY_SCALE, QueryAttention
 from poeem.towers.product.self_attention import SelfAttention
 
 
@@ -93,7 +94,7 @@ class LongTermBehaviour(nn.Module):
         if n_kinds < 1:
             raise ValueError(f"n_kinds (={n_kinds}) must be at least 1: the kinds of events, such as click and buy")
         self.table, self.n_kinds = table, n_kinds
-        self.by_query = nn.ModuleList(QueryAttention() for _ in range(1 + len(table.features)))
+        self.log_scale = nn.Parameter(torch.full((1 + len(table.features),), QUERY_SCALE).log())
 
     def forward(self, query: Tensor, items: Tensor, kinds: Tensor) -> Tensor:
         """Attend to the lists by the query.
@@ -106,11 +107,12 @@ class LongTermBehaviour(nn.Module):
             ``(B, G, d)``.
         """
         numbers = items.clamp(min=0)
-        result = torch.zeros_like(query)
         of_kind = [(kinds == kind) & (items >= 0) for kind in range(self.n_kinds)]
         counts = torch.stack([places.sum(1) for places in of_kind], 1)
         weights = [places / counts[:, i : i + 1].clamp(min=1) for i, places in enumerate(of_kind)]
-        means = [self.table.pools(numbers, weight) for weight in weights]
-        for attend, of_list in zip(self.by_query, zip(*means)):
-            result = result + attend(query, torch.stack(of_list, 1), counts > 0)
-        return result
+        # (B, kinds, lists, d): the lists are attended one by one, but in one product.
+        means = torch.stack([torch.stack(self.table.pools(numbers, weight), 1) for weight in weights], 1)
+        logits = torch.einsum("bgd,bkld->bglk", query, means) * self.log_scale.exp()[:, None]
+        logits = logits.masked_fill((counts == 0)[:, None, None], torch.finfo(logits.dtype).min)
+        attended = F.pad(logits, (1, 0)).softmax(3)[..., 1:]
+        return torch.einsum("bglk,bkld->bgd", attended, means)

@@ -34,7 +34,7 @@ class AttentionFusion(nn.Module):
     def forward(self, query: Tensor, *behaviours: Tensor) -> Tensor:
         """Fuse the rows of the query ``(B, G, d)`` and of each span ``(B, G, d)`` to ``(B, d)``."""
         rows = torch.cat([self.cls.expand(len(query), 1, -1), query, *behaviours], 1)
-        return self.attention(rows, rows.new_ones(rows.shape[:2], dtype=torch.bool), queries=1)[:, 0]
+        return self.attention.first(rows, rows.new_ones(rows.shape[:2], dtype=torch.bool))
 
 
 class MeanFusion(nn.Module):

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from poeem.towers.product.self_attention import masked_attention
+
+# Vectors start with a length of about 1/4, so their products are below 1/16.
+QUERY_SCALE = 16.0
 
 
 class QueryAttention(nn.Module):
@@ -15,7 +21,7 @@ class QueryAttention(nn.Module):
     the weights of the behaviours would add up to 1 for every query.
 
     Args:
-        scale: value of ``s`` at the start. Vectors start with a length of about 1/4, so their products are below 1/16.
+        scale: value of ``s`` at the start.
     Source:
         Li et al., "Embedding-based product retrieval in Taobao search", KDD 2021, section 3.2.2.
 
@@ -26,25 +32,29 @@ class QueryAttention(nn.Module):
              [ 0.,  0.]]])
     """
 
-    def __init__(self, scale: float = 16.0) -> None:
+    def __init__(self, scale: float = QUERY_SCALE) -> None:
         super().__init__()
         if not scale > 0:
             raise ValueError(f"scale (={scale}) must be above 0; 16 suits vectors of a length of 1/4")
         self.log_scale = nn.Parameter(torch.tensor(float(scale)).log())
 
-    def forward(self, query: Tensor, behaviours: Tensor, filled: Tensor) -> Tensor:
+    def forward(self, query: Tensor, behaviours: Tensor, filled: Tensor, values: Tensor | None = None) -> Tensor:
         """Attend to the behaviours by the query.
 
         Args:
             query: float, ``(B, G, d)``: rows of the query.
             behaviours: float, ``(B, L, d)``.
-            filled: bool, ``(B, L)``: False for an empty place, whose row is not used.
+            filled: bool, ``(B, L)``: False for an empty place, whose rows are not used.
+            values: float, ``(B, L, d)``: what is summed by the weights; default the behaviours.
         Returns:
             ``(B, G, d)``; zero where no place is filled.
         """
-        logits = self.log_scale.exp() * (query @ behaviours.transpose(1, 2))
-        logits = logits.masked_fill(~filled[:, None], torch.finfo(logits.dtype).min)
-        # The zero row adds exp(0) to the sum of the weights and nothing to the result.
-        weights = torch.cat([logits.new_zeros(*logits.shape[:2], 1), logits], 2).softmax(2)[..., 1:]
-        # An empty place has weight 0, but its row may hold anything.
-        return weights @ behaviours.masked_fill(~filled[..., None], 0.0)
+        rows = _with_zero_row(behaviours, filled)
+        values = rows if values is None else _with_zero_row(values, filled)
+        filled = F.pad(filled, (1, 0), value=True)[:, None]
+        return masked_attention((self.log_scale.exp() * query)[:, None], rows, values, filled, scale=1.0)[:, 0]
+
+
+def _with_zero_row(rows: Tensor, filled: Tensor) -> Tensor:
+    """``[0; rows]``, ``(B, 1, 1 + L, d)``. An empty place has weight 0, but its row may hold anything: it becomes 0."""
+    return F.pad(rows.masked_fill(~filled[..., None], 0.0), (0, 0, 1, 0))[:, None]

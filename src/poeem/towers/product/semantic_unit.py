@@ -18,7 +18,7 @@ class QueryTokens(NamedTuple):
     characters: Tensor  # (B, C)
     bigrams: Tensor  # (B, C - 1), pairs of characters that follow one another within a word
     words: Tensor  # (B, W)
-    past: Tensor  # (B, P, W): the words of the user's past queries, in any order
+    past: Tensor  # (V, P, W): the words of past queries of the user of each visit, in any order
 
 
 class WordUnit(nn.Module):
@@ -34,8 +34,8 @@ class WordUnit(nn.Module):
         super().__init__()
         self.words = words
 
-    def forward(self, query: QueryTokens) -> Tensor:
-        """Return the row of each query, ``(B, 1, width)``."""
+    def forward(self, query: QueryTokens, visit: Tensor | None = None) -> Tensor:
+        """Return the row of each query, ``(B, 1, width)``; it does not depend on the ``visit``."""
         return self.words(query.words)[:, None]
 
 
@@ -72,21 +72,29 @@ class MultiGranularUnit(nn.Module):
         self.in_context = SelfAttention(words.width, heads=heads, dropout=dropout)
         self.past = QueryAttention()
 
-    def forward(self, query: QueryTokens) -> Tensor:
-        """Return the six rows of each query, ``(B, 6, width)``."""
+    def forward(self, query: QueryTokens, visit: Tensor | None = None) -> Tensor:
+        """Return the six rows of each query, ``(B, 6, width)``.
+
+        Args:
+            query: tokens.
+            visit: int64, ``(B,)``: row of ``past`` of each query; default: row i belongs to query i.
+        """
         words = self.words(query.words)
         known = query.words >= 0
         in_context = self.in_context(self.words.each(query.words), known)
         share = known / known.sum(1, keepdim=True).clamp(min=1)
-        batch, places, _ = query.past.shape
-        past = self.words(query.past.flatten(0, 1)).view(batch, places, -1)
+        visits, places, _ = query.past.shape
+        past = self.words(query.past.flatten(0, 1)).view(visits, places, -1)
+        asked = (query.past >= 0).any(2)
+        if visit is not None:
+            past, asked = past[visit], asked[visit]
         rows = torch.stack(
             [
                 self.characters(query.characters),
                 self.bigrams(query.bigrams),
                 words,
                 (share[:, None] @ in_context)[:, 0],
-                self.past(words[:, None], past, (query.past >= 0).any(2))[:, 0],
+                self.past(words[:, None], past, asked)[:, 0],
             ],
             dim=1,
         )

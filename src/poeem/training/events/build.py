@@ -14,7 +14,7 @@ from poeem.data.events.inputs import EventInputs, Spans
 from poeem.data.events.search_events import SearchEvents
 from poeem.data.vocabulary import Vocabulary
 from poeem.layers.embedding_index import EmbeddingIndex
-from poeem.towers.product.query import TokenCounts, product_towers
+from poeem.towers.product.query import QueryParts, TokenCounts, product_towers
 from poeem.training.events.model import EventModel
 from poeem.training.options.events import EventLossOptions
 
@@ -55,10 +55,7 @@ def build_event_model(
         settings["dim"],
         attributes={name: torch.from_numpy(value_numbers(table[name])) for name in names},
         n_kinds=len(events.kinds),
-        granular=settings["granular"],
-        attention=settings["attention"],
-        heads=settings["heads"],
-        dropout=settings["dropout"],
+        parts=QueryParts(**{field.name: settings[field.name] for field in fields(QueryParts)}),
         seed=settings["seed"],
     )
     index = None

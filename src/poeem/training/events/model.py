@@ -42,7 +42,8 @@ class EventModel(nn.Module):
     def queries(self, **inputs: Tensor) -> Tensor:
         """Return query vectors ``(B, dim)`` for the inputs of ``EventInputs``."""
         tokens = QueryTokens(**{name: inputs[name] for name in QueryTokens._fields})
-        return self.towers.query(tokens, Behaviour(**{name: inputs[name] for name in Behaviour._fields}))
+        behaviour = Behaviour(**{name: inputs[name] for name in Behaviour._fields})
+        return self.towers.query(tokens, behaviour, inputs["visit"])
 
     def forward(self, positive: Tensor, negatives: Tensor, **inputs: Tensor) -> StepOutput:
         """Compute the loss of a batch of ``EventBatches``: positives ``(B,)`` and sampled negatives ``(K,)``, item

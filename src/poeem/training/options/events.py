@@ -22,11 +22,12 @@ class EventModelOptions:
     metric: str | None = more_option(None, "Similarity.", choices=METRICS, shown="cosine")
     granular: bool = setting(True, "Queries by characters, bigrams, words, words in context and past queries.")
     attention: bool = setting(True, "LSTM and attention over the behaviour; false: means of it and an MLP.")
+    again: bool = setting(True, "Attention to every item of the behaviour; false: the tower of the paper.")
     heads: int = setting(4, "Heads of every self-attention; divides dim.")
     dropout: float | None = setting(None, "Dropout of the query tower. Default: 0.")
     recent: int = setting(15, "Events of the latest span of behaviour.")
     short: int = setting(30, "Events of the span before it.")
-    long: int = setting(100, "Events of the span before that.")
+    long: int = setting(400, "Events of the span before that.")
     past: int = setting(5, "Past queries that are read.")
     attributes: str | None = setting(
         None, "Columns of the item table that are embedded, with commas. Default: text columns of few values."

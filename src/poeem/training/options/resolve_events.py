@@ -20,8 +20,8 @@ DEFAULTS = {
     "assignment": "nearest",
     "dropout": 0.0,
     "epochs": 1,
-    "batch_size": 512,
-    "lr": 4e-3,
+    "batch_size": 1024,
+    "lr": 1e-2,
     "index_lr": 1.0,
 }
 
