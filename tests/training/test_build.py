@@ -25,4 +25,3 @@ def test_log_q_is_how_often_an_item_is_a_column(small, tower, candidates):
     # Windows overlap where a history is a little longer than one: its events are drawn more often than their share.
     np.testing.assert_allclose(found[trained], counted[trained] / 600, rtol=0.6 if tower == "sequence" else 0.35)
     assert abs(np.log(found[trained] / (counted[trained] / 600)).mean()) < 0.05
-

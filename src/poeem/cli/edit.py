@@ -21,7 +21,7 @@ Vectors = Annotated[
     typer.Option(
         metavar="FILE",
         help="Vectors as the item tower gives them: .npy, or .parquet with --column. For a run of images also an image "
-        "file or a folder of them.",
+        "file or a folder of them; for a run of texts also .jsonl, .csv or .parquet with a column item of texts.",
     ),
 ]
 Ids = Annotated[
@@ -100,12 +100,13 @@ def _read_items(
     """A table of ids with their columns, and the vectors."""
     from poeem.data.id_file import read_id_file
     from poeem.data.images.decode import SUFFIXES
+    from poeem.data.pairs.text_pairs import holds_texts
     from poeem.data.tables import PARQUET_SUFFIXES
     from poeem.data.vectors import read_vectors
 
     bundle = editor.bundle
-    if items.is_dir() or items.suffix.lower() in SUFFIXES:
-        return _from_images(folder, items, ids)
+    if items.is_dir() or items.suffix.lower() in SUFFIXES or (column is None and holds_texts(items)):
+        return _encoded_items(folder, items, ids)
     vectors = read_vectors(items, dim=bundle.dim, column=column)
     if ids is not None:
         return read_id_file(ids, string_ids=bundle.string_ids), vectors
@@ -116,17 +117,20 @@ def _read_items(
     return table.select(["id", *(name for name in columns if name in table.column_names)]), vectors
 
 
-def _from_images(folder: Path, items: Path, ids: Path | None) -> tuple[pa.Table, np.ndarray]:
-    """Items of image files, encoded by the run's network."""
+def _encoded_items(folder: Path, items: Path, ids: Path | None) -> tuple[pa.Table, np.ndarray]:
+    """Items of image files or of a table of texts, encoded by the run's network."""
     from poeem.training.load import load_run
 
     if ids is not None:
-        raise ValueError(f"--ids (={str(ids)!r}) goes with vectors; the ids of images are the names of their files")
+        raise ValueError(
+            f"--ids (={str(ids)!r}) goes with vectors; the ids of images are the names of their files, those of texts "
+            "a column item_id"
+        )
     if not (folder / "model").is_dir():
-        raise ValueError(f"{str(folder)!r} has no model that encodes images; give vectors, .npy or .parquet")
+        raise ValueError(f"{str(folder)!r} has no model that encodes images or texts; give vectors, .npy or .parquet")
     run = load_run(folder)
     if not hasattr(run, "new_items"):
-        raise ValueError(f"{str(folder)!r} is no run of images; give vectors, .npy or .parquet")
+        raise ValueError(f"{str(folder)!r} is no run of images or texts; give vectors, .npy or .parquet")
     return run.new_items(items, say)
 
 

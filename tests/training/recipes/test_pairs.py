@@ -125,6 +125,58 @@ def test_encode_takes_new_texts(run, tmp_path, capsys):
     assert "column 'item_id' is missing" in capsys.readouterr().err
 
 
+def test_new_texts_are_added_and_found(run, tmp_path, capsys):
+    shop = Path(shutil.copytree(run, tmp_path / "shop"))
+    new = {"doc_id": ["n1", "n2"], "text": ["t7w1 t7w2 t7w1", "t2w1\n t2w1 t2w2"]}
+    pq.write_table(pa.table(new), tmp_path / "new.parquet")
+    assert asked(capsys, "add", shop, "--items", tmp_path / "new.parquet")["items"] == 242
+    found = asked(capsys, "search", shop, "--query", "q7w1 q7w2", "-k", 240)["results"]
+    assert next(result["title"] for result in found if result["id"] == "n1") == "t7w1 t7w2 t7w1"
+    # The same text is a row with the same code.
+    loaded = poeem.load(shop)
+    codes, _ = loaded.model.index.encode(loaded.encode_items(new["text"]))
+    np.testing.assert_array_equal(loaded.bundle.codes[-2:], codes)
+    assert loaded.bundle.columns["title"].to_pylist()[-1] == "t2w1 t2w1 t2w2"
+    (tmp_path / "other.csv").write_text("item_id,item\nn1,t1w1 t1w2\n")
+    asked(capsys, "replace", shop, "--items", tmp_path / "other.csv")
+    changed = poeem.load(shop)
+    expected, _ = changed.model.index.encode(changed.encode_items(["t1w1 t1w2"]))
+    np.testing.assert_array_equal(changed.bundle.codes[-2:][0], expected[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.jsonl", '{"item_id": "n1", "item": " "}\n', "item is missing or empty in row 1"),
+        ("a.jsonl", '{"item": "t1w1"}\n', "the items of this index have strings as ids"),
+        ("a.jsonl", '{"item_id": "d5", "item": "t1w1"}\n', "d5"),
+        ("a.csv", "item_id,words\nn1,t1w1\n", "column 'item' is missing"),
+    ],
+)
+def test_new_texts_that_are_refused(run, tmp_path, capsys, name, text, message):
+    (tmp_path / name).write_text(text)
+    before = poeem.open(run)
+    assert main(["add", str(run), "--items", str(tmp_path / name)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert len(poeem.open(run)) == len(before)
+
+
+def test_ids_of_new_texts_follow_those_of_the_texts(tmp_path, capsys):
+    queries, items = small_texts(60)
+    (tmp_path / "p.csv").write_text("query,item\n" + "".join(f"{q},{i}\n" for q, i in zip(queries, items)))
+    n = len(read_text_pairs(tmp_path / "p.csv").items)
+    train = [*TRAIN, "--steps", "4", "--baselines", "none", "--out", str(tmp_path / "run")]
+    assert main(["train", "--pairs", str(tmp_path / "p.csv"), *train]) == 0
+    (tmp_path / "new.csv").write_text("item,title\nt1w1 t1w2,one\nt2w2,\n")
+    capsys.readouterr()
+    assert main(["add", str(tmp_path / "run"), "--items", str(tmp_path / "new.csv")]) == 0
+    assert f"new items have the ids {n} to {n + 1}" in capsys.readouterr().err
+    bundle = poeem.open(tmp_path / "run")
+    assert bundle.ids.tolist()[-2:] == [n, n + 1]
+    assert bundle.columns["title"].to_pylist()[-2:] == ["one", "t2w2"]
+
+
 def test_texts_of_parquet_files_are_encoded_a_few_at_a_time(run, tmp_path, capsys, monkeypatch):
     _, texts = small_texts(90, seed=5)
     (tmp_path / "in").mkdir()

@@ -14,7 +14,7 @@ import numpy as np
 from poeem.data.columns import read_ids, read_numbers
 from poeem.data.file_format import DEFAULT_FORMAT, FileFormat
 from poeem.data.ragged import Ragged
-from poeem.data.tables import read_table
+from poeem.data.tables import PARQUET_SUFFIXES, SUFFIXES, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +71,7 @@ def read_text_pairs(
     *,
     delimiter: str | None = None,
     encoding: str = "utf-8",
-    log: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], object] = lambda line: None,
 ) -> TextPairs:
     """Read pairs from a file, a folder of parts or a glob: Parquet, CSV or JSON Lines.
 
@@ -103,6 +103,20 @@ def read_text_pairs(
         raise error if text.startswith(named) else ValueError(f"{Path(path)}: {text}") from None
 
 
+def read_new_items(
+    path: str | os.PathLike[str], log: Callable[[str], object] = lambda line: None
+) -> tuple[np.ndarray | None, list[str], list[str] | None]:
+    """Read texts with their ids and titles from a file of new items with ``item`` and optionally ``item_id`` and
+    ``title``. Ids are not compared with each other.
+
+    Returns:
+        ids (None without the column), texts, and titles (None without the column).
+    """
+    columns = _columns(path, ("item",), ("item_id", "title"), DEFAULT_FORMAT, log)
+    ids = _id_array(list(columns["item_id"])) if "item_id" in columns else None
+    return ids, columns["item"], columns.get("title")
+
+
 def read_items(
     path: str | os.PathLike[str], *, ids: bool, format: FileFormat = DEFAULT_FORMAT
 ) -> tuple[np.ndarray, list[str]]:
@@ -112,6 +126,24 @@ def read_items(
     columns = _columns(path, ("item", "item_id") if ids else ("item",), (), format, lambda line: None)
     listed = columns["item_id"] if ids else np.arange(len(columns["item"]))
     return _id_array(list(listed)), columns["item"]
+
+
+def holds_texts(path: Path) -> bool:
+    """Return whether a file is a table of items' texts: JSON Lines, CSV, or Parquet with a column of texts under one of
+    the names of ``item``. Nothing is checked; a file that cannot be read holds none.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in PARQUET_SUFFIXES:
+        return suffix in SUFFIXES
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException):
+        return False
+    name = next((name for name in COLUMNS["item"] if name in schema.names), None)
+    return name is not None and schema.field(name).type in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def item_columns(names: Sequence[str], *, ids: bool) -> tuple[str | None, str]:
@@ -205,7 +237,7 @@ def _columns(
     required: Sequence[str],
     optional: Sequence[str],
     format: FileFormat,
-    log: Callable[[str], None],
+    log: Callable[[str], object],
 ) -> dict[str, Any]:
     """The columns of a file by our names: lists of texts and ids, an array of scores."""
 

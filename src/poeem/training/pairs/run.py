@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,9 +27,13 @@ from poeem.training.pairs.build import (
     split_pairs,
     stored_encoder,
 )
+from poeem.training.pairs.new_items import encode_new_items
 from poeem.training.pairs.stored import read_stored_pairs
 from poeem.training.run_folder import RunFolder
 from poeem.training.tower_vectors import evaluating, item_vectors, number_vectors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TEXTS = 4096
 
@@ -180,6 +184,12 @@ class PairRun:
         """Whether the items of the training have ids of their own, and not only numbers."""
         known = self.pairs.item_ids
         return known.dtype == object or not np.array_equal(known, np.arange(len(known)))
+
+    def new_items(self, path: Path, log: Callable[[str], object] = lambda line: None) -> tuple[pa.Table, np.ndarray]:
+        """Read the texts of a file for ``poeem add``: a table of ids and titles, and vectors. Arguments and errors:
+        `encode_new_items`.
+        """
+        return encode_new_items(path, self.encode_items, known_ids=self.bundle.ids, log=log)
 
     def query_set(self) -> QuerySet:
         """Return the test queries with the relevant rows of the bundle. Items that were deleted after the training are

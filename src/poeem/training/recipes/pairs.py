@@ -26,6 +26,7 @@ from poeem.training.pairs.build import (
     split_pairs,
     write_encoder,
 )
+from poeem.training.pairs.new_items import title_of
 from poeem.training.pairs.run import load_pair_run, queries_of
 from poeem.training.pairs.stored import pairs_digest, write_pairs
 from poeem.training.run_training import check_enough_items, run_training, start_run, store_run
@@ -134,5 +135,5 @@ def _columns(pairs: TextPairs) -> Any:
     """Titles for the bundle: those of the items, else the beginnings of their texts."""
     import pyarrow as pa
 
-    titles = pairs.titles if pairs.titles is not None else [" ".join(text[:200].split()) for text in pairs.items]
+    titles = pairs.titles if pairs.titles is not None else list(map(title_of, pairs.items))
     return pa.table({"title": pa.array(titles, pa.string())})
