@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from poeem.serve import items, looks, searching, states
 from poeem.serve.bodies import validation_refusal
@@ -53,6 +54,7 @@ def make_app(service: Service, *, host: str = "127.0.0.1") -> FastAPI:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(AnyHTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _fault)
     if host in _LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOOPBACK, "[::1]"])
@@ -86,6 +88,11 @@ async def _http_error(request: Request, error: Any) -> Response:
         405: f"method {method} is not allowed for {path!r}; /openapi.json lists the methods",
     }
     return _answer(error.status_code, known.get(error.status_code, str(error.detail)), headers=error.headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    # Nobody reads it.
+    return _answer(499, "the client went away before it had sent the body")
 
 
 async def _fault(request: Request, error: Exception) -> Response:

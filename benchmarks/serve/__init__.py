@@ -1,0 +1,1 @@
+"""Measurements of ``poeem serve`` on the loopback interface."""
