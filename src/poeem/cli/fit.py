@@ -40,6 +40,16 @@ class VectorFiles:
     from_faiss: Path | None = option(
         None, "Start from this faiss file. Its rows in the order of ids are the items.", metavar="FILE"
     )
+    index_of: Path | None = more_option(
+        None, "Learn a map for queries of a new model, by which they search this run or bundle.", metavar="OLD"
+    )
+    queries_new: Path | None = more_option(None, "With --index-of: queries by the new model.", metavar="FILE")
+    queries_old: Path | None = more_option(
+        None, "With --index-of: the same queries by the model of the index.", metavar="FILE"
+    )
+    items_new: Path | None = more_option(
+        None, "With --index-of: all items by the new model, to compare with a full re-embedding.", metavar="FILE"
+    )
     check: bool = more_option(
         True,
         "Compare the file of --from-faiss whole with the checksum of its report; --no-check compares a sample of its "
@@ -68,7 +78,12 @@ def fit(
         return
     from poeem.training.recipes.vector_files import fit_files
 
-    files, index, _ = named(CONFIG.values(), **settings)
+    files, index, training = named(CONFIG.values(), **settings)
+    if files.index_of is not None or files.queries_new or files.queries_old or files.items_new:
+        from poeem.cli.query_map import fit_map
+
+        fit_map(files, seed=training.seed, json=json)
+        return
     if files.items is None or files.out is None:
         raise ValueError("give the item vectors and the folder to write: --items FILE --out DIR")
     metrics = fit_files(

@@ -39,6 +39,7 @@ class ResultOptions:
     out: Path | None = option(
         None, "With --queries: arrays scores and ids; else a page with pictures, .html.", metavar="FILE"
     )
+    map: Path | None = option(None, "With --queries: query map of poeem fit --index-of.", metavar="DIR")
     nprobe: int | None = option(None, "Inverted lists visited per query.", shown="the run's")
 
 
@@ -48,7 +49,7 @@ QUERIES = tuple(dict.fromkeys(recipe.queries for recipe in RECIPES.values()))
 @options_of(*QUERIES, SearchOptions, ResultOptions)
 def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> None:
     """Search the index of a run. With --item or --queries, a fit or a bundle can be searched too."""
-    options = ResultOptions(**{name: given.pop(name) for name in ("k", "out", "nprobe") if name in given})
+    options = ResultOptions(**{name: given.pop(name) for name in ("k", "out", "map", "nprobe") if name in given})
     queries, out = given.pop("queries", None), options.out
     if (queries is None) == (not given) or ("item" in given and len(given) > 1):
         every = [field.name for group in (*QUERIES, SearchOptions) for field in dataclasses.fields(group)]
@@ -57,10 +58,12 @@ def search(given: dict[str, Any], *, folder: RunFolder, json: Json = False) -> N
         raise ValueError(f"give one of {flags} (given: {', '.join(named) or 'none'})")
     if queries is not None and out is None:
         raise ValueError("--queries Q.npy and --out R.npz go together")
+    if queries is None and options.map is not None:
+        raise ValueError(f"--map (={str(options.map)!r}) is for vectors, --queries Q.npy; leave it out")
     if queries is None and out is not None and out.suffix.lower() != ".html":
         raise ValueError(f"--out (={str(out)!r}) must be a page, FILE.html; arrays (.npz) are for --queries Q.npy")
     if queries is not None and out is not None:
-        facts = _search_vectors(folder, queries, out, options.k, options.nprobe)
+        facts = _search_vectors(folder, queries, out, options)
         if json:
             print_json(facts)
         else:
@@ -150,7 +153,7 @@ def _open_bundle(folder: Path) -> Bundle:
     return open_bundle(folder)
 
 
-def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int | None) -> dict[str, Any]:
+def _search_vectors(folder: Path, queries: Path, out: Path, options: ResultOptions) -> dict[str, Any]:
     import numpy as np
 
     from poeem.bundle.whole_file import whole_file
@@ -160,10 +163,17 @@ def _search_vectors(folder: Path, queries: Path, out: Path, k: int, nprobe: int 
     from poeem.training.recommend import bundle_nprobe
 
     bundle = _open_bundle(folder)
-    k = min(check_k(k), len(bundle))
-    vectors = read_vectors(queries, dim=bundle.dim)
+    k = min(check_k(options.k), len(bundle))
+    if options.map is None:
+        vectors = read_vectors(queries, dim=bundle.dim)
+    else:
+        from poeem.training.query_map import QueryMap
+
+        query_map = QueryMap.read(options.map)
+        query_map.check(bundle)
+        vectors = query_map(read_vectors(queries, dim=query_map.dims[0]))
     # As many lists as an exported file visits.
-    scores, rows = ReferenceScorer(bundle).search(vectors, k, bundle_nprobe(bundle, nprobe))
+    scores, rows = ReferenceScorer(bundle).search(vectors, k, bundle_nprobe(bundle, options.nprobe))
     # String ids become fixed-width text: an array of objects would need a pickle.
     ids = np.array(bundle.ids.tolist())[rows]
     ids[rows < 0] = "" if bundle.string_ids else -1
