@@ -19,7 +19,7 @@ TESTS = Path(__file__).parent
 # From the lowest folder to the highest. A folder (or module of the top level) imports from lower lines only.
 ORDER = (
     ("metric", "spec", "option"),
-    ("functional", "data"),
+    ("functional", "data", "page"),
     ("bundle",),
     ("layers", "engines"),
     ("losses", "towers"),
@@ -27,7 +27,7 @@ ORDER = (
     ("baselines",),
     ("training",),
     ("explain", "bench", "integrations"),
-    ("serve",),
+    ("serve", "report"),
     ("cli",),
     ("__main__",),
 )

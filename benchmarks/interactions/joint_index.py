@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.record import Record, parse, picked, script_parser
 from benchmarks.train_model import compare_run, train_run
-from poeem.cli.report import print_metrics
+from poeem.cli.print_metrics import print_metrics
 from poeem.data.datasets import load_dataset
 
 BASELINES = ("pq", "opq", "rq", "rq-refined", "lsh")

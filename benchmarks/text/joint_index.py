@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.record import Record, parse, picked, script_parser
-from poeem.cli.report import print_metrics
+from poeem.cli.print_metrics import print_metrics
 from poeem.data.datasets import load_pairs
 from poeem.training.compare import compare, share_twin
 from poeem.training.devices import make_accelerator

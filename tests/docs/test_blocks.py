@@ -39,6 +39,7 @@ SLOW = {
     "docs/guides/life_cycle.md",
     "docs/guides/new_version.md",
     "docs/guides/recipes.md",
+    "docs/guides/report.md",
     "docs/guides/serve_faiss.md",
     "docs/guides/training_options.md",
     "docs/guides/trainers.md",

@@ -161,7 +161,7 @@ def _can_draw() -> bool:
 
 def _print(store: Store, out: Path) -> None:
     from poeem.bench.summary import metrics_of, summarise
-    from poeem.cli.report import print_few_queries
+    from poeem.cli.print_metrics import print_few_queries
 
     settings = store.settings
     problem = settings["problem"]

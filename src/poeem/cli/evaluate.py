@@ -15,7 +15,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Evaluate a run on its test split, and compare with post-hoc indexes of a float twin. Replaces metrics.json."""
-    from poeem.cli.report import print_metrics
+    from poeem.cli.print_metrics import print_metrics
     from poeem.training.devices import make_accelerator
     from poeem.training.load import recipe_of
 

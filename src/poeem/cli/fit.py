@@ -118,7 +118,7 @@ def _structure(files: VectorFiles, index: VectorIndexOptions) -> dict[str, Any]:
 
 
 def _print(metrics: Mapping[str, Any], out: Path) -> None:
-    from poeem.cli.report import print_few_queries
+    from poeem.cli.print_metrics import print_few_queries
     from poeem.evaluation.intervals import format_figure
 
     columns = [name for name in COLUMNS if name in metrics["float"]]

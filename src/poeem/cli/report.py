@@ -1,102 +1,52 @@
-"""Print ``metrics.json`` as a table on stdout, with notes."""
+"""``poeem report``: write the page of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from poeem.cli.output import print_table
-from poeem.evaluation.intervals import few_queries_note, format_figure
-from poeem.training.recipes.entries import RECIPES
+import typer
+
+from poeem.cli.options import Json, RunFolder
+from poeem.cli.output import print_json, say
 
 
-def print_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
-    """Print the metrics of a run as a table, one row per float model, index and baseline, and notes below it.
+def report(
+    folder: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Page to write.", show_default="DIR/report.html")
+    ] = None,
+    items: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For a fit or bundle: the items' vectors, .npy or .parquet.")
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(metavar="FILE", help="Query vectors.")] = None,
+    relevance: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Labels: columns query, item (row numbers).")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Column of the vectors in Parquet files.")] = None,
+    explain: Annotated[
+        bool, typer.Option(help="Measure where recall is lost, and the time of queries (about a minute).")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    json: Json = False,
+) -> None:
+    """Write one HTML page about a run, a fit or a bundle: figures, curves, losses, use of the index, examples."""
+    from poeem.bundle.whole_file import write_text
+    from poeem.report.build import ReportOptions, build_report
 
-    Args:
-        metrics: the content of ``metrics.json``.
-        folder: the folder of the run, which the title names.
-    """
-    nlist_note = f", nprobe {metrics['nprobe']}" if metrics["nprobe"] else ""
-    title = (
-        f"{metrics['dataset']}: {metrics['spec']} ({metrics['metric']}{nlist_note}), {metrics['steps']} steps, "
-        f"{metrics['data']['test_queries']} test queries -> {folder}"
+    out = folder / "report.html" if out is None else out
+    options = ReportOptions(
+        vectors=items,
+        queries=queries,
+        relevance=relevance,
+        column=column,
+        explain=explain,
+        seed=seed,
+        log=lambda line: say(f"report: {line}"),
     )
-    dim, size = metrics["settings"]["dim"], metrics["bytes_per_vector"]
-    recipe = RECIPES[metrics["recipe"]]
-    _row = partial(_figures, recipe.figures)
-    rows = []
-    if metrics["float"] is not None:
-        alone = "float, trained without index" if "joint_float" in metrics else "float, trained with index"
-        rows.append(_row(alone, metrics["float"], 4 * dim, None))
-    if "joint_float" in metrics:
-        rows.append(_row("float, trained with index", metrics["joint_float"], 4 * dim, None))
-    rows.append(_row("index, trained jointly", metrics["index"], size, metrics["timings"]["bundle_seconds"]))
-    if "index_full_probe" in metrics:
-        rows.append(_row("the same, all lists", metrics["index_full_probe"], size, None))
-    for name, block in metrics["baselines"].items():
-        rows.append(_row(f"{name}, post-hoc", block, block["bytes_per_vector"], block["build_seconds"]))
-    for name, block in metrics.get("pixels", {}).items():
-        label = "exact, raw pixels" if name == "float" else f"{name}, raw pixels"
-        rows.append(_row(label, block, block.get("bytes_per_vector", ""), block.get("build_seconds")))
-    head = ["", *recipe.figures, "bytes", "build s"]
-    if any(len(row) > len(head) for row in rows):
-        head.append("scanned")
-    print_table(title, head, [row + [""] * (len(head) - len(row)) for row in rows])
-    print_few_queries([metrics["index"]])
-    # Without class labels there is no such figure.
-    note = better_baseline(metrics, recipe.main_figure) if recipe.main_figure in metrics["index"] else None
-    if note is not None:
-        print(note)
-    for line in metrics.get("notes", []):
-        print(line)
-    if "changes" in metrics:
-        print(changes_line(metrics["changes"]))
-
-
-def print_few_queries(blocks: Iterable[Mapping[str, Any]]) -> None:
-    """Print a note if one of the blocks of metrics was measured with few queries."""
-    note = few_queries_note(blocks)
-    if note is not None:
-        print(note)
-
-
-def better_baseline(metrics: Mapping[str, Any], figure: str = "recall@100") -> str | None:
-    """Return a note if a post-hoc index has a higher metric ``figure`` than the trained index, else None.
-
-    >>> better_baseline({"index": {"recall@100": 0.3}, "baselines": {"opq": {"recall@100": 0.4}}})[:66]
-    'opq, built post-hoc, finds more: recall@100 0.4000 against 0.3000.'
-    """
-    best = max(metrics["baselines"], key=lambda name: metrics["baselines"][name][figure], default=None)
-    if best is None or metrics["baselines"][best][figure] <= metrics["index"][figure]:
-        return None
-    figures = [block[figure] for block in (metrics["baselines"][best], metrics["index"])]
-    return (
-        f"{best}, built post-hoc, finds more: {figure} {figures[0]:.4f} against {figures[1]:.4f}. "
-        "Train longer (--epochs), or see poeem explain DIR."
-    )
-
-
-def changes_line(changes: Mapping[str, Any]) -> str:
-    """Return a sentence with the numbers of rows that a new version of an index changes."""
-    if not changes["same_fingerprint"]:
-        return "The index differs from the one it started from: every row in service has to be written again."
-    return (
-        f"Against the index in service: {changes['changed']:,} of {changes['kept']:,} rows rewritten "
-        f"({changes['changed_share']:.1%}), {changes['added']:,} added, {changes['removed']:,} removed; "
-        "carried by poeem export DIR --delta OLD --out FILE.parquet."
-    )
-
-
-def _figures(
-    columns: Sequence[str], name: str, block: Mapping[str, Any], size: int, seconds: float | None
-) -> list[str]:
-    return [
-        name,
-        *(format_figure(block, column) if column in block else "" for column in columns),
-        str(size),
-        "" if seconds is None else f"{seconds:.2f}",
-        *([f"{block['scanned']:.1%}"] if "scanned" in block else []),
-    ]
+    page = build_report(folder, options)
+    write_text(out, page)
+    if json:
+        print_json({"out": str(out), "bytes": len(page.encode())})
+    else:
+        print(f"{out}: {len(page.encode()):,} bytes, no other files needed")

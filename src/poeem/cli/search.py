@@ -129,7 +129,7 @@ def _described(bundle: Bundle, answer: Answer) -> dict[str, Any]:
 def _write_page(out: Path, bundle: Bundle, found: Answer, answer: dict[str, Any], image: Path | None) -> None:
     from poeem.bundle.whole_file import write_text
     from poeem.data.images.decode import open_image, to_file, to_pixels
-    from poeem.training.images.page import Picture, search_page
+    from poeem.page.pictures import Picture, search_page
     from poeem.training.images.run import PICTURE
 
     if bundle.columns is None or PICTURE not in bundle.columns.column_names:

@@ -55,7 +55,7 @@ def train(
         raise ValueError("give the folder of the run: --out DIR")
     if recipe is None:
         raise ValueError(f"give one of {data_usage()}")
-    from poeem.cli.report import print_metrics
+    from poeem.cli.print_metrics import print_metrics
 
     options = dict(zip(recipe.groups, named(recipe.groups.values(), **settings)))
     out = options["run"].out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import faiss
 import numpy as np
@@ -16,6 +17,7 @@ from poeem.engines.reference import ReferenceScorer
 from poeem.training.events.scores import product_vectors
 from poeem.training.options.resolve_events import EventOptions
 from poeem.training.recipes.events import train_events
+from tests.report.page import page_of
 
 SMALL = {"dim": 16, "batch_size": 64, "heads": 2, "negatives": 64, "recent": 5, "short": 5, "long": 10, "show": False}
 
@@ -47,6 +49,13 @@ def test_a_typed_query_reads_the_user(run):
         best = columns.take(rows[0]).to_pylist()
         assert np.mean([row["category"] == "soup" for row in best]) > 0.7
         assert np.mean([row["brand"] == brand for row in best]) > 0.5
+
+
+def test_the_report_shows_what_was_typed(run):
+    report = page_of(run[0])
+    assert {"Figures on the test queries", "Training", "Examples"} <= set(report.sections)
+    assert "user u" in report.text
+    assert re.search("user u[0-9]+: '(soup|milk|tea|bread|cola)'", report.text)
 
 
 def test_conditions_come_before_the_cut(run):

@@ -11,6 +11,7 @@ from poeem.data.images.image_set import ImageSet
 from poeem.evaluation.class_metrics import class_metrics
 from poeem.evaluation.scorers import FloatScorer
 from poeem.training.recipes.images import train_images
+from tests.report.page import page_of
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -107,9 +108,17 @@ def test_search_by_a_file_gives_a_page_with_pictures(run, picture, tmp_path, cap
     text = page.read_text()
     assert text.count("<img ") == text.count("data:image/png;base64,") + text.count("data:image/jpeg;base64,") == 6
     assert "http" not in text
-    report = (run / "report.html").read_text()
-    assert report.count("<img ") == 10 * (1 + 10 + 10)
-    assert "<polyline" in report
+
+
+def test_the_report_shows_pictures_of_what_is_missed(run):
+    report = page_of(run)
+    # Six queries, each with the 10 nearest by vectors and the 10 by codes.
+    assert report.pictures == 6 * (1 + 10 + 10)
+    assert {"Precision by recall", "Training", "Lists and codewords", "Examples"} <= set(report.sections)
+    # 12 steps hardly train the network, but four directions are told apart better than by chance.
+    assert report.classes["same"] + report.classes["other"] == 6 * 20
+    assert report.classes["same"] > 6 * 20 / 4
+    assert "missed: its code: rank" in report.text
 
 
 def test_results_are_json_without_pictures(run, picture, capsys):

@@ -20,6 +20,7 @@ from poeem.engines.reference import ReferenceScorer
 from poeem.functional.packing import unpack_codes
 from poeem.training.pairs.run import PairRun
 from poeem.training.recipes.pairs import train_pairs
+from tests.report.page import page_of
 from tests.texts import small_table, small_texts, write_bert
 
 pytest.importorskip("tokenizers")
@@ -200,6 +201,13 @@ def test_texts_of_parquet_files_are_encoded_a_few_at_a_time(run, tmp_path, capsy
     command = ["encode", run, "--items", tmp_path / "bad.parquet", "--out", tmp_path / "p2"]
     assert main([*map(str, command)]) == 2
     assert "bad.parquet: row 0: item is missing, empty or no text" in capsys.readouterr().err
+
+
+def test_the_report_shows_the_texts(run):
+    report = page_of(run)
+    assert {"Figures on the test queries", "Training", "Examples"} <= set(report.sections)
+    queries = poeem.load(run).pairs.queries
+    assert sum(query in report.text for query in queries) == 6
 
 
 def test_evaluate_and_explain(run, capsys):

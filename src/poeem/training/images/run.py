@@ -13,6 +13,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.data.images.decode import to_file
 from poeem.data.images.read_images import image_files, read_image_files
+from poeem.evaluation.query_set import QuerySet
 from poeem.functional.unit_length import unit_rows
 from poeem.training.id_lookup import check_same_items
 from poeem.training.images.evaluate import ImageTest
@@ -130,6 +131,11 @@ class ImageRun:
             ValueError: items were added or deleted.
         """
         check_same_items(self.bundle, np.array(self.names, dtype=object))
+
+    def query_set(self) -> QuerySet:
+        """Return the test queries, which are items of the bundle and are not returned for themselves."""
+        rows = self.queries[: self.settings["test_queries"]]
+        return QuerySet(self.vectors[rows], self_rows=rows)
 
     def test(self) -> tuple[ImageTest, np.ndarray]:
         """Return the test queries with their gallery, and the gallery's rows in the bundle."""

@@ -14,7 +14,6 @@ import torch
 
 from poeem.baselines import check_baselines
 from poeem.bundle.storage_dtypes import as_stored
-from poeem.bundle.whole_file import write_text
 from poeem.data.images.decode import to_file
 from poeem.data.images.gradients import gradient_histograms
 from poeem.data.images.image_set import ImageSet, split_queries
@@ -25,8 +24,7 @@ from poeem.training.images.batches import ImageBatches
 from poeem.training.images.compare import compare_images
 from poeem.training.images.model import ImageModel, build_image_model
 from poeem.training.images.neighbours import nearest_rows
-from poeem.training.images.report import image_report
-from poeem.training.images.run import PICTURE, load_image_run, write_image_data
+from poeem.training.images.run import PICTURE, write_image_data
 from poeem.training.optimizer import make_optimizer
 from poeem.training.options.groups import ExecutionOptions
 from poeem.training.options.images import GROUPS, resolve_image_options
@@ -135,9 +133,7 @@ def train_images(
         accelerator.wait_for_everyone()
     if not accelerator.is_main_process:
         return {}
-    metrics = compare_images(folder.path, baselines=baselines, pixels=images if pixels else None)
-    write_text(folder.path / "report.html", image_report(load_image_run(folder.path), metrics))
-    return metrics
+    return compare_images(folder.path, baselines=baselines, pixels=images if pixels else None)
 
 
 def _neighbours(model: ImageModel, images: ImageSet, inputs: np.ndarray, settings: dict[str, Any]) -> np.ndarray | None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from poeem.cli.report import print_metrics
+from poeem.cli.print_metrics import print_metrics
 from poeem.evaluation.intervals import FEW_QUERIES, with_intervals
 from poeem.training.recipes.entries import RECIPES
 
