@@ -36,7 +36,7 @@ MODULES = (
     "typer.rich_utils",
     "poeem.bench",
     "poeem.cli.main",
-    "poeem.cli.report",
+    "poeem.cli.print_metrics",
     "poeem.data.datasets",
     "poeem.data.read_interactions",
     "poeem.engines.faiss.write",
