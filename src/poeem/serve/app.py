@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
 from fastapi.security import APIKeyHeader
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -51,6 +52,7 @@ def make_app(service: Service, *, host: str = "127.0.0.1") -> FastAPI:
     for module in (searching, items, looks):
         app.include_router(module.ROUTER, dependencies=[Depends(admitted)])
     app.include_router(states.ROUTER)
+    app.include_router(looks.PAGE)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(AnyHTTPException, _http_error)
@@ -82,6 +84,8 @@ async def _http_error(request: Request, error: Any) -> Response:
     if isinstance(error.detail, dict):
         # What is left of the body stays unread.
         return _answer(error.status_code, **error.detail, headers={"Connection": "close"})
+    if error.status_code == 404 and "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(looks.page_text("missing.html"), 404, headers=looks.HEADERS)
     path, method = request.url.path, request.method
     known = {
         404: f"path {path!r} does not exist; /openapi.json lists the paths",

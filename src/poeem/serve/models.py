@@ -94,3 +94,62 @@ class ErrorAnswer(BaseModel):
 
     message: str = Field(description="One sentence with the fix.")
     field: str | None = Field(None, description="The field of the request.")
+
+
+class ComparedItem(BaseModel):
+    """An item among the exact best, or among the index's."""
+
+    id: Id
+    score: float
+    columns: dict[str, Any]
+    cause: str | None = Field(description="`probing` or `code`, if the index has lost it.")
+    why: str | None
+    code: list[int] = Field(description="Its codeword in each codebook.")
+    inverted_list: int | None
+
+
+class Compared(BaseModel):
+    """Results of the index beside those of exact search."""
+
+    exact: list[ComparedItem]
+    index: list[ComparedItem]
+    against: str = Field(description="`float` vectors, or `codes` if there are none.")
+    recall: float
+    encode_ms: float
+    index_ms: float
+    exact_ms: float
+    lists: int
+    nlist: int
+    scanned: int = Field(description="Items whose codes the query scans.")
+    rows: int
+    left_out: int = Field(description="Items that are no results: those that the user knows, for instance.")
+    fingerprint: str
+    revision: int
+
+
+class About(BaseModel):
+    """What the page needs to know of the index."""
+
+    name: str
+    ways: list[str]
+    columns: list[str]
+    users: list[Id]
+    items: list[Id]
+    spec: str
+    metric: str
+    dim: int
+    bytes: int
+    rows: int
+    nlist: int
+    nprobe: int
+    max_k: int
+    fingerprint: str
+    revision: int
+
+
+class Codewords(BaseModel):
+    """The codewords of each codebook on their two main axes, from -1 to 1."""
+
+    places: list[list[list[float]]]
+    counts: list[list[int]]
+    shown: list[float] = Field(description="Share of the codewords' variance in the two axes.")

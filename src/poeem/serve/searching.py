@@ -58,10 +58,11 @@ async def search(
 def _columns(version: Version, found: Found, names: list[str]) -> dict[str, list[list[Any]]]:
     """Columns of the results, a list for each query; pictures and other bytes as base64."""
     rows = [version.columns_of(ids, names) for ids in found.ids]
-    return {name: [[_plain(value) for value in row[name]] for row in rows] for name in names}
+    return {name: [[plain(value) for value in row[name]] for row in rows] for name in names}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value of a column as JSON has it; bytes as base64."""
     if isinstance(value, bytes):
         import base64
 
