@@ -19,16 +19,17 @@ QUERY_ROWS = 1024
 
 @contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Put a model into eval mode and turn gradients off within the block. Afterwards the model has its earlier mode
-    again.
+    """Put a model into eval mode and turn gradients off within the block. Afterwards each of its modules has its
+    earlier mode again: a frozen part stays in eval mode.
     """
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
 
 
 def item_vectors(model: JointModel, items: np.ndarray) -> np.ndarray:
