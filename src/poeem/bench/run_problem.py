@@ -71,7 +71,7 @@ def problem_from_runs(paths: Sequence[str | Path], *, device: str = "auto", show
                 "one of them"
             )
         joint_indexes[size] = _joint_index(run)
-    train_queries, next_items = _train_queries(twins[0], first.split.train)
+    train_queries, next_items = training_queries(twins[0], first.split.train)
     test = first.split.test
     problem = Problem(
         name=f"{first.config['dataset']}, float twin",
@@ -93,7 +93,7 @@ def _joint_index(run: InteractionRun) -> Baseline:
     return bundle_baseline("joint", run.bundle, run.config["timings"]["bundle_seconds"], vectors=vectors)
 
 
-def _train_queries(model: JointModel, events: Ragged) -> tuple[np.ndarray, np.ndarray]:
+def training_queries(model: JointModel, events: Ragged) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of histories from training ``(nt, dim)``, a sample if there are many, and the next items ``(nt,)``."""
     from poeem.training.tower_vectors import query_vectors
 

@@ -54,10 +54,15 @@ class Plan:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], **changes: Any) -> Plan:
-        """Make the plan of a run from its settings. Settings of earlier versions may lack ``index_lr``."""
+        """Make the plan of a run from its settings. Settings of earlier versions may lack ``index_lr`` and
+        ``warm_start``.
+        """
         names = ("steps", "lr", "decay", "weight_decay", "seed")
         stored = {name: settings[name] for name in names} | {"index_lr": settings.get("index_lr", 1.0)}
-        return cls(**(stored | changes))
+        plan = stored | changes
+        if settings.get("warm_start") is not None and plan.get("warm_start_step") is None:
+            plan["warm_start_step"] = int(settings["warm_start"] * plan["steps"])
+        return cls(**plan)
 
     @property
     def last_step(self) -> int:

@@ -205,6 +205,23 @@ def test_the_models_scores_are_those_of_the_engine(data):
         np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
 
 
+def test_the_temperature_follows_the_spread_of_the_exact_scores(data):
+    """Scores twice as far apart have twice the temperature: the losses are the same."""
+    items, queries, _ = data
+    none = torch.empty(0, dtype=torch.int64)
+    losses = []
+    for factor in (1.0, 2.0):
+        index = warm(factor * items, "PQ4x4")
+        model = FrozenModel(index, FitOptions(adapter=False), labelled=False, scale=7.0, spread=factor * 5.0)
+        assert model.temperature == pytest.approx(factor * 2.0)
+        batch = (torch.from_numpy(queries[:20]), torch.from_numpy(factor * items[:200]))
+        losses.append(model(*batch, none, none, none, none).loss.item())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    # A given one is for unit vectors: it counts in units of their lengths.
+    given = FrozenModel(index, FitOptions(temperature=0.1), labelled=False, scale=7.0, spread=5.0)
+    assert given.temperature == pytest.approx(0.7)
+
+
 @pytest.mark.parametrize("factor", [1e-30, 1e25])
 def test_lengths_that_no_product_in_float32_can_hold_are_refused(data, factor):
     """A loss that is not finite would otherwise blame the learning rate."""

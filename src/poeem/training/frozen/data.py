@@ -26,6 +26,8 @@ class FrozenData:
         relevant: rows of the relevant items of every query; None without labels.
         codes, lists: codes ``(n, M)`` and lists ``(n,)`` that stay fixed while codebooks and adapter learn (JPQ); None:
             items are assigned at every step.
+        spread: how much higher than that of the 50th item the best item's exact score is, mean over queries; None: not
+            known.
     """
 
     items: Any
@@ -34,6 +36,7 @@ class FrozenData:
     relevant: Ragged | None = None
     codes: np.ndarray | None = None
     lists: np.ndarray | None = None
+    spread: float | None = None
 
     @property
     def item_length(self) -> float:

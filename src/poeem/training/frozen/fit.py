@@ -110,7 +110,7 @@ def fit_frozen(
             f"items and queries have lengths of {data.item_length:.3g} and {data.query_length:.3g} on average, whose "
             "product float32 must be able to hold; scale the vectors"
         )
-    model = FrozenModel(layer, options, labelled=data.relevant is not None, scale=scale)
+    model = FrozenModel(layer, options, labelled=data.relevant is not None, scale=scale, spread=data.spread)
     batches = FrozenBatches(data, batch_size=options.batch_size, sampled=sampled, seed=options.seed)
     result = FrozenFit(layer)
     trained_items = Catalogue(held_out, data.items, data.codes, data.lists)

@@ -14,8 +14,11 @@ from poeem.losses.distillation import distillation
 from poeem.training.options.fit import FitOptions
 from poeem.training.step_output import StepOutput
 
-# Temperature of the cross-entropy of labels.
-LABEL_TEMPERATURE = 0.03
+# Temperatures of the distillation and of the cross-entropy of labels, for unit vectors.
+TEMPERATURE, LABEL_TEMPERATURE = 0.02, 0.03
+# Temperature of the distillation over the spread of the exact scores. Scores of one model lie ten times as far apart
+# as those of another. With a temperature that is low beside their spread, only the first item of a ranking counts.
+TEMPERATURE_SHARE = 0.4
 
 
 class FrozenModel(nn.Module):
@@ -29,18 +32,32 @@ class FrozenModel(nn.Module):
 
     Args:
         layer: a warm-started index.
-        options: the weights above. ``temperature`` of the distillation is meant for unit vectors.
+        options: the weights above. ``temperature`` of the distillation is meant for unit vectors; None: 0.4 of
+            ``spread``.
         labelled: whether there are labels; without them ``label_weight`` does nothing.
-        scale: length of a typical item times that of a typical query; temperatures are multiplied by it.
+        scale: length of a typical item times that of a typical query; given temperatures are multiplied by it.
+        spread: how much higher than that of the 50th item the best item's exact score is, mean over queries.
     """
 
-    def __init__(self, layer: EmbeddingIndex, options: FitOptions, *, labelled: bool, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        layer: EmbeddingIndex,
+        options: FitOptions,
+        *,
+        labelled: bool,
+        scale: float = 1.0,
+        spread: float | None = None,
+    ) -> None:
         super().__init__()
         self.layer = layer
         self.adapter = nn.Parameter(torch.eye(layer.dim)) if options.adapter else None
         # ‖q - x‖² changes twice as much as <q, x>.
         unit = scale * (2 if layer.metric == "l2" else 1)
-        self.temperature, self.label_temperature = options.temperature * unit, LABEL_TEMPERATURE * unit
+        if options.temperature is None and spread:
+            self.temperature = TEMPERATURE_SHARE * spread
+        else:
+            self.temperature = (options.temperature or TEMPERATURE) * unit
+        self.label_temperature = LABEL_TEMPERATURE * unit
         self.distill_weight, self.distortion_weight = options.distill_weight, options.distortion_weight
         self.label_weight = options.label_weight if labelled else 0.0
         self.list_weight = options.list_weight if layer.coarse is not None else 0.0

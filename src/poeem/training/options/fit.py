@@ -37,7 +37,9 @@ class FitOptions:
     label_weight: float = setting(1.0, "Weight of the loss that ranks relevant items first.")
     distortion_weight: float = setting(0.0, "Weight of the squared error.")
     list_weight: float = setting(1.0, "With lists: weight of the loss that ranks lists as the items in them.")
-    temperature: float = setting(0.02, "Temperature of the distillation, for unit vectors.")
+    temperature: float | None = setting(
+        None, "Temperature of the distillation, for unit vectors. Default: by the spread of the exact scores."
+    )
     top: int = setting(50, "Best items of a query by exact search; each step samples eight of them.")
     epochs: float = option(6.0, "Passes over the queries.")
     batch_size: int = setting(512, "Queries per step.")
@@ -62,7 +64,7 @@ class FitOptions:
             raise ValueError(f"epochs (={self.epochs}) must be a number above 0; 2 to 10 is usual")
         if not (self.train_codebooks or self.adapter):
             raise ValueError("train_codebooks (=False) and adapter (=False) leave nothing to train; drop one")
-        if not 0 < self.temperature < math.inf:
+        if self.temperature is not None and not 0 < self.temperature < math.inf:
             raise ValueError(
                 f"temperature (={self.temperature}) must be a number above 0; 0.01 to 0.05 suits unit vectors"
             )

@@ -54,11 +54,19 @@ class IndexOptions:
         "How the rotation of OPQ learns.",
         choices=("givens-greedy", "givens-random", "givens-steepest", "cayley", "polar", "frozen"),
     )
+    warm_start: float | None = setting(
+        None, "Share of the steps before the index is fitted to the items and learns too. Default: 0.5; images 0.3."
+    )
     nprobe: int | None = more_option(
         None, "Inverted lists visited per query where figures are given. Default: the square root of nlist."
     )
 
-    __post_init__ = check_choices
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.warm_start is not None and not 0 <= self.warm_start < 1:
+            raise ValueError(
+                f"warm_start (={self.warm_start}) is a share of the steps, 0 to below 1; 0.5 to 0.8 is usual"
+            )
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def train_images(
             accelerator.init_trackers("poeem", config=settings)
         plan = Plan.from_settings(
             settings,
-            warm_start_step=int(WARM_START_SHARE * settings["steps"]),
+            warm_start_step=int((settings.get("warm_start") or WARM_START_SHARE) * settings["steps"]),
             checkpoint_every=execution.checkpoint_every,
         )
         sample = np.sort(np.random.default_rng(execution.seed).permutation(images.gallery)[:WARM_START_IMAGES])

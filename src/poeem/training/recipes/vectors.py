@@ -36,6 +36,8 @@ from poeem.training.frozen.top_items import blocks, top_items
 from poeem.training.options.fit import FitOptions
 
 WARM_START_ROWS = 65_536
+# Ranks over which the spread of the exact scores is measured.
+SPREAD_RANKS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,7 @@ def fit_vectors(
     sample = sample_items(vectors, given.max_items, [split.train_labels, split.held_out_labels], rng)
     # Cosine scores are inner products of unit vectors.
     unit_metric = "l2" if metric == "l2" else "ip"
-    _, best = top_items(split.train, blocks(sample.items), min(given.top, len(sample.items)), metric=unit_metric)
+    scores, best = top_items(split.train, blocks(sample.items), min(given.top, len(sample.items)), metric=unit_metric)
     held_out = _held_out(split.held_out, sample.labels(split.held_out_labels), sample.items, unit_metric)
     measured, catalogue = held_out, None
     if sample.rows is not None:
@@ -202,6 +204,7 @@ def fit_vectors(
         sample.labels(split.train_labels),
         sample.part(fixed_codes),
         sample.part(fixed_lists),
+        spread=float((scores[:, 0] - scores[:, :SPREAD_RANKS][:, -1]).mean()),
     )
     result = fit_frozen(layer, data, given, held_out=held_out, accelerator=accelerator, catalogue=catalogue)
     layer.cpu()
