@@ -1,5 +1,8 @@
 """Search events: numbering, order, catalogue, split by time, inputs and batches."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -99,6 +102,29 @@ def test_bad_item_files(tmp_path):
         with pytest.raises(ValueError, match=message) as error:
             read_events(tmp_path / "log.parquet", tmp_path / "items.parquet")
         assert str(error.value).startswith(str(tmp_path / "items.parquet"))
+
+
+def test_the_documented_lines_read_esci(tmp_path, monkeypatch):
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    esci = {"query": ["oat milk", "oat milk", "tv", "tv", "leche"], "query_id": [7, 7, 8, 8, 9]}
+    esci |= {"product_id": ["B1", "B2", "B3", "B1", "B1"], "product_locale": ["us"] * 4 + ["es"]}
+    esci |= {"example_id": range(5), "esci_label": ["E", "S", "E", "E", "E"], "split": "train"}
+    pandas.DataFrame(esci).to_parquet("shopping_queries_dataset_examples.parquet")
+    products = {"product_id": ["B1", "B2", "B3", "B1"], "product_title": ["Oat milk", "Oat drink", "TV", "Leche"]}
+    products |= {"product_brand": ["a", "b", None, "d"], "product_locale": ["us"] * 3 + ["es"]}
+    pandas.DataFrame(products).to_parquet("shopping_queries_dataset_products.parquet")
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "products.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```text\n(shown = .*?)```", page, re.DOTALL)
+    exec(lines, {"pd": pandas})
+    events = read_events("log.parquet", "products.parquet")
+    found = zip(events.user_ids[events.user], events.query, events.item_ids[events.item])
+    assert [(user, events.queries[query], item) for user, query, item in found] == [
+        (7, "oat milk", "B1"),
+        (8, "tv", "B3"),
+        (8, "tv", "B1"),
+    ]
+    assert events.titles == ["Oat milk", "Oat drink", "TV"]
 
 
 def test_the_split_is_by_time_and_has_queries_only():

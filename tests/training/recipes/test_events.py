@@ -26,7 +26,9 @@ SMALL = {"dim": 16, "batch_size": 64, "heads": 2, "negatives": 64, "recent": 5, 
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("events") / "run"
     torch.manual_seed(0)
-    metrics = train_events(tiny_events(), out, spec="PQ8x4", steps=40, lr=1e-2, baselines=["pq"], **SMALL)
+    metrics = train_events(
+        tiny_events(), out, spec="PQ8x4", steps=40, lr=1e-2, temperature=0.1, baselines=["pq"], **SMALL
+    )
     return out, metrics, poeem.load(out)
 
 

@@ -55,7 +55,7 @@ class EventLossOptions:
         ValueError: a value is out of range.
     """
 
-    temperature: float = setting(0.1, "Temperature of the softmax. Higher: results are more relevant.")
+    temperature: float = setting(0.05, "Temperature of the softmax. Higher: results are more relevant.")
     negatives: int = setting(1024, "Items per step drawn from the catalogue as further negatives.")
     mixed_negatives: int = setting(0, "Negatives per query mixed of the positive and the hardest negatives.")
     mixed_low: float = setting(0.4, "Least share of the positive in a mixed negative.")

@@ -21,7 +21,7 @@ DEFAULTS = {
     "dropout": 0.0,
     "epochs": 1,
     "batch_size": 1024,
-    "lr": 1e-2,
+    "lr": 7e-3,
     "index_lr": 1.0,
 }
 
