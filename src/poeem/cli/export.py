@@ -37,7 +37,7 @@ class ExportOptions:
     )
     refine: str | None = option(None, "Re-rank the best items by vectors stored as flat, fp16 or sq8.", metavar="TYPE")
     vectors: Path | None = option(
-        None, "For --refine and lance: the items' vectors, in the bundle's order.", metavar="V.npy"
+        None, "For --refine and lance: the items' vectors (.npy, .parquet), in the order of the rows.", metavar="FILES"
     )
     k_factor: float | None = option(None, "Candidates that --refine ranks, in multiples of k.", shown="10")
     hnsw: bool | None = option(None, "Find the lists to visit by a graph; for thousands of lists.", flag="--hnsw")

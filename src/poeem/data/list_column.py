@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,22 +21,41 @@ if TYPE_CHECKING:
 BYTES = 32 * 2**20
 
 
-def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
+def read_list_column(files: Sequence[Path], column: str | None = None) -> np.ndarray:
     """Read the vectors of one column. They are mapped read-only from a temporary file in the cache folder.
 
     The temporary file has the size of the vectors and is deleted with the array. Memory holds one batch at a time.
 
     Args:
-        path: a Parquet file.
+        files: Parquet files, in the order of their rows.
         column: column of lists (of fixed or variable size, all of one length) or tensors of float16, float32 or
             float64; default the only one of that kind.
     Returns:
         ``(n, dim)``, in the type of the column.
     Raises:
-        ValueError: the file is damaged or has no rows; the column is missing or of another kind; there are several and
-            none is named; or a row is missing, has another length or a missing number (rows count from 1).
+        ValueError: a file is damaged or has no rows; the column is missing or of another kind, or of several types;
+            there are several and none is named; or a row is missing, has another length or a missing number (rows count
+            from 1).
         RuntimeError: the cache folder cannot be used.
     """
+    opened = [_opened(path) for path in files]
+    with ExitStack() as stack:
+        for file in opened:
+            stack.enter_context(file)
+        column = vector_column(files[0], opened[0].schema_arrow, column)
+        kind = opened[0].schema_arrow.field(column).type
+        for path, file in zip(files[1:], opened[1:]):
+            vector_column(path, file.schema_arrow, column)
+            if file.schema_arrow.field(column).type != kind:
+                raise ValueError(f"{path}: column {column!r} is not {kind}, as in {files[0].name}; use one schema")
+        # The first row gives the width, and the width gives the rows of a batch.
+        (first,) = itertools.islice(_batches(files[0], opened[0], column, None, 1), 1)
+        dim, rows = first.shape[1], max(BYTES // (8 * first.shape[1]), 1)
+        parts = (part for path, file in zip(files, opened) for part in _batches(path, file, column, dim, rows))
+        return _write_and_map(parts, sum(file.metadata.num_rows for file in opened), dim)
+
+
+def _opened(path: Path) -> pq.ParquetFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -43,15 +63,10 @@ def read_list_column(path: Path, column: str | None = None) -> np.ndarray:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
-    with file:
-        column = vector_column(path, file.schema_arrow, column)
-        n = file.metadata.num_rows
-        if n == 0:
-            raise ValueError(f"{path}: holds no rows; at least one vector is needed")
-        # The first row gives the width, and the width gives the rows of a batch.
-        (first,) = itertools.islice(_batches(path, file, column, None, 1), 1)
-        dim = first.shape[1]
-        return _write_and_map(_batches(path, file, column, dim, max(BYTES // (8 * dim), 1)), n, dim)
+    if file.metadata.num_rows == 0:
+        file.close()
+        raise ValueError(f"{path}: holds no rows; at least one vector is needed")
+    return file
 
 
 def vector_column(path: Path, schema: pa.Schema, column: str | None) -> str:

@@ -127,6 +127,24 @@ def part_files(path: Path) -> tuple[list[Path], Path | None]:
     return parts, base
 
 
+def parquet_files(path: Path) -> list[Path] | None:
+    """Return the Parquet files of a file, folder or glob, in the order of their names; None if it is of another kind.
+
+    Raises:
+        ValueError: there is no such file, or a glob matches none.
+    """
+    if not is_glob(path) and not path.is_dir():
+        if path.suffix.lower() not in PARQUET_SUFFIXES:
+            return None
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file")
+        return [path]
+    if path.is_dir() and not any(file.suffix.lower() in PARQUET_SUFFIXES for file in path.rglob("*")):
+        return None
+    files, _ = part_files(path)
+    return files if all(file.suffix.lower() in PARQUET_SUFFIXES for file in files) else None
+
+
 def _is_part(path: Path) -> bool:
     """Whether a name is that of data: writers put their own notes under names such as ``_SUCCESS`` and ``.crc``."""
     return data_suffix(path) in SUFFIXES and not any(part.startswith(("_", ".")) for part in path.parts)

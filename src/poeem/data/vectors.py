@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from poeem.data.npy_file import map_npy
-from poeem.data.tables import PARQUET_SUFFIXES, missing_file
+from poeem.data.tables import missing_file, parquet_files
 
 
 def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None = None) -> np.ndarray:
     """Read float vectors, memory-mapped read-only.
 
     Args:
-        path: a ``.npy`` file of float16, float32 or float64; or a Parquet file (``.parquet``, ``.pq``) with a column of
-            lists of these, which is copied to a temporary file in the cache folder.
+        path: a ``.npy`` file of float16, float32 or float64; or a Parquet file (``.parquet``, ``.pq``), a folder or
+            glob of such files, with a column of lists of these, which is copied to a temporary file in the cache folder.
         dim: width that the vectors must have; None: any.
         column: column of a Parquet file; default the only one that holds lists of floats.
     Returns:
@@ -27,14 +27,16 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
         RuntimeError: the cache folder for a Parquet file cannot be written.
     """
     path = Path(path)
-    if not path.is_file():
+    files = parquet_files(path)
+    if files is None and not path.is_file():
         raise ValueError(f"{path}: {missing_file(path)}")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path}: the file is empty; write it with numpy.save, or as Parquet")
-    if path.suffix.lower() in PARQUET_SUFFIXES:
+    for file in [path] if files is None else files:
+        if file.stat().st_size == 0:
+            raise ValueError(f"{file}: the file is empty; write it with numpy.save, or as Parquet")
+    if files is not None:
         from poeem.data.list_column import read_list_column
 
-        vectors = read_list_column(path, column)
+        vectors = read_list_column(files, column)
     elif column is not None:
         raise ValueError(f"column (={column!r}) is for Parquet files, and {path} is not one; leave it out")
     else:

@@ -9,6 +9,8 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.data.npy_file import map_npy
+from poeem.data.tables import parquet_files
+from poeem.data.vectors import read_vectors
 from poeem.engines.reference import ReferenceScorer
 
 _ROWS_AT_ONCE = 65536
@@ -16,13 +18,15 @@ _SAMPLE = 1000
 
 
 def read_item_vectors(vectors: Any) -> Any:
-    """Return the array of a ``.npy`` file, mapped into memory, or a given array as it is.
+    """Return the array of a ``.npy`` file or of Parquet files, mapped into memory, or a given array as it is.
 
     Raises:
-        ValueError: the file is no ``.npy`` file of numbers.
+        ValueError: the file holds no vectors.
     """
     if not isinstance(vectors, str | Path):
         return vectors
+    if parquet_files(Path(vectors)) is not None:
+        return read_vectors(vectors)
     try:
         return map_npy(Path(vectors))
     except ValueError as error:

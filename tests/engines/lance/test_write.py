@@ -11,11 +11,13 @@ pytest.importorskip("lance", reason="engine 'lance' needs pylance: pip install '
 
 import lance
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 import poeem
 from poeem.engines.lance import check, open_lance
 from poeem.engines.lance.trained_index import Trained
 from poeem.engines.self_check import EngineMismatch
+from poeem.training.encode import encode_items
 
 CASES = [
     ("IVF8,PQ4", "l2"),
@@ -196,3 +198,26 @@ def near(bundle, oracle, spread=0.02):
     noise = np.random.default_rng(3).standard_normal((len(bundle), bundle.dim))
     decoded = oracle.decode(bundle)
     return (decoded + spread * decoded.std() * noise).astype("float32")
+
+
+def test_parts_with_string_ids_and_their_parquet_vectors_are_one_dataset(make_bundle, oracle, tmp_path):
+    bundle = make_bundle("OPQ4,IVF8,PQ4", "l2")
+    vectors = near(bundle, oracle).astype(np.float32)
+    (tmp_path / "in").mkdir()
+    names = [f"n{i}" for i in range(300)]
+    for number, rows in enumerate(np.array_split(np.arange(300), 3)):
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors[rows].ravel()), 16)
+        pq.write_table(pa.table({"id": [names[i] for i in rows], "v": lists}), tmp_path / "in" / f"{number}.parquet")
+    encode_items(bundle, tmp_path / "in", tmp_path / "parts")
+    options = {"vectors": tmp_path / "in" / "*.parquet", "parts": tmp_path / "parts", "nprobe": 8}
+    report = poeem.export(bundle, "lance", tmp_path / "items.lance", **options)
+    assert (report.rows, report.id_type) == (300, "string")
+    assert report.worst_score_error <= 1e-5
+    table = lance.dataset(str(tmp_path / "items.lance")).to_table()
+    assert table["id"].to_pylist() == names
+    rotated = vectors @ bundle.arrays["rotation"]
+    stored = np.stack(table["vector"].to_pylist())
+    np.testing.assert_allclose(stored, rotated, atol=1e-5)
+    # Vectors in another order do not belong to the codes.
+    with pytest.raises(ValueError, match="vectors are not those of the bundle's items"):
+        poeem.export(bundle, "lance", tmp_path / "x.lance", **{**options, "vectors": vectors[::-1]})

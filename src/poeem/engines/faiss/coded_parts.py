@@ -12,6 +12,7 @@ import numpy as np
 
 from poeem.bundle import Bundle
 from poeem.bundle.check import check_codes
+from poeem.bundle.ids import ids_to_arrow
 from poeem.bundle.items import read_items
 from poeem.bundle.regular_file import open_to_read
 from poeem.engines.faiss.index_file import read_proof
@@ -25,7 +26,11 @@ Load = Callable[[], Bundle]
 
 
 def open_parts(
-    bundle: Bundle, parts: str | Path | Bundle | Sequence[str | Path | Bundle], *, check: bool = True
+    bundle: Bundle,
+    parts: str | Path | Bundle | Sequence[str | Path | Bundle],
+    *,
+    check: bool = True,
+    strings: bool = False,
 ) -> list[Load]:
     """Check parts of a catalogue, and return functions that load one part each.
 
@@ -33,6 +38,7 @@ def open_parts(
         bundle: the bundle whose arrays encoded the items.
         parts: folders of ``poeem encode``, exported faiss files, or bundles; all of the same training.
         check: True compares whole faiss files with the checksums in their reports, False a sample of their blocks.
+        strings: whether ids may be strings.
     Returns:
         functions without arguments; each returns a bundle of the same arrays with the rows of one part.
     Raises:
@@ -46,10 +52,10 @@ def open_parts(
     for part in given:
         if isinstance(part, Bundle):
             _check_same(repr(part), part.fingerprint, bundle)
-            _check_integers(repr(part), part.string_ids)
+            _check_integers(repr(part), part.string_ids and not strings)
             found.append(lambda part=part: part)
         elif (Path(part) / FACTS_FILE).is_file():
-            found += _encoded(bundle, Path(part))
+            found += _encoded(bundle, Path(part), strings)
         elif Path(part).is_file():
             facts = read_proof(Path(part), check=check) or read_report(Path(part))
             _check_same(repr(str(part)), facts["fingerprint"], bundle)
@@ -64,7 +70,23 @@ def open_parts(
     return found
 
 
-def _encoded(bundle: Bundle, folder: Path) -> list[Load]:
+def joined(bundle: Bundle, loads: Sequence[Load]) -> Bundle:
+    """Load all parts, and return a bundle of their rows, in their order: codes, lists and ids, without columns.
+
+    Raises:
+        ValueError: an id is there twice, or ids are of two types.
+    """
+    found = [load() for load in loads]
+    if len({part.string_ids for part in found}) > 1:
+        raise ValueError("parts have integer and string ids; encode all items with ids of one type")
+    ids = np.concatenate([part.ids for part in found])
+    ids_to_arrow(ids)
+    codes = np.concatenate([part.codes for part in found])
+    lists = None if bundle.lists is None else np.concatenate([part.lists for part in found if part.lists is not None])
+    return _with_rows(bundle, ids, codes, lists)
+
+
+def _encoded(bundle: Bundle, folder: Path, strings: bool) -> list[Load]:
     try:
         facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
         fingerprint, count = facts["fingerprint"], facts.get("parts")
@@ -77,16 +99,16 @@ def _encoded(bundle: Bundle, folder: Path) -> list[Load]:
     # Folders of earlier versions do not tell their number.
     if count is not None and count != len(files):
         raise ValueError(f"{str(folder)!r} has {len(files)} of {count} parts; encode the items again")
-    return [lambda file=file: _of_parquet(bundle, file) for file in files]
+    return [lambda file=file: _of_parquet(bundle, file, strings) for file in files]
 
 
-def _of_parquet(bundle: Bundle, file: Path) -> Bundle:
+def _of_parquet(bundle: Bundle, file: Path, strings: bool) -> Bundle:
     import pyarrow.parquet as pq
 
     open_to_read(file).close()
     metadata = pq.read_metadata(file)
     id_type = "int64" if str(pq.read_schema(file).field("id").type) == "int64" else "string"
-    _check_integers(repr(str(file)), id_type == "string")
+    _check_integers(repr(str(file)), id_type == "string" and not strings)
     items = read_items(file, bundle.spec, metadata.num_rows, id_type)
     check_codes(bundle.spec, items.codes, items.lists)
     return _with_rows(bundle, items.ids.to_numpy(zero_copy_only=False), items.codes, items.lists)

@@ -14,6 +14,7 @@ from poeem.bundle.atomic import recover, replace_directory, staging
 from poeem.bundle.bundle import Bundle
 from poeem.bundle.centroid_norms import have_equal_norms
 from poeem.bundle.whole_file import check_folder_around, write_text
+from poeem.engines.faiss.coded_parts import joined, open_parts
 from poeem.engines.item_vectors import check_item_vectors, read_item_vectors
 from poeem.engines.lance.build import write_rows
 from poeem.engines.lance.check import check_dataset, check_refined
@@ -33,6 +34,7 @@ def write_lance(
     columns: Sequence[str] | None = None,
     nprobe: int | None = None,
     queries: Any = None,
+    parts: Any = None,
 ) -> Report:
     """Write a bundle as the Lance dataset ``path``, readable by ``lance.dataset``, and its report as ``path.json``.
 
@@ -41,10 +43,13 @@ def write_lance(
         path: the folder, ``NAME.lance`` for LanceDB. An existing dataset is replaced with all of its versions, but only
             after the new one has passed the self-check.
         vectors: the items' float vectors, the output of the item tower, ``(n, dim)`` in the order of ``bundle.ids``, or
-            a ``.npy`` file of them. Lance stores them beside the codes.
+            a file of them (``.npy``, or Parquet: a file, folder or glob), which may be larger than memory. Lance stores
+            them beside the codes.
         columns: names of the user's columns to write; None writes all.
         nprobe: default number of lists visited per query; None takes the training's, or else nlist's square root.
         queries: ``(nq, dim)`` for the self-check; None takes decoded items plus noise.
+        parts: other items than the bundle's, encoded with its arrays, see `FaissOptions`; in the order of ``vectors``.
+            Their ids and codes are in memory together.
     Returns:
         the report.
     Raises:
@@ -56,6 +61,8 @@ def write_lance(
     began = time.perf_counter()
     import_lance()
     _check_place(path)
+    if parts is not None:
+        bundle = joined(bundle, open_parts(bundle, parts, strings=True))
     bundle = _with_columns(bundle, columns)
     _check_holdable(bundle)
     vectors = _item_vectors(bundle, vectors)
@@ -80,6 +87,8 @@ def write_lance(
             checked=checked,
             options={"lance_metric": lance_metric(bundle.spec, bundle.metric), "refined_score_error": refined},
         )
+        if parts is not None:
+            report = replace(report, items_sha256="")
         # In this order no moment pairs a dataset with the report of another one.
         sidecar_of(path).unlink(missing_ok=True)
         replace_directory(new, path)

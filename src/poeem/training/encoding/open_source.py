@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from poeem.bundle import Bundle, open_bundle
 from poeem.data.list_column import is_vector
-from poeem.data.tables import PARQUET_SUFFIXES, is_glob, part_files
+from poeem.data.tables import parquet_files
 from poeem.training.encoding.other_sources import ModelSource, NpySource
 from poeem.training.encoding.parquet_source import ParquetSource, parquet_vectors, schema_of
 from poeem.training.encoding.source import Source
@@ -68,7 +68,7 @@ def open_source(owner: Run | Bundle, items: Path, column: str | None) -> Source:
         ValueError: the items cannot be read.
     """
     bundle = owner if isinstance(owner, Bundle) else owner.bundle
-    files = _parquet_files(items)
+    files = parquet_files(items)
     if files is None and column is not None:
         raise ValueError(f"column (={column!r}) is for Parquet files, and {items} is not one; leave it out")
     if items.suffix == ".npy" or (files is None and isinstance(owner, Bundle)):
@@ -79,17 +79,3 @@ def open_source(owner: Run | Bundle, items: Path, column: str | None) -> Source:
     if isinstance(owner, Bundle) or column is not None or any(map(is_vector, kinds)):
         return parquet_vectors(files, bundle.dim, column)
     return owner.parquet_items(files) if isinstance(owner, ReadsParquet) else ModelSource(owner, items)
-
-
-def _parquet_files(items: Path) -> list[Path] | None:
-    """The Parquet files of a file, folder or glob; None if it is of another kind."""
-    if not is_glob(items) and not items.is_dir():
-        if items.suffix.lower() not in PARQUET_SUFFIXES:
-            return None
-        if not items.is_file():
-            raise ValueError(f"{items}: no such file")
-        return [items]
-    if items.is_dir() and not any(file.suffix.lower() in PARQUET_SUFFIXES for file in items.rglob("*")):
-        return None
-    files, _ = part_files(items)
-    return files if all(file.suffix.lower() in PARQUET_SUFFIXES for file in files) else None
