@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
+from benchmarks.serve.forked import ForkedServer
 from benchmarks.serve.pictures import SCREENS, browser_path, browsing, search_by_user, take_pictures
-from tests.serve.forked_server import ForkedServer
 
 pytestmark = [
     pytest.mark.slow,

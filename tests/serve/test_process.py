@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 import poeem
+from benchmarks.serve.forked import ForkedServer
 from benchmarks.serve.kills import kill_while_writing
 from benchmarks.serve.load import Connection, open_loop
 from benchmarks.serve.swaps import load_while_swapping
 from poeem.bundle import BundleEditor
-from tests.serve.forked_server import ForkedServer
 from tests.serve.shop import DIM, write_shop
 
 BODIES = [

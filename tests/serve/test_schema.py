@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.serve.forked import ForkedServer
 from benchmarks.serve.made_up import send_made_up_requests
 from poeem.serve.docs import SEARCHES, SWAPS, WRITES
 from poeem.serve.models import SearchRequest, SwapRequest, WriteRequest
-from tests.serve.forked_server import ForkedServer
 from tests.serve.shop import serving, write_shop
 
 PATHS = {"/search", "/items", "/items/{id}", "/swap", "/healthz", "/readyz", "/metrics"}

@@ -1,0 +1,90 @@
+"""Batches by the server against the engine in this process; and the highest load of single searches."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import faiss
+import numpy as np
+
+from benchmarks.serve.load import Connection, open_loop
+from benchmarks.serve.process import ServerProcess
+from poeem.engines.faiss.searcher import FaissSearcher
+
+_NPY, _ARROW = "application/x-npy", "application/vnd.apache.arrow.stream"
+# Answers within these milliseconds, in 99 of 100 cases.
+BOUND_MS = 20
+
+
+def batches(server: ServerProcess, engine: FaissSearcher, *, size: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """Queries per second in batches: this process, JSON, and ``.npy`` with Arrow answers, in turn.
+
+    Two requests are on their way at a time, so that the server need not wait for this process.
+    """
+    queries = np.random.default_rng(1).standard_normal((size, engine.dim)).astype(np.float32)
+    stream = io.BytesIO()
+    np.save(stream, queries)
+    faiss.omp_set_num_threads(1)
+    bodies = {
+        "json": ("/search", json.dumps({"vectors": queries.tolist()}).encode(), "application/json"),
+        "binary": ("/search", stream.getvalue(), f"{_NPY}\r\nAccept: {_ARROW}"),
+    }
+    ways: dict[str, Callable[[], int]] = {"process": lambda: _in_process(engine, queries, seconds)}
+    for name, (path, body, kind) in bodies.items():
+        ways[name] = lambda path=path, body=body, kind=kind: asyncio.run(
+            _pipeline(server.port, path, body, kind, seconds)
+        )
+    counts: dict[str, list[float]] = {name: [] for name in ways}
+    for way in ways.values():
+        way()
+    for _ in range(rounds):
+        for name, way in ways.items():
+            counts[name].append(way() * size / seconds)
+    ratios = {name: [a / b for a, b in zip(counts[name], counts["process"])] for name in bodies}
+    return {
+        **{f"{name}_qps": round(statistics.median(values)) for name, values in counts.items()},
+        **{f"{name}_ratio": round(statistics.median(values), 3) for name, values in ratios.items()},
+        **{f"{name}_ratios": [round(value, 3) for value in values] for name, values in ratios.items()},
+    }
+
+
+def _in_process(engine: FaissSearcher, queries: np.ndarray, seconds: float) -> int:
+    calls, until = 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        engine.search(queries, 10)
+        calls += 1
+    return calls
+
+
+async def _pipeline(port: int, path: str, body: bytes, kind: str, seconds: float) -> int:
+    until = time.perf_counter() + seconds
+
+    async def one() -> int:
+        connection, calls = Connection(port), 0
+        while time.perf_counter() < until:
+            status, _ = await connection.request("POST", path, body, kind)
+            assert status == 200, status
+            calls += 1
+        connection.close()
+        return calls
+
+    return sum(await asyncio.gather(one(), one()))
+
+
+def highest_load(server: ServerProcess, bodies: list[bytes], *, seconds: float, first: float) -> dict[str, Any]:
+    """The highest rate with a p99 of at most 20 ms: 1.25 times the last one until two in a row fail."""
+    rate, best, failed, tried = first, 0.0, 0, {}
+    asyncio.run(open_loop(server.port, bodies, rate=first, seconds=1.0))
+    while failed < 2 and rate < 20_000:
+        load = asyncio.run(open_loop(server.port, bodies, rate=rate, seconds=seconds))
+        within = load.failed == 0 and load.quantile(0.99) <= BOUND_MS
+        tried[str(round(rate))] = {"p50_ms": load.quantile(0.5), "p99_ms": load.quantile(0.99), "failed": load.failed}
+        best, failed = (rate, 0) if within else (best, failed + 1)
+        rate *= 1.25
+    return {"rate": round(best), "tried": tried}
