@@ -15,6 +15,7 @@ def write_inputs(folder: Path) -> None:
     rng = np.random.default_rng(0)
     write_events(folder / "events.csv", rng, users=300, days=8)
     write_events(folder / "newer.csv", rng, users=300, days=10)
+    write_films(folder)
     topics = rng.standard_normal((60, 32))
     items = (topics[rng.integers(0, 60, 600)] + 0.6 * rng.standard_normal((600, 32))).astype(np.float32)
     relevant = rng.integers(0, 600, 400)
@@ -54,3 +55,19 @@ def write_events(path: Path, rng: np.random.Generator, *, users: int, days: int)
             one = 30 * (topic if rng.random() < 0.8 else rng.integers(10)) + rng.integers(30)
             lines.append(f"u{user};i{one};{1_700_000_000 + 86_400 * day + user}")
     path.write_text("\n".join(lines) + "\n")
+
+
+def write_films(folder: Path) -> None:
+    """The events as those of MovieLens: users are numbers, items are titles, with year and genres."""
+    lines = [line.split(";") for line in (folder / "events.csv").read_text().splitlines()[1:]]
+    titles = {"i0": "Toy Story (1995)", "i1": "Babe (1995)"}
+    titles = {f"i{number}": titles.get(f"i{number}", f"Film {number} (1970)") for number in range(300)}
+    columns = {"user": [int(user[1:]) for user, _, _ in lines], "item": [titles[item] for _, item, _ in lines]}
+    pq.write_table(pa.table({**columns, "timestamp": [int(time) for _, _, time in lines]}), folder / "films.parquet")
+    facts = {
+        "item": list(titles.values()),
+        "title": list(titles.values()),
+        "year": [1970] * 300,
+        "genres": ["Drama"] * 300,
+    }
+    pq.write_table(pa.table(facts), folder / "titles.parquet")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.__main__ import parts_of
 from poeem.cli.main import COMMANDS, main
+from tests.docs import servers
 from tests.docs.pages import ROOT
 
 
@@ -31,7 +32,11 @@ def run(text: str, *, options_only: bool = False) -> None:
     """
     for program, *words in commands(text):
         name = program.rpartition("/")[2]
-        if name == "poeem" and not options_only:
+        if name == "poeem" and words[0] == "serve" and not options_only:
+            servers.start(words[1:])
+        elif name == "curl" and not options_only:
+            servers.curl(words)
+        elif name == "poeem" and not options_only:
             assert main(words) == 0, [program, *words]
         else:
             assert name in CHECKS, f"no check for {[program, *words]}"
@@ -91,4 +96,5 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "python": check_python,
     "accelerate": check_accelerate,
     "export": check_nothing,
+    "curl": check_nothing,
 }

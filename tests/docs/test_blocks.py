@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shutil
 import warnings
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.docs import shell
+from tests.docs import servers, shell
 from tests.docs.inputs import write_inputs
 from tests.docs.notebook import PAGE as TUTORIAL
 from tests.docs.pages import blocks, pages, read
@@ -25,6 +26,7 @@ NEEDS = {
     "docs/guides/lance.md": ["lance", "lancedb"],
     "docs/guides/onnx.md": ["onnx", "onnxscript", "onnxruntime"],
     "docs/guides/scann.md": ["scann"],
+    "docs/guides/serve.md": ["fastapi", "uvicorn", "prometheus_client"],
     "docs/guides/trainers.md": ["lightning", "sentence_transformers", "datasets"],
 }
 # Pages of about ten seconds and more.
@@ -40,6 +42,7 @@ SLOW = {
     "docs/guides/new_version.md",
     "docs/guides/recipes.md",
     "docs/guides/report.md",
+    "docs/guides/serve.md",
     "docs/guides/serve_faiss.md",
     "docs/guides/training_options.md",
     "docs/guides/trainers.md",
@@ -74,11 +77,15 @@ def test_the_blocks_run(page, inputs, tmp_path, monkeypatch, capsys):
     names: Names = {"__name__": "__main__"}
     for prepare in PREPARE.get(page, ()):
         shell.run(prepare)
-    for block in blocks(read(page)):
-        if block.language == "python":
-            exec(compile(block.text, f"<{page}>", "exec"), names)
-        elif block.language == "sh":
-            shell.run(block.text, options_only=block.options_only)
+    try:
+        for block in blocks(read(page)):
+            text = servers.placed(block.text)
+            if block.language == "python":
+                exec(compile(text, f"<{page}>", "exec"), names)
+            elif block.language == "sh":
+                shell.run(text, options_only=block.options_only)
+    finally:
+        servers.stop_all()
     if page in RESULTS:
         RESULTS[page](names, capsys.readouterr().out)
 
@@ -144,6 +151,16 @@ def serve_faiss(names: Names, out: str) -> None:
     assert set(names["numbers"].ravel().tolist()) <= set(names["id_of"])
 
 
+def serve(names: Names, out: str) -> None:
+    answers = [json.loads(line) for line in out.splitlines() if line.startswith('{"')]
+    assert (names["written"]["added"], names["written"]["replaced"]) == (2, 0)
+    assert any(answer.get("deleted") == 1 for answer in answers)
+    assert len(names["found"].ids[0]) == 5
+    assert len(names["batch"].ids) == 3
+    assert answers[-1]["status"] == "ready"
+    assert answers[-1]["rows"] == len(names["version"])
+
+
 RESULTS: dict[str, Callable[[Names, str], None]] = {
     "docs/guides/explain.md": explained,
     "docs/guides/faiss.md": faiss_page,
@@ -154,6 +171,7 @@ RESULTS: dict[str, Callable[[Names, str], None]] = {
     "docs/guides/own_codebooks.md": own_codebooks,
     "docs/guides/own_loop.md": own_loop,
     "docs/guides/scann.md": scann,
+    "docs/guides/serve.md": serve,
     "docs/guides/serve_faiss.md": serve_faiss,
 }
 TRAIN = """\
@@ -166,6 +184,10 @@ PREPARE: dict[str, tuple[str, ...]] = {
         "poeem fit --items items.npy --queries queries.npy --index PQ4x6 --epochs 1 --out runs/frozen\n",
     ),
     "docs/guides/faiss.md": (TRAIN,),
+    "docs/guides/serve.md": (
+        "poeem train --interactions films.parquet --items titles.parquet --index RQ4x4 --dim 32 --epochs 1 "
+        "--baselines none --out runs/demo\n",
+    ),
 }
 
 
