@@ -87,6 +87,17 @@ def test_queries_without_an_item_of_their_class_are_left_out():
         class_metrics(scorer, queries, np.array([7, 8]), item_labels)
 
 
+def test_queries_and_items_without_a_class_do_not_count():
+    scorer, numbers, query_labels, item_labels = problem()
+    expected = class_metrics(scorer, numbers[5:], query_labels[5:], item_labels)
+    query_labels[:5], without = -1, item_labels.copy()
+    found = class_metrics(scorer, numbers, query_labels, item_labels)
+    assert found["queries"] == 25
+    assert found["map@1000"] == pytest.approx(expected["map@1000"], abs=1e-12)
+    without[without == 3] = -1
+    assert class_metrics(scorer, numbers, query_labels, without)["queries"] == int(np.sum(query_labels[5:] != 3))
+
+
 @pytest.mark.parametrize("levels", [3, 10**6])
 def test_best_first_is_a_stable_sort(levels):
     rng = np.random.default_rng(0)

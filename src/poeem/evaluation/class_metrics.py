@@ -68,13 +68,13 @@ def class_metrics(
     """Compute mAP@1000 and precision@100, where an item is relevant if it has the query's label.
 
     Items of equal score come in one random order, the same for every query. Short codes give many equal scores, and the
-    order of the files, which often is that of the classes, must not help. Queries whose label no item has are left out.
-    precision@100 divides by 100 also if there are fewer items.
+    order of the files, which often is that of the classes, must not help. Queries without a label, or with one that no
+    item has, are left out. precision@100 divides by 100 also if there are fewer items.
 
     Args:
         scorer: scores the items.
         query_vectors: float, ``(nq, dim)``.
-        query_labels: int64, ``(nq,)``, 0 or more.
+        query_labels: int64, ``(nq,)``; -1 for a query without a class.
         item_labels: int64, ``(n,)``; -1 for an item without a class.
         curve: whether to add the precision-recall curve, ``{"recall": [...], "precision": [...]}``, over whole
             rankings.
@@ -90,10 +90,10 @@ def class_metrics(
     >>> round(found["map@1000"], 4), found["precision@100"]
     (0.8333, 0.02)
     """
+    judged = judged_queries(query_labels, item_labels)
     counts = np.array(
         [np.count_nonzero(item_labels == label) for label in range(int(query_labels.max(initial=-1)) + 1)]
     )
-    judged = np.flatnonzero(counts[query_labels])
     if not len(judged):
         raise ValueError("no query has an item with its label, so that nothing can be judged; give labels of both")
     depth = None if curve else DEPTH
@@ -109,6 +109,15 @@ def class_metrics(
         precision = np.concatenate(curves).mean(0)
         block["curve"] = {"recall": CURVE_RECALLS.tolist(), "precision": precision.tolist()}
     return block
+
+
+def judged_queries(query_labels: np.ndarray, item_labels: np.ndarray) -> np.ndarray:
+    """Return the rows of the queries whose label some item has; -1 is no label.
+
+    >>> judged_queries(np.array([-1, 0, 1]), np.array([-1, 1, 1]))
+    array([2])
+    """
+    return np.flatnonzero((query_labels >= 0) & np.isin(query_labels, item_labels))
 
 
 def _hits(

@@ -18,6 +18,7 @@ def test_defaults_by_how_the_network_starts():
     tuned = resolved(backbone="efficientnet-lite0", finetune=True)
     assert (scratch["network"], frozen["network"]) == ("strided", None)
     assert tuned["lr"] < frozen["lr"]
+    assert scratch["temperature"] < frozen["temperature"]
     assert resolved(lr=0.5)["lr"] == 0.5
     assert (scratch["estimator"], resolved(spec="RQ4x4")["estimator"]) == ("soft", "ste")
     assert "device" not in scratch

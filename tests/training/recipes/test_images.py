@@ -179,6 +179,15 @@ def test_without_classes_neighbours_alone_are_judged(tmp_path, capsys):
     assert "index, trained jointly" in capsys.readouterr().out
 
 
+def test_classes_that_can_judge_nothing_are_as_none(tmp_path):
+    images = image_set(n=40)
+    alone = ImageSet(images.pixels, images.names, np.arange(40), [str(row) for row in range(40)])
+    metrics = train_images(alone, tmp_path / "run", baselines=[], **OPTIONS | {"steps": 3})
+    assert "map@1000" not in metrics["index"]
+    assert "symmetric" not in metrics
+    assert 0 <= metrics["index"]["neighbour_recall@10"] <= 1
+
+
 def test_a_frozen_backbone_is_not_changed(tmp_path, monkeypatch):
     from poeem.towers.image.networks import network
     from poeem.training.images import model as module

@@ -13,6 +13,7 @@ import numpy as np
 from poeem.bundle.bundle import Bundle
 from poeem.data.images.decode import to_file
 from poeem.data.images.read_images import image_files, read_image_files
+from poeem.evaluation.class_metrics import judged_queries
 from poeem.evaluation.query_set import QuerySet
 from poeem.functional.unit_length import unit_rows
 from poeem.training.id_lookup import check_same_items
@@ -138,10 +139,15 @@ class ImageRun:
         return QuerySet(self.vectors[rows], self_rows=rows)
 
     def test(self) -> tuple[ImageTest, np.ndarray]:
-        """Return the test queries with their gallery, and the gallery's rows in the bundle."""
+        """Return the test queries with their gallery, and the gallery's rows in the bundle.
+
+        The classes are None where they can judge nothing: no query has the class of an image of the gallery.
+        """
         gallery = np.setdiff1d(np.arange(len(self.vectors)), self.queries)
         queries = self.queries[: self.settings["test_queries"]]
-        labels = (None, None) if self.labels is None else (self.labels[queries], self.labels[gallery])
+        labels: Any = (None, None)
+        if self.labels is not None and len(judged_queries(self.labels[queries], self.labels[gallery])):
+            labels = self.labels[queries], self.labels[gallery]
         return ImageTest(self.vectors[queries], self.vectors[gallery], *labels), gallery
 
 

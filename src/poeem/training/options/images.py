@@ -15,8 +15,11 @@ from poeem.training.options.run import BASELINES_HELP, RunOptions
 # Options that do not affect the result of a training.
 NOT_SETTINGS = {"device", "mixed_precision", "checkpoint_every", "log_with", "show"}
 DEFAULTS: dict[str, Any] = {"spec": "PQ16x4", "dim": 128, "network": "strided", "batch_size": 256, "index_lr": 1.0}
-# By how the network starts: epochs and highest learning rate.
-FROM_SCRATCH, FROZEN, FINETUNED = {"epochs": 3, "lr": 3e-3}, {"epochs": 10, "lr": 3e-3}, {"epochs": 3, "lr": 3e-4}
+# By how the network starts.
+FROM_SCRATCH = {"epochs": 3, "lr": 3e-3, "temperature": 0.2}
+FINETUNED = {"epochs": 3, "lr": 3e-4, "temperature": 0.2}
+# Features of a backbone lose neighbours at low temperatures, which push apart what the head cannot.
+FROZEN = {"epochs": 10, "lr": 3e-3, "temperature": 0.5}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class ImageFiles:
     )
     test_queries: int = setting(2000, "Test queries that are used at most, a random sample.")
     pixels: bool = setting(False, "Also build the baselines on raw pixels.")
+    features: Path | None = setting(None, "Folder that keeps the features of a frozen backbone for later runs.")
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,13 @@ class ContrastiveOptions:
     ``share`` 1 is the loss of SPQ, 0 that of SimCLR, from which the index learns by its distortion alone.
     """
 
-    temperature: float = setting(0.1, "Temperature of the softmax.")
+    temperature: float | None = setting(None, "Temperature of the softmax. Default: 0.2, with a frozen backbone 0.5.")
     share: float = setting(1.0, "Share of the cross-quantized loss; the rest is the plain contrastive loss.")
     debias: float = setting(0.0, "Probability that two images show the same thing, to be subtracted.")
     memory: int = setting(0, "Codes of earlier images as further negatives.")
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < float("inf"):
+        if self.temperature is not None and not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature (={self.temperature}) must be a number above 0; 0.1 to 0.5 is usual")
         if not 0 <= self.share <= 1:
             raise ValueError(f"share (={self.share}) of the cross-quantized loss must be 0 to 1")

@@ -22,6 +22,7 @@ from poeem.option import named
 from poeem.training.checkpoints import Checkpoints
 from poeem.training.images.batches import ImageBatches
 from poeem.training.images.compare import compare_images
+from poeem.training.images.feature_store import stored_features
 from poeem.training.images.model import ImageModel, build_image_model
 from poeem.training.images.neighbours import nearest_rows
 from poeem.training.images.run import PICTURE, write_image_data
@@ -38,6 +39,8 @@ from poeem.training.warm_start import warm_start_at
 # The index joins after this share of the steps: before, the vectors change too much for its codewords.
 WARM_START_SHARE = 0.3
 WARM_START_IMAGES = 20_000
+# Of a training whose length is not given: a few thousand images are few steps.
+LEAST_STEPS = 400
 
 
 def train_images(
@@ -48,6 +51,7 @@ def train_images(
     baselines: Sequence[str] = ("itq", "opq", "pq", "lsh"),
     test_queries: int = 2000,
     pixels: bool = False,
+    features: str | Path | None = None,
     resume: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
@@ -61,6 +65,7 @@ def train_images(
         baselines: post-hoc indexes to compare with, on the vectors of the trained network.
         test_queries: test queries that are used at most, a random sample.
         pixels: also build the baselines on raw pixels.
+        features: folder that keeps the features of a frozen backbone for later runs.
         resume: resume the run in ``out``, which must have been started with the same settings.
         options: fields of the groups in ``poeem.training.options.images``, by name.
     Returns:
@@ -91,7 +96,9 @@ def train_images(
     _check_enough(model, images)
     model.to(accelerator.device)
     # A frozen trunk makes the same features at every step: they are computed once.
-    inputs = model.features(images.pixels) if model.tower.frozen else images.pixels
+    inputs = images.pixels
+    if model.tower.frozen:
+        inputs = stored_features(features, images.pixels, model.tower.trunk, model.features)
     batches = ImageBatches(
         inputs,
         images.gallery,
@@ -100,7 +107,8 @@ def train_images(
         neighbours=_neighbours(model, images, inputs, settings),
     )
     if settings["steps"] is None:
-        settings["steps"] = max(1, round(settings["epochs"] * batches.steps_per_epoch))
+        least = LEAST_STEPS if given["epochs"] is None else 1
+        settings["steps"] = max(least, round(settings["epochs"] * batches.steps_per_epoch))
     checkpoints = Checkpoints(folder.checkpoints, settings, resume=resume)
     if not folder.has_model:
         if execution.log_with:

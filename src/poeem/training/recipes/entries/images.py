@@ -56,6 +56,7 @@ def train(images: ImageSet, options: Mapping[str, Any], resume: bool) -> dict[st
         baselines=names(run.baselines),
         test_queries=files.test_queries,
         pixels=files.pixels,
+        features=files.features,
         resume=resume,
         **{name: value for group in GROUPS for name, value in vars(options[group]).items()},
     )
