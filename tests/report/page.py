@@ -8,7 +8,7 @@ from pathlib import Path
 
 from poeem.report.build import ReportOptions, build_report
 
-_NO_END = {"meta", "img", "path", "circle", "polyline", "polygon", "rect", "br"}
+_NO_END = {"meta", "img", "path", "circle", "polyline", "polygon", "rect", "br", "wbr"}
 
 
 class Page(HTMLParser):

@@ -35,7 +35,7 @@ svg .series { stroke: var(--c); fill: none; stroke-width: 2; } svg .dot { fill: 
 svg .area { fill: var(--c); stroke: none; opacity: .85; } svg text.series-name { fill: var(--c); }
 .pictures { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start; margin: .4rem 0; }
 .pictures > b { width: 5.2rem; padding-top: 1.6rem; font-weight: 600; }
-.pictures figure { width: 5.6rem; } .pictures img { width: 5.6rem; height: 5.6rem; object-fit: contain;
+.pictures figure { width: 5.6rem; } .pictures img { display: block; width: 5.6rem; height: 5.6rem; object-fit: contain;
   background: var(--fill); border: 2px solid var(--line); border-radius: 4px; image-rendering: pixelated;
   box-sizing: border-box; }
 .pictures .query img { border-color: var(--quiet); } .pictures .same img { border-color: var(--s2); }

@@ -30,7 +30,8 @@ class Picture:
         if self.file is not None:
             kind = "png" if self.file.startswith(b"\x89PNG") else "jpeg"
             image += f' src="data:image/{kind};base64,{base64.b64encode(self.file).decode()}"'
-        lines = "<br>".join(html.escape(line) for line in self.lines)
+        # Long paths break behind their slashes.
+        lines = "<br>".join(html.escape(line).replace("/", "/<wbr>") for line in self.lines)
         return f'<figure class="{self.kind}">{image}><figcaption>{lines}</figcaption></figure>'
 
 
