@@ -175,6 +175,23 @@ def test_a_saved_model_loads_with_its_codes(trained):
     assert st.find_quantize(again).specs == ["RQ4x4", "RQ2x4"]
 
 
+def test_the_model_card_tells_structure_bytes_and_figures(trained, tmp_path):
+    model, _ = trained
+    model.save_pretrained(str(tmp_path), create_model_card=True)
+    written = (tmp_path / "README.md").read_text()
+    st.write_card_section(tmp_path, model)
+    st.write_card_section(tmp_path, model, {"dot_recall@10": 0.91234})
+    card = (tmp_path / "README.md").read_text()
+    assert card.startswith(written[:200])
+    assert card.count("## Index") == 1  # the second call has replaced the first section
+    assert "| `RQ4x4` (active) | 2 | cosine |" in card
+    assert "| `RQ2x4` | 1 | cosine |" in card
+    assert "| dot_recall@10 | 0.9123 |" in card
+    assert "takes 64 bytes" in card
+    with pytest.raises(ValueError, match="does not exist; call model"):
+        st.write_card_section(tmp_path / "none", model)
+
+
 def test_documents_are_decoded_and_queries_stay_float(trained):
     model, _ = trained
     index = st.find_quantize(model).index

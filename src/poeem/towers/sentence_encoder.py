@@ -48,12 +48,26 @@ class SentenceEncoder(nn.Module):
         except Exception as error:
             # Of many kinds: missing files, no network, damaged weights, a module of an unknown class.
             reason = " ".join(str(error).split())[:300]
+            if "poeem.integrations" in reason:
+                raise ValueError(
+                    f"encoder (={str(source)!r}) has an index (Quantize) at its end already; name the model without it"
+                ) from None
             raise ValueError(
                 f"encoder (={str(source)!r}) cannot be read as a Sentence Transformers model ({reason}); name a folder "
                 "that save_pretrained wrote, or static"
             ) from None
+        self._check_tokenizer(str(source))
         self.dim: int = self.model.get_embedding_dimension()
         self.model.max_seq_length = min(max_tokens, self.model.max_seq_length or max_tokens)
+
+    def _check_tokenizer(self, source: str) -> None:
+        """Raise a ValueError if the model's folder has no tokenizer: transformers then makes one without any word."""
+        tokenizer = self.model.tokenizer
+        if hasattr(tokenizer, "all_special_ids") and len(tokenizer.get_vocab()) <= len(set(tokenizer.all_special_ids)):
+            raise ValueError(
+                f"encoder (={source!r}) has no tokenizer: its files, such as tokenizer.json, are missing; copy them "
+                "into the folder"
+            )
 
     def prepare(self, texts: list[str], kind: str) -> Texts:
         """Texts as `forward` reads them."""

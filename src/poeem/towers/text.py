@@ -110,6 +110,16 @@ class StaticEncoder(nn.Module):
                 tokens.append(np.array(ids, dtype=np.int32))
         return Ragged.from_lengths(np.array(lengths, np.int64), np.concatenate([np.empty(0, np.int32), *tokens]))
 
+    def unknown_share(self, texts: Ragged) -> float:
+        """Return the share of the tokens that stand for anything that the vocabulary lacks; 1 for texts without tokens.
+
+        Args:
+            texts: token numbers, from `prepare`.
+        """
+        name = getattr(self.tokenizer.model, "unk_token", None)
+        unknown = None if name is None else self.tokenizer.token_to_id(name)
+        return 1.0 if not len(texts.values) else float((texts.values == (-1 if unknown is None else unknown)).mean())
+
     def forward(self, texts: Ragged) -> Tensor:
         """Return the vectors of texts.
 

@@ -112,6 +112,9 @@ def test_search_by_text_and_by_item(run, capsys):
     assert "d15" not in {result["id"] for result in similar}
     assert main(["search", str(run), "--user", "u3"]) == 2
     assert "is a run of --pairs; search it with --query, --item or --queries" in capsys.readouterr().err
+    assert "knows no word" not in capsys.readouterr().err
+    assert main(["search", str(run), "--query", "unheard of"]) == 0
+    assert "note: the encoder knows no word of the query" in capsys.readouterr().err
     assert main(["search", str(run), "--query", " "]) == 2
     assert "--query is empty" in capsys.readouterr().err
 
@@ -250,6 +253,17 @@ def test_bad_options_are_one_line_and_leave_nothing(file, tmp_path, capsys, opti
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert not (tmp_path / "run" / "bundle").exists()
+
+
+def test_items_in_another_language_are_named(tmp_path, caplog):
+    queries, items = small_texts(60)
+    # A third of the words is unknown.
+    rows = "".join(f"{query},{item} mots inconnus ici\n" for query, item in zip(queries, items))
+    (tmp_path / "p.csv").write_text(f"query,item\n{rows}")
+    train_pairs(
+        read_text_pairs(tmp_path / "p.csv"), tmp_path / "run", spec="RQ2x4", dim=16, steps=2, baselines=(), show=False
+    )
+    assert "33 % of the items' tokens are unknown to the static encoder" in caplog.text
 
 
 def test_few_queries_are_refused(tmp_path, capsys):

@@ -6,6 +6,7 @@
 The model then has a module `Quantize` at its end, which is saved and loaded with it (with ``trust_remote_code=True``).
 """
 
+from poeem.integrations.sentence_transformers.card import write_card_section
 from poeem.integrations.sentence_transformers.loss import QuantizationAwareLoss
 from poeem.integrations.sentence_transformers.quantize import (
     Quantize,
@@ -24,4 +25,5 @@ __all__ = [
     "encode_codes",
     "find_quantize",
     "float_documents",
+    "write_card_section",
 ]

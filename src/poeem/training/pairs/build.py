@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from poeem.towers.two_tower import TwoTower
 from poeem.training.build import joint_model
 from poeem.training.model import JointModel
 
+log = logging.getLogger(__name__)
+
+# A larger share of unknown tokens is worth a warning.
+MOST_UNKNOWN = 0.1
 TOKENIZER_FILE, ENCODER_FOLDER = "tokenizer.json", "encoder"
 
 
@@ -51,9 +56,16 @@ def new_encoder(settings: Mapping[str, Any], pairs: TextPairs) -> Any:
 
     vectors, tokenizer = token_table(settings["dim"])
     encoder = StaticEncoder(torch.from_numpy(vectors), tokenizer=tokenizer, max_tokens=settings["max_tokens"])
-    tokens = encoder.prepare(list(pairs.items)).values
+    tokens = encoder.prepare(list(pairs.items))
+    unknown = encoder.unknown_share(tokens)
+    if unknown > MOST_UNKNOWN:
+        log.warning(
+            "%.0f %% of the items' tokens are unknown to the static encoder, whose vocabulary is English; "
+            "--encoder takes a Sentence Transformers model of another language",
+            100 * unknown,
+        )
     with torch.no_grad():
-        encoder.importance.weight.copy_(torch.from_numpy(token_importance(tokens, len(vectors)))[:, None])
+        encoder.importance.weight.copy_(torch.from_numpy(token_importance(tokens.values, len(vectors)))[:, None])
     return encoder
 
 

@@ -123,6 +123,11 @@ class PairRun:
         """
         return self._encoded(texts, "query")
 
+    def knows(self, text: str) -> bool:
+        """Return whether the encoder knows a token of a text. A transformer's tokenizer counts as one that does."""
+        encoder: Any = self.model.towers.item.encoder
+        return not hasattr(encoder, "unknown_share") or encoder.unknown_share(encoder.prepare([text])) < 1
+
     def encode_items(self, texts: Sequence[str]) -> np.ndarray:
         """Compute the vectors of items before the index, as ``BundleEditor.add`` takes them.
 

@@ -102,7 +102,9 @@ def search(run: PairRun, asked: Mapping[str, str], k: int, nprobe: int | None) -
         raise ValueError("--query is empty; give a text")
     vectors = run.encode_queries([asked["query"]])
     scores, rows = ReferenceScorer(run.bundle).search(vectors, k, bundle_nprobe(run.bundle, nprobe))
-    return Answer(f"for {asked['query']!r}", scores, rows)
+    known = run.knows(asked["query"])
+    notes = () if known else ("note: the encoder knows no word of the query; results mean little",)
+    return Answer(f"for {asked['query']!r}", scores, rows, notes)
 
 
 def encode(run: PairRun, asked: Sequence[Mapping[str, Any]]) -> QueryVectors:
