@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.bulk import tables as bulk
 from benchmarks.durability import tables as durability
 from benchmarks.engines import tables as engines
 from benchmarks.frozen import figures as frozen_figures
@@ -195,6 +196,28 @@ SUBJECTS = {
             "search": [Script("search_overhead", "engines.search_overhead", smoke="--rows 12000")],
         },
         tables={"ENGINES": engines.engines},
+    ),
+    "bulk": Subject(
+        "encoding of 10 million rows: memory, kills, merge; and the figures of `poeem plan`",
+        parts={
+            "encode": [
+                Script(
+                    "bulk",
+                    "bulk.encode_parquet",
+                    smoke="--rows 40000 --nlist 16 --processes 1 --kills 1",
+                    first_seed_only=True,
+                )
+            ],
+            "plan": [
+                Script(
+                    "plan_figures",
+                    "bulk.plan_figures",
+                    smoke="--rows 20000 --check-rows 30000",
+                    first_seed_only=True,
+                )
+            ],
+        },
+        tables={"BULK": bulk.bulk, "PLAN": bulk.plan},
     ),
     "durability": Subject(
         "damaged files, bad commands, full disks and kills: nothing lost, every refusal in one line",

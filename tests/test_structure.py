@@ -27,7 +27,7 @@ ORDER = (
     ("baselines",),
     ("training",),
     ("explain", "bench", "integrations"),
-    ("serve", "report"),
+    ("serve", "report", "plan"),
     ("cli",),
     ("__main__",),
 )

@@ -54,7 +54,13 @@ def main() -> None:
         seconds = merge.wait()
         index = faiss.read_index(str(folder / "x.faiss"), faiss.IO_FLAG_ONDISK_SAME_DIR)
         size = sum(file.stat().st_size for file in folder.glob("x.faiss*"))
-        row = {"seconds": seconds, "peak_mib": merge.peak_mib, "rows": index.ntotal, "bytes": size}
+        row = {
+            "seconds": seconds,
+            "cpu_seconds": merge.cpu_seconds,
+            "peak_mib": merge.peak_mib,
+            "rows": index.ntotal,
+            "bytes": size,
+        }
         record.add("merge into one faiss index", row)
         print(row)
 
@@ -96,7 +102,7 @@ def encode(folder: Path, out: Path, processes: int, kills: int) -> dict[str, flo
     command = poeem_command(
         "encode", folder / "bundle", "--items", folder / "catalogue", "--out", out, "--processes", processes
     )
-    seconds, peak, repeated, redone = 0.0, 0.0, 0, 0
+    seconds, processor, peak, repeated, redone = 0.0, 0.0, 0.0, 0, 0
     finished: dict[str, int] = {}
     for kill in range(kills + 1):
         running = Watched(command, log(folder))
@@ -108,12 +114,14 @@ def encode(folder: Path, out: Path, processes: int, kills: int) -> dict[str, flo
             time.sleep(1)  # the processes that it started end by themselves
             redone += len(list(out.glob(".part-*")))
         seconds += running.wait()
+        processor += running.cpu_seconds
         peak = max(peak, running.peak_mib)
         # A complete part whose file has changed was encoded again.
         repeated += sum(done(out).get(name) != when for name, when in finished.items())
         finished = done(out)
     return {
         "seconds": seconds,
+        "cpu_seconds": processor,
         "peak_mib": peak,
         "parts": len(finished),
         "parts_in_progress_when_killed": redone,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -25,6 +26,7 @@ class Watched:
         with log.open("w") as file:
             self._process = subprocess.Popen(command, stdout=file, stderr=file)
         self.peak_mib = 0.0
+        self._cpu: dict[int, float] = {}
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
@@ -52,8 +54,15 @@ class Watched:
 
     def _watch(self) -> None:
         while self.running():
-            self.peak_mib = max(self.peak_mib, sum(map(_pss_mib, _family(self._process.pid))))
+            family = _family(self._process.pid)
+            self.peak_mib = max(self.peak_mib, sum(map(_pss_mib, family)))
+            self._cpu |= {pid: seconds for pid in family if (seconds := _cpu_seconds(pid))}
             time.sleep(_SECONDS)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Time of the processor, of all processes."""
+        return sum(self._cpu.values())
 
 
 def _family(pid: int) -> list[int]:
@@ -66,6 +75,14 @@ def _family(pid: int) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _pss_mib(pid: int) -> float:

@@ -73,7 +73,7 @@ def test_options_named_in_the_docs_exist():
         flag for command in COMMANDS.commands.values() for option in command.params for flag in option.secondary_opts
     }
     for page in pages():
-        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", read(page)))
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", read(page)))
         assert named <= flags | OF_OTHERS, page
 
 

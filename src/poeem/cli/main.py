@@ -10,7 +10,22 @@ from typing import Annotated, Any
 
 import typer
 
-from poeem.cli import bench, diff, edit, encode, evaluate, explain, export, fit, refresh, report, search, serve, train
+from poeem.cli import (
+    bench,
+    diff,
+    edit,
+    encode,
+    evaluate,
+    explain,
+    export,
+    fit,
+    plan,
+    refresh,
+    report,
+    search,
+    serve,
+    train,
+)
 from poeem.cli.errors import FAULT, INTERRUPTED, MISTAKE, OK, Failure, cannot_write, disk_is_full, with_option_names
 from poeem.cli.output import say
 from poeem.cli.places import guarded
@@ -42,6 +57,7 @@ for command in (
     guarded(refresh.refresh),
     guarded(diff.diff),
     serve.serve,
+    plan.plan,
     guarded(report.report),
     bench.bench,
 ):

@@ -16,7 +16,8 @@ def read_vectors(path: str | Path, *, dim: int | None = None, column: str | None
 
     Args:
         path: a ``.npy`` file of float16, float32 or float64; or a Parquet file (``.parquet``, ``.pq``), a folder or
-            glob of such files, with a column of lists of these, which is copied to a temporary file in the cache folder.
+            glob of such files, with a column of lists of these, which is copied to a temporary file in the cache
+            folder.
         dim: width that the vectors must have; None: any.
         column: column of a Parquet file; default the only one that holds lists of floats.
     Returns:

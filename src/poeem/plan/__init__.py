@@ -1,0 +1,1 @@
+"""Plan of a deployment: memory, disk, build time, machines and cost, from figures measured per row and query."""
