@@ -33,9 +33,10 @@ svg .axis { stroke: var(--line); fill: none; }
 .s3 { --c: var(--s3); } .s4 { --c: var(--s4); } .s5 { --c: var(--s5); }
 svg .series { stroke: var(--c); fill: none; stroke-width: 2; } svg .dot { fill: var(--c); stroke: var(--page); }
 svg .area { fill: var(--c); stroke: none; opacity: .85; } svg text.series-name { fill: var(--c); }
-.pictures { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start; margin: .4rem 0; }
-.pictures > b { width: 5.2rem; padding-top: 1.6rem; font-weight: 600; }
-.pictures figure { width: 5.6rem; } .pictures img { display: block; width: 5.6rem; height: 5.6rem; object-fit: contain;
+.pictures { display: flex; flex-wrap: wrap; gap: .6rem .5rem; align-items: flex-start; margin: .4rem 0;
+  position: relative; padding-left: 5.4rem; }
+.pictures > b { position: absolute; left: 0; padding-top: 1.6rem; font-weight: 600; }
+.pictures figure { width: 5rem; } .pictures img { display: block; width: 5rem; height: 5rem; object-fit: contain;
   background: var(--fill); border: 2px solid var(--line); border-radius: 4px; image-rendering: pixelated;
   box-sizing: border-box; }
 .pictures .query img { border-color: var(--quiet); } .pictures .same img { border-color: var(--s2); }

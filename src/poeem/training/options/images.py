@@ -19,7 +19,7 @@ DEFAULTS: dict[str, Any] = {"spec": "PQ16x4", "dim": 128, "network": "strided", 
 FROM_SCRATCH = {"epochs": 3, "lr": 3e-3, "temperature": 0.2}
 FINETUNED = {"epochs": 3, "lr": 3e-4, "temperature": 0.2}
 # Features of a backbone lose neighbours at low temperatures, which push apart what the head cannot.
-FROZEN = {"epochs": 10, "lr": 3e-3, "temperature": 0.5}
+FROZEN = {"epochs": 10, "lr": 3e-3, "temperature": 1.0}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ViewOptions:
     jitter: float = setting(0.4, "Strength of changes in brightness, contrast and colour.")
     flip: bool = setting(True, "Mirror half of the images.")
     neighbours: int = setting(10, "The second view shows one of this many nearest images; 0: the image itself.")
-    feature_dropout: float = setting(0.5, "With a frozen backbone: share of its features that a view lacks.")
+    feature_dropout: float = setting(0.2, "With a frozen backbone: share of its features that a view lacks.")
 
     def __post_init__(self) -> None:
         if not 0 < self.crop <= 1:
@@ -91,7 +91,7 @@ class ContrastiveOptions:
     ``share`` 1 is the loss of SPQ, 0 that of SimCLR, from which the index learns by its distortion alone.
     """
 
-    temperature: float | None = setting(None, "Temperature of the softmax. Default: 0.2, with a frozen backbone 0.5.")
+    temperature: float | None = setting(None, "Temperature of the softmax. Default: 0.2, with a frozen backbone 1.")
     share: float = setting(1.0, "Share of the cross-quantized loss; the rest is the plain contrastive loss.")
     debias: float = setting(0.0, "Probability that two images show the same thing, to be subtracted.")
     memory: int = setting(0, "Codes of earlier images as further negatives.")
