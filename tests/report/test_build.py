@@ -85,6 +85,16 @@ def test_a_bundle_alone(tmp_path):
     assert "<b>17</b>" in page.text or "<b>18</b>" in page.text  # as text, not as an element
 
 
+def test_a_run_whose_vectors_do_not_fit_its_codes_has_a_note(run, monkeypatch, tmp_path):
+    def refuse(workload, options):
+        raise ValueError("vectors are not those of the items")
+
+    monkeypatch.setattr("poeem.report.build.explain_workload", refuse)
+    page = page_of(run, explain=True)
+    assert "could not be measured: vectors are not those of the items" in page.text
+    assert page.sections[-1] == "Examples"
+
+
 def test_what_cannot_be_reported_is_one_line(run, tmp_path, capsys):
     assert main(["report", str(tmp_path / "none")]) == 2
     assert "no bundle at" in capsys.readouterr().err

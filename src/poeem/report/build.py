@@ -67,9 +67,7 @@ def build_report(path: str | Path, options: ReportOptions | None = None) -> str:
     parts.append(training_section(_history(folder, metrics)))
     workload = _workload(path, run, options)
     if workload is not None and options.explain:
-        sample = SampleOptions(seed=options.seed, log=options.log)
-        parts.append(loss_section(explain_workload(workload, sample)))
-        parts.append(time_section(workload, sample))
+        parts += _explained(workload, options, given=run is None)
     parts.append(index_section(bundle))
     if workload is None:
         parts.append(
@@ -120,6 +118,19 @@ def _workload(path: str | Path, run: Any, options: ReportOptions) -> Workload | 
         relevance=options.relevance,
         column=options.column,
     )
+
+
+def _explained(workload: Workload, options: ReportOptions, *, given: bool) -> list[str]:
+    """The sections of the explanation. Vectors of a run that cannot be explained, such as those of a model that was
+    hardly trained, are a note; with given vectors it is the user's mistake.
+    """
+    sample = SampleOptions(seed=options.seed, log=options.log)
+    try:
+        return [loss_section(explain_workload(workload, sample)), time_section(workload, sample)]
+    except ValueError as error:
+        if given:
+            raise
+        return [paragraph(f"Where recall is lost could not be measured: {error}", "note")]
 
 
 def _heading(name: str, bundle: Bundle, run: Any, metrics: Mapping[str, Any] | None) -> list[str]:

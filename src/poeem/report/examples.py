@@ -109,7 +109,10 @@ def _example(workload: Workload, exact: Scorer, served: Any, number: int, k: int
         rank = int((all_lists > all_lists[row]).sum()) + 1
         if not np.isfinite(by_index[row]):
             return f"its list is not visited (rank {rank} if all are)"
-        return f"its code: rank {int((by_index > by_index[row]).sum()) + 1}"
+        rank, equal = int((by_index > by_index[row]).sum()) + 1, int((by_index == by_index[row]).sum())
+        if rank <= len(in_index):
+            return f"its code: rank {rank}, as {equal - 1} others with the same score"
+        return f"its code: rank {rank}"
 
     best = [row for row in np.argsort(-by_exact, kind="stable")[:k].tolist() if np.isfinite(by_exact[row])]
     return Example(

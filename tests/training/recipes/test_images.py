@@ -121,6 +121,13 @@ def test_the_report_shows_pictures_of_what_is_missed(run):
     assert "missed: its code: rank" in report.text
 
 
+def test_explain_takes_images_as_queries(run, capsys):
+    assert main(["explain", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["queries"] == 24
+    assert found["items"] == 120
+
+
 def test_results_are_json_without_pictures(run, picture, capsys):
     assert main(["search", str(run), "--image", str(picture), "-k", "2", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
