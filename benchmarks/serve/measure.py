@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from benchmarks.serve.made_bundle import write_made_bundle
 from benchmarks.serve.made_up import send_made_up_requests
 from benchmarks.serve.process import ServerProcess
 from benchmarks.serve.swaps import load_while_swapping
-from benchmarks.serve.throughput import batches, highest_load
+from benchmarks.serve.throughput import batches, highest_load, saturated
 from poeem.engines.faiss.searcher import open_engine
 
 DIM, SPEC, SMALL_SPEC, SMALL_ROWS = 64, "IVF1024,PQ8", "IVF16,PQ8x4", 10_000
@@ -38,11 +39,13 @@ def single_searches(dim: int, count: int = 200) -> list[bytes]:
 
 def start(folder: Path, scratch: Path, times: int) -> dict[str, Any]:
     """Seconds from the start of the process until it is ready."""
-    seconds = []
+    seconds, processor = [], []
     for _ in range(times):
         with ServerProcess(folder, log=scratch / "log") as server:
             seconds.append(round(server.seconds, 2))
-    return {"seconds": statistics.median(seconds), "all": seconds}
+            processor.append(round(server.processor_seconds(), 2))
+    facts = {"seconds": statistics.median(seconds), "all": seconds, "processor_seconds": statistics.median(processor)}
+    return {**facts, "load_average": round(os.getloadavg()[0], 1)}
 
 
 def memory(server: ServerProcess, bodies: list[bytes], requests: int) -> dict[str, Any]:
@@ -136,14 +139,27 @@ def main() -> None:
                     row(
                         "batches",
                         "batches",
-                        lambda: batches(server, engine, size=64, rounds=7, seconds=args.seconds / 2),
+                        lambda: {
+                            **batches(server, engine, size=64, rounds=5, seconds=args.seconds / 2),
+                            "load_average": round(os.getloadavg()[0], 1),
+                        },
                     )
                 del engine
             for name, options in (("joined", ()), ("one by one", ("--no-batching",))):
                 if "load" in parts and f"load {name}" not in record.rows:
                     with ForkedServer(large, "--probe-seconds", "0", *options, log=scratch / "log") as server:
                         found = highest_load(server, single_searches(DIM), seconds=args.seconds, first=50)
-                    record.add(f"load {name}", found)
+                    record.add(f"load {name}", {**found, "load_average": round(os.getloadavg()[0], 1)})
+                if "load" in parts and f"saturated {name}" not in record.rows:
+                    with ForkedServer(large, "--probe-seconds", "0", *options, log=scratch / "log") as server:
+                        found = [
+                            asyncio.run(
+                                saturated(server, single_searches(DIM), connections=32, seconds=args.seconds / 2)
+                            )
+                            for _ in range(4)
+                        ][1:]
+                    medians = {key: statistics.median(one[key] for one in found) for key in found[0]}
+                    record.add(f"saturated {name}", {**medians, "load_average": round(os.getloadavg()[0], 1)})
         small = [
             write_made_bundle(scratch / f"small{at}", SMALL_ROWS, spec=SMALL_SPEC, dim=DIM, first=first, strings=True)
             for at, first in enumerate((0, SMALL_ROWS))

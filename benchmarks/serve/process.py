@@ -58,6 +58,11 @@ class ServerProcess:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
+    def processor_seconds(self) -> float:
+        """Processor time of all its threads so far, which other jobs of the machine do not change much."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         """SIGKILL."""
         self._process.kill()

@@ -41,15 +41,21 @@ def batches(server: ServerProcess, engine: FaissSearcher, *, size: int, rounds: 
             _pipeline(server.port, path, body, kind, seconds)
         )
     counts: dict[str, list[float]] = {name: [] for name in ways}
+    processor: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
         way()
     for _ in range(rounds):
         for name, way in ways.items():
-            counts[name].append(way() * size / seconds)
+            clock = time.process_time if name == "process" else server.processor_seconds
+            before = clock()
+            calls = way()
+            counts[name].append(calls * size / seconds)
+            processor[name].append(1000 * (clock() - before) / calls)
     ratios = {name: [a / b for a, b in zip(counts[name], counts["process"])] for name in bodies}
     return {
         **{f"{name}_qps": round(statistics.median(values)) for name, values in counts.items()},
         **{f"{name}_ratio": round(statistics.median(values), 3) for name, values in ratios.items()},
+        **{f"{name}_processor_ms": round(statistics.median(values), 2) for name, values in processor.items()},
         **{f"{name}_ratios": [round(value, 3) for value in values] for name, values in ratios.items()},
     }
 
@@ -77,14 +83,39 @@ async def _pipeline(port: int, path: str, body: bytes, kind: str, seconds: float
     return sum(await asyncio.gather(one(), one()))
 
 
+async def saturated(server: ServerProcess, bodies: list[bytes], *, connections: int, seconds: float) -> dict[str, Any]:
+    """Searches per second, and processor time of each, while so many clients send one search after the other."""
+    before, until = server.processor_seconds(), time.perf_counter() + seconds
+
+    async def one(number: int) -> int:
+        connection, calls = Connection(server.port), 0
+        while time.perf_counter() < until:
+            status, _ = await connection.request("POST", "/search", bodies[(number + calls) % len(bodies)])
+            assert status == 200, status
+            calls += 1
+        connection.close()
+        return calls
+
+    calls = sum(await asyncio.gather(*map(one, range(connections))))
+    processor = 1000 * (server.processor_seconds() - before) / calls
+    return {"qps": round(calls / seconds), "processor_ms": round(processor, 3)}
+
+
 def highest_load(server: ServerProcess, bodies: list[bytes], *, seconds: float, first: float) -> dict[str, Any]:
     """The highest rate with a p99 of at most 20 ms: 1.25 times the last one until two in a row fail."""
     rate, best, failed, tried = first, 0.0, 0, {}
     asyncio.run(open_loop(server.port, bodies, rate=first, seconds=1.0))
     while failed < 2 and rate < 20_000:
+        before = server.processor_seconds()
         load = asyncio.run(open_loop(server.port, bodies, rate=rate, seconds=seconds))
+        processor = 1000 * (server.processor_seconds() - before) / len(load.seconds)
         within = load.failed == 0 and load.quantile(0.99) <= BOUND_MS
-        tried[str(round(rate))] = {"p50_ms": load.quantile(0.5), "p99_ms": load.quantile(0.99), "failed": load.failed}
+        tried[str(round(rate))] = {
+            "p50_ms": load.quantile(0.5),
+            "p99_ms": load.quantile(0.99),
+            "failed": load.failed,
+            "processor_ms": round(processor, 3),
+        }
         best, failed = (rate, 0) if within else (best, failed + 1)
         rate *= 1.25
     return {"rate": round(best), "tried": tried}

@@ -58,3 +58,9 @@ def test_other_commands_do_not_import_the_server():
     script = "import sys\nimport poeem.cli.main\nprint(*{name.split('.')[0] for name in sys.modules})"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"fastapi", "uvicorn", "prometheus_client", "pydantic", "httpx", "torch"} & set(found.stdout.split())
+
+
+def test_a_server_without_a_model_starts_without_torch():
+    script = "import sys\nimport poeem.serve.app, poeem.serve.server\nprint(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "torch" not in found.stdout.split()

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from poeem.serve.bodies import asked_of, read_json
-from poeem.serve.comparison import compare
 from poeem.serve.docs import SEARCHES, body, refusals
+from poeem.serve.found import Asked
 from poeem.serve.models import About, Codewords, Compared, SearchRequest
 from poeem.serve.refusal import Refusal, refusal_of
 from poeem.serve.searching import plain
@@ -89,12 +89,19 @@ async def compared(request: Request) -> Compared:
         field = "vectors" if len(asked) > 1 else "where"
         raise Refusal(422, f"{field}: one query is compared, without a condition", field)
     try:
-        found = await service.aside(lambda: compare(version, service.probe.exact(version), asked, wanted.columns or []))
+        found = await service.aside(lambda: _compare(service, version, asked, wanted.columns or []))
     except ValueError as error:
         raise refusal_of(error, asked.fields) from None
     for item in (*found.exact, *found.index):
         item.columns = {name: plain(value) for name, value in item.columns.items()}
     return found
+
+
+def _compare(service: Service, version: Version, asked: Asked, names: list[str]) -> Compared:
+    # It loads torch, which a server without a model does not need for anything else.
+    from poeem.serve.comparison import compare
+
+    return compare(version, service.probe.exact(version), asked, names)
 
 
 def _codewords(version: Version) -> Codewords:
