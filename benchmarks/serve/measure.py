@@ -28,7 +28,7 @@ from benchmarks.serve.throughput import batches, highest_load, saturated
 from poeem.engines.faiss.searcher import open_engine
 
 DIM, SPEC, SMALL_SPEC, SMALL_ROWS = 64, "IVF1024,PQ8", "IVF16,PQ8x4", 10_000
-PARTS = ("start", "batches", "load", "swaps", "kills", "memory", "made_up")
+PARTS = ("start", "batches", "load", "users", "swaps", "kills", "memory", "made_up")
 
 
 def single_searches(dim: int, count: int = 200) -> list[bytes]:
@@ -46,6 +46,29 @@ def start(folder: Path, scratch: Path, times: int) -> dict[str, Any]:
             processor.append(round(server.processor_seconds(), 2))
     facts = {"seconds": statistics.median(seconds), "all": seconds, "processor_seconds": statistics.median(processor)}
     return {**facts, "load_average": round(os.getloadavg()[0], 1)}
+
+
+def loads(record: Record, what: str, folder: Path, bodies: list[bytes], scratch: Path, seconds: float) -> None:
+    """Single searches with queries joined into one call, and one by one."""
+    for name, options in (("joined", ()), ("one by one", ("--no-batching",))):
+        if f"{what}load {name}" not in record.rows:
+            with ForkedServer(folder, "--probe-seconds", "0", *options, log=scratch / "log") as server:
+                found = highest_load(server, bodies, seconds=seconds, first=20)
+            record.add(f"{what}load {name}", {**found, "load_average": round(os.getloadavg()[0], 1)})
+    # In turn: other jobs of the machine meet both.
+    rounds: dict[str, list[dict[str, Any]]] = {"joined": [], "one by one": []}
+    with (
+        ForkedServer(folder, "--probe-seconds", "0", log=scratch / "log") as joined,
+        ForkedServer(folder, "--probe-seconds", "0", "--no-batching", log=scratch / "log2") as single,
+    ):
+        for number in range(6):
+            for name, server in (("joined", joined), ("one by one", single)):
+                found = asyncio.run(saturated(server, bodies, connections=32, seconds=seconds / 2))
+                if number:
+                    rounds[name].append(found)
+    for name, found in rounds.items():
+        medians = {key: statistics.median(one[key] for one in found) for key in found[0]}
+        record.add(f"{what}saturated {name}", {**medians, "load_average": round(os.getloadavg()[0], 1)})
 
 
 def memory(server: ServerProcess, bodies: list[bytes], requests: int) -> dict[str, Any]:
@@ -118,6 +141,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--run", type=Path, default=Path("runs/demo"), help="of make demo, for the part users")
     parser.add_argument("--parts", default=",".join(PARTS), help="some of " + ",".join(PARTS))
     args = parse(parser)
     sizes = picked(args, "rows", "requests", "swaps", "kills", "cases", "seconds")
@@ -145,21 +169,11 @@ def main() -> None:
                         },
                     )
                 del engine
-            for name, options in (("joined", ()), ("one by one", ("--no-batching",))):
-                if "load" in parts and f"load {name}" not in record.rows:
-                    with ForkedServer(large, "--probe-seconds", "0", *options, log=scratch / "log") as server:
-                        found = highest_load(server, single_searches(DIM), seconds=args.seconds, first=50)
-                    record.add(f"load {name}", {**found, "load_average": round(os.getloadavg()[0], 1)})
-                if "load" in parts and f"saturated {name}" not in record.rows:
-                    with ForkedServer(large, "--probe-seconds", "0", *options, log=scratch / "log") as server:
-                        found = [
-                            asyncio.run(
-                                saturated(server, single_searches(DIM), connections=32, seconds=args.seconds / 2)
-                            )
-                            for _ in range(4)
-                        ][1:]
-                    medians = {key: statistics.median(one[key] for one in found) for key in found[0]}
-                    record.add(f"saturated {name}", {**medians, "load_average": round(os.getloadavg()[0], 1)})
+            if "load" in parts:
+                loads(record, "", large, single_searches(DIM), scratch, args.seconds)
+        if "users" in parts and args.run.is_dir():
+            users = [json.dumps({"user": str(user)}).encode() for user in range(1, 200)]
+            loads(record, "users ", args.run, users, scratch, args.seconds)
         small = [
             write_made_bundle(scratch / f"small{at}", SMALL_ROWS, spec=SMALL_SPEC, dim=DIM, first=first, strings=True)
             for at, first in enumerate((0, SMALL_ROWS))

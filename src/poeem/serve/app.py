@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from poeem.serve import items, looks, searching, states
 from poeem.serve.bodies import validation_refusal
+from poeem.serve.docs import KEY_HEADER
 from poeem.serve.logs import LOGGER
 from poeem.serve.middleware import Bounded
 from poeem.serve.models import ErrorAnswer
@@ -39,20 +40,20 @@ def make_app(service: Service, *, host: str = "127.0.0.1") -> FastAPI:
         async with service.running():
             yield
 
-    header = APIKeyHeader(name="X-API-Key", auto_error=False, description="Needed if the server has a key.")
+    header = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="Needed if the server has a key.")
 
     async def admitted(key: str | None = Depends(header)) -> None:
-        if not service.admits(key):
-            raise Refusal(401, "the key in the header X-API-Key is missing or wrong", "X-API-Key")
+        service.check_key(key)
 
     from poeem import __version__
 
     app = FastAPI(title="poeem serve", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
-    for module in (searching, items, looks):
+    app.include_router(searching.ROUTER)  # the first is found first
+    for module in (items, looks):
         app.include_router(module.ROUTER, dependencies=[Depends(admitted)])
-    app.include_router(states.ROUTER)
-    app.include_router(looks.PAGE)
+    for router in (states.ROUTER, looks.PAGE):
+        app.include_router(router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(AnyHTTPException, _http_error)

@@ -9,6 +9,10 @@ from pydantic import BaseModel
 from poeem.serve.arrays import ARROW, NPY
 from poeem.serve.models import ErrorAnswer
 
+KEY_HEADER = "X-API-Key"
+# FastAPI's name of the scheme, which the routes with dependencies bring into the document.
+KEY_SECURITY = [{"APIKeyHeader": []}]
+
 _TEXTS = {
     400: "The host name is not served here.",
     401: "The key is missing or wrong.",

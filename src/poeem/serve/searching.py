@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from poeem.serve.arrays import ARROW, write_arrow
 from poeem.serve.bodies import asked_of, read_search
-from poeem.serve.docs import SEARCH_BODY, SEARCHES, body, refusals
+from poeem.serve.docs import KEY_HEADER, KEY_SECURITY, SEARCH_BODY, SEARCHES, body, refusals
 from poeem.serve.found import Found
 from poeem.serve.models import SearchAnswer, SearchRequest
 from poeem.serve.refusal import refusal_of
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROUTER = APIRouter()
+_PARAMETERS = [
+    {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": f"With a binary body: {text}.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+    for name, text in (("k", "results per query"), ("nprobe", "inverted lists visited"))
+]
 
 
 @ROUTER.post(
@@ -29,15 +39,13 @@ ROUTER = APIRouter()
     " `ids` and `scores`, and the fingerprint in its metadata.",
     response_model=SearchAnswer,
     responses={200: {"content": {ARROW: {}}}, **refusals(408, 413, 415, 422, 429)},
-    openapi_extra=body(SearchRequest, SEARCHES, *SEARCH_BODY),
+    # Not as arguments and dependencies of the function: FastAPI takes as long for them as the engine for a search.
+    openapi_extra={**body(SearchRequest, SEARCHES, *SEARCH_BODY), "parameters": _PARAMETERS, "security": KEY_SECURITY},
 )
-async def search(
-    request: Request,
-    k: Annotated[str | None, Query(description="With a binary body: results per query.")] = None,
-    nprobe: Annotated[str | None, Query(description="With a binary body: inverted lists visited.")] = None,
-) -> Response:
+async def search(request: Request) -> Response:
     """Search, and answer in JSON or Arrow."""
     service: Service = request.app.state.service
+    service.check_key(request.headers.get(KEY_HEADER))
     wanted = await read_search(request, service.limits)
     version = service.version
     asked = asked_of(wanted, version, service.limits)

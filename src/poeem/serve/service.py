@@ -16,6 +16,7 @@ from poeem.serve.logs import log
 from poeem.serve.metrics import Metrics
 from poeem.serve.options import LimitOptions, ServeOptions
 from poeem.serve.probe import TOP, Probe
+from poeem.serve.refusal import Refusal
 from poeem.serve.version import Version
 
 R = TypeVar("R")
@@ -69,11 +70,14 @@ class Service:
         """Call a function in the thread of probes and pages."""
         return await asyncio.get_running_loop().run_in_executor(self._others, function)
 
-    def admits(self, key: str | None) -> bool:
-        """Return whether a request with this key is admitted; without a key of the server, all are."""
-        if self._key is None:
-            return True
-        return key is not None and hmac.compare_digest(key.encode(), self._key.encode())
+    def check_key(self, key: str | None) -> None:
+        """Refuse a request without the server's key, if it has one.
+
+        Raises:
+            Refusal: the key is missing or wrong.
+        """
+        if self._key is not None and not (key is not None and hmac.compare_digest(key.encode(), self._key.encode())):
+            raise Refusal(401, "the key in the header X-API-Key is missing or wrong", "X-API-Key")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
