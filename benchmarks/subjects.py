@@ -110,6 +110,14 @@ SUBJECTS = {
                 ),
             ],
             "glove": [Bench("glove-frozen", "--bytes 10 --methods opq,rq,poeem-rq,poeem-pq", "--dataset glove")],
+            "challengers": [
+                Script(
+                    "challengers",
+                    "frozen.challengers",
+                    smoke="--rows 2000 --queries 50 --bytes 4",
+                    first_seed_only=True,
+                )
+            ],
             "samples": [
                 Script("fit_samples", "frozen.fit_samples", smoke="--rows 1000 --queries 600", first_seed_only=True)
             ],
@@ -133,6 +141,7 @@ SUBJECTS = {
             "RECIPES": frozen.recipes,
             "QPS": speed_at_recall.speeds,
             "SAMPLES": frozen.samples,
+            "CHALLENGERS": frozen.challengers,
         },
         figures={
             "where.svg": frozen_figures.where,

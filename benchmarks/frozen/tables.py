@@ -68,3 +68,25 @@ def samples(results: Results) -> str:
         f"items for so many queries; {number_of_seeds(len(runs))}"
     )
     return table(title, ("", "neighbour_recall@10", "10 nearest in the first 100", "CPU s"), lines)
+
+
+def challengers(results: Results) -> str:
+    """Untrained codes of few bytes beside ours."""
+    runs = results.runs("challengers")
+    if not runs:
+        return ""
+    lines = []
+    for row in runs[0]["rows"]:
+        found = [run["rows"][row] for run in runs if row in run["rows"]]
+        name, size = row.rsplit(", ", 1)
+        cells = [mean(one[f"recall 10@{depth}"] for one in found) for depth in (10, 100)]
+        seconds = statistics.median(one["build_seconds"] for one in found)
+        lines.append((int(size), name, found[0]["variant"] if name in VARIED else "", *cells, f"{seconds:.0f}"))
+    lines.sort(key=lambda line: (line[0], -float(line[3].split()[0])))
+    rows = runs[0]["settings"]["rows"]
+    title = f"{rows:,} GloVe words, inner product of unit vectors; {number_of_seeds(len(runs))}"
+    return table(title, ("bytes", "", "best form", "10 nearest in the first 10", "in the first 100", "build s"), lines)
+
+
+# Methods that have several forms.
+VARIED = ("scalars", "uneven scalars", "RaBitQ")
