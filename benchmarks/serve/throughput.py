@@ -18,8 +18,8 @@ from benchmarks.serve.process import ServerProcess
 from poeem.engines.faiss.searcher import FaissSearcher
 
 _NPY, _ARROW = "application/x-npy", "application/vnd.apache.arrow.stream"
-# Answers within these milliseconds, in 99 of 100 cases.
-BOUND_MS = 20
+# 99 of 100 answers come within these milliseconds. On a machine with other jobs, their time slices exceed the first.
+BOUNDS_MS = (20, 200)
 
 
 def batches(server: ServerProcess, engine: FaissSearcher, *, size: int, rounds: int, seconds: float) -> dict[str, Any]:
@@ -102,20 +102,18 @@ async def saturated(server: ServerProcess, bodies: list[bytes], *, connections: 
 
 
 def highest_load(server: ServerProcess, bodies: list[bytes], *, seconds: float, first: float) -> dict[str, Any]:
-    """The highest rate with a p99 of at most 20 ms: 1.25 times the last one until two in a row fail."""
-    rate, best, failed, tried = first, 0.0, 0, {}
+    """The highest rates with a p99 within each of `BOUNDS_MS`: 1.4 times the last one until two in a row are above."""
+    rate, above, tried = first, 0, {}
+    best = dict.fromkeys(BOUNDS_MS, 0.0)
     asyncio.run(open_loop(server.port, bodies, rate=first, seconds=1.0))
-    while failed < 2 and rate < 20_000:
+    while above < 2 and rate < 20_000:
         before = server.processor_seconds()
         load = asyncio.run(open_loop(server.port, bodies, rate=rate, seconds=seconds))
         processor = 1000 * (server.processor_seconds() - before) / len(load.seconds)
-        within = load.failed == 0 and load.quantile(0.99) <= BOUND_MS
-        tried[str(round(rate))] = {
-            "p50_ms": load.quantile(0.5),
-            "p99_ms": load.quantile(0.99),
-            "failed": load.failed,
-            "processor_ms": round(processor, 3),
-        }
-        best, failed = (rate, 0) if within else (best, failed + 1)
-        rate *= 1.25
-    return {"rate": round(best), "tried": tried}
+        p99 = load.quantile(0.99) if not load.failed else float("inf")
+        best |= {bound: rate for bound in BOUNDS_MS if p99 <= bound}
+        above = above + 1 if p99 > max(BOUNDS_MS) else 0
+        facts = {"p50_ms": load.quantile(0.5), "p99_ms": load.quantile(0.99), "failed": load.failed}
+        tried[str(round(rate))] = {**facts, "processor_ms": round(processor, 3)}
+        rate *= 1.4
+    return {**{f"rate_{bound}_ms": round(found) for bound, found in best.items()}, "tried": tried}

@@ -93,7 +93,8 @@ class InteractionRun:
         """Whether each item has a training event: bool, ``(n_items,)``. Found without ``split``, which takes longer."""
         return seen_before_last(self.interactions)
 
-    @property
+    # Kept: its offsets are counted from all events.
+    @cached_property
     def histories(self) -> Ragged:
         """All events of every user, oldest first."""
         return Ragged(self.interactions.offsets, self.interactions.item)
