@@ -39,10 +39,11 @@ test: setup
 	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
 		OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(PYTEST) -m "not slow" $(filter-out tests/explain,$(SCORES))
 
-# The tests and pages of Lance, ScaNN and tables of other libraries, which `make test` skips: their packages take 600 MB.
+# The tests and pages of Lance, ScaNN, Ray and tables of other libraries, which `make test` skips: they take 1 GB.
 engines: setup
-	$(PIP_INSTALL) -e ".[lance,scann]" polars datasets
+	$(PIP_INSTALL) -e ".[lance,scann,ray]" polars datasets
 	$(PYTEST) tests/engines tests/baselines/test_scann.py tests/data/test_arrow_input.py
+	$(BIN)/python -m pytest tests/training/encoding/test_on_ray.py
 	$(PYTEST) tests/docs/test_blocks.py -k "lance or scann"
 
 lint: setup

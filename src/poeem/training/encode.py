@@ -65,6 +65,8 @@ def encode_items(
         if number < 1:
             raise ValueError(f"{name} (={number}) must be at least 1")
     check_free(out)
+    if Path(items).is_dir() and out.resolve().is_relative_to(Path(items).resolve()):
+        raise ValueError(f"out (={str(out)!r}) lies in the folder of the items; choose a place outside of it")
     job = EncodeJob(
         folder=(source.path if isinstance(source, Bundle) else source.folder.path).absolute(),
         items=Path(items).absolute(),

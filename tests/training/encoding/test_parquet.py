@@ -90,6 +90,12 @@ def test_files_of_several_schemas_are_refused(world, tmp_path):
         encode_items(world.bundle, tmp_path / "nowhere" / "*.parquet", tmp_path / "parts")
 
 
+def test_parts_among_the_items_are_refused(world, tmp_path):
+    write_files(tmp_path / "in", world.vectors, None)
+    with pytest.raises(ValueError, match="lies in the folder of the items"):
+        encode_items(world.bundle, tmp_path / "in", tmp_path / "in" / "parts")
+
+
 def test_the_command_shows_rows_per_second(world, tmp_path, capsys):
     pattern = write_files(tmp_path / "in", world.vectors, None)
     arguments = ["encode", world.bundle.path, "--items", pattern, "--out", tmp_path / "parts", "--processes", "1"]
