@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.durability import commands
+from poeem.cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 # Counts that say how an attack ended well.
 GOOD = {"trials", "refused", "survived", "accepted", "killed"}
@@ -41,3 +44,7 @@ def test_nothing_is_lost_and_nothing_breaks(counts, attack):
     bad = {name: count for name, count in rows[attack].items() if name not in GOOD}
     assert bad
     assert not any(bad.values()), f"{bad}\n{said}"
+
+
+def test_every_command_that_ends_is_attacked():
+    assert set(COMMANDS.commands) - set(commands.GOOD) == {"serve"}

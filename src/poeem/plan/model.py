@@ -158,7 +158,7 @@ def make_plan(rows: int, needs: Needs, assumed: Assumptions) -> Plan:
                 f"{least:.1f} ms pass before a code is scanned, and a scan takes {time.scan:.1f} ms of a core; give a "
                 "lower nprobe, or more time"
             )
-        shards += 1
+        shards += max(1, shards // 16)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class Needs:
     def __post_init__(self) -> None:
         for name in ("bytes", "dim", "qps", "p99_ms"):
             check_positive(name, getattr(self, name))
+        for name in ("bytes", "dim"):
+            _check_most(name, getattr(self, name), 65_536)
         self.counts()
 
     def counts(self) -> list[int]:
@@ -66,6 +68,7 @@ class Assumptions:
             value = getattr(self, name)
             if value is not None:
                 check_positive(name, value)
+        _check_most("cores", self.cores, 1024)
         for name in ("usable", "utilisation", "threads_gain"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} (={getattr(self, name)}) must be above 0 and at most 1")
@@ -78,3 +81,8 @@ def check_positive(name: str, value: float) -> None:
     """Raise a ValueError if a value is not above 0 and finite."""
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} (={value}) must be above 0")
+
+
+def _check_most(name: str, value: float, most: int) -> None:
+    if value > most:
+        raise ValueError(f"{name} (={value}) must be at most {most}")
