@@ -15,6 +15,7 @@ from benchmarks.papers import figures as papers_figures
 from benchmarks.papers import tables as papers
 from benchmarks.plan import SMOKE_DATA, Bench, Script, Subject, TaughtQueries, Train
 from benchmarks.product_search import tables as product_search
+from benchmarks.serve import tables as serve
 from benchmarks.speed import tables as speed
 from benchmarks.versions import figures as versions_figures
 from benchmarks.versions import tables as versions
@@ -234,6 +235,21 @@ SUBJECTS = {
             "attacks": [Script("attacks", "durability.attacks", smoke="--quick", first_seed_only=True)],
         },
         tables={"ATTACKS": durability.attacks},
+    ),
+    "serve": Subject(
+        "the HTTP server: throughput, load, swaps, kills, memory, made-up requests, start",
+        parts={
+            "loopback": [
+                Script(
+                    "serve",
+                    "serve.measure",
+                    smoke="--rows 20000 --requests 80 --swaps 4 --kills 10 --cases 40 --seconds 0.2 --parts "
+                    "start,batches,swaps,memory",
+                    first_seed_only=True,
+                )
+            ],
+        },
+        tables={"SERVE": serve.serve},
     ),
     "images": Subject(
         "image search without labels on Fashion-MNIST",
