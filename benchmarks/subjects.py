@@ -258,9 +258,20 @@ SUBJECTS = {
                 Script(
                     "fashion_mnist",
                     "images.fashion_mnist",
-                    smoke="--rows joint-16,vq-8 --images 300 --queries 50 --epochs 1",
+                    smoke="--rows joint-16,contrastive --images 300 --queries 50 --epochs 1",
                 )
             ],
+            "ablations": [
+                Script(
+                    "image_ablations",
+                    "images.ablations",
+                    smoke="--rows joint,vq-8 --images 300 --queries 50 --steps 3",
+                )
+            ],
+            "backbone": [
+                Script("image_frozen", "images.frozen", smoke="--images 300 --queries 50 --epochs 1"),
+            ],
+            "views": [Script("image_step", "images.step_time", smoke="--repeats 2", first_seed_only=True)],
         },
         tables={"IMAGES": images.images},
     ),
