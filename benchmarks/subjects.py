@@ -23,6 +23,7 @@ from benchmarks.versions import tables as versions
 # faiss refines codebooks only with more items than codewords: 4 codebooks for the 1,682 films.
 JOINT_SMOKE = f"{SMOKE_DATA} --specs RQ4"
 GLOVE_SMOKE = "--rows 2000 --queries 50"
+TINY_SEARCH = "--dataset tiny --steps 4 --batch-size 32 --dim 16"
 QPS = "--nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200"
 LEARNED = "poeem-2021,jpq,repconc,mopq,distill-vq"
 
@@ -319,15 +320,11 @@ SUBJECTS = {
     "product_search": Subject(
         "product search after MGDSPR: parts of the model, the joint index, the relevance filter",
         parts={
-            "ablation": [
-                Script(
-                    "product_search",
-                    "product_search.ablation",
-                    smoke="--dataset tiny --steps 4 --batch-size 32 --dim 16 --rows base",
-                    first_seed_only=True,
-                )
-            ]
+            "index": [Script("product_search", "product_search.ablation", smoke=TINY_SEARCH)],
+            "parts": [
+                Script("product_search_parts", "product_search.ablation", "--rows parts --steps 60", smoke=TINY_SEARCH)
+            ],
         },
-        tables={"PRODUCTS": product_search.products},
+        tables={"PRODUCTS": product_search.products, "PARTS": product_search.parts},
     ),
 }
