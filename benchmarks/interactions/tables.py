@@ -130,3 +130,20 @@ def item_tables(results: Results) -> str:
         lines.append((name, f"{row['table'] / 1e3:,.0f}", *cells))
     title = f"Item tables, MovieLens-1M, history tower, {runs[0]['settings']['spec']}, seeds: {len(runs)}"
     return table(title, ("table", "kB", *(f"{kind}, {metric}" for kind, metric in columns)), lines)
+
+
+def processes(results: Results) -> str:
+    """One and two processes with the same global batch: loss at the end, and quality of model and index."""
+    runs = results.runs("processes")
+    if not runs:
+        return ""
+    columns = [key for key in runs[0]["rows"]["1"] if key != "loss"]
+    lines = []
+    for name in runs[0]["rows"]:
+        rows = [run["rows"][name] for run in runs]
+        lines.append(
+            (name, mean((row["loss"] for row in rows), 2), *(mean(row[key] for row in rows) for key in columns))
+        )
+    settings = runs[0]["settings"]
+    title = f"{settings['dataset']}, {settings['spec']}, {settings['epochs']:g} epochs, seeds: {len(runs)}"
+    return table(title, ("processes", "loss", *columns), lines)

@@ -85,6 +85,12 @@ def check_accelerate(words: list[str]) -> None:
     parse_poeem(words[3:])
 
 
+def check_torchrun(words: list[str]) -> None:
+    """``torchrun --nproc-per-node N -m poeem ...``."""
+    assert (words[0], words[2:4]) == ("--nproc-per-node", ["-m", "poeem"])
+    parse_poeem(words[4:])
+
+
 def check_nothing(words: list[str]) -> None:
     """Commands of the shell and of other tools."""
 
@@ -95,6 +101,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "pip": check_pip,
     "python": check_python,
     "accelerate": check_accelerate,
+    "torchrun": check_torchrun,
     "export": check_nothing,
     "curl": check_nothing,
 }
