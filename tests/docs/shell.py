@@ -86,9 +86,10 @@ def check_accelerate(words: list[str]) -> None:
 
 
 def check_torchrun(words: list[str]) -> None:
-    """``torchrun --nproc-per-node N -m poeem ...``."""
-    assert (words[0], words[2:4]) == ("--nproc-per-node", ["-m", "poeem"])
-    parse_poeem(words[4:])
+    """``torchrun --nproc-per-node=N -m poeem ...``."""
+    assert re.fullmatch("--nproc-per-node=[0-9]+", words[0])
+    assert words[1:3] == ["-m", "poeem"]
+    parse_poeem(words[3:])
 
 
 def check_nothing(words: list[str]) -> None:
