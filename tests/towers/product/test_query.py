@@ -98,8 +98,8 @@ def test_the_head_finds_the_items_that_were_chosen_again():
 def test_queries_of_one_visit_share_its_behaviour(granular, attention):
     query = towers(granular=granular, attention=attention).query
     oracles.randomise(query)
-    # Five queries of three visits, not in their order; the second visit has three queries.
-    visit, asked = torch.tensor([1, 0, 1, 2, 1]), torch.tensor([0, 1, 1, 2, 0])
+    # Five queries of three visits, not in their order; the third visit has three queries.
+    visit, asked = torch.tensor([2, 0, 2, 1, 2]), torch.tensor([0, 1, 1, 2, 0])
     tokens = QUERY._replace(**{name: part[asked] for name, part in QUERY._asdict().items()})
     alone = query(tokens._replace(past=QUERY.past[visit]), Behaviour(*(span[visit] for span in BEHAVIOUR)))
     together = query(tokens._replace(past=QUERY.past), BEHAVIOUR, visit)
