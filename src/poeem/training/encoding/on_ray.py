@@ -42,10 +42,10 @@ def encode_on_ray(
     try:
         rows = [{"part": asdict(part)} for part in parts]
         ray.data.DataContext.get_current().enable_progress_bars = False
-        encoder: Any = _RayEncoder
-        encoded = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            encoder, fn_constructor_args=(make, job), concurrency=min(processes, len(parts)), num_cpus=1
-        )
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        encoder: Any = _encoder_class(make, job)
+        pool = ray.data.ActorPoolStrategy(size=min(processes, len(parts)))
+        encoded = ray.data.from_items(rows, override_num_blocks=len(rows)).map(encoder, compute=pool, num_cpus=1)
         for row in encoded.iter_rows():
             if row["error"]:
                 raise ValueError(row["error"])
@@ -55,17 +55,20 @@ def encode_on_ray(
             ray.shutdown()
 
 
-class _RayEncoder:
-    """An actor with the encoder."""
+def _encoder_class(make: Callable[[EncodeJob], PartEncoder], job: EncodeJob) -> type:
+    """The class of an actor with the encoder. It holds the job itself: arguments in Ray's store may get lost."""
 
-    def __init__(self, make: Callable[[EncodeJob], PartEncoder], job: EncodeJob) -> None:
-        self._encoder = make(job)
+    class Encoder:
+        def __init__(self) -> None:
+            self._encoder = make(job)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        part = Part(**{**row["part"], "groups": tuple(row["part"]["groups"])})
-        try:
-            self._encoder.encode(part)
-        except ValueError as error:
-            # Ray would print a stack trace for it, and wrap it twice.
-            return {"rows": 0, "error": str(error)}
-        return {"rows": part.rows, "error": ""}
+        def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+            part = Part(**{**row["part"], "groups": tuple(row["part"]["groups"])})
+            try:
+                self._encoder.encode(part)
+            except ValueError as error:
+                # Ray would print a stack trace for it, and wrap it twice.
+                return {"rows": 0, "error": str(error)}
+            return {"rows": part.rows, "error": ""}
+
+    return Encoder
