@@ -56,7 +56,7 @@ def test_after_kills_only_the_part_in_progress_is_encoded_again(world, tmp_path)
     before = {}
     for number in range(KILLS):
         process = start(encode_slowly, world.bundle.path, pattern, out, 1)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         # At a random moment of the encoding itself, whatever the start took.
         while len(finished_parts(out)) < 1 + 2 * number and process.is_alive() and time.monotonic() < until:
             time.sleep(0.002)
@@ -87,12 +87,12 @@ def test_processes_end_with_the_one_that_started_them(world, tmp_path):
     pattern = write_files(tmp_path / "in", world.vectors, None, group=5)
     out = tmp_path / "parts"
     process = start(encode_slowly, world.bundle.path, pattern, out, 2)
-    until = time.monotonic() + 40
+    until = time.monotonic() + 120
     while len(finished_parts(out)) < 2 and process.is_alive() and time.monotonic() < until:
         time.sleep(0.005)
     process.kill()
     process.join()
-    time.sleep(0.3)
+    time.sleep(1.5)  # they end as soon as the system lets them run
     before = finished_parts(out)
     assert 2 <= len(before) < 15
     assert len(list(out.glob(".part-*"))) <= 2
