@@ -57,4 +57,4 @@ def split_by_time(
     rng = np.random.default_rng(seed)
     held_out = [found if len(found) <= most else np.sort(rng.permutation(found)[:most]) for found in positions[1:]]
     seen = np.bincount(events.item[part == 0], minlength=events.n_items) > 0
-    return EventSplit(positions[0], *held_out, seen)
+    return EventSplit(positions[0], held_out[0], held_out[1], seen)
