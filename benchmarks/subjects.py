@@ -329,4 +329,30 @@ SUBJECTS = {
         },
         tables={"PRODUCTS": product_search.products, "PARTS": product_search.parts},
     ),
+    "text": Subject(
+        "encoders of texts trained with their index, their latency by ONNX, and queries of a new encoder",
+        parts={
+            "debian": [
+                Script(
+                    "text-debian",
+                    "text.joint_index",
+                    "--specs RQ8 --baselines rq-refined binary",
+                    smoke="--epochs 0.1",
+                ),
+            ],
+            "onnx": [
+                Script("onnx_latency", "text.onnx_latency", smoke="--items 600 --rounds 20", first_seed_only=True),
+            ],
+            "query-map": [
+                Script(
+                    "query_map",
+                    "text.query_map",
+                    "--sample 2000",
+                    smoke="--sample 400 --specs RQ4",
+                    first_seed_only=True,
+                ),
+            ],
+        },
+        tables={},
+    ),
 }
