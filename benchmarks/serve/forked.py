@@ -10,7 +10,16 @@ from typing import Any
 
 from benchmarks.serve.process import ServerProcess
 
-_IMPORTED = ["torch", "uvicorn", "poeem.bundle.encoder", "poeem.cli.main", "poeem.serve.app", "poeem.serve.version"]
+_IMPORTED = [
+    "torch",
+    "benchmarks.record",
+    "accelerate",
+    "uvicorn",
+    "poeem.bundle.encoder",
+    "poeem.cli.main",
+    "poeem.serve.app",
+    "poeem.serve.version",
+]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(_IMPORTED)
 

@@ -21,7 +21,6 @@ from benchmarks.serve.forked import ForkedServer
 from benchmarks.serve.kills import kill_while_writing
 from benchmarks.serve.load import Connection
 from benchmarks.serve.made_bundle import write_made_bundle
-from benchmarks.serve.made_up import send_made_up_requests
 from benchmarks.serve.process import ServerProcess
 from benchmarks.serve.swaps import load_while_swapping
 from benchmarks.serve.throughput import batches, highest_load, saturated
@@ -127,6 +126,9 @@ def kills(folder: Path, scratch: Path, count: int, seed: int) -> dict[str, Any]:
 
 def made_up(folder: Path, scratch: Path, count: int, seed: int) -> dict[str, Any]:
     """Requests made of the OpenAPI document, to its four operations with a body or an id."""
+    # Every forked server imports this module; schemathesis takes seconds.
+    from benchmarks.serve.made_up import send_made_up_requests
+
     with ForkedServer(folder, log=scratch / "log") as server:
         counts = send_made_up_requests(server.url, cases=count // 4, seed=seed)
     return {"cases": sum(counts.values()), "answers": dict(sorted(counts.items()))}
