@@ -9,72 +9,23 @@ from benchmarks.frozen import figures as frozen_figures
 from benchmarks.frozen import speed_at_recall
 from benchmarks.frozen import tables as frozen
 from benchmarks.images import tables as images
-from benchmarks.interactions import figures as interactions_figures
-from benchmarks.interactions import tables as interactions
+from benchmarks.interactions.subject import INTERACTIONS
 from benchmarks.papers import figures as papers_figures
 from benchmarks.papers import tables as papers
-from benchmarks.plan import SMOKE_DATA, Bench, Script, Subject, TaughtQueries, Train
+from benchmarks.plan import Bench, Script, Subject, TaughtQueries
 from benchmarks.product_search import tables as product_search
 from benchmarks.serve import tables as serve
 from benchmarks.speed import tables as speed
 from benchmarks.versions import figures as versions_figures
 from benchmarks.versions import tables as versions
 
-# faiss refines codebooks only with more items than codewords: 4 codebooks for the 1,682 films.
-JOINT_SMOKE = f"{SMOKE_DATA} --specs RQ4"
 GLOVE_SMOKE = "--rows 2000 --queries 50"
 TINY_SEARCH = "--dataset tiny --steps 4 --batch-size 32 --dim 16"
 QPS = "--nlist 256 --nprobe 1,2,4,8,16,32,64 --rescore 0,200"
 LEARNED = "poeem-2021,jpq,repconc,mopq,distill-vq"
 
 SUBJECTS = {
-    "interactions": Subject(
-        "a model and its index trained together, and post-hoc indexes on its float twin",
-        parts={
-            "movielens": [
-                Script("opq_sizes", "interactions.opq_sizes"),
-                Script("movielens-additive", "interactions.joint_index", "--specs RQ8 RQ4", smoke=JOINT_SMOKE),
-                Script("movielens-history", "interactions.joint_index", smoke=JOINT_SMOKE),
-                Script(
-                    "movielens-sequence",
-                    "interactions.joint_index",
-                    "--tower sequence --specs OPQ8,PQ8",
-                    smoke=JOINT_SMOKE,
-                    first_seed_only=True,
-                ),
-                Script("float-sequence", "interactions.float_model", "--tower sequence"),
-            ],
-            "journey": [
-                Script(
-                    "journey",
-                    "interactions.joint_index",
-                    "--dataset complete-journey --specs RQ8 RQ4",
-                    smoke=JOINT_SMOKE,
-                ),
-            ],
-            "post-hoc": [
-                Train("RQ4"),
-                Train("RQ8"),
-                Bench(
-                    "movielens-afterwards",
-                    "--methods opq,rq,rq-refined,scann,poeem-adapter,poeem-rq,poeem-rq-labels,joint",
-                    "--run {runs}/RQ4 --run {runs}/RQ8",
-                    smoke="--methods opq,poeem-rq,joint",
-                ),
-            ],
-            "lists": [Script("lists", "interactions.lists")],
-            "item-tables": [Script("compressed_table", "interactions.compressed_tables")],
-            "processes": [Script("processes", "interactions.processes", smoke="--epochs 0.2")],
-        },
-        tables={
-            "MOVIELENS": interactions.movielens,
-            "AFTERWARDS": interactions.post_hoc,
-            "LISTS": interactions.lists,
-            "COMPRESSED": interactions.item_tables,
-            "PROCESSES": interactions.processes,
-        },
-        figures={"movielens.svg": interactions_figures.movielens, "lists.svg": interactions_figures.lists},
-    ),
+    "interactions": INTERACTIONS,
     "frozen": Subject(
         "indexes for embeddings that do not change: recall by bytes, queries per second",
         parts={
