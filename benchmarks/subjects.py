@@ -16,6 +16,7 @@ from benchmarks.plan import Bench, Script, Subject, TaughtQueries
 from benchmarks.product_search import tables as product_search
 from benchmarks.serve import tables as serve
 from benchmarks.speed import tables as speed
+from benchmarks.text import tables as text
 from benchmarks.versions import figures as versions_figures
 from benchmarks.versions import tables as versions
 
@@ -304,6 +305,6 @@ SUBJECTS = {
                 ),
             ],
         },
-        tables={},
+        tables={"TEXTS": text.texts},
     ),
 }
