@@ -33,12 +33,13 @@ def attack(folder: Path, trials: int, seed: int, tell: Callable[[str], None]) ->
     are asked for, unless most commands end first.
     """
     rng = np.random.default_rng(seed)
-    seconds = {name: _time(folder, name) for name in list(COMMANDS)[:trials]}
+    names = list(COMMANDS)[:trials]
+    seconds = {name: _time(folder, name) for name in names}
     counts = {"trials": 0, "killed": 0, "lost or doubled": 0, "not repeatable": 0, "leftovers": 0}
     while counts["killed"] < trials and counts["trials"] < 3 * trials:
         trial = counts["trials"]
         counts["trials"] += 1
-        name = list(COMMANDS)[trial % len(COMMANDS)]
+        name = names[trial % len(names)]
         copy = prepared(folder, name)
         before = rows_of(copy)
         command, output = COMMANDS[name]

@@ -79,7 +79,11 @@ def encode_items(
     _check_ids(opened, rows_a_part)
     parts = opened.parts(rows_a_part)
     folder = PartsFolder(out, facts_of(bundle, opened, rows_a_part))
-    todo = folder.begin(parts)
+    try:
+        todo = folder.begin(parts)
+    except OSError:
+        folder.delete_if_without_parts()
+        raise
     total = sum(part.rows for part in parts)
     try:
         with rows_progress(total, total - sum(part.rows for part in todo), show=progress) as update:
@@ -91,6 +95,10 @@ def encode_items(
                 encoder = PartEncoder(bundle, opened, folder, device)
                 for part in todo:
                     encoder.encode(part, update)
+    except OSError:
+        # The disk is full, say, before the first part was complete.
+        folder.delete_if_without_parts()
+        raise
     except ValueError:
         # Items have to be changed, and then no part is of use.
         folder.delete()

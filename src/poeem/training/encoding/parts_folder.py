@@ -84,6 +84,11 @@ class PartsFolder:
         if not any(self.path.iterdir()):
             self.path.rmdir()
 
+    def delete_if_without_parts(self) -> None:
+        """Delete the folder unless it holds a part, which a later call need not encode again."""
+        if self.path.is_dir() and not any(self.path.glob("part-*.parquet")):
+            self.delete()
+
     def _is_done(self, part: Part, again: str) -> bool:
         file = self.place(part)
         if not file.exists():
