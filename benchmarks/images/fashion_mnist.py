@@ -18,7 +18,7 @@ from benchmarks.images.rows import SPECS, built, exact, fashion_mnist, test_of, 
 from benchmarks.record import Record, parse, picked, script_parser
 from poeem.data.images.image_set import ImageSet
 
-RUNS: dict[str, dict[str, Any]] = {f"joint-{bits}": {"spec": spec} for bits, spec in SPECS.items()}
+RUNS: dict[str, dict[str, Any]] = {f"joint-{bits}": {"spec": f"OPQ{bits // 4},{spec}"} for bits, spec in SPECS.items()}
 RUNS["contrastive"] = {"share": 0.0}
 PIXELS = {f"pixels-{bits}": bits for bits in SPECS}
 

@@ -28,7 +28,7 @@ LINES = (
     ("raw pixels, exact", "pixels-{bits}", "float"),
 )
 ABLATIONS = (
-    ("default: cross-quantized loss, soft codewords, near images, PQ16x4", "joint"),
+    ("default: cross-quantized loss, soft codewords, near images, OPQ16,PQ16x4", "joint"),
     ("plain contrastive loss, the index learns by its distortion", "plain"),
     ("hard codewords (straight-through)", "hard"),
     ("both views of the same image", "one-image"),

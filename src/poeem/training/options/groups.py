@@ -55,7 +55,7 @@ class IndexOptions:
         choices=("givens-greedy", "givens-random", "givens-steepest", "cayley", "polar", "frozen"),
     )
     warm_start: float | None = setting(
-        None, "Share of the steps before the index is fitted to the items and learns too. Default: 0.5; images 0.3."
+        None, "Share of the steps before the index is fitted to the items and learns too. Default: 0.5; images 0.8."
     )
     nprobe: int | None = more_option(
         None, "Inverted lists visited per query where figures are given. Default: the square root of nlist."

@@ -36,8 +36,7 @@ from poeem.training.seeds import check_seed
 from poeem.training.train_model import TrainState, train_model
 from poeem.training.warm_start import warm_start_at
 
-# The index joins after this share of the steps: before, the vectors change too much for its codewords.
-WARM_START_SHARE = 0.3
+# Images that the index is fitted to when it joins.
 WARM_START_IMAGES = 20_000
 # Of a training whose length is not given: a few thousand images are few steps.
 LEAST_STEPS = 400
@@ -115,7 +114,7 @@ def train_images(
             accelerator.init_trackers("poeem", config=settings)
         plan = Plan.from_settings(
             settings,
-            warm_start_step=int((settings.get("warm_start") or WARM_START_SHARE) * settings["steps"]),
+            warm_start_step=int(settings["warm_start"] * settings["steps"]),
             checkpoint_every=execution.checkpoint_every,
         )
         sample = np.sort(np.random.default_rng(execution.seed).permutation(images.gallery)[:WARM_START_IMAGES])
