@@ -16,8 +16,8 @@ import numpy as np
 from benchmarks.serve.load import Connection, open_loop
 from benchmarks.serve.process import ServerProcess
 from poeem.engines.faiss.searcher import FaissSearcher
+from poeem.serve.arrays import ARROW, NPY
 
-_NPY, _ARROW = "application/x-npy", "application/vnd.apache.arrow.stream"
 # 99 of 100 answers come within these milliseconds. On a machine with other jobs, their time slices exceed the first.
 BOUNDS_MS = (20, 200)
 
@@ -33,7 +33,7 @@ def batches(server: ServerProcess, engine: FaissSearcher, *, size: int, rounds: 
     faiss.omp_set_num_threads(1)
     bodies = {
         "json": ("/search", json.dumps({"vectors": queries.tolist()}).encode(), "application/json"),
-        "binary": ("/search", stream.getvalue(), f"{_NPY}\r\nAccept: {_ARROW}"),
+        "binary": ("/search", stream.getvalue(), f"{NPY}\r\nAccept: {ARROW}"),
     }
     ways: dict[str, Callable[[], int]] = {"process": lambda: _in_process(engine, queries, seconds)}
     for name, (path, body, kind) in bodies.items():

@@ -8,6 +8,7 @@ from typing import Any
 from poeem.cli.command import options_of
 from poeem.cli.options import Json
 from poeem.cli.output import print_json, print_table
+from poeem.option import named
 from poeem.plan.needs import Assumptions, Needs
 
 
@@ -17,8 +18,7 @@ def plan(given: dict[str, Any], *, json: Json = False) -> None:
     from poeem.plan.model import make_plan
     from poeem.plan.text import assumption_table, plan_table, title
 
-    needs = Needs(**{name: value for name, value in given.items() if name in Needs.__dataclass_fields__})
-    assumed = Assumptions(**{name: value for name, value in given.items() if name in Assumptions.__dataclass_fields__})
+    needs, assumed = named((Needs, Assumptions), **given)
     plans = [make_plan(rows, needs, assumed) for rows in needs.counts()]
     if json:
         facts = {"needs": dataclasses.asdict(needs), "assumptions": dataclasses.asdict(assumed)}

@@ -16,9 +16,7 @@ from torch import Tensor
 
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.metric import Metric
-
-# Scores of one block of queries: 16 million float32.
-BLOCK_SCORES = 2**24
+from poeem.training.frozen.top_items import blocks, top_items
 
 
 class CodedSearch:
@@ -102,21 +100,13 @@ class CodedSearch:
             return [scores[0] for scores, _ in found], [
                 some[places[0]].tolist() for some, (_, places) in zip(rows, found)
             ]
-        scores, places = [], []
-        step = max(1, BLOCK_SCORES // len(decoded))
-        for start in range(0, len(queries), step):
-            some_scores, some_places = self._best(queries[start : start + step], decoded, top_k)
-            scores += some_scores
-            places += some_places
-        return scores, places
+        return self._best(queries, decoded, top_k)
 
     def _best(self, queries: Tensor, decoded: Tensor, k: int) -> tuple[list[list[float]], list[list[int]]]:
         assert self.index is not None
-        scores = queries @ decoded.T
-        if self.index.metric == "l2":
-            scores = 2 * scores - decoded.square().sum(1) - queries.square().sum(1, keepdim=True)
-        best, places = scores.topk(min(k, scores.shape[1]), dim=1)
-        return best.tolist(), places.tolist()
+        k = min(k, len(decoded))
+        scores, places = top_items(queries.numpy(), blocks(decoded.numpy()), k, metric=self.index.metric)
+        return scores.tolist(), places.tolist()
 
     def _decode(self) -> Tensor:
         """The decoded documents; the first call encodes them."""

@@ -73,7 +73,7 @@ def _answer(status: int, message: str, field: str | None = None, headers: Any = 
 async def _refused(request: Request, error: Any) -> Response:
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if error.status == 401:
-        headers["WWW-Authenticate"] = "X-API-Key"
+        headers["WWW-Authenticate"] = KEY_HEADER
     return _answer(error.status, error.message, error.field, headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,7 +54,7 @@ def validation_refusal(errors: Any) -> Refusal:
     return Refusal(422, f"{where}: {first['msg']}", field)
 
 
-async def read_search(request: Request, limits: LimitOptions) -> SearchRequest | tuple[SearchRequest, np.ndarray]:
+async def read_search(request: Request) -> SearchRequest | tuple[SearchRequest, np.ndarray]:
     """Read a search. A binary body gives its vectors as an array; ``k`` and so on are then in the address.
 
     Raises:
@@ -136,7 +137,7 @@ async def read_items(
         columns = rest if rest.num_columns else None
     else:
         asked = await read_json(request, WriteRequest)
-        ids, vectors = asked.ids, _encoded(asked, version, limits)
+        ids, vectors = asked.ids, await _encoded(asked, version, limits)
         try:
             columns = None if asked.columns is None else pa.table(asked.columns)
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
@@ -151,7 +152,7 @@ async def read_items(
         return ids, np.ascontiguousarray(vectors, np.float32), columns
 
 
-def _encoded(asked: WriteRequest, version: Version, limits: LimitOptions) -> np.ndarray:
+async def _encoded(asked: WriteRequest, version: Version, limits: LimitOptions) -> np.ndarray:
     if (asked.vectors is None) == (asked.texts is None):
         raise Refusal(422, "give the items' vectors, or their texts", "vectors")
     if asked.vectors is not None:
@@ -163,7 +164,8 @@ def _encoded(asked: WriteRequest, version: Version, limits: LimitOptions) -> np.
     if len(asked.texts) > limits.max_batch:
         raise Refusal(422, f"texts (n={len(asked.texts)}) must be at most {limits.max_batch}", "texts")
     try:
-        return encode(asked.texts)
+        # In a thread: the loop answers other requests meanwhile.
+        return await asyncio.to_thread(encode, asked.texts)
     except ValueError as error:
         raise Refusal(422, f"texts: {error}", "texts") from None
 

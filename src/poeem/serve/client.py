@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import numpy as np
 
-_NPY, _ARROW = "application/x-npy", "application/vnd.apache.arrow.stream"
+from poeem.serve.arrays import ARROW, NPY
 
 
 class Results(NamedTuple):
@@ -64,7 +64,7 @@ class Client:
         stream = io.BytesIO()
         np.save(stream, np.ascontiguousarray(vectors), allow_pickle=False)
         numbers = {"k": k, **({} if nprobe is None else {"nprobe": nprobe})}
-        headers = {"Content-Type": _NPY, "Accept": _ARROW}
+        headers = {"Content-Type": NPY, "Accept": ARROW}
         answer = await self._send("POST", "/search", params=numbers, content=stream.getvalue(), headers=headers)
         table = pa.ipc.open_stream(answer.content).read_all()
         facts = {name.decode(): value.decode() for name, value in table.schema.metadata.items()}

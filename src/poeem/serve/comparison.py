@@ -38,9 +38,8 @@ def compare(version: Version, exact: ExactSearch, asked: Asked, names: list[str]
         now = snapshot(version)
         by_index = set(found.ids[0])
         lost_ids = [id for id in best if id not in by_index]
-        known = set(now.ids.tolist())
         rows = now.row_of(lost_ids) if lost_ids else np.empty(0, np.int64)
-        hidden = now.row_of([id for id in left_out if id in known]) if left_out else np.empty(0, np.int64)
+        hidden = now.row_of([id for id in left_out if id in version]) if left_out else np.empty(0, np.int64)
         scanned = lost_items(now, query, rows, asked.k, nprobe, hidden)
         every = list(dict.fromkeys([*best, *found.ids[0]]))
         places = dict(zip(every, now.row_of(every).tolist())) if every else {}

@@ -46,7 +46,7 @@ async def search(request: Request) -> Response:
     """Search, and answer in JSON or Arrow."""
     service: Service = request.app.state.service
     service.check_key(request.headers.get(KEY_HEADER))
-    wanted = await read_search(request, service.limits)
+    wanted = await read_search(request)
     version = service.version
     asked = asked_of(wanted, version, service.limits)
     names = (wanted[0] if isinstance(wanted, tuple) else wanted).columns

@@ -36,7 +36,6 @@ class Version:
         folder: folder of the run, fit or bundle.
         bundle: the index as it was opened.
         engine: the index in faiss.
-        nprobe: lists visited by default.
         run: the run with its model, and its recipe; None if there is no model.
         revision: number of the version; every change of its items adds one.
     """
@@ -47,12 +46,11 @@ class Version:
         bundle: Bundle,
         engine: FaissSearcher,
         *,
-        nprobe: int | None = None,
         run: tuple[Run, Recipe] | None = None,
         revision: int = 1,
     ) -> None:
         self.folder, self.bundle, self.engine, self.revision = folder, bundle, engine, revision
-        self.nprobe = engine.nprobe if nprobe is None else nprobe
+        self.nprobe = engine.nprobe
         self.run, self.recipe = run if run is not None else (None, None)
         self.overlay = Overlay(None if bundle.columns is None else bundle.columns.schema)
         self.gate = Gate()
@@ -160,15 +158,17 @@ class Version:
         own = own_ids(self.bundle, ids)
         if unknown := [id for id in own if id not in self]:
             raise ValueError(f"item (={unknown[0]!r}) is not among the {len(self):,} items of the index")
-        parts = []
-        for id in own:
-            if id in self.overlay.vectors:
-                parts.append(QueryVectors(self.overlay.vectors[id][None], [[id]]))
-            elif self.recipe is not None:
-                parts.append(self.recipe.encode(self.run, [{"item": id}]))
-            else:
-                parts.append(items_as_queries(self.bundle, [id]))
-        return QueryVectors(np.concatenate([part.vectors for part in parts]), [part.left_out[0] for part in parts])
+        written = self.overlay.vectors
+        found = {id: (written[id], [id]) for id in own if id in written}
+        if others := [id for id in dict.fromkeys(own) if id not in written]:
+            queries = (
+                items_as_queries(self.bundle, others)
+                if self.recipe is None
+                else self.recipe.encode(self.run, [{"item": id} for id in others])
+            )
+            found |= dict(zip(others, zip(queries.vectors, queries.left_out)))
+        vectors, left_out = zip(*(found[id] for id in own))
+        return QueryVectors(np.stack(vectors), list(left_out))
 
     def _search_where(self, where: str, vectors: np.ndarray, k: int, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
         only = self._matching(where)

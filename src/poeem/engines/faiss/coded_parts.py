@@ -19,8 +19,8 @@ from poeem.engines.faiss.index_file import read_proof
 from poeem.engines.faiss.read import from_faiss
 from poeem.engines.report import read_report
 
-# Written by `poeem encode` beside its parts.
-FACTS_FILE = "_poeem.json"
+# Written by `poeem encode` beside its parts. Readers of data sets skip names that begin with an underscore.
+FACTS_FILE, UNFINISHED_FILE = "_poeem.json", "_unfinished.json"
 
 Load = Callable[[], Bundle]
 
@@ -62,7 +62,7 @@ def open_parts(
             _check_integers(repr(str(part)), facts["id_type"] == "string")
             found.append(lambda part=part: _of_faiss(bundle, Path(part)))
         else:
-            if (Path(part) / "_unfinished.json").is_file():
+            if (Path(part) / UNFINISHED_FILE).is_file():
                 raise ValueError(f"the encoding of {str(part)!r} was interrupted; repeat poeem encode to finish it")
             raise FileNotFoundError(
                 f"no part at {str(part)!r}: name a folder of poeem encode or an exported faiss file"

@@ -11,10 +11,9 @@ from typing import Any
 from poeem.bundle.parquet_file import check_checksums
 from poeem.bundle.regular_file import read_file
 from poeem.bundle.whole_file import write_text
+from poeem.engines.faiss.coded_parts import FACTS_FILE, UNFINISHED_FILE
 from poeem.training.encoding.source import Part
 
-# Readers of data sets skip names that begin with an underscore.
-FACTS_FILE, UNFINISHED_FILE = "_poeem.json", "_unfinished.json"
 # In the metadata of a part's schema.
 STAMP = b"poeem"
 

@@ -70,14 +70,14 @@ class ImageModel(nn.Module):
         out = self.index(vectors)
         # The images of all processes are negatives.
         first, second = map(gathered_with_gradient, vectors.chunk(2))
-        first_quantized, second_quantized = map(gathered_with_gradient, out.embedding.chunk(2))
         numbers: dict[str, Any] = {"temperature": self.temperature, "debias": self.debias}
         loss = vectors.new_zeros(())
         # Before the warm start both losses are the same: the layer is the identity.
         share = self.share if self.index.ready else 0.0
         if share > 0:
             memory = None if self.memory is None else self.memory.vectors(self.index)
-            loss = share * cross_quantized(first, second, first_quantized, second_quantized, **numbers, memory=memory)
+            quantized = map(gathered_with_gradient, out.embedding.chunk(2))
+            loss = share * cross_quantized(first, second, *quantized, **numbers, memory=memory)
         if share < 1:
             loss = loss + (1 - share) * cross_quantized(first, second, first, second, **numbers)
         if self.memory is not None and out.codes is not None:

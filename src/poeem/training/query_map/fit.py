@@ -14,6 +14,7 @@ from poeem.evaluation.recall import neighbour_share
 from poeem.functional.unit_length import as_served
 from poeem.layers.embedding_index import EmbeddingIndex
 from poeem.training.frozen.inputs import checked_vectors
+from poeem.training.frozen.top_items import blocks, top_items
 from poeem.training.query_map.candidates import candidate_maps
 from poeem.training.query_map.query_map import QueryMap
 
@@ -109,16 +110,10 @@ def _compared(
     index.warm_start(torch.from_numpy(items))
     decoded = index.decode(*index.encode(items))
 
-    def best(vectors: np.ndarray) -> np.ndarray:
-        scores = queries @ vectors.T
-        if bundle.metric == "l2":
-            scores -= (vectors**2).sum(1) / 2
-        return np.argpartition(-scores, k - 1, axis=1)[:, :k]
-
-    exact = best(items)
+    exact, full = (top_items(queries, blocks(vectors), k, metric=bundle.metric)[1] for vectors in (items, decoded))
     mapped = ReferenceScorer(bundle).search(map(queries), k)[1]
     recall = {
         name: round(float(neighbour_share(rows, exact).mean()), 4)
-        for name, rows in (("mapped", mapped), ("old", served), ("full", best(decoded)))
+        for name, rows in (("mapped", mapped), ("old", served), ("full", full))
     }
     return {**recall, "mapped_of_full": round(recall["mapped"] / max(recall["full"], 1e-9), 4)}

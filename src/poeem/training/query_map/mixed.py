@@ -8,7 +8,7 @@ import numpy as np
 
 from poeem.bundle.bundle import Bundle
 from poeem.engines.queries import check_k
-from poeem.engines.reference import ReferenceScorer
+from poeem.training.model_scores import BundleScorer
 from poeem.training.query_map.query_map import QueryMap
 
 # Best scores of a query that are compared.
@@ -37,8 +37,8 @@ class MixedIndex:
             raise ValueError(f"the old index has metric={old.metric!r} and the new one {new.metric!r}; they must agree")
         if new.dim != query_map.dims[0]:
             raise ValueError(f"the new index has dim={new.dim}, the query map takes dim={query_map.dims[0]}")
-        self.old, self.new, self.map = ReferenceScorer(old), ReferenceScorer(new), query_map
-        self.ids = old.ids
+        self._old, self._new, self.map = BundleScorer(old, None), BundleScorer(new, None), query_map
+        self.ids, self._bundle = old.ids, new
         row_of_new = {id: row for row, id in enumerate(new.ids.tolist())}
         twin = np.array([row_of_new.get(id, -1) for id in old.ids.tolist()], np.int64)
         if not (twin >= 0).any():
@@ -55,19 +55,19 @@ class MixedIndex:
         Returns:
             scores of the new model's scale, float64, and ids, both ``(nq, k)``, best first.
         """
-        k = min(check_k(k), len(self._only_old) + len(self.new.bundle))
-        sign = 1.0 if self.new.larger_is_better else -1.0
-        found = self.new.scores(queries).astype(np.float64) * sign
+        k = min(check_k(k), len(self._only_old) + len(self._bundle))
+        found = self._new.scores(queries).astype(np.float64)
         mapped = self._old_scores(queries)[:, self._only_old] * self.scale + self.offset
         scores = np.concatenate([found, mapped], axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        ids = np.concatenate([self.new.bundle.ids, self.ids[self._only_old]])
+        ids = np.concatenate([self._bundle.ids, self.ids[self._only_old]])
+        # Under l2 the best score is the smallest distance.
+        sign = -1.0 if self._bundle.metric == "l2" else 1.0
         return np.take_along_axis(scores, order, 1) * sign, ids[order]
 
     def _old_scores(self, queries: Any) -> np.ndarray:
         """Scores of all old rows, larger is better."""
-        scores = self.old.scores(self.map(queries)).astype(np.float64)
-        return scores if self.old.larger_is_better else -scores
+        return self._old.scores(self.map(queries)).astype(np.float64)
 
     def _calibrate(self, queries: np.ndarray, both: np.ndarray, twin: np.ndarray) -> tuple[float, float]:
         """Scale and offset by which a query's r-th best old score becomes its r-th best new score, by least squares.
@@ -76,8 +76,7 @@ class MixedIndex:
         come first.
         """
         old = self._old_scores(queries)[:, both]
-        new = self.new.scores(queries).astype(np.float64)[:, twin[both]]
-        new = new if self.new.larger_is_better else -new
+        new = self._new.scores(queries).astype(np.float64)[:, twin[both]]
         x, y = (np.sort(scores, axis=1)[:, -CALIBRATED:].ravel() for scores in (old, new))
         spread = float(((x - x.mean()) ** 2).mean())
         slope = float(((x - x.mean()) * (y - y.mean())).mean()) / spread if spread > 0 else 1.0
